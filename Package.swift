@@ -1,0 +1,75 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let strictC: [CSetting] = [
+  .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+]
+
+/// A Swift library room. Arrows between rooms point downward only; the compiler enforces it.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: strict)
+}
+
+let package = Package(
+  name: "legrad",
+  products: [
+    .library(name: "LeGrad", targets: ["LeGrad"]),
+    .executable(name: "legrad", targets: ["LeGradCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // Compute: what the operations mean, and where they run.
+    room("Compute"),
+    // The CPU's inner loops in C, one file per instruction set, chosen at run time.
+    .target(name: "CSimd", cSettings: strictC),
+    // The CPU backend: threads, packing and scheduling around CSimd.
+    room("ComputeCPU", ["Compute", "CSimd"]),
+
+    // Files: each of these knows one format and nothing of models.
+    room("SafeTensors"),
+    room("NpyFiles"),
+    // libpng and libjpeg-turbo behind a few C calls that return a status instead of jumping.
+    .target(
+      name: "CImageCodecs", cSettings: strictC,
+      linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("turbojpeg")]),
+    room("ImageFiles", ["CImageCodecs"]),
+
+    // Text to token ids.
+    .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    room("Tokenizers", ["CUtf8proc", "CZlib"]),
+
+    // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
+    room("VisionTransformer", ["Compute", "SafeTensors"]),
+    // The bundled model and its sample pictures, embedded.
+    .target(name: "CDemo", cSettings: strictC),
+    // The façade: Explainer and what it returns.
+    room(
+      "LeGrad",
+      ["VisionTransformer", "Compute", "ComputeCPU", "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles", "CDemo"]),
+    // The command `legrad`.
+    .executableTarget(
+      name: "LeGradCLI",
+      dependencies: ["LeGrad", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: strict),
+
+    // Oracles in Double, seeded random numbers, tolerances, fixtures.
+    .target(name: "TestSupport", dependencies: ["Compute", "NpyFiles"], path: "Tests/TestSupport", swiftSettings: strict),
+  ],
+  cLanguageStandard: .gnu2x
+)

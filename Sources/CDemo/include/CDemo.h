@@ -1,0 +1,1 @@
+int CDemo_placeholder(void);

@@ -1,0 +1,2 @@
+#include "include/CDemo.h"
+int CDemo_placeholder(void) { return 0; }

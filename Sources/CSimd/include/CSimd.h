@@ -1,0 +1,1 @@
+int CSimd_placeholder(void);
