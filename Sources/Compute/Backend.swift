@@ -1,0 +1,65 @@
+/// Where the operations run. One implementation per kind of device.
+///
+/// Operations are values with labelled fields; the doc comment of each *is* its definition. They write into
+/// memory that the caller owns, never allocate what outlives the call, and never wait: only `download` and
+/// `synchronize` do. Operations given to one backend take effect in the order given.
+///
+/// Shapes that do not fit together are mistakes of the program and end it with both shapes in the message; what
+/// the machine refuses (memory, the device) is thrown as `BackendError`.
+public protocol Backend: Sendable {
+  /// Device memory, freed with its last owner.
+  associatedtype Buffer: Sendable
+  /// A weight matrix in whatever layout this backend multiplies fastest. There is one copy only: the backward
+  /// reads it from its other side.
+  associatedtype Weight: Sendable
+
+  /// How this backend stores weights and the inputs of products.
+  var precision: Precision { get }
+  /// What it runs on, for people: the device's name and what was chosen on it.
+  var deviceDescription: String { get }
+  /// Bytes moved so far.
+  var traffic: Traffic { get }
+
+  // MARK: Memory
+
+  /// Uninitialised memory for `rows × columns` floats.
+  func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer>
+  /// Takes a weight `[rows = outputs, columns = inputs]`, row-major, as the Linear layer `y = W x` has it.
+  func prepare(_ values: Span<Float>, rows: Int, columns: Int) throws(BackendError) -> Weight
+  /// Copies row-major host values into a matrix; `values.count` is rows × columns.
+  func upload(_ values: Span<Float>, to matrix: Matrix<Buffer>) throws(BackendError)
+  /// Waits for what was enqueued, then copies a matrix to row-major host memory of rows × columns values.
+  func download(_ matrix: Matrix<Buffer>, into values: inout MutableSpan<Float>) throws(BackendError)
+  func copy(_ operation: Copy<Buffer>) throws(BackendError)
+  func fill(_ operation: Fill<Buffer>) throws(BackendError)
+  /// Waits until everything enqueued so far is done.
+  func synchronize() throws(BackendError)
+
+  // MARK: Forward
+
+  func patchify(_ operation: Patchify<Buffer>) throws(BackendError)
+  func gatherRows(_ operation: GatherRows<Buffer>) throws(BackendError)
+  func layerNorm(_ operation: LayerNorm<Buffer>) throws(BackendError)
+  func matmul(_ operation: Matmul<Buffer, Weight>) throws(BackendError)
+  func softmax(_ operation: Softmax<Buffer>) throws(BackendError)
+  func attention(_ operation: Attention<Buffer>) throws(BackendError)
+  func activate(_ operation: Activate<Buffer>) throws(BackendError)
+
+  // MARK: Read-out
+
+  func meanRows(_ operation: MeanRows<Buffer>) throws(BackendError)
+  func normalizeRows(_ operation: NormalizeRows<Buffer>) throws(BackendError)
+  func normalizeRowsBackward(_ operation: NormalizeRowsBackward<Buffer>) throws(BackendError)
+
+  // MARK: Backward
+
+  func activationBackward(_ operation: ActivationBackward<Buffer>) throws(BackendError)
+  func layerNormBackward(_ operation: LayerNormBackward<Buffer>) throws(BackendError)
+  func addRows(_ operation: AddRows<Buffer>) throws(BackendError)
+  func softmaxBackward(_ operation: SoftmaxBackward<Buffer>) throws(BackendError)
+  func attentionBackward(_ operation: AttentionBackward<Buffer>) throws(BackendError)
+
+  // MARK: Methods
+
+  func attentionRelevance(_ operation: AttentionRelevance<Buffer>) throws(BackendError)
+}

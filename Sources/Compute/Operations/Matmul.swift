@@ -1,0 +1,85 @@
+/// A product with a prepared weight `W [outputs, inputs]`, and what is done to its result before it is stored.
+///
+/// - `side == .outputs`: `output = epilogue(input · Wᵀ)`, the forward of a Linear layer; input has `inputs`
+///   columns, output has `outputs`.
+/// - `side == .inputs`: `output = epilogue(input · W)`, its backward; input has `outputs` columns.
+///
+/// With `inputScale`, `input` is shared by the prompts of a stack and row `r` of the left operand is
+/// `input[stack.sharedRow(of: r)] ⊙ scales[stack.promptRow(of: r)]`: the activation's backward with one upstream
+/// row per prompt, never stored.
+///
+/// Each element is summed over the inner dimension in an order that depends on that dimension alone, so a row's
+/// bits do not depend on which rows stand beside it. `output` must not overlap `input`.
+public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
+  public enum Side: Sendable { case outputs, inputs }
+
+  public struct InputScale: Sendable {
+    /// `[images · prompts, input columns]`.
+    public let scales: Matrix<Buffer>
+    public let stack: PromptStack
+
+    public init(scales: Matrix<Buffer>, stack: PromptStack) {
+      self.scales = scales
+      self.stack = stack
+    }
+  }
+
+  /// In this order: `+ bias`, activation, `+ residual`. All fields are optional.
+  public struct Epilogue: Sendable {
+    /// `[1, output columns]`, added to every row.
+    public var bias: Matrix<Buffer>?
+    public var activation: Activation?
+    /// Receives the activation's derivative at its input, same shape as the output. Kept instead of the
+    /// pre-activation: both come from one evaluation, and the backward needs no other.
+    public var derivative: Matrix<Buffer>?
+    /// Row `r` of the output gets row `r % residual.rows` added. May be the output itself.
+    public var residual: Matrix<Buffer>?
+
+    public init(
+      bias: Matrix<Buffer>? = nil, activation: Activation? = nil, derivative: Matrix<Buffer>? = nil,
+      residual: Matrix<Buffer>? = nil
+    ) {
+      precondition(derivative == nil || activation != nil, "matmul: a derivative without an activation")
+      self.bias = bias
+      self.activation = activation
+      self.derivative = derivative
+      self.residual = residual
+    }
+  }
+
+  public let input: Matrix<Buffer>
+  public let inputScale: InputScale?
+  public let weight: Weight
+  public let side: Side
+  public let output: Matrix<Buffer>
+  public let epilogue: Epilogue
+
+  public init(
+    input: Matrix<Buffer>, inputScale: InputScale? = nil, weight: Weight, side: Side = .outputs,
+    output: Matrix<Buffer>, epilogue: Epilogue = Epilogue()
+  ) {
+    if let inputScale {
+      precondition(
+        input.rows * inputScale.stack.prompts == output.rows && inputScale.scales.columns == input.columns
+          && inputScale.scales.rows * inputScale.stack.tokens == output.rows,
+        "matmul: input \(input.shape), scales \(inputScale.scales.shape), output \(output.shape), \(inputScale.stack)")
+    } else {
+      precondition(input.rows == output.rows, "matmul: \(input.shape) rows into \(output.shape)")
+    }
+    for (name, matrix) in [
+      ("bias", epilogue.bias), ("derivative", epilogue.derivative), ("residual", epilogue.residual),
+    ] {
+      precondition(
+        matrix.map { $0.columns == output.columns } ?? true, "matmul: \(name) does not fit \(output.shape)")
+    }
+    precondition(epilogue.bias.map { $0.rows == 1 } ?? true, "matmul: the bias is one row")
+    precondition(
+      epilogue.derivative.map { $0.rows == output.rows } ?? true, "matmul: the derivative has the output's rows")
+    self.input = input
+    self.inputScale = inputScale
+    self.weight = weight
+    self.side = side
+    self.output = output
+    self.epilogue = epilogue
+  }
+}
