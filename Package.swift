@@ -70,6 +70,8 @@ let package = Package(
 
     // Oracles in Double, seeded random numbers, tolerances, fixtures.
     .target(name: "TestSupport", dependencies: ["Compute", "NpyFiles"], path: "Tests/TestSupport", swiftSettings: strict),
+    tests("SafeTensorsTests", ["SafeTensors"]),
+    tests("NpyFilesTests", ["NpyFiles"]),
   ],
   cLanguageStandard: .gnu2x
 )
