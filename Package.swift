@@ -57,7 +57,8 @@ let package = Package(
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
     room("VisionTransformer", ["Compute", "SafeTensors"]),
     // The bundled model and its sample pictures, embedded.
-    .target(name: "CDemo", cSettings: strictC),
+    .target(
+      name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
     // The façade: Explainer and what it returns.
     room(
       "LeGrad",
@@ -72,6 +73,9 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["Compute", "NpyFiles"], path: "Tests/TestSupport", swiftSettings: strict),
     tests("SafeTensorsTests", ["SafeTensors"]),
     tests("NpyFilesTests", ["NpyFiles"]),
+    tests("CDemoTests", ["CDemo"]),
+    tests("ImageFilesTests", ["ImageFiles"]),
+    tests("VisionTransformerTests", ["VisionTransformer", "SafeTensors"]),
   ],
   cLanguageStandard: .gnu2x
 )
