@@ -15,8 +15,8 @@ let strictC: [CSetting] = [
 ]
 
 /// A Swift library room. Arrows between rooms point downward only; the compiler enforces it.
-func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -52,7 +52,8 @@ let package = Package(
     // Text to token ids.
     .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
-    room("Tokenizers", ["CUtf8proc", "CZlib"]),
+    room("Tokenizers", ["CUtf8proc", "CZlib"], exclude: ["Scripts"]),
+    tests("TokenizersTests", ["Tokenizers"]),
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
     room("VisionTransformer", ["Compute", "SafeTensors"]),
