@@ -48,8 +48,8 @@ extension BytePairVocabulary {
     try self.init(ids: ids, merges: merges, file: file, mergesFile: file)
   }
 
-  /// OpenAI's packed list of merges, as OpenCLIP reads it: ids are the bytes in ``ByteSymbols/order``, the same with the
-  /// end-of-word mark, one for each merge, and the start and end tokens.
+  /// OpenAI's packed list of merges, as OpenCLIP reads it: ids are the bytes in ``ByteSymbols/order``, the same with
+  /// the end-of-word mark, one for each merge, and the start and end tokens.
   init(packedMergesFile file: String) throws(TokenizerError) {
     let bytes = try Gunzip.unpack(
       FileBytes.read(file, limit: Self.packedLimit), file: file, limit: Self.textLimit)
