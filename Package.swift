@@ -53,7 +53,7 @@ let package = Package(
     .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     room("Tokenizers", ["CUtf8proc", "CZlib"], exclude: ["Scripts"]),
-    tests("TokenizersTests", ["Tokenizers"]),
+    tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
     room("VisionTransformer", ["Compute", "SafeTensors"]),

@@ -15,7 +15,8 @@ extension BytePairVocabulary {
   /// How many merges OpenCLIP takes from its list, which goes on with ones that CLIP was not trained with.
   private static let packedMergeCount = 48_894
 
-  /// Hugging Face's pair of files: an object of ids by symbol, and a list of merges.
+  /// Hugging Face's pair of files: an object of ids by symbol, and a list of merges. Of a symbol that stands twice in
+  /// the object, the first counts.
   init(vocabularyFile: String, mergesFile: String) throws(TokenizerError) {
     let ids: [String: Int] = try Self.decode(
       FileBytes.readText(vocabularyFile, limit: Self.textLimit), file: vocabularyFile,
@@ -47,8 +48,8 @@ extension BytePairVocabulary {
     try self.init(ids: ids, merges: merges, file: file, mergesFile: file)
   }
 
-  /// OpenAI's packed list of merges, as OpenCLIP reads it: ids are the bytes in ``ByteSymbols/order``, the same with the
-  /// end-of-word mark, one for each merge, and the start and end tokens.
+  /// OpenAI's packed list of merges, as OpenCLIP reads it: ids are the bytes in ``ByteSymbols/order``, the same with
+  /// the end-of-word mark, one for each merge, and the start and end tokens.
   init(packedMergesFile file: String) throws(TokenizerError) {
     let bytes = try Gunzip.unpack(
       FileBytes.read(file, limit: Self.packedLimit), file: file, limit: Self.textLimit)
@@ -92,7 +93,7 @@ extension BytePairVocabulary {
     case .dataCorrupted(let context) where !context.codingPath.isEmpty:
       return "an unusable value at \(place(context.codingPath))"
     default:
-      return "text that is not JSON"
+      return "text that is not JSON, or a number that is no integer"
     }
   }
 }

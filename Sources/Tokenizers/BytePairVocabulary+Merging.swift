@@ -1,8 +1,8 @@
 extension BytePairVocabulary {
-  /// The ids of one piece of text: its bytes' symbols, the last one with the end-of-word mark, merged lowest rank first.
+  /// The ids of one piece of text: its bytes' symbols, the last with the end-of-word mark, merged lowest rank first.
   ///
   /// Takes time n log n: pairs that can merge wait in a heap ordered by rank and then position.
-  /// All merges of one rank are done from left to right before any pair that they made is looked at, as the reference does.
+  /// All merges of one rank are done, left to right, before any pair that they made is looked at, as OpenCLIP does.
   func ids(ofPiece bytes: [UInt8]) -> [Int32] {
     guard let last = bytes.last else { return [] }
     var symbols = bytes.dropLast().map { byteIDs[Int($0)] } + [finalByteIDs[Int(last)]]

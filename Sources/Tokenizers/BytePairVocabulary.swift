@@ -1,5 +1,5 @@
-/// The symbols and merges of a byte-pair tokenizer, checked: every byte has its two symbols, every merge joins two known
-/// symbols to a known one, ids are distinct and in 0..<2^24, and there is one start and one end token.
+/// The symbols and merges of a byte-pair tokenizer, checked: every byte has its two symbols, every merge joins two
+/// known symbols to a known one, ids are distinct and in 0..<2^24, and there is one start and one end token.
 struct BytePairVocabulary: Sendable {
   struct Merge: Sendable, Equatable {
     /// Lower ranks merge first.

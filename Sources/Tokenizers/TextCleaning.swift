@@ -5,7 +5,8 @@
 /// - mojibake (text decoded in the wrong encoding) is not guessed at and stays as it is;
 /// - nested HTML references are unfolded through at most ``TextRepair/maximumRounds`` layers;
 /// - numbers of any length are read in numeric references, where Python gives up beyond 4300 digits;
-/// - characters newer than the Unicode version of the libraries at hand count as no letters and no numbers.
+/// - classes and case of characters are those of the Unicode versions of utf8proc and the Swift library, which differ
+///   from Python's for characters newer than either.
 enum TextCleaning {
   static func cleaned(_ text: String) -> [Unicode.Scalar] {
     var scalars = TextRepair.repaired(Array(text.unicodeScalars))
