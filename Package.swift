@@ -72,6 +72,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["Compute", "NpyFiles"], path: "Tests/TestSupport", swiftSettings: strict),
     tests("SafeTensorsTests", ["SafeTensors"]),
     tests("NpyFilesTests", ["NpyFiles"]),
+    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
   ],
   cLanguageStandard: .gnu2x
 )
