@@ -76,7 +76,7 @@ let package = Package(
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["ImageFiles"]),
-    tests("VisionTransformerTests", ["VisionTransformer", "SafeTensors"]),
+    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
   ],
   cLanguageStandard: .gnu2x
 )

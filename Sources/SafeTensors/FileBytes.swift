@@ -47,6 +47,9 @@ package final class FileBytes: Sendable {
     close(descriptor)
   }
 
+  /// Whether there is something at `path`, be it a file or not.
+  package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
   /// Calls `body` with consecutive pieces of `range`; each starts a multiple of 8 bytes after the range's start. `body`
   /// returns whether to go on. Pages of a map are given back after each piece.
   package func forEachChunk(

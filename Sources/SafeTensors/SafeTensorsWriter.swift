@@ -1,5 +1,3 @@
-import Glibc
-
 /// Writes a safetensors file tensor by tensor. The file appears under its name, whole and on the disk, when `finish`
 /// returns; until then, and if the writer is dropped before, there is nothing but a hidden temporary file that is
 /// removed.
@@ -19,7 +17,7 @@ public struct SafeTensorsWriter: ~Copyable {
     path: String, tensors: [TensorDescription], metadata: [String: String] = ["format": "pt"], overwrite: Bool = false
   ) throws(SafeTensorsError) {
     let header = try Self.header(tensors, metadata: metadata, path: path)
-    if !overwrite, unsafe access(path, F_OK) == 0 { throw TemporaryFile.exists(path) }
+    if !overwrite, FileBytes.exists(path) { throw TemporaryFile.exists(path) }
     let output = try TemporaryFile(target: path)
     try output.write(header)
     self.path = path

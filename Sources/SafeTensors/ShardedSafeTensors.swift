@@ -137,13 +137,10 @@ package func readJSON(path: String, maximumBytes: Int, text: String) throws(Safe
       .limit, file: path, place: "file size", expected: "at most \(maximumBytes) bytes", found: "\(source.size)",
       remedy: "the file is damaged or not what its name says; fetch it again")
   }
-  do {
-    return try JSONParser.parse(try source.bytes(0..<source.size))
-  } catch let error as JSONError {
-    throw SafeTensorsError(error, file: path, text: text)
-  } catch let error as SafeTensorsError {
-    throw error
+  let bytes = try source.bytes(0..<source.size)
+  do throws(JSONError) {
+    return try JSONParser.parse(bytes)
   } catch {
-    preconditionFailure("\(error)")
+    throw SafeTensorsError(error, file: path, text: text)
   }
 }
