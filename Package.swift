@@ -69,7 +69,9 @@ let package = Package(
       swiftSettings: strict),
 
     // Oracles in Double, seeded random numbers, tolerances, fixtures.
-    .target(name: "TestSupport", dependencies: ["Compute", "NpyFiles"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: ["Compute"], path: "Tests/TestSupport", swiftSettings: strict),
+    // Every operation on every backend of this machine, against the oracle.
+    tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),
   ],
   cLanguageStandard: .gnu2x
 )
