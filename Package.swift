@@ -71,12 +71,14 @@ let package = Package(
       swiftSettings: strict),
 
     // Oracles in Double, seeded random numbers, tolerances, fixtures.
-    .target(name: "TestSupport", dependencies: ["Compute", "NpyFiles"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: ["Compute"], path: "Tests/TestSupport", swiftSettings: strict),
     tests("SafeTensorsTests", ["SafeTensors"]),
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["ImageFiles"]),
     tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
+    // Every operation on every backend of this machine, against the oracle.
+    tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),
   ],
   cLanguageStandard: .gnu2x
 )
