@@ -26,7 +26,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "legrad",
   products: [
-    .library(name: "LeGrad", targets: ["LeGrad"]),
+    .library(name: "LeGrad", targets: ["LeGrad", "ImageFiles"]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
   ],
   dependencies: [
@@ -76,6 +76,8 @@ let package = Package(
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["ImageFiles"]),
+    // The methods and the façade against the float64 reference.
+    tests("LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
     tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),

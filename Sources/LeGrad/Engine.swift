@@ -4,8 +4,10 @@ import VisionTransformer
 
 /// A model on one backend, behind a type that does not name the backend: one call per batch.
 protocol Engine: Sendable {
-  var deviceDescription: String { get }
   var traffic: Traffic { get }
+
+  /// Arithmetic operations per second that the device reaches at best.
+  func measurePeak() throws(BackendError) -> Double
 
   /// Explains a batch of equally sized images.
   func explain(
@@ -34,8 +36,9 @@ final class BackendEngine<B: Backend>: Engine {
     tower = try VisionTower(source, on: backend)
   }
 
-  var deviceDescription: String { backend.deviceDescription }
   var traffic: Traffic { backend.traffic }
+
+  func measurePeak() throws(BackendError) -> Double { try backend.measurePeak() }
 
   func explain(
     _ pixels: Span<Float>, shape: VisionShape, text: [Float], layers: Range<Int>

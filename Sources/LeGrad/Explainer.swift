@@ -1,7 +1,7 @@
 public import Compute
 import ComputeCPU
 import Tokenizers
-public import VisionTransformer
+import VisionTransformer
 
 /// A model on a device, ready to explain many images.
 ///
@@ -17,7 +17,8 @@ public import VisionTransformer
 public final class Explainer: Sendable {
   public struct Options: Sendable {
     public var device: DeviceChoice = .auto
-    public var precision: Precision = .f32
+    /// How weights and inputs of products are stored; the fastest that the device has if nil.
+    public var precision: Precision? = .f32
     /// Threads of the CPU backend; all cores if nil.
     public var threads: Int?
     /// Pixel statistics that replace the folder's, three values each.
@@ -38,17 +39,13 @@ public final class Explainer: Sendable {
 
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) throws(LeGradError) {
-    let reason: String
-    switch options.device {
-    case .auto: reason = "automatic choice: this build computes on the CPU"
-    case .cpu: reason = "as asked for"
-    case .named(let name):
-      throw LeGradError(
-        .device, "device '\(name)': this build has no OpenCL backend; use --device cpu or --device auto")
-    }
+    try options.device.check()
     do {
-      let backend = try CPUBackend(precision: options.precision, threads: options.threads)
-      try self.init(model, options: options, backend: backend, reason: reason)
+      let precision = options.precision ?? CPUBackend.fastestPrecision
+      let backend = try CPUBackend(precision: precision, threads: options.threads)
+      try self.init(
+        model, options: options, backend: backend, variant: backend.instructionSet.rawValue,
+        reason: options.device.reason)
     } catch let error as BackendError {
       throw LeGradError(error)
     } catch let error as LeGradError {
@@ -60,7 +57,7 @@ public final class Explainer: Sendable {
 
   /// Loads the vision tower onto a backend of the caller's.
   package init(
-    _ model: Model, options: Options = Options(), backend: some Backend, reason: String
+    _ model: Model, options: Options = Options(), backend: some Backend, variant: String, reason: String
   ) throws(LeGradError) {
     self.model = model
     precision = backend.precision
@@ -69,7 +66,12 @@ public final class Explainer: Sendable {
     do {
       engine = try BackendEngine(model.source, backend: backend)
     } catch { throw LeGradError(error) }
-    device = DeviceDescription(name: backend.deviceDescription, reason: reason)
+    device = DeviceDescription(name: backend.deviceDescription, variant: variant, reason: reason)
+  }
+
+  /// Arithmetic operations per second of the device at its best, measured for a moment on what `explain` uses.
+  public func measurePeak() throws(LeGradError) -> Double {
+    do { return try engine.measurePeak() } catch { throw LeGradError(error) }
   }
 
   /// Bytes moved between host and device so far.
@@ -134,29 +136,4 @@ public final class Explainer: Sendable {
     }
     return explanations
   }
-}
-
-/// Which device to compute on.
-public enum DeviceChoice: Sendable, Equatable {
-  /// The best device there is.
-  case auto
-  /// The native CPU backend.
-  case cpu
-  /// A device by kind, index or part of its name; never silently another.
-  case named(String)
-
-  public init(_ text: String) {
-    switch text {
-    case "auto": self = .auto
-    case "cpu": self = .cpu
-    default: self = .named(text)
-    }
-  }
-}
-
-/// The device in use.
-public struct DeviceDescription: Sendable {
-  public let name: String
-  /// Why it was chosen.
-  public let reason: String
 }

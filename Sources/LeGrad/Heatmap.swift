@@ -17,7 +17,8 @@ public struct Heatmap: Sendable {
     self.width = width
     let map = MapResampling.enlarge(
       relevance, height: grid.height, width: grid.width, toHeight: height, toWidth: width)
-    let low = map.min() ?? 0, high = map.max() ?? 0
+    let low = map.min() ?? 0
+    let high = map.max() ?? 0
     isFlat = !(high > low)
     // Divided, not multiplied by an inverse: the maximum is then exactly 1.
     values = isFlat ? [Float](repeating: 0, count: map.count) : map.map { ($0 - low) / (high - low) }

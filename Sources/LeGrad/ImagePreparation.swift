@@ -1,5 +1,5 @@
 public import ImageFiles
-public import VisionTransformer
+import VisionTransformer
 
 /// The size at which the model sees a picture.
 public enum InputSize: Sendable, Equatable {
@@ -82,13 +82,15 @@ extension Explainer {
   private func fitting(size: InputSize, resize: ResizeMode) throws(LeGradError) -> ImageFitting {
     let vision = model.configuration.vision
     let patch = vision.patchSize
-    var width = vision.imageWidth, height = vision.imageHeight
+    var width = vision.imageWidth
+    var height = vision.imageHeight
     if case .pixels(let askedWidth, let askedHeight) = size {
       (width, height) = (askedWidth, askedHeight)
     }
     guard width % patch == 0, height % patch == 0 else {
       throw LeGradError(
-        .usage, "--size \(width)x\(height): \(model.name) reads patches of \(patch)×\(patch) pixels; "
+        .usage,
+        "--size \(width)x\(height): \(model.name) reads patches of \(patch)×\(patch) pixels; "
           + "both sides must be multiples of \(patch)")
     }
     guard width / patch <= Self.patchLimit, height / patch <= Self.patchLimit,

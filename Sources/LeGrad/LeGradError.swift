@@ -1,5 +1,5 @@
-public import Compute
-public import VisionTransformer
+import Compute
+import VisionTransformer
 
 /// Why something could not be explained, in one line that says what to do about it.
 public struct LeGradError: Error, Sendable, CustomStringConvertible {

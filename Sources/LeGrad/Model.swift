@@ -1,3 +1,4 @@
+public import Compute
 import SafeTensors
 public import Tokenizers
 public import VisionTransformer
@@ -69,6 +70,19 @@ public struct Model: Sendable {
   public func fileHash() throws(LeGradError) -> String? {
     guard let checkpoint = source as? Checkpoint else { return nil }
     do { return try checkpoint.fileHash() } catch { throw LeGradError(.input, error.description) }
+  }
+
+  /// Writes the weights as an OpenCLIP folder in one storage type; nothing there is replaced unless `overwrite`.
+  public func write(to folder: String, as precision: Precision, overwrite: Bool = false) throws(LeGradError) {
+    let elementType: ElementType =
+      switch precision {
+      case .f32: .f32
+      case .f16: .f16
+      case .bf16: .bf16
+      }
+    do {
+      try ModelWriter.write(source, to: folder, elementType: elementType, overwrite: overwrite)
+    } catch { throw LeGradError(error.kind == .exists ? .usage : .input, error.description) }
   }
 
   /// What was found in the folder.

@@ -4,6 +4,8 @@ import ImageFiles
 import LeGrad
 import TestSupport
 import Testing
+import Tokenizers
+import VisionTransformer
 
 /// Every answer of the float64 reference for LeGrad on CLIP towers, on every instruction set of this machine.
 @Suite struct GoldenTests {
@@ -17,7 +19,8 @@ import Testing
     func explainer() throws -> Explainer {
       try Explainer(
         golden.open(),
-        backend: CPUBackend(precision: precision, threads: 2, instructionSet: instructionSet), reason: "test")
+        backend: CPUBackend(precision: precision, threads: 2, instructionSet: instructionSet), variant: "test",
+        reason: "test")
     }
   }
 
@@ -57,7 +60,8 @@ import Testing
       let explanation = try explain(test, explainer, size: size, text: embeddings)
       expectClose(explanation.relevance, try test.golden.expected(size, "legrad"), relativeToMaximum: 1e-5)
       if index == 0 {
-        expectClose(explanation.layerRelevance, try test.golden.expected(size, "legrad_layers"), relativeToMaximum: 1e-5)
+        expectClose(
+          explanation.layerRelevance, try test.golden.expected(size, "legrad_layers"), relativeToMaximum: 1e-5)
         expectClose(
           explanation.imageEmbedding, try test.golden.floats("expected/image_embedding.npy"), absolute: 1e-5)
       }

@@ -59,7 +59,8 @@ final class LeGradRun<B: Backend>: Sendable {
     try backend.upload(pixels, to: activations.pixels)
     try tower.embed(activations)
     for (index, weights) in tower.blocks.enumerated() {
-      let isUsed = layers.contains(index), isLast = index == tower.blocks.count - 1
+      let isUsed = layers.contains(index)
+      let isLast = index == tower.blocks.count - 1
       try weights.forwardToHidden(
         block, tokens: shape.tokens, mask: .none, keepDerivative: isUsed, on: backend)
       if isLast {
