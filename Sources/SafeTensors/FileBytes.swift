@@ -83,14 +83,14 @@ package final class FileBytes: Sendable {
   private func mapChunks(
     of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Bool
   ) throws(SafeTensorsError) {
-    let page = 4096
+    let page = max(4096, sysconf(Int32(_SC_PAGESIZE)))
     var start = range.lowerBound
     while start < range.upperBound {
       let end = min(start + Self.mappedChunk, range.upperBound)
       let firstPage = start & ~(page - 1)
       let pages = unsafe UnsafeMutableRawPointer(bitPattern: base + UInt(firstPage))
       // Older systems answer EINVAL and bring pages in on access instead.
-      if unsafe madvise(pages, end - firstPage, MADV_POPULATE_READ) != 0, errno == EFAULT { throw cut }
+      if unsafe madvise(pages, end - firstPage, populateForReading) != 0, errno == EFAULT { throw cut }
       let chunk = unsafe UnsafeRawBufferPointer(
         start: UnsafeRawPointer(bitPattern: base + UInt(start)), count: end - start)
       let goOn = unsafe body(chunk)
@@ -122,8 +122,8 @@ package final class FileBytes: Sendable {
   }
 }
 
-// Linux 5.14, absent from older C headers: bring pages in for reading, or say why that fails.
-private let MADV_POPULATE_READ: Int32 = 22
+/// MADV_POPULATE_READ of Linux 5.14, absent from older C headers: brings pages in, or says why that fails.
+private let populateForReading: Int32 = 22
 
 /// The message of the last system error.
 func systemMessage() -> String {

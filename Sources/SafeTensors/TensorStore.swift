@@ -62,8 +62,14 @@ public enum SafeTensorsFolder {
       remedy: "name a folder that holds a model's weights")
   }
 
-  /// One shell line that writes `pickle` as safetensors beside it.
-  static func conversionCommand(folder: String, pickle: String) -> String {
+  /// One shell line that writes `pickle` as safetensors beside it. A name that a shell could take for more than a name
+  /// is not repeated: the line is meant to be copied.
+  static func conversionCommand(folder: String, pickle name: String) -> String {
+    let isPlain = name.utf8.allSatisfy { byte in
+      let character = Character(Unicode.Scalar(byte))
+      return byte < 0x80 && (character.isLetter || character.isNumber || "._-".contains(character))
+    }
+    let pickle = isPlain ? name : "NAME" + (name.lastIndex(of: ".").map { name[$0...] } ?? "")
     let stem = pickle.prefix(upTo: pickle.lastIndex(of: ".") ?? pickle.endIndex)
     let target = (stem == "pytorch_model" ? "model" : stem) + ".safetensors"
     return "cd '\(folder.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))' && "

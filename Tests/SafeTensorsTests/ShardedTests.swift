@@ -132,6 +132,17 @@ struct ShardedTests {
     #expect(error?.description.contains("'\(target).safetensors')") == true)
   }
 
+  @Test func aNameThatAShellWouldRunIsNotRepeatedInTheCommand() throws {
+    let folder = try ScratchFolder()
+    _ = try folder.write([0x80, 2], "x$(reboot)`reboot`.bin")
+    let error = #expect(throws: SafeTensorsError.self) {
+      try SafeTensorsFolder.open(folder.path, candidates: Self.candidates)
+    }
+    #expect(error?.kind == .pickle)
+    #expect(error?.remedy.contains("reboot") == false)
+    #expect(error?.remedy.contains("torch.load('NAME.bin'") == true)
+  }
+
   @Test func aFolderWithoutWeightsIsNamed() throws {
     let folder = try ScratchFolder()
     let kind = { (path: String) in

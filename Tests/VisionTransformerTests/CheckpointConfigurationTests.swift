@@ -114,7 +114,7 @@ struct CheckpointConfigurationTests {
     Case(
       "section is a list", .configuration, "vision_config", "\"vision_config\": {", "\"vision_config\": [], \"x\": {"),
     Case(
-      "epsilon as text", .configuration, "layer_norm_eps", "\"layer_norm_eps\": 1e-05", "\"layer_norm_eps\": \"small\""),
+      "epsilon as text", .configuration, "layer_norm_eps", "\"layer_norm_eps\": 1e-05", "\"layer_norm_eps\": \"x\""),
   ]
 
   @Test(arguments: huggingFaceCases) func faultyHuggingFaceConfigurationsAreNamed(_ faulty: Case) throws {

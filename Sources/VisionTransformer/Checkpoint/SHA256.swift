@@ -36,28 +36,38 @@ struct SHA256 {
 
   /// Takes in whole blocks of 64 bytes.
   private static func compress(_ blocks: UnsafeRawBufferPointer, into state: inout [UInt32]) {
+    let constants = Self.constants
     unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
-      for block in stride(from: 0, to: blocks.count, by: 64) {
-        for t in 0..<16 {
-          unsafe w[t] = unsafe UInt32(
-            bigEndian: blocks.loadUnaligned(fromByteOffset: block + t * 4, as: UInt32.self))
+      unsafe constants.withUnsafeBufferPointer { constants in
+        for block in stride(from: 0, to: blocks.count, by: 64) {
+          for t in 0..<16 {
+            unsafe w[t] = unsafe UInt32(
+              bigEndian: blocks.loadUnaligned(fromByteOffset: block &+ t &* 4, as: UInt32.self))
+          }
+          for t in 16..<64 {
+            let (x, y) = unsafe (w[t &- 15], w[t &- 2])
+            let s0 = rotate(x, 7) ^ rotate(x, 18) ^ x &>> 3
+            let s1 = rotate(y, 17) ^ rotate(y, 19) ^ y &>> 10
+            unsafe w[t] = unsafe w[t &- 16] &+ s0 &+ w[t &- 7] &+ s1
+          }
+          var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+          var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+          for t in 0..<64 {
+            let sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
+            let t1 = unsafe h &+ sum1 &+ (e & f ^ ~e & g) &+ constants[t] &+ w[t]
+            let sum0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
+            let t2 = sum0 &+ (a & b ^ a & c ^ b & c)
+            (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
+          }
+          state[0] &+= a
+          state[1] &+= b
+          state[2] &+= c
+          state[3] &+= d
+          state[4] &+= e
+          state[5] &+= f
+          state[6] &+= g
+          state[7] &+= h
         }
-        for t in 16..<64 {
-          let (x, y) = unsafe (w[t - 15], w[t - 2])
-          let s0 = rotate(x, 7) ^ rotate(x, 18) ^ x >> 3
-          let s1 = rotate(y, 17) ^ rotate(y, 19) ^ y >> 10
-          unsafe w[t] = unsafe w[t - 16] &+ s0 &+ w[t - 7] &+ s1
-        }
-        var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-        var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-        for t in 0..<64 {
-          let sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
-          let t1 = unsafe h &+ sum1 &+ (e & f ^ ~e & g) &+ constants[t] &+ w[t]
-          let sum0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
-          let t2 = sum0 &+ (a & b ^ a & c ^ b & c)
-          (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
-        }
-        for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= word }
       }
     }
   }
