@@ -1,0 +1,18 @@
+// 64-byte vectors.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define LEGRAD_LANES 16
+#define LEGRAD_FMA 1
+#define LEGRAD_F16C 1
+#define LEGRAD_TILE_ROWS 12
+#define LEGRAD_MULTIPLIES_PAIRS 0
+#define LEGRAD_TABLE legrad_avx512_table
+
+#include "tables.h"
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
+    apply_to = function)
+#include "templates/table.h"
+#pragma clang attribute pop
+#endif

@@ -1,2 +1,0 @@
-#include "include/CSimd.h"
-int CSimd_placeholder(void) { return 0; }

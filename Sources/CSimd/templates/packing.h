@@ -1,0 +1,168 @@
+// Operands in the order in which the register tiles read them.
+
+// bfloat16 of a float in the low half, rounded to nearest even; NaN stays NaN.
+INLINE quadword bfloat16(quad x) {
+  const quadword bits = (quadword)x;
+  const quadword rounded = (bits + (quadword){0x7fff, 0x7fff, 0x7fff, 0x7fff} + ((bits >> 16) & 1)) >> 16;
+  const quadword quiet = (bits >> 16) | 0x40;
+  const quadword is_nan = (quadword)(x != x);
+  return (rounded & ~is_nan) | (quiet & is_nan);
+}
+
+static inline uint32_t bfloat16_of(float x) { return bfloat16((quad){x, 0, 0, 0})[0]; }
+
+// IEEE half of a float, rounded to nearest even.
+static inline uint16_t half_of(float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  const uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00);
+  if (magnitude >= 0x477ff000) return (uint16_t)(sign | 0x7c00);
+  if (magnitude >= 0x38800000) {
+    const uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
+    return (uint16_t)(sign | ((rounded - 0x38000000) >> 13));
+  }
+  // Below the normal halves: adding 2⁻¹ · 2⁰ lets the addition round at 2⁻²⁴.
+  float shifted;
+  __builtin_memcpy(&shifted, &magnitude, sizeof shifted);
+  shifted += 0.5f;
+  __builtin_memcpy(&bits, &shifted, sizeof bits);
+  return (uint16_t)(sign | (bits - 0x3f000000));
+}
+
+INLINE vfloat widen_halves(const uint16_t *from) {
+#if LEGRAD_F16C && LANES == 8
+  __m128i halves;
+  __builtin_memcpy(&halves, from, sizeof halves);
+  return (vfloat)_mm256_cvtph_ps(halves);
+#elif LEGRAD_F16C && LANES == 16
+  __m256i halves;
+  __builtin_memcpy(&halves, from, sizeof halves);
+  return (vfloat)_mm512_cvtph_ps(halves);
+#else
+  typedef uint16_t halves __attribute__((vector_size(2 * LANES)));
+  halves packed;
+  __builtin_memcpy(&packed, from, sizeof packed);
+  const vword h = __builtin_convertvector(packed, vword);
+  const vword sign = (h & 0x8000) << 16, magnitude = (h & 0x7fff) << 13;
+  // Multiplying by 2¹¹² moves the exponent's bias and makes subnormal halves exact.
+  const vfloat scaled = (vfloat)magnitude * splat(0x1p112f);
+  const vword special = (vword)(magnitude >= splat_word(0x0f800000)) & splat_word(0x7f800000);
+  return (vfloat)((vword)scaled | special | sign);
+#endif
+}
+
+static ptrdiff_t pack_weight(
+    const struct legrad_weight_packing *packing, ptrdiff_t begin, ptrdiff_t end, float *scratch) {
+  const struct legrad_weight w = packing->weight;
+  const ptrdiff_t size = w.padded_inputs * TILE_COLUMNS;
+  ptrdiff_t overflows = 0;
+  for (ptrdiff_t panel = begin; panel < end; panel++) {
+    const ptrdiff_t first = panel * TILE_COLUMNS;
+    float *wide = w.storage == LEGRAD_F32 ? (float *)w.panels + panel * size : scratch;
+    for (int v = 0; v < 2; v++) {
+      const ptrdiff_t row = first + v * LANES, rows = smaller_count(w.outputs - row, LANES);
+      if (rows > 0)
+        transpose_strip(packing->values + row * w.inputs, w.inputs, rows, w.inputs, wide + v * LANES, TILE_COLUMNS);
+      else
+        for (ptrdiff_t k = 0; k < w.inputs; k++) store(wide + k * TILE_COLUMNS + v * LANES, splat(0));
+    }
+    for (ptrdiff_t i = w.inputs * TILE_COLUMNS; i < size; i++) wide[i] = 0;
+    if (w.storage == LEGRAD_F16) {
+      uint16_t *to = (uint16_t *)w.panels + panel * size;
+      for (ptrdiff_t i = 0; i < size; i++) {
+        to[i] = half_of(wide[i]);
+        overflows += (to[i] & 0x7fff) == 0x7c00 && wide[i] <= FLT_MAX && wide[i] >= -FLT_MAX;
+      }
+    } else if (w.storage == LEGRAD_BF16) {
+      uint32_t *to = (uint32_t *)w.panels + panel * size / 2;
+      for (ptrdiff_t k = 0; k < w.padded_inputs; k += 2) {
+        const float *even = wide + k * TILE_COLUMNS, *odd = even + TILE_COLUMNS;
+        for (ptrdiff_t c = 0; c < TILE_COLUMNS; c++, to++) {
+          *to = bfloat16_of(even[c]) | bfloat16_of(odd[c]) << 16;
+          overflows += (*to & 0x7fff) == 0x7f80 && even[c] <= FLT_MAX && even[c] >= -FLT_MAX;
+          overflows += (*to >> 16 & 0x7fff) == 0x7f80 && odd[c] <= FLT_MAX && odd[c] >= -FLT_MAX;
+        }
+      }
+    }
+  }
+  return overflows;
+}
+
+// Words `first ..< first + 4` of a row of `depth` elements, zero past its end.
+INLINE quad four_words(const float *row, const float *scale, bool pairs, ptrdiff_t first, ptrdiff_t depth) {
+  const ptrdiff_t from = pairs ? 2 * first : first, wanted = pairs ? 8 : 4, count = depth - from;
+  quad x[2] = {{0, 0, 0, 0}, {0, 0, 0, 0}}, s[2] = {{1, 1, 1, 1}, {1, 1, 1, 1}};
+  if (count >= wanted) {
+    x[0] = load_quad(row + from);
+    if (pairs) x[1] = load_quad(row + from + 4);
+    if (scale) {
+      s[0] = load_quad(scale + from);
+      if (pairs) s[1] = load_quad(scale + from + 4);
+    }
+  } else if (count > 0) {
+    __builtin_memcpy(x, row + from, (size_t)count * sizeof(float));
+    if (scale) __builtin_memcpy(s, scale + from, (size_t)count * sizeof(float));
+  }
+  if (scale) x[0] *= s[0];
+  if (!pairs) return x[0];
+  if (scale) x[1] *= s[1];
+  const quadword low = bfloat16(x[0]), high = bfloat16(x[1]);
+  const quadword even = __builtin_shufflevector(low, high, 0, 2, 4, 6);
+  const quadword odd = __builtin_shufflevector(low, high, 1, 3, 5, 7);
+  return (quad)(even | odd << 16);
+}
+
+// One tile of rows: to[w * TILE_ROWS + r] = word w of row r, for words first ..< first + words. All TILE_ROWS
+// pointers are valid; `scales` is null or has as many.
+INLINE void pack_rows(
+    const float *const rows[TILE_ROWS], const float *const *scales, bool pairs, ptrdiff_t depth, ptrdiff_t first,
+    ptrdiff_t words, float *to) {
+  for (ptrdiff_t w = 0; w < words; w += 4) {
+    const ptrdiff_t count = smaller_count(words - w, 4);
+    float *block = to + w * TILE_ROWS;
+    for (int r = 0; r < TILE_ROWS; r += 2) {
+      const quad a = four_words(rows[r], scales ? scales[r] : NULL, pairs, first + w, depth);
+      const quad b = four_words(rows[r + 1], scales ? scales[r + 1] : NULL, pairs, first + w, depth);
+      const quad low = __builtin_shufflevector(a, b, 0, 4, 1, 5), high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      __builtin_memcpy(block + r, &low, 8);
+      if (count > 1) __builtin_memcpy(block + TILE_ROWS + r, (const char *)&low + 8, 8);
+      if (count > 2) __builtin_memcpy(block + 2 * TILE_ROWS + r, &high, 8);
+      if (count > 3) __builtin_memcpy(block + 3 * TILE_ROWS + r, (const char *)&high + 8, 8);
+    }
+  }
+}
+
+// Rows first ..< first + TILE_ROWS of a matrix, the last one again for those past its end.
+INLINE void tile_row_pointers(
+    const float *from, ptrdiff_t stride, ptrdiff_t first, ptrdiff_t rows, const float *pointers[TILE_ROWS]) {
+  for (ptrdiff_t r = 0; r < TILE_ROWS; r++) pointers[r] = from + smaller_count(first + r, rows - 1) * stride;
+}
+
+// A whole matrix [rows, depth] in tiles: [row tiles][depth][TILE_ROWS].
+INLINE void pack_row_tiles(const float *from, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t depth, float *to) {
+  for (ptrdiff_t first = 0; first < rows; first += TILE_ROWS) {
+    const float *pointers[TILE_ROWS];
+    tile_row_pointers(from, stride, first, rows, pointers);
+    pack_rows(pointers, NULL, false, depth, 0, depth, to + first * depth);
+  }
+}
+
+static void pack_left(const struct legrad_left_packing *p, ptrdiff_t begin, ptrdiff_t end) {
+  const ptrdiff_t tile_count = tiles_of(p->rows, TILE_ROWS), word = p->pairs ? 2 : 1;
+  for (ptrdiff_t tile = begin; tile < end; tile++) {
+    const float *rows[TILE_ROWS], *scales[TILE_ROWS];
+    for (ptrdiff_t r = 0; r < TILE_ROWS; r++) {
+      const ptrdiff_t row = p->first_row + smaller_count(tile * TILE_ROWS + r, p->rows - 1);
+      const ptrdiff_t tokens = p->stack.tokens;
+      const ptrdiff_t source = p->scales ? row / (p->stack.prompts * tokens) * tokens + row % tokens : row;
+      rows[r] = p->input + source * p->input_stride;
+      scales[r] = p->scales ? p->scales + row / tokens * p->scales_stride : NULL;
+    }
+    for (ptrdiff_t k = 0; k < p->depth; k += p->depth_block) {
+      const ptrdiff_t words = (smaller_count(p->depth - k, p->depth_block) + word - 1) / word;
+      float *to = p->packed + (k / word * tile_count + tile * words) * TILE_ROWS;
+      pack_rows(rows, p->scales ? scales : NULL, p->pairs, p->depth, k / word, words, to);
+    }
+  }
+}

@@ -1,0 +1,161 @@
+// Products with packed weights, and what is done to a tile before it is stored.
+
+INLINE vfloat widen_even(const uint32_t *words) {
+  vword w;
+  __builtin_memcpy(&w, words, sizeof w);
+  return (vfloat)(w << 16);
+}
+INLINE vfloat widen_odd(const uint32_t *words) {
+  vword w;
+  __builtin_memcpy(&w, words, sizeof w);
+  return (vfloat)(w & splat_word(0xffff0000u));
+}
+
+// `rows` (even for bfloat16) rows of a panel, from row `first` of it, as floats.
+INLINE void widen_panel(enum legrad_storage storage, const void *panel, ptrdiff_t first, ptrdiff_t rows, float *to) {
+  if (storage == LEGRAD_F16) {
+    const uint16_t *from = (const uint16_t *)panel + first * TILE_COLUMNS;
+    for (ptrdiff_t i = 0; i < rows * TILE_COLUMNS; i += LANES) store(to + i, widen_halves(from + i));
+  } else {
+    const uint32_t *from = (const uint32_t *)panel + first / 2 * TILE_COLUMNS;
+    for (ptrdiff_t k = 0; k < rows; k += 2, from += TILE_COLUMNS, to += 2 * TILE_COLUMNS) {
+      for (int v = 0; v < TILE_COLUMNS; v += LANES) {
+        store(to + v, widen_even(from + v));
+        store(to + TILE_COLUMNS + v, widen_odd(from + v));
+      }
+    }
+  }
+}
+
+// to[n][k] = from[k][n] for a square of TILE_COLUMNS.
+INLINE void transpose_square(const float *from, float *to) {
+  for (int v = 0; v < TILE_COLUMNS; v += LANES)
+    for (int n = 0; n < TILE_COLUMNS; n += 4) {
+      vfloat columns[4];
+      transpose_columns(from + v * TILE_COLUMNS + n, TILE_COLUMNS, columns);
+      for (int i = 0; i < 4; i++) store(to + (n + i) * TILE_COLUMNS + v, columns[i]);
+    }
+}
+
+// A square of bfloat16, words of input pairs [k / 2][n] to words of output pairs [n / 2][k].
+INLINE void transpose_pairs(const uint32_t *from, float *to) {
+  for (int n = 0; n < TILE_COLUMNS; n += 4) {
+    vfloat columns[4];
+    transpose_columns((const float *)from + n, TILE_COLUMNS, columns);
+    for (int i = 0; i < 4; i += 2, to += TILE_COLUMNS) {
+      const vword first = (vword)columns[i], second = (vword)columns[i + 1];
+      const vword even = (first & splat_word(0xffff)) | second << 16;
+      const vword odd = first >> 16 | (second & splat_word(0xffff0000u));
+      uint32_t words[TILE_COLUMNS];
+      for (int k = 0; k < LANES; k++) {
+        words[2 * k] = even[k];
+        words[2 * k + 1] = odd[k];
+      }
+      __builtin_memcpy(to, words, sizeof words);
+    }
+  }
+}
+
+// The right operand of panels begin ..< end for depth first ..< first + depth, in `to`, one panel after the other
+// with `panel_size` words each. The weight is read in the order of its memory.
+INLINE void expand_panels(
+    const struct legrad_product *p, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, ptrdiff_t depth, float *to,
+    ptrdiff_t panel_size) {
+  const struct legrad_weight *w = &p->weight;
+  const ptrdiff_t element = w->storage == LEGRAD_F32 ? 4 : 2, weight_panel = w->padded_inputs * TILE_COLUMNS;
+  const char *weights = w->panels;
+  if (!p->transposed) {
+    for (ptrdiff_t panel = begin; panel < end; panel++)
+      widen_panel(
+          w->storage, weights + panel * weight_panel * element, first, depth + (depth & 1),
+          to + (panel - begin) * panel_size);
+    return;
+  }
+  const ptrdiff_t square = TILE_COLUMNS * TILE_COLUMNS;
+  for (ptrdiff_t n = 0; n < depth; n += TILE_COLUMNS) {
+    const char *source = weights + (first + n) / TILE_COLUMNS * weight_panel * element;
+    for (ptrdiff_t panel = begin; panel < end; panel++) {
+      const char *from = source + panel * square * element;
+      float *target = to + (panel - begin) * panel_size + n * TILE_COLUMNS / (p->pairs ? 2 : 1);
+      if (p->pairs) {
+        transpose_pairs((const uint32_t *)from, target);
+      } else if (w->storage == LEGRAD_F32) {
+        transpose_square((const float *)from, target);
+      } else {
+        float wide[TILE_COLUMNS * TILE_COLUMNS];
+        widen_panel(w->storage, from, 0, TILE_COLUMNS, wide);
+        transpose_square(wide, target);
+      }
+    }
+  }
+}
+
+INLINE void finish_with(
+    const struct legrad_product *p, const float *tile, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column,
+    enum legrad_activation activation) {
+  for (ptrdiff_t v = 0; v < TILE_COLUMNS && column + v < p->columns; v += LANES) {
+    const ptrdiff_t at = column + v, count = p->columns - at;
+    const vfloat bias = p->bias ? load_up_to(p->bias + at, count) : splat(0);
+    for (ptrdiff_t r = 0; r < rows; r++) {
+      vfloat x = load(tile + r * TILE_COLUMNS + v);
+      if (p->bias) x += bias;
+      if (activation != LEGRAD_IDENTITY) {
+        const struct activated a = activated(activation, x);
+        x = a.value;
+        if (p->derivative) store_up_to(p->derivative + (row + r) * p->derivative_stride + at, a.derivative, count);
+      }
+      if (p->residual)
+        x += load_up_to(p->residual + (row + r) % p->residual_rows * p->residual_stride + at, count);
+      store_up_to(p->output + (row + r) * p->output_stride + at, x, count);
+    }
+  }
+}
+
+static void finish_tile(
+    const struct legrad_product *p, const float *tile, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column) {
+  switch (p->activation) {
+    case LEGRAD_IDENTITY: finish_with(p, tile, row, rows, column, LEGRAD_IDENTITY); break;
+    case LEGRAD_GELU: finish_with(p, tile, row, rows, column, LEGRAD_GELU); break;
+    case LEGRAD_QUICK_GELU: finish_with(p, tile, row, rows, column, LEGRAD_QUICK_GELU); break;
+    case LEGRAD_GELU_TANH: finish_with(p, tile, row, rows, column, LEGRAD_GELU_TANH); break;
+  }
+}
+
+// Whether the weight can be read by the tiles as it lies.
+INLINE bool reads_weight_directly(const struct legrad_product *p) {
+  return !p->transposed && (p->weight.storage == LEGRAD_F32 || p->pairs);
+}
+
+static ptrdiff_t product_scratch(const struct legrad_product *p, ptrdiff_t row_tiles, ptrdiff_t panels) {
+  const ptrdiff_t expanded = reads_weight_directly(p) ? 0 : smaller_count(p->depth, p->depth_block) + TILE_COLUMNS;
+  return panels * (row_tiles * TILE_SIZE + expanded * TILE_COLUMNS);
+}
+
+static void product(
+    const struct legrad_product *p, ptrdiff_t tile_begin, ptrdiff_t tile_end, ptrdiff_t panel_begin,
+    ptrdiff_t panel_end, float *scratch) {
+  const ptrdiff_t all_tiles = tiles_of(p->rows, TILE_ROWS), tile_count = tile_end - tile_begin;
+  const ptrdiff_t word = p->pairs ? 2 : 1;
+  const ptrdiff_t panel_size = (smaller_count(p->depth, p->depth_block) + TILE_COLUMNS) * TILE_COLUMNS;
+  float *const partial = scratch, *const expanded = scratch + (panel_end - panel_begin) * tile_count * TILE_SIZE;
+  const bool direct = reads_weight_directly(p);
+  for (ptrdiff_t k = 0; k < p->depth; k += p->depth_block) {
+    const ptrdiff_t depth = smaller_count(p->depth - k, p->depth_block), words = (depth + word - 1) / word;
+    const bool last = k + depth == p->depth;
+    if (!direct) expand_panels(p, panel_begin, panel_end, k, depth, expanded, panel_size);
+    for (ptrdiff_t panel = panel_begin; panel < panel_end; panel++) {
+      const ptrdiff_t number = panel - panel_begin;
+      const float *right = direct ? (const float *)p->weight.panels
+                                        + (panel * p->weight.padded_inputs + k) / word * TILE_COLUMNS
+                                  : expanded + number * panel_size;
+      for (ptrdiff_t tile = tile_begin; tile < tile_end; tile++) {
+        const ptrdiff_t row = tile * TILE_ROWS, rows = smaller_count(p->rows - row, TILE_ROWS);
+        const float *left = p->left + (k / word * all_tiles + tile * words) * TILE_ROWS;
+        float *to = partial + (number * tile_count + tile - tile_begin) * TILE_SIZE;
+        tile_function *const *functions = p->pairs ? pair_tiles : tiles;
+        functions[rows - 1](words, left, right, to, k == 0 ? TILE_SET : TILE_ADD);
+        if (last) finish_tile(p, to, p->first_row + row, rows, panel * TILE_COLUMNS);
+      }
+    }
+  }
+}

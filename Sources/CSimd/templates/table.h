@@ -1,0 +1,39 @@
+// One instruction set's functions. An instance file defines LEGRAD_LANES, LEGRAD_FMA, LEGRAD_F16C,
+// LEGRAD_TILE_ROWS, LEGRAD_MULTIPLIES_PAIRS and LEGRAD_TABLE, the name of its table.
+#include "../include/CSimd.h"
+
+#include "vector.h"
+#include "functions.h"
+#include "tiles.h"
+#include "packing.h"
+#include "product.h"
+#include "rows.h"
+#include "attention.h"
+#include "attention_backward.h"
+
+const struct legrad_simd_table LEGRAD_TABLE = {
+    .tile_rows = TILE_ROWS,
+    .tile_columns = TILE_COLUMNS,
+    .multiplies_pairs = LEGRAD_MULTIPLIES_PAIRS,
+    .pack_weight = pack_weight,
+    .pack_left = pack_left,
+    .product = product,
+    .product_scratch = product_scratch,
+    .layer_norm = layer_norm,
+    .layer_norm_backward = layer_norm_backward,
+    .activate = activate,
+    .activation_backward = activation_backward,
+    .add_rows = add_rows,
+    .softmax = softmax,
+    .softmax_backward = softmax_backward,
+    .mean_rows = mean_rows,
+    .normalize_rows = normalize_rows,
+    .normalize_rows_backward = normalize_rows_backward,
+    .attention = attention,
+    .attention_scratch = attention_scratch,
+    .attention_backward = attention_backward,
+    .attention_backward_scratch = attention_backward_scratch,
+    .attention_relevance = attention_relevance,
+    .attention_relevance_scratch = attention_relevance_scratch,
+    .relevance_mean = relevance_mean,
+};

@@ -1,0 +1,46 @@
+import Compute
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Uninitialised memory that starts on a cache line, freed with its owner.
+///
+/// Unchecked because it owns a raw pointer: the address never changes, and who may write when is settled by the
+/// owner, as it is for any shared buffer.
+@safe final class AlignedMemory: @unchecked Sendable {
+  let base: UnsafeMutableRawPointer
+  let bytes: Int
+
+  /// Takes `count` elements of `elementSize` bytes; what cannot be had is thrown with its size.
+  init(count: Int, elementSize: Int, operation: String) throws(BackendError) {
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: elementSize)
+    guard count >= 0, !overflow, bytes <= Int.max - Self.hugePage else {
+      throw BackendError(
+        .outOfMemory, operation: operation, "\(count) elements of \(elementSize) bytes exceed the address space",
+        bytesNeeded: Int.max)
+    }
+    // Whole huge pages where they fit: fewer page faults, and strided reads of large weights miss no page entry.
+    let isLarge = bytes >= 2 * Self.hugePage
+    let rounded = isLarge ? (bytes + Self.hugePage - 1) / Self.hugePage * Self.hugePage : max(bytes, 64)
+    var address: UnsafeMutableRawPointer?
+    let status = unsafe posix_memalign(&address, isLarge ? Self.hugePage : 64, rounded)
+    guard status == 0, let address = unsafe address else {
+      throw BackendError(
+        .outOfMemory, operation: operation, "\(bytes) bytes of memory could not be had", bytesNeeded: bytes)
+    }
+    #if os(Linux)
+      if isLarge { _ = unsafe madvise(address, rounded, MADV_HUGEPAGE) }
+    #endif
+    unsafe base = address
+    self.bytes = bytes
+  }
+
+  deinit { unsafe free(base) }
+
+  private static let hugePage = 1 << 21
+}

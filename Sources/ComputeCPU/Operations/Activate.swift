@@ -1,0 +1,35 @@
+import CSimd
+public import Compute
+
+extension CPUBackend {
+  public func activate(_ operation: Activate<CPUBuffer>) throws(BackendError) {
+    let (input, output) = (operation.input, operation.output)
+    let arguments = unsafe legrad_activate(
+      activation: legrad_activation(operation.activation), input: input.base, input_stride: input.rowStride,
+      columns: input.columns, output: output.base, output_stride: output.rowStride,
+      derivative: operation.derivative?.base, derivative_stride: operation.derivative?.rowStride ?? 0)
+    perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.activate) }
+  }
+
+  public func activationBackward(_ operation: ActivationBackward<CPUBuffer>) throws(BackendError) {
+    let (upstream, gradient) = (operation.upstream, operation.gradient)
+    let arguments = unsafe legrad_activation_backward(
+      upstream: upstream.base, upstream_stride: upstream.rowStride,
+      upstream_per_prompt: upstream.rows != gradient.rows, derivative: operation.derivative.base,
+      derivative_stride: operation.derivative.rowStride, stack: legrad_stack(operation.stack),
+      columns: gradient.columns, gradient: gradient.base, gradient_stride: gradient.rowStride)
+    perform { crew in unsafe crew.run(rowsOf: gradient, arguments, kernels.table.activation_backward) }
+  }
+}
+
+extension legrad_activation {
+  init(_ activation: Activation?) {
+    self =
+      switch activation {
+      case nil: LEGRAD_IDENTITY
+      case .gelu: LEGRAD_GELU
+      case .quickGELU: LEGRAD_QUICK_GELU
+      case .geluTanh: LEGRAD_GELU_TANH
+      }
+  }
+}

@@ -1,0 +1,12 @@
+import CSimd
+public import Compute
+
+extension CPUBackend {
+  public func addRows(_ operation: AddRows<CPUBuffer>) throws(BackendError) {
+    let (input, addend, output) = (operation.input, operation.addend, operation.output)
+    let arguments = unsafe legrad_add_rows(
+      input: input.base, input_stride: input.rowStride, addend: addend.base, addend_stride: addend.rowStride,
+      addend_rows: addend.rows, columns: output.columns, output: output.base, output_stride: output.rowStride)
+    perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.add_rows) }
+  }
+}

@@ -1,0 +1,28 @@
+public import Compute
+
+extension CPUBackend {
+  public func copy(_ operation: Copy<CPUBuffer>) throws(BackendError) {
+    let (source, destination) = (operation.source, operation.destination)
+    let (from, to) = unsafe (source.base, destination.base)
+    perform { crew in
+      crew.run(source.rows, grain: crew.grain(rows: source.rows, columns: source.columns)) { begin, end in
+        for row in begin..<end {
+          unsafe (to + row * destination.rowStride).update(from: from + row * source.rowStride, count: source.columns)
+        }
+      }
+    }
+  }
+
+  public func fill(_ operation: Fill<CPUBuffer>) throws(BackendError) {
+    let destination = operation.destination
+    let to = unsafe destination.base
+    perform { crew in
+      crew.run(destination.rows, grain: crew.grain(rows: destination.rows, columns: destination.columns)) {
+        begin, end in
+        for row in begin..<end {
+          unsafe (to + row * destination.rowStride).update(repeating: operation.value, count: destination.columns)
+        }
+      }
+    }
+  }
+}

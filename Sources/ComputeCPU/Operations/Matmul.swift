@@ -1,0 +1,113 @@
+import CSimd
+public import Compute
+
+extension CPUBackend {
+  public func matmul(_ operation: Matmul<CPUBuffer, CPUWeight>) throws(BackendError) {
+    let (weight, output) = (operation.weight, operation.output)
+    let isTransposed = operation.side == .inputs
+    let depth = isTransposed ? weight.outputs : weight.inputs
+    precondition(
+      operation.input.columns == depth && output.columns == (isTransposed ? weight.inputs : weight.outputs),
+      "matmul: \(operation.input.shape) input and \(output.shape) output with a \(weight.outputs)×\(weight.inputs) "
+        + "weight by its \(operation.side)")
+    precondition(
+      weight.tileColumns == kernels.tileColumns && weight.precision == precision,
+      "matmul: the weight was prepared by another kind of CPU backend")
+    let schedule = MatmulSchedule(
+      rows: output.rows, columns: output.columns, depth: depth, kernels: kernels, pairs: multipliesPairs,
+      threads: threadCount)
+    try perform { crew throws(BackendError) in
+      // Rows by passes, so that the packed left operand stays small however many rows there are.
+      for first in stride(from: 0, to: output.rows, by: schedule.rowsPerPass) {
+        let rows = min(schedule.rowsPerPass, output.rows - first)
+        try multiply(operation, rows: first..<first + rows, schedule: schedule, crew: crew)
+      }
+    }
+  }
+
+  private func multiply(
+    _ operation: Matmul<CPUBuffer, CPUWeight>, rows: Range<Int>, schedule: MatmulSchedule, crew: Crew
+  ) throws(BackendError) {
+    let tiles = (rows.count + kernels.tileRows - 1) / kernels.tileRows
+    let left = unsafe try crew.sharedScratch(tiles * kernels.tileRows * schedule.depthWords, operation: "matmul")
+    let packing = unsafe packing(of: operation, rows: rows, schedule: schedule, to: left)
+    unsafe withUnsafePointer(to: packing) { packing in
+      crew.run(tiles, grain: max(1, tiles / (2 * threadCount))) { begin, end in
+        unsafe kernels.table.pack_left(packing, begin, end)
+      }
+    }
+    let product = unsafe product(of: operation, rows: rows, schedule: schedule, left: left)
+    let rowItems = (tiles + schedule.tilesPerItem - 1) / schedule.tilesPerItem
+    let panels = (operation.output.columns + kernels.tileColumns - 1) / kernels.tileColumns
+    let panelItems = (panels + schedule.panelsPerItem - 1) / schedule.panelsPerItem
+    let tilesPerItem = (tiles + rowItems - 1) / rowItems
+    let scratch = unsafe withUnsafePointer(to: product) {
+      unsafe kernels.table.product_scratch($0, tilesPerItem, schedule.panelsPerItem)
+    }
+    unsafe try crew.run(rowItems * panelItems, product, scratchCount: scratch, operation: "matmul") {
+      product, begin, end, scratch in
+      for item in begin..<end {
+        let (tile, panel) = (item / panelItems * tilesPerItem, item % panelItems * schedule.panelsPerItem)
+        unsafe kernels.table.product(
+          product, min(tile, tiles), min(tile + tilesPerItem, tiles), panel,
+          min(panel + schedule.panelsPerItem, panels), scratch)
+      }
+    }
+  }
+
+  private func packing(
+    of operation: Matmul<CPUBuffer, CPUWeight>, rows: Range<Int>, schedule: MatmulSchedule,
+    to left: UnsafeMutablePointer<Float>
+  ) -> legrad_left_packing {
+    let (input, scale) = (operation.input, operation.inputScale)
+    return unsafe legrad_left_packing(
+      input: input.base, input_stride: input.rowStride, scales: scale?.scales.base,
+      scales_stride: scale?.scales.rowStride ?? 0,
+      stack: legrad_stack(prompts: scale?.stack.prompts ?? 1, tokens: scale?.stack.tokens ?? 1),
+      first_row: rows.lowerBound, rows: rows.count, depth: input.columns, depth_block: schedule.depthBlock,
+      pairs: multipliesPairs, packed: left)
+  }
+
+  private func product(
+    of operation: Matmul<CPUBuffer, CPUWeight>, rows: Range<Int>, schedule: MatmulSchedule,
+    left: UnsafeMutablePointer<Float>
+  ) -> legrad_product {
+    let (output, epilogue) = (operation.output, operation.epilogue)
+    return unsafe legrad_product(
+      left: left, first_row: rows.lowerBound, rows: rows.count, columns: output.columns,
+      depth: operation.input.columns, depth_block: schedule.depthBlock, weight: operation.weight.description,
+      transposed: operation.side == .inputs, pairs: multipliesPairs, output: output.base,
+      output_stride: output.rowStride, bias: epilogue.bias?.base,
+      activation: legrad_activation(epilogue.activation), derivative: epilogue.derivative?.base,
+      derivative_stride: epilogue.derivative?.rowStride ?? 0, residual: epilogue.residual?.base,
+      residual_stride: epilogue.residual?.rowStride ?? 0, residual_rows: epilogue.residual?.rows ?? 1)
+  }
+}
+
+/// How a product is cut into pieces of work.
+struct MatmulSchedule {
+  /// Elements of the inner dimension that are summed in one go. It depends on that dimension alone: it sets the
+  /// order of sums.
+  let depthBlock: Int
+  /// Words of one packed row of the left operand.
+  let depthWords: Int
+  let rowsPerPass: Int
+  let tilesPerItem: Int
+  let panelsPerItem: Int
+
+  init(rows: Int, columns: Int, depth: Int, kernels: Kernels, pairs: Bool, threads: Int) {
+    let word = pairs ? 2 : 1
+    // A block of one panel takes half of a 32 KB first-level cache.
+    let largest = 4096 / kernels.tileColumns * word
+    let blocks = (depth + largest - 1) / largest
+    let unit = kernels.tileColumns
+    depthBlock = ((depth + blocks - 1) / blocks + unit - 1) / unit * unit
+    depthWords = (depth + word - 1) / word
+    // Packed rows of a pass fit 32 MB.
+    let unitRows = kernels.tileRows * 44
+    rowsPerPass = max(1, (8 << 20) / depthWords / unitRows) * unitRows
+    tilesPerItem = 44
+    let panels = (columns + kernels.tileColumns - 1) / kernels.tileColumns
+    panelsPerItem = max(1, min(4, panels / (4 * threads)))
+  }
+}
