@@ -131,11 +131,12 @@ struct ActivateTests {
     }
   }
 
-  static let backwardCases = [false, true].flatMap { broadcasts in
-    [(1, 1, 1, 1), (2, 3, 5, 7), (1, 2, 7, 16), (3, 1, 5, 17), (2, 2, 1, 33), (1, 3, 97, 13)].map {
-      Backward(images: $0.0, prompts: $0.1, tokens: $0.2, columns: $0.3, broadcasts: broadcasts)
-    }
-  } + [Backward(images: 2, prompts: 3, tokens: 5, columns: 19, broadcasts: false, inPlace: true)]
+  static let backwardCases =
+    [false, true].flatMap { broadcasts in
+      [(1, 1, 1, 1), (2, 3, 5, 7), (1, 2, 7, 16), (3, 1, 5, 17), (2, 2, 1, 33), (1, 3, 97, 13)].map {
+        Backward(images: $0.0, prompts: $0.1, tokens: $0.2, columns: $0.3, broadcasts: broadcasts)
+      }
+    } + [Backward(images: 2, prompts: 3, tokens: 5, columns: 19, broadcasts: false, inPlace: true)]
 
   @Test(arguments: TestBackend.available, backwardCases)
   func activationBackward(_ backend: TestBackend, _ test: Backward) throws {

@@ -88,7 +88,9 @@ struct AttentionRelevanceTests {
     for gradient in [HostMatrix(rows: 37, columns: 14, repeating: -2), zeros] {
       let test = Case(
         outputGradient: gradient, values: ones, heads: 2, stack: PromptStack(prompts: 1, tokens: 37))
-      func run<B: Backend>(_ backend: B) throws -> [Float] { try test.run(on: Stage(backend, layout: .padded))[0].values }
+      func run<B: Backend>(_ backend: B) throws -> [Float] {
+        try test.run(on: Stage(backend, layout: .padded))[0].values
+      }
       #expect(try run(backend.open()).allSatisfy { $0 == 0 })
     }
   }

@@ -96,7 +96,8 @@ struct AttentionTests {
     ]
 
   static let longShapes = [
-    Shape(sequences: 1, tokens: 197, heads: 1, headWidth: 64), Shape(sequences: 1, tokens: 257, heads: 1, headWidth: 20),
+    Shape(sequences: 1, tokens: 197, heads: 1, headWidth: 64),
+    Shape(sequences: 1, tokens: 257, heads: 1, headWidth: 20),
     Shape(sequences: 1, tokens: 77, heads: 2, headWidth: 64, mask: .causal),
   ]
 

@@ -160,7 +160,8 @@ struct MatmulTests {
   }
 
   @Test(
-    arguments: TestBackend.available, epilogues(rows: 14, inner: 11, columns: 37, tokens: 7, side: .outputs, prompts: nil))
+    arguments: TestBackend.available,
+    epilogues(rows: 14, inner: 11, columns: 37, tokens: 7, side: .outputs, prompts: nil))
   func matmulEpilogue(_ backend: TestBackend, _ test: Case) throws {
     try checkDefinition(backend.open(), test, layouts: [.tight, .padded])
   }

@@ -102,7 +102,9 @@ struct NormalizeRowsTests {
     func piece(_ index: Int) -> Self {
       Self(self, image: index / directions.rows, prompt: index % directions.rows)
     }
-    var testDescription: String { "\(normalized.rows) images, \(directions.rows) prompts, \(normalized.columns) columns" }
+    var testDescription: String {
+      "\(normalized.rows) images, \(directions.rows) prompts, \(normalized.columns) columns"
+    }
   }
 
   static let backwardCases = [

@@ -52,7 +52,9 @@ struct SoftmaxTests {
     func output(_ values: [Float]) throws -> [Float] {
       let test = Forward(input: HostMatrix(rows: 1, columns: values.count, values: values))
       try checkDefinition(backend.open(), test)
-      func run<B: Backend>(_ backend: B) throws -> [Float] { try test.run(on: Stage(backend, layout: .tight))[0].values }
+      func run<B: Backend>(_ backend: B) throws -> [Float] {
+        try test.run(on: Stage(backend, layout: .tight))[0].values
+      }
       return try run(backend.open())
     }
     // exp(89) is beyond float32: only the distance from the largest may be exponentiated.
