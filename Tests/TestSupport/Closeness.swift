@@ -17,7 +17,10 @@ public enum ErrorBound {
 }
 
 /// `Σ (actual − expected)² / Σ expected²`; 0 where both are all zeros, infinite where only `expected` is.
-public func normalizedMeanSquareError(actual: [Float], expected: [Double]) -> Double {
+///
+/// `magnitude` stands in for the root mean square of `expected` where that is smaller: results that cancel to
+/// almost nothing are judged by the size of what cancelled.
+public func normalizedMeanSquareError(actual: [Float], expected: [Double], magnitude: Double = 0) -> Double {
   precondition(actual.count == expected.count, "\(actual.count) values against \(expected.count)")
   var error = 0.0
   var power = 0.0
@@ -26,13 +29,14 @@ public func normalizedMeanSquareError(actual: [Float], expected: [Double]) -> Do
     error += difference * difference
     power += expected[index] * expected[index]
   }
-  return error == 0 ? 0 : error / power
+  return error == 0 ? 0 : error / max(power, magnitude * magnitude * Double(expected.count))
 }
 
 /// Expects a normalised mean square error within `bound`, and no element that is off by far more than such an error
-/// allows: ten times its root, relative to the element or to the root mean square of all, whichever is larger.
+/// allows: ten times its root, relative to the element or to the root mean square of all (at least `magnitude`),
+/// whichever is larger.
 public func expectClose(
-  _ actual: HostMatrix, _ expected: DoubleMatrix, bound: Double, _ label: String = "",
+  _ actual: HostMatrix, _ expected: DoubleMatrix, bound: Double, magnitude: Double = 0, _ label: String = "",
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   guard actual.rows == expected.rows && actual.columns == expected.columns else {
@@ -41,10 +45,11 @@ public func expectClose(
       sourceLocation: sourceLocation)
     return
   }
-  let error = normalizedMeanSquareError(actual: actual.values, expected: expected.values)
+  let error = normalizedMeanSquareError(
+    actual: actual.values, expected: expected.values, magnitude: magnitude)
   let power = expected.values.reduce(0) { $0 + $1 * $1 } / Double(expected.values.count)
   let slack = 10 * bound.squareRoot()
-  let floor = power.squareRoot()
+  let floor = max(power.squareRoot(), magnitude)
   let firstBad = expected.values.indices.first { index in
     let difference = abs(Double(actual.values[index]) - expected.values[index])
     return !(difference <= slack * max(floor, abs(expected.values[index])))
