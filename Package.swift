@@ -55,8 +55,10 @@ let package = Package(
     room("Tokenizers", ["CUtf8proc", "CZlib"], exclude: ["Scripts"]),
     tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
+    // The hash that identifies weight files, at the speed of the processor's own instructions.
+    .target(name: "CSHA256", cSettings: strictC),
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
-    room("VisionTransformer", ["Compute", "SafeTensors"]),
+    room("VisionTransformer", ["Compute", "SafeTensors", "CSHA256"]),
     // The bundled model and its sample pictures, embedded.
     .target(
       name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
@@ -78,7 +80,7 @@ let package = Package(
     tests("ImageFilesTests", ["ImageFiles"]),
     // The methods and the façade against the float64 reference.
     tests("LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
-    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
+    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors", "CSHA256"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),
   ],

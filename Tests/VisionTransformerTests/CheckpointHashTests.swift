@@ -1,3 +1,4 @@
+import CSHA256
 import Testing
 
 @testable import VisionTransformer
@@ -34,6 +35,15 @@ struct CheckpointHashTests {
     var hash = SHA256()
     unsafe Array("abc".utf8).withUnsafeBytes { unsafe hash.update($0) }
     #expect(hash.finish() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+  }
+
+  @Test(arguments: [1, 2, 17]) func theProcessorsInstructionsGiveTheSameState(blocks: Int) {
+    let bytes = (0..<blocks * 64).map { UInt8(truncatingIfNeeded: $0 * 131 + $0 / 7) }
+    var state = (0..<8).map { UInt32($0) &* 0x9E37_79B9 }
+    var portable = state
+    unsafe legrad_sha256_compress(&state, bytes, blocks)
+    unsafe legrad_sha256_compress_portable(&portable, bytes, blocks)
+    #expect(state == portable)
   }
 
   @Test func nearestNamesAreFound() {

@@ -1,3 +1,5 @@
+import CSHA256
+
 /// SHA-256 (FIPS 180-4) of bytes that come in pieces.
 struct SHA256 {
   private var state: [UInt32] = [
@@ -36,56 +38,7 @@ struct SHA256 {
 
   /// Takes in whole blocks of 64 bytes.
   private static func compress(_ blocks: UnsafeRawBufferPointer, into state: inout [UInt32]) {
-    let constants = Self.constants
-    unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
-      unsafe constants.withUnsafeBufferPointer { constants in
-        for block in stride(from: 0, to: blocks.count, by: 64) {
-          for t in 0..<16 {
-            unsafe w[t] = unsafe UInt32(
-              bigEndian: blocks.loadUnaligned(fromByteOffset: block &+ t &* 4, as: UInt32.self))
-          }
-          for t in 16..<64 {
-            let (x, y) = unsafe (w[t &- 15], w[t &- 2])
-            let s0 = rotate(x, 7) ^ rotate(x, 18) ^ x &>> 3
-            let s1 = rotate(y, 17) ^ rotate(y, 19) ^ y &>> 10
-            unsafe w[t] = unsafe w[t &- 16] &+ s0 &+ w[t &- 7] &+ s1
-          }
-          var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-          var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-          for t in 0..<64 {
-            let sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
-            let t1 = unsafe h &+ sum1 &+ (e & f ^ ~e & g) &+ constants[t] &+ w[t]
-            let sum0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
-            let t2 = sum0 &+ (a & b ^ a & c ^ b & c)
-            (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
-          }
-          state[0] &+= a
-          state[1] &+= b
-          state[2] &+= c
-          state[3] &+= d
-          state[4] &+= e
-          state[5] &+= f
-          state[6] &+= g
-          state[7] &+= h
-        }
-      }
-    }
+    guard let start = blocks.baseAddress else { return }
+    unsafe legrad_sha256_compress(&state, start.assumingMemoryBound(to: UInt8.self), blocks.count / 64)
   }
-
-  @inline(__always)
-  private static func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 { word &>> count | word &<< (32 - count) }
-
-  /// The first 32 fractional bits of the cube roots of the first 64 primes, found by bisection in integers.
-  private static let constants: [UInt32] = {
-    let primes = (2...311).filter { n in !(2..<n).contains { n % $0 == 0 } }
-    return primes.map { prime in
-      // The largest r with r³ ≤ prime · 2⁹⁶ is the cube root times 2³².
-      var (low, high) = (UInt128(0), UInt128(8) << 32)
-      while high - low > 1 {
-        let middle = (low + high) / 2
-        if middle * middle * middle <= UInt128(prime) << 96 { low = middle } else { high = middle }
-      }
-      return UInt32(truncatingIfNeeded: low)
-    }
-  }()
 }
