@@ -66,10 +66,13 @@ let package = Package(
     room(
       "LeGrad",
       ["VisionTransformer", "Compute", "ComputeCPU", "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles", "CDemo"]),
-    // The command `legrad`.
+    // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
     .executableTarget(
       name: "LeGradCLI",
-      dependencies: ["LeGrad", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "LeGrad", "Compute", "VisionTransformer", "Tokenizers", "ImageFiles", "NpyFiles",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: strict),
 
     // Oracles in Double, seeded random numbers, tolerances, fixtures.
@@ -78,9 +81,10 @@ let package = Package(
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["ImageFiles"]),
-    // The methods and the façade against the float64 reference.
-    tests("LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
     tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors", "CSHA256"]),
+    // The methods and the façade against the float64 reference.
+    tests(
+      "LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),
   ],

@@ -53,6 +53,8 @@ public struct DeviceSummary: Sendable {
   public let name: String
   /// Ways in which it can compute, from the slowest to the one that is used.
   public let variants: [String]
+  /// Threads that it computes with unless told otherwise.
+  public let threads: Int
 
   /// The devices of this machine.
   public static func all() throws(LeGradError) -> [DeviceSummary] {
@@ -61,7 +63,7 @@ public struct DeviceSummary: Sendable {
       return [
         DeviceSummary(
           index: 0, kind: "cpu", name: backend.deviceDescription,
-          variants: CPUBackend.availableInstructionSets.map(\.rawValue))
+          variants: CPUBackend.availableInstructionSets.map(\.rawValue), threads: backend.threadCount)
       ]
     } catch { throw LeGradError(error) }
   }

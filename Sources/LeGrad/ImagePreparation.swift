@@ -43,34 +43,43 @@ public struct PreparedImage: Sendable {
 }
 
 extension Explainer {
-  /// The largest input, in patches; bounds what a request can ask of the memory.
-  static let patchLimit = 1 << 16
-
   /// Brings a picture to the model's input: resize (Pillow-exact), scale to [0, 1], subtract mean, divide by std.
   ///
   /// A picture that already has the size is not resampled.
   public func prepare(
     _ image: RGBImage, size: InputSize = .native, resize: ResizeMode = .squash, filter: ResizeFilter? = nil
   ) throws(LeGradError) -> PreparedImage {
-    let (mean, std) = try pixelStatistics()
-    let fitting = try fitting(size: size, resize: resize)
+    let (mean, std) = try model.pixelStatistics(mean: mean, std: std)
+    let fitting = try model.fitting(size: size, resize: resize)
     let fitted = image.fitted(fitting, filter: filter ?? model.filter)
     return PreparedImage(
       pixels: fitted.image.normalised(mean: mean, std: std), height: fitted.image.height, width: fitted.image.width,
       region: fitted.region)
   }
 
-  /// Checks a size without a picture, so that a bad request fails before any work.
-  public func check(size: InputSize, resize: ResizeMode) throws(LeGradError) {
-    _ = try pixelStatistics()
+}
+
+extension Model {
+  /// The largest input, in patches; bounds what a request can ask of the memory.
+  private static let patchLimit = 1 << 16
+
+  /// Checks a request without a picture and before the weights are read, so that a bad one fails before any work.
+  public func check(
+    size: InputSize, resize: ResizeMode, layers: LayerSelection, options: Explainer.Options
+  ) throws(LeGradError) {
+    let statistics = configuration.preprocessing
+    _ = try pixelStatistics(mean: options.mean ?? statistics.mean, std: options.std ?? statistics.std)
     _ = try fitting(size: size, resize: resize)
+    _ = try layers.blocks(of: configuration.vision.layers)
   }
 
-  private func pixelStatistics() throws(LeGradError) -> (mean: [Double], std: [Double]) {
+  fileprivate func pixelStatistics(
+    mean: [Float]?, std: [Float]?
+  ) throws(LeGradError) -> (mean: [Double], std: [Double]) {
     guard let mean, let std else {
       throw LeGradError(
         .input,
-        "\(model.name): the folder does not say with which mean and std its pixels were normalised; "
+        "\(name): the folder does not say with which mean and std its pixels were normalised; "
           + "give --mean R,G,B and --std R,G,B (a guess would be silently wrong)")
     }
     guard mean.count == 3, std.count == 3, (mean + std).allSatisfy(\.isFinite), std.allSatisfy({ $0 > 0 }) else {
@@ -79,8 +88,8 @@ extension Explainer {
     return (mean.map(Double.init), std.map(Double.init))
   }
 
-  private func fitting(size: InputSize, resize: ResizeMode) throws(LeGradError) -> ImageFitting {
-    let vision = model.configuration.vision
+  fileprivate func fitting(size: InputSize, resize: ResizeMode) throws(LeGradError) -> ImageFitting {
+    let vision = configuration.vision
     let patch = vision.patchSize
     var width = vision.imageWidth
     var height = vision.imageHeight
@@ -90,7 +99,7 @@ extension Explainer {
     guard width % patch == 0, height % patch == 0 else {
       throw LeGradError(
         .usage,
-        "--size \(width)x\(height): \(model.name) reads patches of \(patch)×\(patch) pixels; "
+        "--size \(width)x\(height): \(name) reads patches of \(patch)×\(patch) pixels; "
           + "both sides must be multiples of \(patch)")
     }
     guard width / patch <= Self.patchLimit, height / patch <= Self.patchLimit,
@@ -104,9 +113,7 @@ extension Explainer {
     case .fit: return .fit(longerSide: max(width, height), patch: patch)
     }
   }
-}
 
-extension Model {
   /// The interpolation that the folder names.
   public var filter: ResizeFilter {
     switch configuration.preprocessing.interpolation {
