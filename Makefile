@@ -18,7 +18,7 @@ build: setup
 	$(swift_build)
 
 test: setup lint
-	swift test
+	swift test --disable-xctest
 
 bench: setup
 	cd Benchmarks && swift package --allow-writing-to-package-directory benchmark
