@@ -85,6 +85,8 @@ let package = Package(
     // The methods and the façade against the float64 reference.
     tests(
       "LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
+    // The command, run as a process of its own, and the logic behind it.
+    tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),
   ],

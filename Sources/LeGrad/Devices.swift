@@ -22,6 +22,14 @@ public enum DeviceChoice: Sendable, Equatable {
   /// Fails for a device that this machine does not have, before a model is opened.
   public func check() throws(LeGradError) {
     guard case .named(let name) = self else { return }
+    let devices = try DeviceSummary.all()
+    let isKnown =
+      if let index = Int(name) {
+        devices.contains { $0.index == index }
+      } else {
+        devices.contains { !name.isEmpty && $0.name.lowercased().contains(name.lowercased()) }
+      }
+    guard !isKnown else { return }
     throw LeGradError(
       .device, "device '\(name)': this build computes on the CPU only; use --device cpu or --device auto")
   }

@@ -65,6 +65,9 @@ struct BenchmarkCommand: ParsableCommand {
   }
 
   func run() throws {
+    // This build computes on the CPU only, so that all devices are one.
+    var computing = computing
+    if computing.device == "all" { computing.device = "cpu" }
     var options = try computing.explainerOptions()
     // Random pixels need no statistics of a model's own.
     options.mean = [0.5, 0.5, 0.5]

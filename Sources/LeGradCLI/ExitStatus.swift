@@ -54,7 +54,10 @@ struct Failure: Error, Equatable {
     case let error as LeGradError: self.init(error)
     case let error as ImageError: self.init(error)
     case let error as NpyError: self.init(error)
-    default: self.init(.usage, command.message(for: error) + "; see '\(Self.help(of: command)) --help'")
+    default:
+      let message = command.message(for: error)
+      let sentence = message.hasSuffix(".") ? String(message.dropLast()) : message
+      self.init(.usage, "\(sentence); see '\(Self.help(of: command)) --help'")
     }
   }
 

@@ -104,13 +104,23 @@ struct ExplainCommand: ParsableCommand {
     let model = try openModel()
     try prompts.check(against: model)
     try model.check(size: size, resize: resize, layers: layers, options: options)
-    try FileSystem.makeWritableFolder(output)
+    let made = try FileSystem.makeWritableFolder(output)
+    do {
+      try explain(model, prompts: prompts, plan: plan, options: options)
+    } catch {
+      FileSystem.removeEmpty(made)
+      throw error
+    }
+  }
 
+  private func explain(
+    _ model: Model, prompts: PromptSource, plan: OutputPlan, options: Explainer.Options
+  ) throws {
     let explainer = try Explainer(model, options: options)
     if options.device == .auto { Terminal.note("device: \(explainer.device.name) (\(explainer.device.reason))") }
     let text = try prompts.encoded(by: explainer)
     let run = ExplainRun(
-      explainer: explainer, text: text, identity: try model.identity(),
+      explainer: explainer, text: text, identity: try model.identity(hashed: json || format.formats.contains(.json)),
       writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
       settings: .init(
         layers: layers, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels))

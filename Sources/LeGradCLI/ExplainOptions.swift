@@ -5,15 +5,18 @@ public import LeGrad
 
 extension ResizeMode: ExpressibleByArgument {}
 extension Colormap: ExpressibleByArgument {}
-extension OutputPlan.Format: ExpressibleByArgument {}
+
+// `allValueStrings` is what the parser says to expect where a value is none of these.
 
 extension LayerSelection: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
+  public static var allValueStrings: [String] { ["all", "last:N", "A..B"] }
 }
 
 extension InputSize: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
   public var defaultValueDescription: String { "native" }
+  public static var allValueStrings: [String] { ["native", "N", "WIDTHxHEIGHT"] }
 }
 
 /// What to compute on, and how.
@@ -49,6 +52,8 @@ enum PrecisionChoice: String, CaseIterable, ExpressibleByArgument, Sendable {
 
 /// Three numbers, one a colour channel.
 struct ChannelValues: ExpressibleByArgument, Equatable, Sendable {
+  static let allValueStrings = ["R,G,B"]
+
   let values: [Float]
 
   init?(argument: String) {
@@ -61,6 +66,8 @@ struct ChannelValues: ExpressibleByArgument, Equatable, Sendable {
 
 /// A comma-separated list of output formats.
 struct FormatList: ExpressibleByArgument, Equatable, Sendable {
+  static let allValueStrings = OutputPlan.Format.allCases.map(\.rawValue) + ["a list of them with commas"]
+
   let formats: Set<OutputPlan.Format>
 
   init(_ formats: Set<OutputPlan.Format>) { self.formats = formats }

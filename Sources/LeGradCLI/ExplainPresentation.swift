@@ -58,7 +58,8 @@ struct ExplainPresentation {
     let summary =
       "\(report.image.printable): \(size.width)×\(size.height), seen as \(input.width)×\(input.height) "
       + "(\(report.resize)), \(blocks) \(list(report.layers))"
-    return ([summary] + table.lines(indent: 2) + ["  files: \(files(report))", ""]).joined(separator: "\n")
+    return ([summary] + table.lines(indent: 2) + ["  files: \(files(report).joined(separator: " "))", ""]).joined(
+      separator: "\n")
   }
 
   static func position(_ point: ExplanationReport.Point?) -> String {
@@ -72,14 +73,16 @@ struct ExplainPresentation {
     return "\(first)–\(last)"
   }
 
-  private static func files(_ report: ExplanationReport) -> String {
+  /// As a shell would take them: `{0..2}` stands for each number.
+  private static func files(_ report: ExplanationReport) -> [String] {
+    let files = report.files
     var names: [String] = []
-    for kind in [report.files.overlays, report.files.heatmaps] {
-      guard let first = kind.first else { continue }
-      names.append(kind.count > 1 ? "\(first) … \(kind.count - 1)" : first)
+    for (kind, numbered) in [("overlay", files.overlays), ("heatmap", files.heatmaps)] where !numbered.isEmpty {
+      let stem = FileSystem.stem(of: report.image)
+      names.append(
+        numbered.count == 1 ? numbered[0] : "\(stem).\(kind).{0..\(numbered.count - 1)}.png")
     }
-    names += [report.files.heatmapArray, report.files.relevance, report.files.layers, report.files.report]
-      .compactMap { $0 }
-    return "\(report.outputFolder.printable)/: " + names.map(\.printable).joined(separator: ", ")
+    names += [files.heatmapArray, files.relevance, files.layers, files.report].compactMap { $0 }
+    return names.map { FileSystem.join(report.outputFolder, $0).printable }
   }
 }

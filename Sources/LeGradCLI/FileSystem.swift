@@ -47,11 +47,16 @@ enum FileSystem {
   }
 
   /// Makes a folder and those above it, unless they exist, and checks that files can be made in it.
-  static func makeWritableFolder(_ path: String) throws(Failure) {
+  /// - Returns: the folders that were made, the outermost first.
+  @discardableResult
+  static func makeWritableFolder(_ path: String) throws(Failure) -> [String] {
+    var made: [String] = []
     var partial = path.hasPrefix("/") ? "/" : ""
     for part in path.split(separator: "/") {
       partial += part + "/"
-      if unsafe mkdir(partial, 0o777) != 0, errno != EEXIST || kind(of: partial) != .folder {
+      if unsafe mkdir(partial, 0o777) == 0 {
+        made.append(partial)
+      } else if errno != EEXIST || kind(of: partial) != .folder {
         let reason = errno == EEXIST ? "a file of that name is in the way" : systemMessage(errno)
         throw .badFile("\(path): the output folder cannot be made: \(reason); choose another with -o")
       }
@@ -59,6 +64,12 @@ enum FileSystem {
     guard unsafe access(path.isEmpty ? "." : path, W_OK | X_OK) == 0 else {
       throw .badFile("\(path): the output folder cannot be written to: \(systemMessage(errno)); choose another with -o")
     }
+    return made
+  }
+
+  /// Removes those of the folders that nothing was written into.
+  static func removeEmpty(_ folders: [String]) {
+    for folder in folders.reversed() { unsafe rmdir(folder) }
   }
 
   /// Why an image cannot be read, as far as that is known without opening it.

@@ -51,9 +51,15 @@ struct ModelRandomCommand: ParsableCommand {
 
   private func checkOutput() throws(Failure) {
     guard !overwrite else { return }
-    for name in ModelWriter.files where FileSystem.entryExists(FileSystem.join(output, name)) {
+    for name in [ModelWriter.weightFile, ModelWriter.configurationFile]
+    where FileSystem.entryExists(FileSystem.join(output, name)) {
       throw .usage(
         "\(FileSystem.join(output, name)) exists; give --overwrite to replace it, or another folder with -o")
     }
   }
+}
+
+extension Architecture {
+  /// For help texts.
+  static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }

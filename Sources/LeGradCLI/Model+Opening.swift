@@ -2,9 +2,9 @@ import LeGrad
 import VisionTransformer
 
 extension Model {
-  /// What reports call this model. Reads every byte of its weight files.
-  func identity() throws(LeGradError) -> ExplanationReport.ModelIdentity {
-    .init(name: name, hash: try fileHash())
+  /// What reports call this model. With `hashed` every byte of its weight files is read.
+  func identity(hashed: Bool = true) throws(LeGradError) -> ExplanationReport.ModelIdentity {
+    .init(name: name, hash: hashed ? try fileHash() : nil)
   }
 
   /// Opens `demo`, the bundled model, or a folder.
