@@ -223,6 +223,49 @@ struct MatmulTests {
       ])
   }
 
+  /// As many rows as a batch of real images has: more than a backend takes at once.
+  @Test(arguments: TestBackend.available, sides)
+  func matmulOfManyRows(_ backend: TestBackend, side: Oracle.Side) throws {
+    let (images, inner, columns) = (16, 1280, 3)
+    let stack = PromptStack(prompts: 2, tokens: 257)
+    // Ones, but for a column that tells the rows apart and one that tells the prompts apart: the expected
+    // values need no loop over the inner dimension.
+    var input = HostMatrix(rows: images * stack.tokens, columns: inner, repeating: 1)
+    for row in 0..<input.rows { input[row, 0] = Float(row % 61) / 4 }
+    var scales = HostMatrix(rows: images * stack.prompts, columns: inner, repeating: 1)
+    for row in 0..<scales.rows { scales[row, 1279] = Float(row) / 2 }
+    let weight = HostMatrix.random(columns, inner, seed: 142)
+    let residual = HostMatrix.random(stack.tokens, columns, seed: 143, deviation: 30)
+    var expected = DoubleMatrix(rows: images * stack.prompts * stack.tokens, columns: columns)
+    for column in 0..<columns {
+      let sum = weight.rows(column..<column + 1).values.reduce(0.0) { $0 + Double($1) }
+      for row in 0..<expected.rows {
+        let shared = row / (2 * 257) * 257 + row % 257
+        expected[row, column] =
+          sum + Double(input[shared, 0] - 1) * Double(weight[column, 0])
+          + Double(scales[row / 257, 1279] - 1) * Double(weight[column, 1279]) + Double(residual[row % 257, column])
+      }
+    }
+    func check<B: Backend>(_ backend: B) throws {
+      let output = try HostMatrix(rows: expected.rows, columns: columns, repeating: .nan).upload(to: backend)
+      var stored = weight
+      if side == .inputs {
+        stored = HostMatrix(rows: inner, columns: columns, repeating: 0)
+        for row in 0..<inner {
+          for column in 0..<columns { stored[row, column] = weight[column, row] }
+        }
+      }
+      try backend.matmul(
+        Matmul(
+          input: input.upload(to: backend), inputScale: .init(scales: scales.upload(to: backend), stack: stack),
+          weight: stored.prepare(on: backend), side: side == .outputs ? .outputs : .inputs, output: output,
+          epilogue: .init(residual: residual.upload(to: backend))))
+      expectClose(
+        try HostMatrix.download(output, from: backend), expected, bound: ErrorBound.product(backend.precision))
+    }
+    try check(backend.open())
+  }
+
   /// One row with a NaN or an infinity leaves the other rows as they were.
   @Test(arguments: TestBackend.available, sides)
   func matmulOfARowThatIsNotFinite(_ backend: TestBackend, side: Oracle.Side) throws {
