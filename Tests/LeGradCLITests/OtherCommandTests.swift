@@ -153,6 +153,8 @@ import Testing
     #expect(minimum <= median)
     #expect(abs(try #require(row["imagesPerSecond"] as? Double) * median - 3) < 1e-6)
     #expect(try #require(row["peakBytes"] as? Int) > 1 << 20)
+    #expect(try #require(row["gflops"] as? Double) > 0)
+    #expect(try #require(row["shareOfPeak"] as? Double) > 0)
     // Up: three planes of pixels. Down: relevance of 21 tokens for each layer and prompt, and the embedding.
     #expect(row["uploadedBytes"] as? Int == 3 * 40 * 32 * 4)
     #expect(row["downloadedBytes"] as? Int == (4 * 2 * 21 + 32) * 4)
