@@ -73,7 +73,7 @@ extension RGBImage {
     guard pixelCount <= pixelLimit else {
       throw ImageError(
         kind: .tooLarge, file: name, failure: "the picture has too many pixels", expected: "at most \(pixelLimit)",
-        found: "\(width) × \(height) = \(pixelCount)", remedy: "raise the pixel limit if the file is trusted")
+        found: "\(width) × \(height) = \(pixelCount)", remedy: "raise the limit (--max-pixels) if the file is trusted")
     }
     let pixels = unsafe [UInt8](unsafeUninitializedCapacity: pixelCount * 3) { buffer, count in
       status =
