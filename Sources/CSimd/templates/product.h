@@ -126,6 +126,51 @@ INLINE bool reads_weight_directly(const struct legrad_product *p) {
   return !p->transposed && (p->weight.storage == LEGRAD_F32 || p->pairs);
 }
 
+// Memory to be read soon: `chunks` pieces of `chunk` bytes, `stride` apart.
+struct upcoming {
+  const char *piece;
+  ptrdiff_t chunks, chunk, stride, done;
+};
+
+// The weight's memory for panels begin ..< end at depth first ..< first + depth; nothing past the last block, and
+// the next panels after it.
+INLINE struct upcoming weight_ahead(
+    const struct legrad_product *p, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first) {
+  const struct legrad_weight *w = &p->weight;
+  const ptrdiff_t element = w->storage == LEGRAD_F32 ? 4 : 2, panel = w->padded_inputs * TILE_COLUMNS * element;
+  const ptrdiff_t panels = end - begin;
+  if (first >= p->depth) {
+    first = 0;
+    begin = end;
+    end = smaller_count(end + panels, tiles_of(p->columns, TILE_COLUMNS));
+  }
+  const ptrdiff_t depth = smaller_count(p->depth - first, p->depth_block);
+  const char *weights = w->panels;
+  struct upcoming u = {weights, 0, 0, panel, 0};
+  if (begin >= end) return u;
+  if (p->transposed) {
+    u.piece = weights + first / TILE_COLUMNS * panel + begin * TILE_COLUMNS * TILE_COLUMNS * element;
+    u.chunks = tiles_of(depth, TILE_COLUMNS);
+    u.chunk = (end - begin) * TILE_COLUMNS * TILE_COLUMNS * element;
+  } else {
+    u.piece = weights + begin * panel + first * TILE_COLUMNS * element;
+    u.chunks = end - begin;
+    u.chunk = depth * TILE_COLUMNS * element;
+  }
+  return u;
+}
+
+INLINE void fetch_ahead(struct upcoming *u, ptrdiff_t lines) {
+  for (; lines > 0 && u->chunks > 0; lines--) {
+    __builtin_prefetch(u->piece + u->done, 0, 2);
+    u->done += 64;
+    if (u->done < u->chunk) continue;
+    u->piece += u->stride;
+    u->done = 0;
+    u->chunks--;
+  }
+}
+
 static ptrdiff_t product_scratch(const struct legrad_product *p, ptrdiff_t row_tiles, ptrdiff_t panels) {
   const ptrdiff_t expanded = reads_weight_directly(p) ? 0 : smaller_count(p->depth, p->depth_block) + TILE_COLUMNS;
   return panels * (row_tiles * TILE_SIZE + expanded * TILE_COLUMNS);
@@ -143,6 +188,8 @@ static void product(
     const ptrdiff_t depth = smaller_count(p->depth - k, p->depth_block), words = (depth + word - 1) / word;
     const bool last = k + depth == p->depth;
     if (!direct) expand_panels(p, panel_begin, panel_end, k, depth, expanded, panel_size);
+    struct upcoming next = weight_ahead(p, panel_begin, panel_end, k + depth);
+    const ptrdiff_t lines = next.chunks * next.chunk / 64 / ((panel_end - panel_begin) * tile_count) + 1;
     for (ptrdiff_t panel = panel_begin; panel < panel_end; panel++) {
       const ptrdiff_t number = panel - panel_begin;
       const float *right = direct ? (const float *)p->weight.panels
@@ -152,6 +199,7 @@ static void product(
         const ptrdiff_t row = tile * TILE_ROWS, rows = smaller_count(p->rows - row, TILE_ROWS);
         const float *left = p->left + (k / word * all_tiles + tile * words) * TILE_ROWS;
         float *to = partial + (number * tile_count + tile - tile_begin) * TILE_SIZE;
+        if (tile_count >= 8) fetch_ahead(&next, lines);
         tile_function *const *functions = p->pairs ? pair_tiles : tiles;
         functions[rows - 1](words, left, right, to, k == 0 ? TILE_SET : TILE_ADD);
         if (last) finish_tile(p, to, p->first_row + row, rows, panel * TILE_COLUMNS);

@@ -31,23 +31,40 @@ enum tile_end {
   TILE_ADD_POSITIVE,
 };
 
+// One step of the depth.
+INLINE void tile_step(
+    const int rows, const int vectors, const bool pairs, const float *left, const float *right,
+    vfloat sums[TILE_ROWS][2]) {
+  const vfloat b0 = load(right), b1 = vectors > 1 ? load(right + LANES) : b0;
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) {
+    const vfloat a = splat(left[r]);
+    sums[r][0] = pairs ? add_pair_products(sums[r][0], a, b0) : multiply_add(a, b0, sums[r][0]);
+    if (vectors > 1) sums[r][1] = pairs ? add_pair_products(sums[r][1], a, b1) : multiply_add(a, b1, sums[r][1]);
+  }
+}
+
+#define STEPS 8
+// The left operand is fetched this many words ahead, about one tile: it is larger than the second-level cache when
+// the depth is large.
+#define WORDS_AHEAD 1536
+
 INLINE void tile_body(
     const int rows, const int vectors, const bool pairs, ptrdiff_t depth, const float *left, const float *right,
     float *tile, enum tile_end end) {
   vfloat sums[TILE_ROWS][2];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = splat(0);
-  for (; depth > 0; depth--) {
-    const vfloat b0 = load(right), b1 = vectors > 1 ? load(right + LANES) : b0;
+  for (; depth >= STEPS; depth -= STEPS) {
+    for (int i = 0; i < STEPS * TILE_ROWS; i += 16) __builtin_prefetch(left + WORDS_AHEAD + i, 0, 2);
 #pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-      const vfloat a = splat(left[r]);
-      sums[r][0] = pairs ? add_pair_products(sums[r][0], a, b0) : multiply_add(a, b0, sums[r][0]);
-      if (vectors > 1) sums[r][1] = pairs ? add_pair_products(sums[r][1], a, b1) : multiply_add(a, b1, sums[r][1]);
-    }
-    left += TILE_ROWS;
-    right += vectors * LANES;
+    for (int step = 0; step < STEPS; step++)
+      tile_step(rows, vectors, pairs, left + step * TILE_ROWS, right + step * vectors * LANES, sums);
+    left += STEPS * TILE_ROWS;
+    right += STEPS * vectors * LANES;
   }
+  for (; depth > 0; depth--, left += TILE_ROWS, right += vectors * LANES)
+    tile_step(rows, vectors, pairs, left, right, sums);
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
 #pragma clang loop unroll(full)
