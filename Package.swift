@@ -27,6 +27,8 @@ let package = Package(
   name: "legrad",
   products: [
     .library(name: "LeGrad", targets: ["LeGrad", "ImageFiles"]),
+    // The operations themselves, for the benchmarks, which are a package of their own.
+    .library(name: "LeGradCompute", targets: ["Compute", "ComputeCPU"]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
   ],
   dependencies: [

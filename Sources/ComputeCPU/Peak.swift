@@ -1,3 +1,4 @@
+import CSimd
 public import Compute
 
 extension CPUBackend {
@@ -6,32 +7,54 @@ extension CPUBackend {
     availableInstructionSets.contains(.avx512bf16) ? .bf16 : .f32
   }
 
-  /// Squares small enough for the caches, repeated for a quarter of a second in float32 on this backend's threads; the
-  /// fastest repetition of all counts.
+  /// Multiply-adds in registers, with the backend's instruction set on all of its threads; takes about 100 ms.
+  ///
+  /// The best of several bursts counts: whatever else runs on the machine can only slow one down. Products of
+  /// bfloat16 pairs have a roof of their own, about twice as high where the machine has an instruction for them.
   public func measurePeak() throws(BackendError) -> Double {
-    let backend =
-      try precision == .f32
-      ? self : CPUBackend(precision: .f32, threads: threadCount, instructionSet: instructionSet)
-    let sides = [512, 768, 1024]
     var best = 0.0
-    for side in sides {
-      let ones = [Float](repeating: 1, count: side * side)
-      let weight = try backend.prepare(ones.span, rows: side, columns: side)
-      let input = try backend.makeMatrix(rows: side, columns: side)
-      let output = try backend.makeMatrix(rows: side, columns: side)
-      try backend.fill(Fill(input, with: 1))
-      let product = Matmul(input: input, weight: weight, output: output)
-      try backend.matmul(product)
-      let operations = 2 * Double(side) * Double(side) * Double(side)
-      let start = ContinuousClock.now
-      var last = start
-      while last - start < .milliseconds(250 / sides.count) {
-        try backend.matmul(product)
-        let now = ContinuousClock.now
-        best = max(best, operations / ((now - last) / .seconds(1)))
-        last = now
+    perform { crew in
+      let piece = burstPiece()
+      // Many pieces per thread, so that one that started late takes fewer.
+      let pieces = crew.threadCount * PeakBurst.piecesPerThread
+      for _ in 0..<PeakBurst.repetitions {
+        let time = ContinuousClock().measure {
+          crew.run(pieces) { begin, end in
+            for _ in begin..<end { _ = burst(rounds: piece.rounds) }
+          }
+        }
+        best = max(best, Double(pieces * piece.operations) / max(time.inSeconds, 1e-9))
       }
     }
     return best
+  }
+
+  /// Rounds that take one thread about a millisecond, and their arithmetic operations.
+  private func burstPiece() -> (rounds: Int, operations: Int) {
+    var rounds = 1024
+    while true {
+      var operations = 0
+      let time = ContinuousClock().measure { operations = burst(rounds: rounds) }
+      if time >= .milliseconds(1) || rounds >= 1 << 30 { return (rounds, operations) }
+      rounds *= 2
+    }
+  }
+
+  private func burst(rounds: Int) -> Int {
+    var value: Float = 0.5
+    let operations = unsafe kernels.table.multiply_add_burst(rounds, &value)
+    precondition(value.isFinite, "the burst's sums converge")
+    return operations
+  }
+}
+
+private enum PeakBurst {
+  static let piecesPerThread = 12
+  static let repetitions = 6
+}
+
+extension Duration {
+  fileprivate var inSeconds: Double {
+    Double(components.seconds) + Double(components.attoseconds) * 1e-18
   }
 }
