@@ -21,10 +21,10 @@ test: setup lint
 	swift test --disable-xctest
 
 bench: setup
-	cd Benchmarks && swift package --allow-writing-to-package-directory benchmark
+	cd Benchmarks && swift build -c release --product LeGradBenchmarks && swift package benchmark --quiet --no-progress
 
 lint:
-	swift format lint --strict --recursive Package.swift Sources Tests
+	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
 
 setup:
 	@missing=$$(for package in $(packages); do dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
