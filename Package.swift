@@ -15,8 +15,8 @@ let strictC: [CSetting] = [
 ]
 
 /// A Swift library room. Arrows between rooms point downward only; the compiler enforces it.
-func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -26,7 +26,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "legrad",
   products: [
-    .library(name: "LeGrad", targets: ["LeGrad"]),
+    .library(name: "LeGrad", targets: ["LeGrad", "ImageFiles"]),
+    // The operations themselves, for the benchmarks, which are a package of their own.
+    .library(name: "LeGradCompute", targets: ["Compute", "ComputeCPU"]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
   ],
   dependencies: [
@@ -52,24 +54,43 @@ let package = Package(
     // Text to token ids.
     .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
-    room("Tokenizers", ["CUtf8proc", "CZlib"]),
+    room("Tokenizers", ["CUtf8proc", "CZlib"], exclude: ["Scripts"]),
+    tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
+    // The hash that identifies weight files, at the speed of the processor's own instructions.
+    .target(name: "CSHA256", cSettings: strictC),
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
-    room("VisionTransformer", ["Compute", "SafeTensors"]),
+    room("VisionTransformer", ["Compute", "SafeTensors", "CSHA256"]),
     // The bundled model and its sample pictures, embedded.
-    .target(name: "CDemo", cSettings: strictC),
+    .target(
+      name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
     // The façade: Explainer and what it returns.
     room(
       "LeGrad",
       ["VisionTransformer", "Compute", "ComputeCPU", "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles", "CDemo"]),
-    // The command `legrad`.
+    // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
     .executableTarget(
       name: "LeGradCLI",
-      dependencies: ["LeGrad", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "LeGrad", "Compute", "VisionTransformer", "Tokenizers", "ImageFiles", "NpyFiles",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: strict),
 
     // Oracles in Double, seeded random numbers, tolerances, fixtures.
-    .target(name: "TestSupport", dependencies: ["Compute", "NpyFiles"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: ["Compute"], path: "Tests/TestSupport", swiftSettings: strict),
+    tests("SafeTensorsTests", ["SafeTensors"]),
+    tests("NpyFilesTests", ["NpyFiles"]),
+    tests("CDemoTests", ["CDemo"]),
+    tests("ImageFilesTests", ["ImageFiles"]),
+    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors", "CSHA256"]),
+    // The methods and the façade against the float64 reference.
+    tests(
+      "LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
+    // The command, run as a process of its own, and the logic behind it.
+    tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles"]),
+    // Every operation on every backend of this machine, against the oracle.
+    tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),
   ],
   cLanguageStandard: .gnu2x
 )

@@ -20,6 +20,10 @@ public protocol Backend: Sendable {
   /// Bytes moved so far.
   var traffic: Traffic { get }
 
+  /// Arithmetic operations per second (a multiply-add counts two) that this device reaches at best in float32,
+  /// measured for a moment: the roof that benchmarks compare with.
+  func measurePeak() throws(BackendError) -> Double
+
   // MARK: Memory
 
   /// Uninitialised memory for `rows × columns` floats.

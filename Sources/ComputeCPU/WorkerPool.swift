@@ -225,8 +225,6 @@ private struct Job {
   }
 
   func join() { pthread_join(handle, nil) }
-
-  private init(handle: pthread_t) { self.handle = handle }
 }
 
 /// Tells the processor that this is a waiting loop.

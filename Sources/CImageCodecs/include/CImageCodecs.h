@@ -1,1 +1,50 @@
-int CImageCodecs_placeholder(void);
+#ifndef LEGRAD_IMAGE_CODECS_H
+#define LEGRAD_IMAGE_CODECS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// What a call came to. libpng reports errors by jumping; the jump never leaves this target.
+typedef enum legrad_codec_status {
+  LEGRAD_CODEC_OK = 0,
+  /// The bytes break the format's rules, or end early.
+  LEGRAD_CODEC_CORRUPT = 1,
+  /// The bytes are well formed, but of a kind that is not read here.
+  LEGRAD_CODEC_UNSUPPORTED = 2,
+  LEGRAD_CODEC_OUT_OF_MEMORY = 3,
+} legrad_codec_status;
+
+/// The library's own words about what went wrong; always terminated.
+typedef struct legrad_codec_message {
+  char text[256];
+} legrad_codec_message;
+
+/// Reads the size of a PNG from its header and refuses one that cannot hold that many pixels.
+legrad_codec_status legrad_png_size(
+    const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, legrad_codec_message *message);
+
+/// Decodes a PNG to `height * width * 3` bytes of RGB. Alpha is dropped, 16 bits become the high byte, gamma and colour
+/// profiles are ignored. `width` and `height` are those that `legrad_png_size` gave.
+legrad_codec_status legrad_png_decode(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message);
+
+/// Encodes 8-bit pixels with 1 (grey), 3 (RGB) or 4 (RGBA) channels. `*encoded` is to be given back to
+/// `legrad_codec_free`.
+legrad_codec_status legrad_png_encode(
+    const uint8_t *pixels, uint32_t width, uint32_t height, int channels, uint8_t **encoded, size_t *encoded_count,
+    legrad_codec_message *message);
+
+void legrad_codec_free(uint8_t *bytes);
+
+/// Reads the size of a JPEG from its header.
+legrad_codec_status legrad_jpeg_size(
+    const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, legrad_codec_message *message);
+
+/// Decodes a JPEG (grey, RGB, YCbCr, CMYK, YCCK) to `height * width * 3` bytes of RGB. A warning is an error, and so is
+/// an excessive number of progressive scans.
+legrad_codec_status legrad_jpeg_decode(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message);
+
+#endif

@@ -311,6 +311,10 @@ struct legrad_simd_table {
       const struct legrad_attention_relevance *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   ptrdiff_t (*attention_relevance_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
   void (*relevance_mean)(const struct legrad_relevance_mean *, ptrdiff_t begin, ptrdiff_t end);
+
+  // Independent multiply-adds in registers, a multiplication and an addition where they are two instructions.
+  // `value` holds 0.5 and receives the result. Returns the arithmetic operations done: two per element and round.
+  ptrdiff_t (*multiply_add_burst)(ptrdiff_t rounds, float *value);
 };
 
 // The functions of an instruction set, or null where this machine (processor or operating system) lacks it.

@@ -10,6 +10,7 @@
 #include "rows.h"
 #include "attention.h"
 #include "attention_backward.h"
+#include "peak.h"
 
 const struct legrad_simd_table LEGRAD_TABLE = {
     .tile_rows = TILE_ROWS,
@@ -36,4 +37,5 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .attention_relevance = attention_relevance,
     .attention_relevance_scratch = attention_relevance_scratch,
     .relevance_mean = relevance_mean,
+    .multiply_add_burst = multiply_add_burst,
 };

@@ -1,0 +1,35 @@
+# demo   install what is missing, build, explain the bundled pictures into demo-output/
+# test   install what is missing, check the formatting, run every test
+# build  the release binary, with Swift's own libraries inside
+# bench  time the operations and an explanation (a package of its own under Benchmarks/)
+# lint   formatting rules
+# setup  install the system packages that are missing (Debian, Ubuntu)
+
+SHELL := /bin/bash
+.PHONY: demo test build bench lint setup
+
+packages := libpng-dev libturbojpeg0-dev libutf8proc-dev zlib1g-dev
+swift_build := swift build -c release --static-swift-stdlib --product legrad
+
+demo: build
+	@"$$($(swift_build) --show-bin-path)/legrad" demo -o demo-output --overwrite
+
+build: setup
+	$(swift_build)
+
+test: setup lint
+	swift test --disable-xctest
+
+bench: setup
+	cd Benchmarks && swift build -c release --product LeGradBenchmarks && swift package benchmark --quiet --no-progress
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
+
+setup:
+	@missing=$$(for package in $(packages); do dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+	  as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  echo "installing" $$missing; \
+	  $$as_root apt-get update -q && $$as_root apt-get install -y -q --no-install-recommends $$missing; \
+	fi

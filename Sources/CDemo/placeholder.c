@@ -1,2 +1,0 @@
-#include "include/CDemo.h"
-int CDemo_placeholder(void) { return 0; }

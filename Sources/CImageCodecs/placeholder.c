@@ -1,2 +1,0 @@
-#include "include/CImageCodecs.h"
-int CImageCodecs_placeholder(void) { return 0; }

@@ -1,0 +1,116 @@
+/// How a camera says its picture is to be turned (tag 0x0112 of EXIF). The raw value is the one in the file; the case
+/// says what to do with the stored pixels to see the picture upright.
+public enum ExifOrientation: Int, Sendable, CaseIterable {
+  case upright = 1
+  case flipHorizontally = 2
+  case turnHalf = 3
+  case flipVertically = 4
+  case transpose = 5
+  case turnClockwise = 6
+  case transverse = 7
+  case turnCounterclockwise = 8
+
+  /// Reads the orientation from a JPEG's first EXIF segment. Anything missing or malformed reads as nil: a broken note
+  /// about the picture is no reason to refuse the picture.
+  init?(jpeg bytes: [UInt8]) {
+    guard let tiff = Self.exifSegment(of: bytes), let value = Self.orientation(inTIFF: tiff) else { return nil }
+    self.init(rawValue: value)
+  }
+
+  /// The TIFF structure inside the first APP1 segment that is EXIF.
+  private static func exifSegment(of bytes: [UInt8]) -> ArraySlice<UInt8>? {
+    var position = 2
+    while position + 4 <= bytes.count {
+      guard bytes[position] == 0xFF else { return nil }
+      let marker = bytes[position + 1]
+      if marker == 0xFF {
+        position += 1
+        continue
+      }
+      let isStandalone = marker == 0x01 || (0xD0...0xD8).contains(marker)
+      if isStandalone {
+        position += 2
+        continue
+      }
+      let isPastHeaders = marker == 0xDA || marker == 0xD9
+      if isPastHeaders {
+        return nil
+      }
+      let length = Int(bytes[position + 2]) << 8 | Int(bytes[position + 3])
+      let end = position + 2 + length
+      guard length >= 2, end <= bytes.count else { return nil }
+      let content = bytes[(position + 4)..<end]
+      if marker == 0xE1, content.starts(with: [0x45, 0x78, 0x69, 0x66, 0, 0]) {
+        return content.dropFirst(6)
+      }
+      position = end
+    }
+    return nil
+  }
+
+  private static func orientation(inTIFF tiff: ArraySlice<UInt8>) -> Int? {
+    let isLittleEndian: Bool
+    if tiff.starts(with: [0x49, 0x49, 0x2A, 0]) {
+      isLittleEndian = true
+    } else if tiff.starts(with: [0x4D, 0x4D, 0, 0x2A]) {
+      isLittleEndian = false
+    } else {
+      return nil
+    }
+    func integer(at offset: Int, bytes count: Int) -> Int? {
+      guard offset >= 0, offset <= tiff.count - count else { return nil }
+      let field = tiff.dropFirst(offset).prefix(count)
+      return (isLittleEndian ? Array(field.reversed()) : Array(field)).reduce(0) { $0 << 8 | Int($1) }
+    }
+    guard let directory = integer(at: 4, bytes: 4), let entryCount = integer(at: directory, bytes: 2) else {
+      return nil
+    }
+    for index in 0..<entryCount {
+      let entry = directory + 2 + index * 12
+      guard let tag = integer(at: entry, bytes: 2) else { return nil }
+      guard tag == 0x0112 else { continue }
+      guard let type = integer(at: entry + 2, bytes: 2), integer(at: entry + 4, bytes: 4) == 1 else { return nil }
+      let short = 3
+      let long = 4
+      return type == short
+        ? integer(at: entry + 8, bytes: 2) : type == long ? integer(at: entry + 8, bytes: 4) : nil
+    }
+    return nil
+  }
+}
+
+extension RGBImage {
+  /// The picture upright, from pixels stored with `orientation`. The turned cases swap the sides.
+  public func applying(_ orientation: ExifOrientation) -> RGBImage {
+    // The source pixel of (x, y) is (originX + x·xx + y·xy, originY + x·yx + y·yy).
+    let right = width - 1
+    let bottom = height - 1
+    let (originX, originY, xx, xy, yx, yy): (Int, Int, Int, Int, Int, Int)
+    switch orientation {
+    case .upright: return self
+    case .flipHorizontally: (originX, originY, xx, xy, yx, yy) = (right, 0, -1, 0, 0, 1)
+    case .turnHalf: (originX, originY, xx, xy, yx, yy) = (right, bottom, -1, 0, 0, -1)
+    case .flipVertically: (originX, originY, xx, xy, yx, yy) = (0, bottom, 1, 0, 0, -1)
+    case .transpose: (originX, originY, xx, xy, yx, yy) = (0, 0, 0, 1, 1, 0)
+    case .turnClockwise: (originX, originY, xx, xy, yx, yy) = (0, bottom, 0, 1, -1, 0)
+    case .transverse: (originX, originY, xx, xy, yx, yy) = (right, bottom, 0, -1, -1, 0)
+    case .turnCounterclockwise: (originX, originY, xx, xy, yx, yy) = (right, 0, 0, -1, 1, 0)
+    }
+    let swaps = xx == 0
+    let newWidth = swaps ? height : width
+    let newHeight = swaps ? width : height
+    var turned: [UInt8] = []
+    turned.reserveCapacity(pixels.count)
+    for y in 0..<newHeight {
+      var source = ((originY + y * yy) * width + originX + y * xy) * 3
+      let step = (yx * width + xx) * 3
+      for _ in 0..<newWidth {
+        turned.append(pixels[source])
+        turned.append(pixels[source + 1])
+        turned.append(pixels[source + 2])
+        source += step
+      }
+    }
+    return RGBImage(width: newWidth, height: newHeight, pixels: turned)
+  }
+}

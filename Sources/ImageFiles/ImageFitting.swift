@@ -1,0 +1,79 @@
+/// How a picture of any shape is brought to a model's input size.
+public enum ImageFitting: Sendable, Equatable {
+  /// Both sides are set, whatever the aspect.
+  case squash(width: Int, height: Int)
+  /// Aspect kept: the picture is made just large enough to cover the size, then its middle is kept.
+  case crop(width: Int, height: Int, offset: CropOffset = .roundHalfEven)
+  /// Aspect kept as far as the patch allows: the longer side becomes `longerSide`, and both are rounded to whole
+  /// patches (at least one).
+  case fit(longerSide: Int, patch: Int)
+}
+
+/// Where a centred crop starts when an odd number of pixels is left over.
+public enum CropOffset: Sendable {
+  /// torchvision's and OpenCLIP's: half the remainder, halves rounded to the even number.
+  case roundHalfEven
+  /// Hugging Face's: half the remainder, rounded down.
+  case floor
+
+  func offset(_ remainder: Int) -> Int {
+    let half = remainder / 2
+    let isHalfway = remainder % 2 == 1
+    return self == .roundHalfEven && isHalfway && half % 2 == 1 ? half + 1 : half
+  }
+}
+
+/// A picture at a model's input size, and the part of the original that it shows.
+public struct FittedImage: Sendable, Equatable {
+  public let image: RGBImage
+  /// In pixels of the original: all of it, except after a crop.
+  public let region: PixelRegion
+}
+
+extension RGBImage {
+  /// Brings the picture to a model's input size.
+  /// - Precondition: all sizes of `fitting` are positive.
+  public func fitted(_ fitting: ImageFitting, filter: ResizeFilter) -> FittedImage {
+    let whole = PixelRegion(x: 0, y: 0, width: width, height: height)
+    switch fitting {
+    case .squash(let newWidth, let newHeight):
+      return FittedImage(image: resized(width: newWidth, height: newHeight, filter: filter), region: whole)
+    case .crop(let newWidth, let newHeight, let offset):
+      return covering(width: newWidth, height: newHeight, filter: filter, offset: offset)
+    case .fit(let longerSide, let patch):
+      precondition(longerSide > 0 && patch > 0, "sizes are positive")
+      func rounded(_ side: Int) -> Int {
+        let length = Double(side) * Double(longerSide) / Double(max(width, height))
+        return max(1, Int((length / Double(patch)).rounded())) * patch
+      }
+      return FittedImage(
+        image: resized(width: rounded(width), height: rounded(height), filter: filter), region: whole)
+    }
+  }
+
+  private func covering(width newWidth: Int, height newHeight: Int, filter: ResizeFilter, offset: CropOffset)
+    -> FittedImage
+  {
+    precondition(newWidth > 0 && newHeight > 0, "sizes are positive")
+    // The side that is just covered gets its exact length; the other is cut to a whole number, as both libraries do.
+    let coversWidth = newWidth * height >= newHeight * width
+    let fullWidth = coversWidth ? newWidth : max(newWidth, newHeight * width / height)
+    let fullHeight = coversWidth ? max(newHeight, newWidth * height / width) : newHeight
+    let kept = PixelRegion(
+      x: offset.offset(fullWidth - newWidth), y: offset.offset(fullHeight - newHeight), width: newWidth,
+      height: newHeight)
+    let image = resized(width: fullWidth, height: fullHeight, filter: filter, keeping: kept)
+    let (x, shownWidth) = Self.original(start: kept.x, count: newWidth, resized: fullWidth, side: width)
+    let (y, shownHeight) = Self.original(start: kept.y, count: newHeight, resized: fullHeight, side: height)
+    return FittedImage(image: image, region: PixelRegion(x: x, y: y, width: shownWidth, height: shownHeight))
+  }
+
+  /// The pixels `start..<start+count` of a side that was `side` and became `resized` long, in pixels of the original,
+  /// rounded, at least one.
+  private static func original(start: Int, count: Int, resized: Int, side: Int) -> (start: Int, count: Int) {
+    let scale = Double(side) / Double(resized)
+    let low = min(Int((Double(start) * scale).rounded()), side - 1)
+    let high = min(Int((Double(start + count) * scale).rounded()), side)
+    return (low, max(1, high - low))
+  }
+}

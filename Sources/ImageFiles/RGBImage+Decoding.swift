@@ -1,0 +1,120 @@
+internal import CImageCodecs
+
+/// A decoded picture and what its file said about it.
+public struct DecodedImage: Sendable, Equatable {
+  public let image: RGBImage
+  public let format: ImageFormat
+  /// The orientation noted in the file (JPEG only); `.upright` if there is none.
+  public let storedOrientation: ExifOrientation
+  /// The orientation that `image` has been turned by: the stored one if it was asked for, else `.upright`.
+  public let appliedOrientation: ExifOrientation
+}
+
+extension RGBImage {
+  /// Twice the size at which Pillow starts to warn; Pillow refuses from here on.
+  public static let defaultPixelLimit = 178_956_970
+  /// Resampling keeps weights in proportion to a side, so one very long side is refused whatever the area.
+  public static let sideLimit = 1_000_000
+  public static let defaultFileSizeLimit = 1 << 30
+
+  /// Reads and decodes a PNG or JPEG file.
+  public static func decode(
+    path: String, pixelLimit: Int = defaultPixelLimit, fileSizeLimit: Int = defaultFileSizeLimit,
+    applyOrientation: Bool = false
+  ) throws(ImageError) -> DecodedImage {
+    let bytes = try FileBytes.read(path: path, limit: fileSizeLimit)
+    return try decode(bytes: bytes, name: path, pixelLimit: pixelLimit, applyOrientation: applyOrientation)
+  }
+
+  /// Decodes a PNG or JPEG to what Pillow's `Image.open(…).convert("RGB")` gives, with one exception.
+  ///
+  /// Alpha is dropped, palettes are looked up, gamma and colour profiles are ignored, CMYK is converted by Pillow's
+  /// formula taking inks as stored inverted. 16 bits a channel become their high byte, 16-bit grey too (where Pillow
+  /// clips to 255). Damaged or truncated data is an error: there are no half images.
+  ///
+  /// - Parameters:
+  ///   - name: what errors call the bytes.
+  ///   - pixelLimit: width × height above which the picture is refused, before memory is taken for it.
+  ///   - applyOrientation: turn the pixels as the camera's EXIF note asks. Pillow does not, so the default is not to.
+  public static func decode(
+    bytes: [UInt8], name: String = "image", pixelLimit: Int = defaultPixelLimit, applyOrientation: Bool = false
+  ) throws(ImageError) -> DecodedImage {
+    guard let format = ImageFormat(magicOf: bytes) else {
+      throw ImageError(
+        kind: .unsupported, file: name, failure: "the picture's format is not supported", expected: "PNG or JPEG",
+        found: ImageFormat.describeOther(bytes), remedy: "convert it to PNG or JPEG")
+    }
+    let image = try decodePixels(bytes, format: format, name: name, pixelLimit: pixelLimit)
+    let stored = format == .jpeg ? ExifOrientation(jpeg: bytes) ?? .upright : .upright
+    let applied = applyOrientation ? stored : .upright
+    return DecodedImage(
+      image: image.applying(applied), format: format, storedOrientation: stored, appliedOrientation: applied)
+  }
+
+  private static func decodePixels(
+    _ bytes: [UInt8], format: ImageFormat, name: String, pixelLimit: Int
+  ) throws(ImageError) -> RGBImage {
+    var width: UInt32 = 0
+    var height: UInt32 = 0
+    var message = legrad_codec_message()
+    var status =
+      switch format {
+      case .png: unsafe legrad_png_size(bytes, bytes.count, &width, &height, &message)
+      case .jpeg: unsafe legrad_jpeg_size(bytes, bytes.count, &width, &height, &message)
+      }
+    try check(status, message, format: format, name: name)
+    guard max(width, height) <= sideLimit else {
+      throw ImageError(
+        kind: .tooLarge, file: name, failure: "a side of the picture is too long",
+        expected: "at most \(sideLimit) pixels", found: "\(width) × \(height)", remedy: "cut the picture into pieces")
+    }
+    // Both factors are at most a million, so the product fits.
+    let pixelCount = Int(width) * Int(height)
+    guard pixelCount <= pixelLimit else {
+      throw ImageError(
+        kind: .tooLarge, file: name, failure: "the picture has too many pixels", expected: "at most \(pixelLimit)",
+        found: "\(width) × \(height) = \(pixelCount)", remedy: "raise the limit (--max-pixels) if the file is trusted")
+    }
+    let pixels = unsafe [UInt8](unsafeUninitializedCapacity: pixelCount * 3) { buffer, count in
+      status =
+        switch format {
+        case .png:
+          unsafe legrad_png_decode(bytes, bytes.count, width, height, buffer.baseAddress, &message)
+        case .jpeg:
+          unsafe legrad_jpeg_decode(bytes, bytes.count, width, height, buffer.baseAddress, &message)
+        }
+      count = status == LEGRAD_CODEC_OK ? pixelCount * 3 : 0
+    }
+    try check(status, message, format: format, name: name)
+    return RGBImage(width: Int(width), height: Int(height), pixels: pixels)
+  }
+
+  private static func check(
+    _ status: legrad_codec_status, _ message: legrad_codec_message, format: ImageFormat, name: String
+  ) throws(ImageError) {
+    guard status != LEGRAD_CODEC_OK else { return }
+    let found = message.string
+    switch status {
+    case LEGRAD_CODEC_OUT_OF_MEMORY:
+      throw ImageError(
+        kind: .outOfMemory, file: name, failure: "memory ran out while decoding", expected: "room for the pixels",
+        found: found, remedy: "use a smaller picture")
+    case LEGRAD_CODEC_UNSUPPORTED:
+      throw ImageError(
+        kind: .unsupported, file: name, failure: "this kind of \(format.rawValue) is not supported",
+        expected: "8-bit grey, RGB or CMYK", found: found, remedy: "convert it to PNG")
+    default:
+      throw ImageError(
+        kind: .corrupt, file: name, failure: "the \(format.rawValue) cannot be decoded",
+        expected: "a complete and undamaged file", found: found, remedy: "copy or save the picture again")
+    }
+  }
+}
+
+extension legrad_codec_message {
+  var string: String {
+    unsafe withUnsafeBytes(of: text) { buffer in
+      unsafe String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+}

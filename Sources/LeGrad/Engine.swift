@@ -1,0 +1,64 @@
+import Compute
+import Synchronization
+import VisionTransformer
+
+/// A model on one backend, behind a type that does not name the backend: one call per batch.
+protocol Engine: Sendable {
+  var traffic: Traffic { get }
+
+  /// Arithmetic operations per second that the device reaches at best.
+  func measurePeak() throws(BackendError) -> Double
+
+  /// Explains a batch of equally sized images.
+  func explain(
+    _ pixels: Span<Float>, shape: VisionShape, text: [Float], layers: Range<Int>
+  ) throws(BackendError) -> BatchRelevance
+
+  /// Unit rows of framed prompts.
+  func encode(_ prompts: [[Int32]], source: any WeightSource, configuration: TextConfiguration)
+    throws(ModelError) -> [Float]
+}
+
+/// The engine of one backend. Keeps the memory of the last run, which the next batch of the same shape reuses.
+final class BackendEngine<B: Backend>: Engine {
+  private let backend: B
+  private let tower: VisionTower<B>
+  private let lastRun = Mutex<(key: RunKey, run: LeGradRun<B>)?>(nil)
+
+  private struct RunKey: Equatable {
+    let shape: VisionShape
+    let text: [Float]
+    let layers: Range<Int>
+  }
+
+  init(_ source: any WeightSource, backend: B) throws(ModelError) {
+    self.backend = backend
+    tower = try VisionTower(source, on: backend)
+  }
+
+  var traffic: Traffic { backend.traffic }
+
+  func measurePeak() throws(BackendError) -> Double { try backend.measurePeak() }
+
+  func explain(
+    _ pixels: Span<Float>, shape: VisionShape, text: [Float], layers: Range<Int>
+  ) throws(BackendError) -> BatchRelevance {
+    let key = RunKey(shape: shape, text: text, layers: layers)
+    // Taken out while it runs: a second caller at the same time makes memory of its own.
+    var run = lastRun.withLock { last -> LeGradRun<B>? in
+      defer { last = nil }
+      return last?.key == key ? last?.run : nil
+    }
+    if run == nil { run = try LeGradRun(tower: tower, shape: shape, text: text, layers: layers) }
+    guard let run else { preconditionFailure("a run was just made") }
+    let result = try run.explain(pixels)
+    lastRun.withLock { $0 = (key, run) }
+    return result
+  }
+
+  func encode(
+    _ prompts: [[Int32]], source: any WeightSource, configuration: TextConfiguration
+  ) throws(ModelError) -> [Float] {
+    try TextTower(source, configuration: configuration, on: backend).encode(prompts)
+  }
+}

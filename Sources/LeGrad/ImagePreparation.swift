@@ -1,0 +1,124 @@
+public import ImageFiles
+import VisionTransformer
+
+/// The size at which the model sees a picture.
+public enum InputSize: Sendable, Equatable {
+  /// The model's own input size.
+  case native
+  /// Width and height in pixels, multiples of the patch.
+  case pixels(width: Int, height: Int)
+
+  /// Reads `native`, `N` or `WxH`; nil for anything else.
+  public init?(_ text: String) {
+    if text == "native" {
+      self = .native
+      return
+    }
+    let sides = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard sides.count <= 2, let width = sides[0], let height = sides[sides.count - 1], width > 0, height > 0 else {
+      return nil
+    }
+    self = .pixels(width: width, height: height)
+  }
+}
+
+/// How a picture's shape is brought to the input's.
+public enum ResizeMode: String, Sendable, CaseIterable {
+  /// Both sides are set; the whole picture is explained, as LeGrad's own preprocessing does.
+  case squash
+  /// Shorter side first, then the middle is kept.
+  case crop
+  /// Aspect kept: the longer side as asked for, both rounded to the patch.
+  case fit
+}
+
+/// A picture as the model sees it.
+public struct PreparedImage: Sendable {
+  /// Normalised and planar: `[3, height, width]`.
+  public let pixels: [Float]
+  public let height: Int
+  public let width: Int
+  /// The part of the original picture that the model sees, in the original's pixels.
+  public let region: PixelRegion
+}
+
+extension Explainer {
+  /// Brings a picture to the model's input: resize (Pillow-exact), scale to [0, 1], subtract mean, divide by std.
+  ///
+  /// A picture that already has the size is not resampled.
+  public func prepare(
+    _ image: RGBImage, size: InputSize = .native, resize: ResizeMode = .squash, filter: ResizeFilter? = nil
+  ) throws(LeGradError) -> PreparedImage {
+    let (mean, std) = try model.pixelStatistics(mean: mean, std: std)
+    let fitting = try model.fitting(size: size, resize: resize)
+    let fitted = image.fitted(fitting, filter: filter ?? model.filter)
+    return PreparedImage(
+      pixels: fitted.image.normalised(mean: mean, std: std), height: fitted.image.height, width: fitted.image.width,
+      region: fitted.region)
+  }
+
+}
+
+extension Model {
+  /// The largest input, in patches; bounds what a request can ask of the memory.
+  private static let patchLimit = 1 << 16
+
+  /// Checks a request without a picture and before the weights are read, so that a bad one fails before any work.
+  public func check(
+    size: InputSize, resize: ResizeMode, layers: LayerSelection, options: Explainer.Options
+  ) throws(LeGradError) {
+    let statistics = configuration.preprocessing
+    _ = try pixelStatistics(mean: options.mean ?? statistics.mean, std: options.std ?? statistics.std)
+    _ = try fitting(size: size, resize: resize)
+    _ = try layers.blocks(of: configuration.vision.layers)
+  }
+
+  fileprivate func pixelStatistics(
+    mean: [Float]?, std: [Float]?
+  ) throws(LeGradError) -> (mean: [Double], std: [Double]) {
+    guard let mean, let std else {
+      throw LeGradError(
+        .input,
+        "\(name): the folder does not say with which mean and std its pixels were normalised; "
+          + "give --mean R,G,B and --std R,G,B (a guess would be silently wrong)")
+    }
+    guard mean.count == 3, std.count == 3, (mean + std).allSatisfy(\.isFinite), std.allSatisfy({ $0 > 0 }) else {
+      throw LeGradError(.usage, "mean and std need three finite values each, std above zero; got \(mean) and \(std)")
+    }
+    return (mean.map(Double.init), std.map(Double.init))
+  }
+
+  fileprivate func fitting(size: InputSize, resize: ResizeMode) throws(LeGradError) -> ImageFitting {
+    let vision = configuration.vision
+    let patch = vision.patchSize
+    var width = vision.imageWidth
+    var height = vision.imageHeight
+    if case .pixels(let askedWidth, let askedHeight) = size {
+      (width, height) = (askedWidth, askedHeight)
+    }
+    guard width % patch == 0, height % patch == 0 else {
+      throw LeGradError(
+        .usage,
+        "--size \(width)x\(height): \(name) reads patches of \(patch)×\(patch) pixels; "
+          + "both sides must be multiples of \(patch)")
+    }
+    guard width / patch <= Self.patchLimit, height / patch <= Self.patchLimit,
+      width / patch * (height / patch) <= Self.patchLimit
+    else {
+      throw LeGradError(.usage, "--size \(width)x\(height): more than \(Self.patchLimit) patches")
+    }
+    switch resize {
+    case .squash: return .squash(width: width, height: height)
+    case .crop: return .crop(width: width, height: height)
+    case .fit: return .fit(longerSide: max(width, height), patch: patch)
+    }
+  }
+
+  /// The interpolation that the folder names.
+  public var filter: ResizeFilter {
+    switch configuration.preprocessing.interpolation {
+    case .bilinear: .bilinear
+    case .bicubic: .bicubic
+    }
+  }
+}

@@ -1,0 +1,166 @@
+public import Compute
+import SafeTensors
+public import Tokenizers
+public import VisionTransformer
+
+/// A checkpoint that has been opened and checked; its weights are read when an `Explainer` loads them.
+public struct Model: Sendable {
+  /// The folder's name, `demo`, or the architecture.
+  public let name: String
+  public let configuration: ModelConfiguration
+  let source: any WeightSource
+  private let origin: Origin
+
+  /// Where what is beside the weights comes from.
+  private enum Origin: Sendable {
+    case folder(String)
+    /// The bundled model, whose files are gone once it is open.
+    case bundled(CLIPTokenizer, fileHash: String)
+    case random
+  }
+
+  /// Opens a folder in OpenCLIP's or Hugging Face's layout.
+  public init(folder: String) throws(LeGradError) {
+    let trimmed = folder.split(separator: "/").last.map(String.init)
+    self.init(try Self.checkpoint(folder), name: trimmed ?? folder, origin: .folder(folder))
+  }
+
+  /// The bundled model: 96×96 pixels, patch 8, trained on drawings of coloured shapes.
+  public static func demo() throws(LeGradError) -> Model {
+    // Its files are removed on return, so that nothing is left behind however the program ends.
+    let files = try EmbeddedModel()
+    defer { extendLifetime(files) }
+    let checkpoint = try checkpoint(files.folder)
+    return Model(
+      checkpoint, name: "demo",
+      origin: .bundled(try tokenizer(in: files.folder), fileHash: try fileHash(of: checkpoint)))
+  }
+
+  /// An architecture with seeded random weights, for benchmarks: no tokenizer, OpenAI's pixel statistics.
+  public init(randomArchitecture architecture: String, seed: UInt64 = 0) throws(LeGradError) {
+    do {
+      let checkpoint = RandomCheckpoint(try Architecture(name: architecture), seed: seed)
+      source = checkpoint
+      configuration = checkpoint.configuration
+    } catch { throw LeGradError(.usage, error.description) }
+    name = architecture
+    origin = .random
+  }
+
+  private init(_ checkpoint: Checkpoint, name: String, origin: Origin) {
+    source = checkpoint
+    configuration = checkpoint.configuration
+    self.name = name
+    self.origin = origin
+  }
+
+  private static func checkpoint(_ folder: String) throws(LeGradError) -> Checkpoint {
+    do { return try Checkpoint(folder: folder) } catch { throw LeGradError(.input, error.description) }
+  }
+
+  private static func tokenizer(in folder: String) throws(LeGradError) -> CLIPTokenizer {
+    do { return try CLIPTokenizer.load(folder: folder) } catch { throw LeGradError(.input, error.description) }
+  }
+
+  private static func fileHash(of checkpoint: Checkpoint) throws(LeGradError) -> String {
+    do { return try checkpoint.fileHash() } catch { throw LeGradError(.input, error.description) }
+  }
+
+  /// The tokenizer of the model's folder; needed for prompts in words only.
+  public func tokenizer() throws(LeGradError) -> CLIPTokenizer {
+    let tokenizer: CLIPTokenizer
+    switch origin {
+    case .folder(let folder): tokenizer = try Self.tokenizer(in: folder)
+    case .bundled(let bundled, _): tokenizer = bundled
+    case .random:
+      throw LeGradError(.input, "\(name): random weights have no tokenizer; give --text-embeddings")
+    }
+    if let text = configuration.text, tokenizer.idCount > text.vocabularySize {
+      throw LeGradError(
+        .input,
+        "\(name): the tokenizer has ids up to \(tokenizer.idCount - 1), the text tower \(text.vocabularySize) rows; "
+          + "use the tokenizer that belongs to the model")
+    }
+    return tokenizer
+  }
+
+  /// SHA-256 of the weight files in hexadecimal, which identifies the model in reports; nil for random weights.
+  /// Reads every byte of them.
+  public func fileHash() throws(LeGradError) -> String? {
+    if case .bundled(_, let hash) = origin { return hash }
+    guard let checkpoint = source as? Checkpoint else { return nil }
+    return try Self.fileHash(of: checkpoint)
+  }
+
+  /// Writes the weights as an OpenCLIP folder in one storage type; nothing there is replaced unless `overwrite`.
+  /// - Parameter isCancelled: asked before each tensor; `true` ends the work with an error and leaves no file behind.
+  public func write(
+    to folder: String, as precision: Precision, overwrite: Bool = false,
+    isCancelled: @escaping @Sendable () -> Bool = { false }
+  ) throws(LeGradError) {
+    let elementType: ElementType =
+      switch precision {
+      case .f32: .f32
+      case .f16: .f16
+      case .bf16: .bf16
+      }
+    do {
+      try ModelWriter.write(
+        CancellableSource(source: source, isCancelled: isCancelled), to: folder, elementType: elementType,
+        overwrite: overwrite)
+    } catch { throw LeGradError(error.kind == .exists ? .usage : .input, error.description) }
+  }
+
+  /// What was found in the folder.
+  public var summary: ModelSummary { ModelSummary(configuration: configuration, source: source) }
+}
+
+/// Weights that stop coming when somebody says so.
+private struct CancellableSource: WeightSource {
+  let source: any WeightSource
+  let isCancelled: @Sendable () -> Bool
+
+  var configuration: ModelConfiguration { source.configuration }
+
+  func floats(_ canonicalName: String) throws(CheckpointError) -> [Float] {
+    guard !isCancelled() else {
+      throw CheckpointError(
+        .cannotWrite, file: canonicalName, place: "writing", expected: "all tensors", found: "a request to stop",
+        remedy: "nothing was written")
+    }
+    return try source.floats(canonicalName)
+  }
+
+  func tokenEmbeddingRows(ids: [Int]) throws(CheckpointError) -> [Float] { try source.tokenEmbeddingRows(ids: ids) }
+}
+
+/// What a model's files hold.
+public struct ModelSummary: Sendable {
+  /// `openCLIP`, `huggingFace`, or `random` for generated weights.
+  public let layout: String
+  public let parameterCount: Int
+  /// Parameters by the type that stores them, such as `F16`.
+  public let storageTypes: [String: Int]
+  public let weightFiles: [String]
+  public let weightBytes: Int
+  /// Tensors in the files that no tower uses.
+  public let ignoredTensors: [String]
+
+  init(configuration: ModelConfiguration, source: any WeightSource) {
+    parameterCount = source.tensors.reduce(0) { $0 + $1.elementCount }
+    guard let checkpoint = source as? Checkpoint else {
+      layout = "random"
+      storageTypes = [:]
+      weightFiles = []
+      weightBytes = 0
+      ignoredTensors = []
+      return
+    }
+    layout = configuration.layout.rawValue
+    storageTypes = Dictionary(
+      uniqueKeysWithValues: checkpoint.storageTypes.map { ($0.key.rawValue, $0.value) })
+    weightFiles = checkpoint.store.files
+    weightBytes = checkpoint.store.totalBytes
+    ignoredTensors = checkpoint.ignoredTensors
+  }
+}

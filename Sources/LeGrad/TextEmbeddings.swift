@@ -1,0 +1,43 @@
+/// What images are compared with: one unit row per prompt.
+public struct TextEmbeddings: Sendable {
+  public let prompts: [String]
+  public let width: Int
+  /// `[prompts, width]`, each row of length 1.
+  public let values: [Float]
+
+  /// Unit rows that a text tower gave.
+  init(prompts: [String], width: Int, unitRows: [Float]) {
+    self.prompts = prompts
+    self.width = width
+    values = unitRows
+  }
+
+  /// Rows of any length other than zero, which are L2-normalised.
+  /// - Parameter prompts: a name for each row; `embedding 0`, `embedding 1`, … if nil.
+  public init(rows: [Float], width: Int, prompts: [String]? = nil) throws(LeGradError) {
+    guard width > 0, rows.count % width == 0, !rows.isEmpty else {
+      throw LeGradError(.input, "text embeddings: \(rows.count) values are not rows of \(width)")
+    }
+    let count = rows.count / width
+    if let prompts, prompts.count != count {
+      throw LeGradError(.usage, "text embeddings: \(count) rows for \(prompts.count) prompts")
+    }
+    var values = rows
+    for row in 0..<count {
+      let range = row * width..<(row + 1) * width
+      let norm = rows[range].reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+      guard norm.isFinite, norm > 0 else {
+        throw LeGradError(.input, "text embeddings: row \(row) has length \(norm); every row needs a direction")
+      }
+      for index in range { values[index] = Float(Double(rows[index]) / norm) }
+    }
+    self.prompts = prompts ?? (0..<count).map { "embedding \($0)" }
+    self.width = width
+    self.values = values
+  }
+
+  public var count: Int { prompts.count }
+
+  /// One prompt's row.
+  public func row(_ prompt: Int) -> ArraySlice<Float> { values[prompt * width..<(prompt + 1) * width] }
+}

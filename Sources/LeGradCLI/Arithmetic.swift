@@ -1,0 +1,56 @@
+import LeGrad
+import VisionTransformer
+
+/// Floating-point operations of an explanation, a multiply–add counted as two, by the formulas of the method and not by
+/// what an implementation saves.
+struct Arithmetic: Sendable, Equatable {
+  let layers: Int
+  let width: Int
+  let mlpWidth: Int
+  let patchSize: Int
+  let embeddingWidth: Int
+  /// The class token and the patches.
+  let tokens: Int
+
+  /// Patch products, all blocks and the projection of one image.
+  var forward: Double {
+    let n = Double(tokens)
+    let d = Double(width)
+    let m = Double(mlpWidth)
+    let block = 2 * n * (4 * d * d + 2 * d * m) + 4 * n * n * d
+    let patches = 2 * (n - 1) * d * 3 * Double(patchSize * patchSize)
+    return Double(layers) * block + patches + 2 * d * Double(embeddingWidth)
+  }
+
+  /// The local backward of one block for one prompt: through the MLP, the attention's output projection, and the
+  /// products with the values.
+  var localBackward: Double {
+    let n = Double(tokens)
+    let d = Double(width)
+    let m = Double(mlpWidth)
+    return 2 * n * m * d + 2 * n * d * d + 2 * n * n * d
+  }
+
+  /// One image explained for `prompts` prompts over `usedLayers` blocks.
+  func explanation(prompts: Int, usedLayers: Int) -> Double {
+    forward + Double(prompts * usedLayers) * localBackward
+  }
+}
+
+extension Arithmetic {
+  init(_ model: Model, width inputWidth: Int, height inputHeight: Int) {
+    let vision = model.configuration.vision
+    self.init(
+      layers: vision.layers, width: vision.width, mlpWidth: vision.mlpWidth, patchSize: vision.patchSize,
+      embeddingWidth: model.configuration.embeddingWidth,
+      tokens: 1 + inputWidth / vision.patchSize * (inputHeight / vision.patchSize))
+  }
+}
+
+/// Middle of a list of times; the mean of the two in the middle of an even count.
+func median(_ values: [Double]) -> Double {
+  precondition(!values.isEmpty, "a median needs values")
+  let sorted = values.sorted()
+  let middle = sorted.count / 2
+  return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import ImageFiles
+import LeGrad
+
+struct DemoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "demo",
+    abstract: "Explain the pictures inside this program with the model inside this program.",
+    discussion: "Needs no files, no network and no GPU. Writes the pictures, their overlays, heatmaps and reports.")
+
+  @Option(name: [.customShort("o"), .long], help: "The folder for the pictures and results.")
+  var output = "demo-output"
+
+  @Flag(help: "Replace files of an earlier run.")
+  var overwrite = false
+
+  @Flag(help: "Print a JSON array with an element per picture.")
+  var json = false
+
+  func validate() throws {
+    if output.isEmpty { throw ValidationError("--output: expected a folder, found an empty name") }
+  }
+
+  func run() throws {
+    let pictures = try DemoPicture.all()
+    let plans = try pictures.map { picture in
+      try OutputPlan(
+        images: [FileSystem.join(output, picture.name)], folder: output, formats: [.png, .json], perLayer: false,
+        prompts: picture.prompts.count, overwrite: overwrite)
+    }
+    try checkPictures(pictures)
+    try FileSystem.makeWritableFolder(output)
+    let model = try Model.demo()
+    let explainer = try Explainer(model)
+    for picture in pictures {
+      try Interruption.whileWriting {
+        try AtomicFile.write(picture.bytes, to: FileSystem.join(output, picture.name))
+      }
+    }
+    var reports: [ExplanationReport] = []
+    for (picture, plan) in zip(pictures, plans) {
+      let run = ExplainRun(
+        explainer: explainer, text: try explainer.encode(picture.prompts), identity: try model.identity(),
+        writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(layers: .all))
+      try run.run { outcome throws(Failure) in
+        switch outcome {
+        case .explained(let report): reports.append(report)
+        case .failed(_, let failure): throw failure
+        }
+      }
+    }
+    present(reports, pictures: pictures)
+  }
+
+  private func checkPictures(_ pictures: [DemoPicture]) throws(Failure) {
+    guard !overwrite else { return }
+    for picture in pictures where FileSystem.entryExists(FileSystem.join(output, picture.name)) {
+      throw .usage(
+        "\(FileSystem.join(output, picture.name)) exists; give --overwrite to replace it, or another folder with -o")
+    }
+  }
+
+  private func present(_ reports: [ExplanationReport], pictures: [DemoPicture]) {
+    if json {
+      Terminal.out(JSONText.encode(reports))
+      return
+    }
+    var table = TextTable(["picture", "prompt", "similarity", "maximum at (x, y)", "overlay"])
+    for report in reports {
+      for (prompt, overlay) in zip(report.prompts, report.files.overlays) {
+        table.append([
+          FileSystem.name(of: report.image), prompt.prompt, Double(prompt.similarity).decimal(places: 3),
+          ExplainPresentation.position(prompt.maximum), overlay,
+        ])
+      }
+    }
+    Terminal.out(table.lines().joined(separator: "\n"))
+    Terminal.out("\nThe pictures, overlays and heatmaps are in \(output.printable)/")
+    guard let picture = pictures.first, let prompt = picture.prompts.last else { return }
+    let words = FileSystem.join(output, picture.name).printable
+    Terminal.out("Try next:  legrad explain \(words) -p \"\(prompt)\" --layers all\n")
+  }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import ImageFiles
+import LeGrad
+import NpyFiles
+
+/// The command's exit codes.
+enum ExitStatus: Int32, Sendable {
+  case success = 0
+  /// Some images failed; they are listed and the rest are done.
+  case someFailed = 1
+  case usage = 2
+  /// A model or a file is missing, bad, or cannot be written.
+  case badFile = 3
+  case deviceUnusable = 4
+  case outOfMemory = 5
+  case numericalFault = 6
+}
+
+/// Why a command ends early: its exit code and one line for people.
+struct Failure: Error, Equatable {
+  let status: ExitStatus
+  let message: String
+
+  init(_ status: ExitStatus, _ message: String) {
+    self.status = status
+    self.message = message
+  }
+
+  static func usage(_ message: String) -> Failure { Failure(.usage, message) }
+  static func badFile(_ message: String) -> Failure { Failure(.badFile, message) }
+
+  init(_ error: LeGradError) {
+    let status: ExitStatus =
+      switch error.kind {
+      case .usage: .usage
+      case .input: .badFile
+      case .device: .deviceUnusable
+      case .memory: .outOfMemory
+      case .numerical: .numericalFault
+      }
+    self.init(status, error.description)
+  }
+
+  init(_ error: ImageError) {
+    self.init(error.kind == .outOfMemory ? .outOfMemory : .badFile, error.description)
+  }
+
+  init(_ error: NpyError) { self.init(.badFile, error.description) }
+
+  /// Whatever a command threw, other than requests for help.
+  init(_ error: any Error, command: any ParsableCommand.Type) {
+    switch error {
+    case let failure as Failure: self = failure
+    case let error as LeGradError: self.init(error)
+    case let error as ImageError: self.init(error)
+    case let error as NpyError: self.init(error)
+    default:
+      let message = command.message(for: error)
+      let sentence = message.hasSuffix(".") ? String(message.dropLast()) : message
+      self.init(.usage, "\(sentence); see '\(Self.help(of: command)) --help'")
+    }
+  }
+
+  /// The command that the process was called with, as far as its names are known.
+  private static func help(of command: any ParsableCommand.Type) -> String {
+    var words = [command._commandName]
+    var level = command
+    for argument in CommandLine.arguments.dropFirst() {
+      guard let next = level.configuration.subcommands.first(where: { $0._commandName == argument }) else { break }
+      words.append(argument)
+      level = next
+    }
+    return words.joined(separator: " ")
+  }
+
+  /// The message without line breaks, which messages of the argument parser may have.
+  var line: String {
+    message.split(whereSeparator: \.isNewline).map { $0.trimmingSpaces() }.joined(separator: " ")
+  }
+}
+
+extension StringProtocol {
+  func trimmingSpaces() -> String {
+    let start = firstIndex { !$0.isWhitespace } ?? endIndex
+    let end = lastIndex { !$0.isWhitespace }.map { index(after: $0) } ?? start
+    return String(self[start..<end])
+  }
+}

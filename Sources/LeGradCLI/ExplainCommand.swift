@@ -1,0 +1,148 @@
+import ArgumentParser
+import ImageFiles
+import LeGrad
+
+struct ExplainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explain",
+    abstract: "Show where in images a model finds prompts.",
+    discussion: """
+      For each image STEM and prompt number k, written into the output folder: STEM.overlay.k.png at the image's size, \
+      STEM.heatmap.k.png at the model's input size and, with --format npy, STEM.heatmaps.npy [prompts, height, width] \
+      in [0, 1] and STEM.relevance.npy [prompts, rows, columns], the sum over layers before enlargement and scaling. \
+      STEM.json is written last and says all that was computed and how.
+
+      An image that fails is listed and the rest are done; the exit code is then 1.
+      """)
+
+  @Argument(help: "PNG or JPEG files; no two may differ in folder or extension alone.")
+  var images: [String]
+
+  @Option(name: [.customShort("p"), .long], help: "A text to look for, used as given. Repeat for more.")
+  var prompt: [String] = []
+
+  @Option(help: "A text file with one prompt a line, after those of -p.")
+  var promptsFile: String?
+
+  @Option(help: "A float32 .npy array [prompts, embedding] in place of prompts; rows are scaled to length 1.")
+  var textEmbeddings: String?
+
+  @Option(
+    name: [.customShort("m"), .long],
+    help: "A model folder in OpenCLIP or Hugging Face layout, or 'demo', the small model inside this program.")
+  var model: String?
+
+  @Option(help: "How to explain: legrad.")
+  var method = "legrad"
+
+  @Option(help: "Blocks to sum over: all, last:N, or A..B (from 0, inclusive).")
+  var layers: LayerSelection = .last(2)
+
+  @Option(help: "What the model sees: native, N, or WIDTHxHEIGHT in pixels, multiples of its patch.")
+  var size: InputSize = .native
+
+  @Option(help: "squash: all of the image, both sides set; crop: its middle; fit: aspect kept.")
+  var resize: ResizeMode = .squash
+
+  @Option(help: "Pixel means R,G,B in place of the folder's.")
+  var mean: ChannelValues?
+
+  @Option(help: "Pixel standard deviations R,G,B in place of the folder's.")
+  var std: ChannelValues?
+
+  @OptionGroup var computing: DeviceOptions
+
+  @Option(help: "Images computed together; bounds the memory, never the result.")
+  var batchSize = ExplainRun.defaultBatchSize
+
+  @Option(name: [.customShort("o"), .long], help: "The folder for the results.")
+  var output = "legrad-out"
+
+  @Option(help: "What to write: any of png,npy,json.")
+  var format = FormatList([.png, .json])
+
+  @Flag(help: "Also write STEM.layers.npy, the relevance [layers, prompts, rows, columns] of each block.")
+  var perLayer = false
+
+  @Option(help: "Colours of the heatmap.")
+  var colormap: Colormap = .viridis
+
+  @Option(help: "The heatmap's share in the overlay, 0 to 1.")
+  var alpha: Float = 0.6
+
+  @Flag(help: "Replace files of an earlier run.")
+  var overwrite = false
+
+  @Flag(help: "Print a JSON array with an element per image.")
+  var json = false
+
+  @Option(help: "Refuse images with more pixels.")
+  var maxPixels = RGBImage.defaultPixelLimit
+
+  func validate() throws {
+    try MethodList.check(method)
+    try requirePositive(batchSize, "--batch-size", atMost: 65_536)
+    try requirePositive(maxPixels, "--max-pixels")
+    guard (0...1).contains(alpha) else { throw ValidationError("--alpha \(alpha): expected a number from 0 to 1") }
+    guard (mean == nil) == (std == nil) else { throw ValidationError("--mean and --std belong together; give both") }
+    if let std, !std.values.allSatisfy({ $0 > 0 }) {
+      throw ValidationError("--std: expected three numbers above zero, found \(std.values)")
+    }
+    if images.contains("") { throw ValidationError("an image has an empty name") }
+    if output.isEmpty { throw ValidationError("--output: expected a folder, found an empty name") }
+  }
+
+  func run() throws {
+    let prompts = try PromptSource(texts: prompt, file: promptsFile, embeddings: textEmbeddings)
+    let plan = try OutputPlan(
+      images: images, folder: output, formats: format.formats, perLayer: perLayer, prompts: prompts.count,
+      overwrite: overwrite)
+    var options = try computing.explainerOptions()
+    options.mean = mean?.values
+    options.std = std?.values
+    try requireReadableImage()
+    let model = try openModel()
+    try prompts.check(against: model)
+    try model.check(size: size, resize: resize, layers: layers, options: options)
+    let made = try FileSystem.makeWritableFolder(output)
+    do {
+      try explain(model, prompts: prompts, plan: plan, options: options)
+    } catch {
+      FileSystem.removeEmpty(made)
+      throw error
+    }
+  }
+
+  private func explain(
+    _ model: Model, prompts: PromptSource, plan: OutputPlan, options: Explainer.Options
+  ) throws {
+    let explainer = try Explainer(model, options: options)
+    if options.device == .auto { Terminal.note("device: \(explainer.device.name) (\(explainer.device.reason))") }
+    let text = try prompts.encoded(by: explainer)
+    let run = ExplainRun(
+      explainer: explainer, text: text, identity: try model.identity(hashed: json || format.formats.contains(.json)),
+      writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
+      settings: .init(
+        layers: layers, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels))
+    try ExplainPresentation(json: json, total: images.count).present(run)
+  }
+
+  /// Without one image to explain there is no reason to load a model.
+  private func requireReadableImage() throws {
+    let reasons = images.map { FileSystem.unreadableReason($0) }
+    guard reasons.allSatisfy({ $0 != nil }) else { return }
+    var reports = JSONArrayStream()
+    for (image, reason) in zip(images, reasons) {
+      let message = "\(image): the image cannot be read: \(reason ?? "")"
+      Terminal.error(message)
+      if json { reports.append(FailureReport(image: image, error: message)) }
+    }
+    if json { reports.finish() }
+    throw ExitStatus.someFailed
+  }
+
+  private func openModel() throws(LeGradError) -> Model {
+    if model == nil { Terminal.note("no -m given: using 'demo', the small model inside this program") }
+    return try Model.open(model ?? "demo")
+  }
+}

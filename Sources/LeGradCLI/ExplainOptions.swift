@@ -1,0 +1,107 @@
+public import ArgumentParser
+import Compute
+public import ImageFiles
+public import LeGrad
+
+extension ResizeMode: ExpressibleByArgument {}
+extension Colormap: ExpressibleByArgument {}
+
+// `allValueStrings` is what the parser says to expect where a value is none of these.
+
+extension LayerSelection: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+  public static var allValueStrings: [String] { ["all", "last:N", "A..B"] }
+}
+
+extension InputSize: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+  public var defaultValueDescription: String { "native" }
+  public static var allValueStrings: [String] { ["native", "N", "WIDTHxHEIGHT"] }
+}
+
+/// What to compute on, and how.
+struct DeviceOptions: ParsableArguments {
+  @Option(help: "Where to compute: auto, cpu, or a name or index from 'legrad devices'.")
+  var device = "auto"
+
+  @Option(help: "How weights and the inputs of products are stored: f32, f16, bf16, or auto for the device's fastest.")
+  var precision: PrecisionChoice = .f32
+
+  @Option(help: "Threads of the CPU; all cores if not given.")
+  var threads: Int?
+
+  func validate() throws {
+    try requirePositive(threads, "--threads", atMost: 4096)
+  }
+
+  /// Checked as far as that goes without a model.
+  func explainerOptions() throws(Failure) -> Explainer.Options {
+    var options = Explainer.Options()
+    options.device = DeviceChoice(device)
+    options.threads = threads
+    options.precision = Precision(rawValue: precision.rawValue)
+    do { try options.device.check() } catch { throw Failure(error) }
+    return options
+  }
+}
+
+/// A precision, or the fastest one of the device.
+enum PrecisionChoice: String, CaseIterable, ExpressibleByArgument, Sendable {
+  case f32, f16, bf16, auto
+}
+
+/// Three numbers, one a colour channel.
+struct ChannelValues: ExpressibleByArgument, Equatable, Sendable {
+  static let allValueStrings = ["R,G,B"]
+
+  let values: [Float]
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    let values = parts.compactMap { Float($0.trimmingSpaces()) }
+    guard parts.count == 3, values.count == 3, values.allSatisfy(\.isFinite) else { return nil }
+    self.values = values
+  }
+}
+
+/// A comma-separated list of output formats.
+struct FormatList: ExpressibleByArgument, Equatable, Sendable {
+  static let allValueStrings = OutputPlan.Format.allCases.map(\.rawValue) + ["a list of them with commas"]
+
+  let formats: Set<OutputPlan.Format>
+
+  init(_ formats: Set<OutputPlan.Format>) { self.formats = formats }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    let formats = parts.compactMap { OutputPlan.Format(rawValue: $0.trimmingSpaces()) }
+    guard !formats.isEmpty, formats.count == parts.count else { return nil }
+    self.formats = Set(formats)
+  }
+
+  var defaultValueDescription: String {
+    OutputPlan.Format.allCases.filter(formats.contains).map(\.rawValue).joined(separator: ",")
+  }
+}
+
+/// A list of methods; this version has one.
+enum MethodList {
+  static let available = ["legrad"]
+  private static let planned = [
+    "raw-attention", "rollout", "gradcam", "chefercam", "chefercam-all", "lrp", "partial-lrp", "textspan",
+  ]
+
+  static func check(_ list: String) throws {
+    for name in list.split(separator: ",", omittingEmptySubsequences: false).map({ $0.trimmingSpaces() })
+    where !available.contains(name) {
+      let reason = planned.contains(name) ? "not in this version" : "no method of this name"
+      throw ValidationError("--method \(name): \(reason), available: \(available.joined(separator: ", "))")
+    }
+  }
+}
+
+func requirePositive(_ value: Int?, _ option: String, atMost limit: Int = .max) throws {
+  guard let value, !(1...limit).contains(value) else { return }
+  let range = limit == .max ? "at least 1" : "from 1 to \(limit)"
+  throw ValidationError("\(option) \(value): expected a number \(range)")
+}

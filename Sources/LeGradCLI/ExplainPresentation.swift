@@ -1,0 +1,88 @@
+/// Tells the outcomes of a run: tables or JSON on standard output, failures and remarks on standard error.
+struct ExplainPresentation {
+  let json: Bool
+  let total: Int
+
+  /// - Throws: the run's failure, or `someFailed` or `numericalFault` once all images have been told.
+  func present(_ run: ExplainRun) throws {
+    var bar = ProgressBar(total: total)
+    var stream = JSONArrayStream()
+    var status = ExitStatus.success
+    var failures = 0
+    defer { bar.finish() }
+    do throws(Failure) {
+      try run.run { outcome throws(Failure) in
+        switch outcome {
+        case .explained(let report):
+          Self.remarks(report).forEach(Terminal.note)
+          if json { stream.append(report) } else { Terminal.out(Self.table(report)) }
+        case .failed(let report, let failure):
+          failures += 1
+          Terminal.error(failure.line)
+          if json { stream.append(report) }
+          if status != .numericalFault { status = failure.status == .numericalFault ? .numericalFault : .someFailed }
+        }
+        bar.advance()
+      }
+    } catch {
+      if json { stream.finish() }
+      throw error
+    }
+    if json { stream.finish() }
+    if failures > 0, total > 1 { Terminal.note("\(failures) of \(total) images failed") }
+    guard status == .success else { throw status }
+  }
+
+  /// What a reader should know about an image's result.
+  static func remarks(_ report: ExplanationReport) -> [String] {
+    var remarks: [String] = []
+    if report.orientation.applied {
+      remarks.append("\(report.image): turned upright as its EXIF orientation \(report.orientation.stored) asks")
+    }
+    for prompt in report.prompts where prompt.flat {
+      remarks.append("\(report.image): the map of \"\(prompt.prompt)\" is flat; its heatmap is all zero")
+    }
+    return remarks
+  }
+
+  static func table(_ report: ExplanationReport) -> String {
+    var table = TextTable(["k", "prompt", "similarity", "maximum at (x, y)"])
+    for (index, prompt) in report.prompts.enumerated() {
+      table.append([
+        "\(index)", prompt.prompt.printable, Double(prompt.similarity).decimal(places: 4), position(prompt.maximum),
+      ])
+    }
+    let size = report.imageSize
+    let input = report.inputSize
+    let blocks = report.layers.count == 1 ? "block" : "blocks"
+    let summary =
+      "\(report.image.printable): \(size.width)×\(size.height), seen as \(input.width)×\(input.height) "
+      + "(\(report.resize)), \(blocks) \(list(report.layers))"
+    return ([summary] + table.lines(indent: 2) + ["  files: \(files(report).joined(separator: " "))", ""]).joined(
+      separator: "\n")
+  }
+
+  static func position(_ point: ExplanationReport.Point?) -> String {
+    point.map { "(\($0.x), \($0.y))" } ?? "flat"
+  }
+
+  private static func list(_ layers: [Int]) -> String {
+    guard let first = layers.first, let last = layers.last, first != last else {
+      return layers.map(String.init).joined()
+    }
+    return "\(first)–\(last)"
+  }
+
+  /// As a shell would take them: `{0..2}` stands for each number.
+  private static func files(_ report: ExplanationReport) -> [String] {
+    let files = report.files
+    var names: [String] = []
+    for (kind, numbered) in [("overlay", files.overlays), ("heatmap", files.heatmaps)] where !numbered.isEmpty {
+      let stem = FileSystem.stem(of: report.image)
+      names.append(
+        numbered.count == 1 ? numbered[0] : "\(stem).\(kind).{0..\(numbered.count - 1)}.png")
+    }
+    names += [files.heatmapArray, files.relevance, files.layers, files.report].compactMap { $0 }
+    return names.map { FileSystem.join(report.outputFolder, $0).printable }
+  }
+}

@@ -1,0 +1,191 @@
+import Compute
+import ImageFiles
+import LeGrad
+import VisionTransformer
+
+/// Explains the images of a plan, a bounded number of them in memory at a time. An image that fails is told and the
+/// rest go on.
+struct ExplainRun {
+  struct Settings: Sendable {
+    var layers: LayerSelection = .last(2)
+    var size: InputSize = .native
+    var resize: ResizeMode = .squash
+    var batchSize = ExplainRun.defaultBatchSize
+    var pixelLimit = RGBImage.defaultPixelLimit
+  }
+
+  /// What became of one image.
+  enum Outcome {
+    case explained(ExplanationReport)
+    case failed(FailureReport, Failure)
+  }
+
+  /// Enough rows for full speed with the smallest towers, little memory with the largest.
+  static let defaultBatchSize = 4
+  /// Decoded pixels that may wait for a batch to fill.
+  private static let waitingPixelLimit = 64 << 20
+
+  let explainer: Explainer
+  let text: TextEmbeddings
+  let identity: ExplanationReport.ModelIdentity
+  let writer: ExplanationWriter
+  let settings: Settings
+
+  /// A decoded image that waits for its batch.
+  private struct Waiting {
+    let index: Int
+    let decoded: DecodedImage
+    let prepared: PreparedImage
+    let decodeSeconds: Double
+    let prepareSeconds: Double
+  }
+
+  private typealias Explained = (explanation: Explanation, seconds: Double, batchSize: Int)
+
+  /// Calls `report` with each image's outcome, in the order of the plan.
+  /// - Throws: what ends the whole run: memory, the device, or an output that cannot be written.
+  func run(report: (Outcome) throws(Failure) -> Void) throws(Failure) {
+    var waiting: [Waiting] = []
+    var failures: [(index: Int, failure: Failure)] = []
+    // With `fit` neighbours may differ in size; more of them wait, so that equal sizes meet.
+    let window = settings.resize == .fit ? 4 * settings.batchSize : settings.batchSize
+    for index in writer.plan.items.indices {
+      do throws(Failure) {
+        waiting.append(try prepare(index))
+      } catch {
+        failures.append((index, error))
+      }
+      let pixels = waiting.reduce(0) { $0 + $1.decoded.image.width * $1.decoded.image.height }
+      let isLast = index == writer.plan.items.count - 1
+      guard waiting.count >= window || pixels >= Self.waitingPixelLimit || isLast else { continue }
+      try finish(waiting, failures, report: report)
+      waiting = []
+      failures = []
+    }
+  }
+
+  private func prepare(_ index: Int) throws(Failure) -> Waiting {
+    let path = writer.plan.items[index].image
+    if let reason = FileSystem.unreadableReason(path) {
+      throw .badFile("\(path): the image cannot be read: \(reason)")
+    }
+    let clock = ContinuousClock()
+    let start = clock.now
+    let decoded: DecodedImage
+    do {
+      decoded = try RGBImage.decode(path: path, pixelLimit: settings.pixelLimit, applyOrientation: true)
+    } catch { throw Failure(error) }
+    let middle = clock.now
+    let prepared: PreparedImage
+    do {
+      prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
+    } catch { throw Failure(error) }
+    return Waiting(
+      index: index, decoded: decoded, prepared: prepared, decodeSeconds: (middle - start).inSeconds,
+      prepareSeconds: (clock.now - middle).inSeconds)
+  }
+
+  /// Explains and writes what waits, in batches of equal input size, and tells all outcomes in order.
+  private func finish(
+    _ waiting: [Waiting], _ failures: [(index: Int, failure: Failure)],
+    report: (Outcome) throws(Failure) -> Void
+  ) throws(Failure) {
+    var explained: [Int: Explained] = [:]
+    var failed = Dictionary(uniqueKeysWithValues: failures.map { ($0.index, $0.failure) })
+    for batch in batches(of: waiting) { try explain(batch, into: &explained, failed: &failed) }
+    let images = Dictionary(uniqueKeysWithValues: waiting.map { ($0.index, $0) })
+    for index in (Array(explained.keys) + Array(failed.keys)).sorted() {
+      if let failure = failed[index] {
+        let image = writer.plan.items[index].image
+        try report(.failed(FailureReport(image: image, error: failure.line), failure))
+      } else if let image = images[index], let result = explained[index] {
+        try report(.explained(try write(image, result)))
+      }
+    }
+  }
+
+  private func batches(of waiting: [Waiting]) -> [[Waiting]] {
+    var order: [ExplanationReport.Size] = []
+    var groups: [[Waiting]] = []
+    for image in waiting {
+      let size = ExplanationReport.Size(width: image.prepared.width, height: image.prepared.height)
+      if let group = order.firstIndex(of: size) {
+        groups[group].append(image)
+      } else {
+        order.append(size)
+        groups.append([image])
+      }
+    }
+    return groups.flatMap { group in
+      stride(from: 0, to: group.count, by: settings.batchSize).map {
+        Array(group[$0..<min($0 + settings.batchSize, group.count)])
+      }
+    }
+  }
+
+  private func explain(
+    _ batch: [Waiting], into explained: inout [Int: Explained], failed: inout [Int: Failure]
+  ) throws(Failure) {
+    let start = ContinuousClock.now
+    do throws(LeGradError) {
+      let results = try explainer.explain(batch.map(\.prepared), text: text, layers: settings.layers)
+      let seconds = (ContinuousClock.now - start).inSeconds / Double(batch.count)
+      for (image, result) in zip(batch, results) { explained[image.index] = (result, seconds, batch.count) }
+    } catch {
+      guard error.kind == .numerical else { throw Failure(error) }
+      guard batch.count > 1 else {
+        let image = writer.plan.items[batch[0].index].image
+        failed[batch[0].index] = Failure(.numericalFault, "\(image): \(error.description)")
+        return
+      }
+      // One image of the batch is at fault: alone, the others succeed.
+      for image in batch { try explain([image], into: &explained, failed: &failed) }
+    }
+  }
+
+  private func write(_ image: Waiting, _ result: Explained) throws(Failure) -> ExplanationReport {
+    let start = ContinuousClock.now
+    let item = writer.plan.items[image.index]
+    let explanation = result.explanation
+    let heatmaps = (0..<explanation.prompts).map { explanation.heatmap(prompt: $0) }
+    try writer.write(
+      explanation, heatmaps: heatmaps, of: image.decoded.image, region: image.prepared.region, files: item.files)
+    let timings = ExplanationReport.Timings(
+      decodeSeconds: image.decodeSeconds, prepareSeconds: image.prepareSeconds, explainSeconds: result.seconds,
+      writeSeconds: (ContinuousClock.now - start).inSeconds)
+    let report = self.report(image, result, heatmaps: heatmaps, timings: timings)
+    try writer.write(report)
+    return report
+  }
+
+  private func report(
+    _ image: Waiting, _ result: Explained, heatmaps: [Heatmap], timings: ExplanationReport.Timings
+  ) -> ExplanationReport {
+    let item = writer.plan.items[image.index]
+    let explanation = result.explanation
+    let region = image.prepared.region
+    let prompts = heatmaps.indices.map { prompt in
+      let cells = explanation.relevance[prompt * explanation.grid.count..<(prompt + 1) * explanation.grid.count]
+      return ExplanationReport.Prompt(
+        prompt: text.prompts[prompt], similarity: explanation.similarities[prompt], flat: heatmaps[prompt].isFlat,
+        relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
+        maximum: heatmaps[prompt].isFlat
+          ? nil : ExplanationReport.Point(maximumOf: explanation, prompt: prompt, region: region))
+    }
+    return ExplanationReport(
+      version: Command.version, image: item.image,
+      imageSize: .init(width: image.decoded.image.width, height: image.decoded.image.height),
+      orientation: .init(
+        stored: image.decoded.storedOrientation.rawValue, applied: image.decoded.appliedOrientation != .upright),
+      prompts: prompts, model: identity, method: "legrad", layers: Array(explanation.layers),
+      device: .init(name: explainer.device.name, reason: explainer.device.reason),
+      precision: explainer.precision.rawValue, batchSize: result.batchSize,
+      inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),
+      grid: .init(width: explanation.grid.width, height: explanation.grid.height),
+      resize: settings.resize.rawValue, filter: explainer.model.configuration.preprocessing.interpolation.rawValue,
+      mean: explainer.mean ?? [],
+      std: explainer.std ?? [],
+      region: .init(x: region.x, y: region.y, width: region.width, height: region.height),
+      timings: timings, outputFolder: writer.plan.folder, files: item.files)
+  }
+}

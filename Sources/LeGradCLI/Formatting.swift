@@ -1,0 +1,62 @@
+extension Double {
+  /// The number with a fixed count of decimal places, rounded half away from zero.
+  func decimal(places: Int) -> String {
+    guard isFinite else { return "\(self)" }
+    var scale = 1.0
+    for _ in 0..<places { scale *= 10 }
+    let scaled = (magnitude * scale).rounded()
+    guard scaled < 1e15 else { return "\(self)" }
+    let digits = String(Int(scaled))
+    let padded = String(repeating: "0", count: max(0, places + 1 - digits.count)) + digits
+    let sign = self < 0 && scaled > 0 ? "-" : ""
+    let point = padded.index(padded.endIndex, offsetBy: -places)
+    return sign + padded[..<point] + (places > 0 ? "." + padded[point...] : "")
+  }
+}
+
+extension Int {
+  /// Bytes for people: `512 B`, `1.5 MiB`.
+  var asBytes: String {
+    var value = Double(self)
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+      if value < 1024 { return value.decimal(places: unit == "B" ? 0 : 1) + " " + unit }
+      value /= 1024
+    }
+    return value.decimal(places: 1) + " TiB"
+  }
+
+  /// With a comma between groups of three digits.
+  var grouped: String {
+    let digits = String(magnitude)
+    var text = ""
+    for (index, digit) in digits.enumerated() {
+      if index > 0, (digits.count - index) % 3 == 0 { text += "," }
+      text.append(digit)
+    }
+    return (self < 0 ? "-" : "") + text
+  }
+}
+
+/// Rows of text in columns that line up.
+struct TextTable {
+  private var rows: [[String]] = []
+
+  init(_ heading: [String]) { rows = [heading] }
+
+  mutating func append(_ row: [String]) { rows.append(row) }
+
+  /// Lines without trailing spaces, `indent` spaces before each; the first is a heading.
+  func lines(indent: Int = 0) -> [String] {
+    let columns = rows.map(\.count).max() ?? 0
+    let widths = (0..<columns).map { column in
+      rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+    }
+    return rows.enumerated().map { index, row in
+      let cells = row.enumerated().map { column, text in
+        column == row.count - 1 ? text : text + String(repeating: " ", count: widths[column] - text.count)
+      }
+      let line = String(repeating: " ", count: indent) + cells.joined(separator: "  ")
+      return index == 0 ? Terminal.heading(line) : line
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/// Which files a run writes, checked against each other, the inputs and the folder before any work.
+struct OutputPlan: Sendable {
+  enum Format: String, CaseIterable, Sendable {
+    case png, npy, json
+  }
+
+  /// One image and the names of its files, which lie in the plan's folder.
+  struct Item: Sendable {
+    let image: String
+    let stem: String
+    let files: Files
+  }
+
+  /// File names without a folder.
+  struct Files: Codable, Equatable, Sendable {
+    /// One per prompt.
+    var overlays: [String] = []
+    var heatmaps: [String] = []
+    var heatmapArray: String?
+    var relevance: String?
+    var layers: String?
+    var report: String?
+
+    var all: [String] { overlays + heatmaps + [heatmapArray, relevance, layers, report].compactMap { $0 } }
+  }
+
+  let folder: String
+  let items: [Item]
+
+  /// Bytes that a file system allows in a name, less what a temporary name adds.
+  private static let nameLimit = 255 - 20
+
+  /// - Parameter images: paths; no two may have the same stem.
+  init(
+    images: [String], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int, overwrite: Bool
+  ) throws(Failure) {
+    var owners: [String: String] = [:]
+    var items: [Item] = []
+    for image in images {
+      let stem = FileSystem.stem(of: image)
+      if let other = owners.updateValue(image, forKey: stem) {
+        throw .usage(
+          "\(other) and \(image) would both write \(stem).…; rename one, or explain them into different folders with -o"
+        )
+      }
+      let files = Self.files(stem: stem, formats: formats, perLayer: perLayer, prompts: prompts)
+      if let long = files.all.first(where: { $0.utf8.count > Self.nameLimit }) {
+        throw .usage("\(image): the output name \(long) is too long; rename the image")
+      }
+      items.append(Item(image: image, stem: stem, files: files))
+    }
+    self.folder = folder
+    self.items = items
+    try check(overwrite: overwrite)
+  }
+
+  func path(_ name: String) -> String { FileSystem.join(folder, name) }
+
+  private static func files(stem: String, formats: Set<Format>, perLayer: Bool, prompts: Int) -> Files {
+    var files = Files()
+    if formats.contains(.png) {
+      files.overlays = (0..<prompts).map { "\(stem).overlay.\($0).png" }
+      files.heatmaps = (0..<prompts).map { "\(stem).heatmap.\($0).png" }
+    }
+    if formats.contains(.npy) {
+      files.heatmapArray = "\(stem).heatmaps.npy"
+      files.relevance = "\(stem).relevance.npy"
+    }
+    if perLayer { files.layers = "\(stem).layers.npy" }
+    if formats.contains(.json) { files.report = "\(stem).json" }
+    return files
+  }
+
+  /// Nothing is replaced unasked, and an input never.
+  private func check(overwrite: Bool) throws(Failure) {
+    guard let kind = FileSystem.kind(of: folder) else { return }
+    guard kind == .folder else {
+      throw .badFile(
+        "\(folder): the output folder cannot be made: a file of that name is in the way; choose another with -o")
+    }
+    var inputs: Set<String>?
+    for item in items {
+      for name in item.files.all where FileSystem.entryExists(path(name)) {
+        guard overwrite else {
+          throw .usage("\(path(name)) exists; give --overwrite to replace it, or another folder with -o")
+        }
+        let known = inputs ?? Set(items.compactMap { FileSystem.resolved($0.image) })
+        inputs = known
+        if let resolved = FileSystem.resolved(path(name)), known.contains(resolved) {
+          throw .usage("\(path(name)) is an input and would be replaced; give another folder with -o")
+        }
+        if FileSystem.kind(of: path(name)) == .folder {
+          throw .usage("\(path(name)) is a folder, where a file is to be written; remove it, or give another -o")
+        }
+      }
+    }
+  }
+}

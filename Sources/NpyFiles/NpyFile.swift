@@ -1,0 +1,132 @@
+import FoundationEssentials
+
+/// Reads and writes NumPy's `.npy` files: versions 1.0 and 2.0, little-endian, C order.
+public enum NpyFile {
+  /// An array of `<f4` or `<f8`, the latter rounded to the nearest Float32. NaN and infinities pass.
+  public static func readFloats(_ path: String) throws(NpyError) -> NpyArray<Float> {
+    let file = try load(path, types: ["<f4", "<f8"])
+    if file.header.typeString == "<f4" { return file.array { Float(bitPattern: $0) } }
+    return file.array { (bits: UInt64) in Float(Double(bitPattern: bits)) }
+  }
+
+  /// An array of `<f8` or `<f4`.
+  public static func readDoubles(_ path: String) throws(NpyError) -> NpyArray<Double> {
+    let file = try load(path, types: ["<f8", "<f4"])
+    if file.header.typeString == "<f8" { return file.array { Double(bitPattern: $0) } }
+    return file.array { (bits: UInt32) in Double(Float(bitPattern: bits)) }
+  }
+
+  /// An array of `<i8` or `<i4`.
+  public static func readInts(_ path: String) throws(NpyError) -> NpyArray<Int> {
+    let file = try load(path, types: ["<i8", "<i4"])
+    if file.header.typeString == "<i8" { return file.array { (bits: UInt64) in Int(Int64(bitPattern: bits)) } }
+    return file.array { (bits: UInt32) in Int(Int32(bitPattern: bits)) }
+  }
+
+  /// An array of `|u1` (bytes).
+  public static func readBytes(_ path: String) throws(NpyError) -> NpyArray<UInt8> {
+    try load(path, types: ["|u1"]).array { (bits: UInt8) in bits }
+  }
+
+  /// Writes `array` as `<f4`, version 1.0. The file appears whole or not at all and replaces one of the same name.
+  public static func write(_ array: NpyArray<Float>, to path: String) throws(NpyError) {
+    let lengths = array.shape.map(String.init).joined(separator: ", ")
+    let shape = array.shape.count == 1 ? "(\(lengths),)" : "(\(lengths))"
+    var text = "{'descr': '<f4', 'fortran_order': False, 'shape': \(shape), }"
+    // The data starts at a multiple of 64 bytes; the header ends with a line end.
+    text += String(repeating: " ", count: (64 - (11 + text.utf8.count) % 64) % 64) + "\n"
+    guard array.shape.count <= NpyHeader.maximumDimensions else {
+      throw NpyError(
+        kind: .shape, file: path, place: "shape", expected: "at most \(NpyHeader.maximumDimensions) dimensions",
+        found: "\(array.shape.count)", remedy: "nothing was written")
+    }
+    var bytes = NpyHeader.magic + [1, 0, UInt8(text.utf8.count & 0xFF), UInt8(text.utf8.count >> 8)] + text.utf8
+    bytes.reserveCapacity(bytes.count + array.values.count * 4)
+    for value in array.values {
+      let bits = value.bitPattern
+      bytes.append(UInt8(truncatingIfNeeded: bits))
+      bytes.append(UInt8(truncatingIfNeeded: bits >> 8))
+      bytes.append(UInt8(truncatingIfNeeded: bits >> 16))
+      bytes.append(UInt8(truncatingIfNeeded: bits >> 24))
+    }
+    do {
+      try Data(bytes).write(to: URL(filePath: path), options: .atomic)
+    } catch {
+      throw NpyError(
+        kind: .cannotWrite, file: path, place: "writing", expected: "a writable folder with room", found: "an error",
+        remedy: "check the folder, its permissions and the free space")
+    }
+  }
+
+  /// A checked file of one of `types`.
+  private static func load(_ path: String, types: [String]) throws(NpyError) -> LoadedNpy {
+    let bytes = try contents(of: path)
+    let header = try NpyHeader.parse(bytes, file: path)
+    func failure(_ kind: NpyError.Kind, _ place: String, expected: String, found: String, remedy: String) -> NpyError {
+      NpyError(kind: kind, file: path, place: place, expected: expected, found: found, remedy: remedy)
+    }
+    guard types.contains(header.typeString) else {
+      throw failure(
+        .elementType, "descr", expected: types.joined(separator: " or "), found: header.typeString,
+        remedy: "convert it with numpy.astype and save it again")
+    }
+    guard !header.isFortranOrder else {
+      throw failure(
+        .fortranOrder, "fortran_order", expected: "False (C order)", found: "True",
+        remedy: "save numpy.ascontiguousarray(array) instead")
+    }
+    // The type strings that are read end with their width in bytes.
+    var byteCount = header.typeString.last?.wholeNumberValue ?? 1
+    for length in header.shape {
+      let (product, overflow) = byteCount.multipliedReportingOverflow(by: length)
+      guard !overflow else {
+        throw failure(
+          .shape, "shape", expected: "fewer than 2^63 bytes", found: "\(header.shape)",
+          remedy: "the file is damaged; save the array again")
+      }
+      byteCount = product
+    }
+    guard bytes.count - header.dataOffset == byteCount else {
+      throw failure(
+        .size, "data", expected: "\(byteCount) bytes for shape \(header.shape)",
+        found: "\(bytes.count - header.dataOffset)", remedy: "the file is cut or damaged; save the array again")
+    }
+    return LoadedNpy(header: header, bytes: bytes)
+  }
+
+  private static func contents(of path: String) throws(NpyError) -> [UInt8] {
+    let attributes = try? FileManager.default.attributesOfItem(
+      atPath: URL(filePath: path).resolvingSymlinksInPath().path)
+    if let attributes, attributes[.type] as? FileAttributeType != .typeRegular {
+      throw NpyError(
+        kind: .notARegularFile, file: path, place: "opening", expected: "a regular file",
+        found: "a folder, pipe or device", remedy: "name the .npy file itself")
+    }
+    guard attributes != nil, let data = try? Data(contentsOf: URL(filePath: path)) else {
+      throw NpyError(
+        kind: .cannotOpen, file: path, place: "opening", expected: "a readable file", found: "none",
+        remedy: "check the path and its permissions")
+    }
+    return [UInt8](data)
+  }
+}
+
+/// A file whose size is that of its shape.
+private struct LoadedNpy {
+  let header: NpyHeader
+  let bytes: [UInt8]
+
+  func array<Bits: FixedWidthInteger, Element: Sendable & Equatable>(
+    _ convert: (Bits) -> Element
+  ) -> NpyArray<Element> {
+    let width = Bits.bitWidth / 8
+    let count = (bytes.count - header.dataOffset) / width
+    let values = unsafe bytes.withUnsafeBytes { buffer in
+      (0..<count).map { index in
+        unsafe convert(
+          Bits(littleEndian: buffer.loadUnaligned(fromByteOffset: header.dataOffset + index * width, as: Bits.self)))
+      }
+    }
+    return NpyArray(shape: header.shape, values: values)
+  }
+}

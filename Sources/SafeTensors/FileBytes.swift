@@ -1,0 +1,133 @@
+import Glibc
+
+/// Read-only bytes of a regular file, mapped or read piece by piece.
+///
+/// A mapped file that another program cuts short kills the process on access (SIGBUS) unless the system reports it
+/// while pages are brought in, which Linux 5.14 and later do. An unmapped file reports it always.
+package final class FileBytes: Sendable {
+  package let path: String
+  package let size: Int
+
+  private let descriptor: Int32
+  /// Address of the map, 0 when the file is read piece by piece.
+  private let base: UInt
+
+  private static let mappedChunk = 16 << 20
+  private static let readChunk = 1 << 20
+
+  /// Opens the regular file at `path`. Symbolic links are followed; a pipe or a device is refused without waiting for
+  /// it.
+  package init(path: String, mapped: Bool) throws(SafeTensorsError) {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      throw SafeTensorsError(
+        .cannotOpen, file: path, place: "opening", expected: "a readable file", found: systemMessage(),
+        remedy: "check the path and its permissions")
+    }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw SafeTensorsError(
+        .notARegularFile, file: path, place: "opening", expected: "a regular file",
+        found: "a folder, pipe or device", remedy: "name the weight file itself")
+    }
+    var base: UInt = 0
+    if mapped, status.st_size > 0 {
+      let map = unsafe mmap(nil, status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0)
+      if let map = unsafe map, unsafe map != MAP_FAILED { base = UInt(bitPattern: map) }
+    }
+    self.path = path
+    self.size = status.st_size
+    self.descriptor = descriptor
+    self.base = base
+  }
+
+  deinit {
+    if base != 0 { unsafe munmap(UnsafeMutableRawPointer(bitPattern: base), size) }
+    close(descriptor)
+  }
+
+  /// Whether there is something at `path`, be it a file or not.
+  package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+  /// Calls `body` with consecutive pieces of `range`; each starts a multiple of 8 bytes after the range's start. `body`
+  /// returns whether to go on. Pages of a map are given back after each piece.
+  package func forEachChunk(
+    of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Bool
+  ) throws(SafeTensorsError) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= size)
+    if base == 0 {
+      try unsafe readChunks(of: range, body)
+    } else {
+      try unsafe mapChunks(of: range, body)
+    }
+  }
+
+  /// A copy of the bytes in `range`.
+  package func bytes(_ range: Range<Int>) throws(SafeTensorsError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(range.count)
+    try unsafe forEachChunk(of: range) { chunk in
+      unsafe bytes.append(contentsOf: chunk)
+      return true
+    }
+    return bytes
+  }
+
+  private var cut: SafeTensorsError {
+    SafeTensorsError(
+      .cannotRead, file: path, place: "reading", expected: "\(size) bytes", found: "fewer, or a read error",
+      remedy: "the file was cut while in use or the disk fails; fetch it again")
+  }
+
+  private func mapChunks(
+    of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Bool
+  ) throws(SafeTensorsError) {
+    let page = max(4096, sysconf(Int32(_SC_PAGESIZE)))
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let end = min(start + Self.mappedChunk, range.upperBound)
+      let firstPage = start & ~(page - 1)
+      let pages = unsafe UnsafeMutableRawPointer(bitPattern: base + UInt(firstPage))
+      // Older systems answer EINVAL and bring pages in on access instead.
+      if unsafe madvise(pages, end - firstPage, populateForReading) != 0, errno == EFAULT { throw cut }
+      let chunk = unsafe UnsafeRawBufferPointer(
+        start: UnsafeRawPointer(bitPattern: base + UInt(start)), count: end - start)
+      let goOn = unsafe body(chunk)
+      _ = unsafe madvise(pages, end - firstPage, MADV_DONTNEED)
+      guard goOn else { return }
+      start = end
+    }
+  }
+
+  private func readChunks(
+    of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Bool
+  ) throws(SafeTensorsError) {
+    let capacity = max(1, min(Self.readChunk, range.count))
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)
+    defer { unsafe buffer.deallocate() }
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let count = min(capacity, range.upperBound - start)
+      var filled = 0
+      while filled < count {
+        let got = unsafe pread(descriptor, buffer.baseAddress! + filled, count - filled, start + filled)
+        if got < 0, errno == EINTR { continue }
+        guard got > 0 else { throw cut }
+        filled += got
+      }
+      guard unsafe body(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { return }
+      start += count
+    }
+  }
+}
+
+/// MADV_POPULATE_READ of Linux 5.14, absent from older C headers: brings pages in, or says why that fails.
+private let populateForReading: Int32 = 22
+
+/// The message of the last system error.
+func systemMessage() -> String {
+  let code = errno
+  guard let message = unsafe strerror(code) else { return "error \(code)" }
+  return unsafe String(cString: message)
+}

@@ -1,0 +1,68 @@
+/// A JSON document, read strictly.
+package enum JSONValue: Equatable, Sendable {
+  case object([String: JSONValue])
+  case array([JSONValue])
+  case string(String)
+  /// An integer literal that fits.
+  case integer(Int)
+  /// Any other number, as written: a fraction, an exponent, or an integer beyond 64 bits.
+  case number(String)
+  case bool(Bool)
+  case null
+
+  /// The value as a finite number.
+  package var double: Double? {
+    switch self {
+    case .integer(let value): return Double(value)
+    case .number(let text):
+      guard let value = Double(text), value.isFinite else { return nil }
+      return value
+    default: return nil
+    }
+  }
+
+  /// How an error message calls this value.
+  package var summary: String {
+    switch self {
+    case .object: "an object"
+    case .array(let values): "an array of \(values.count)"
+    case .string(let text): "\"\(text)\""
+    case .integer(let value): "\(value)"
+    case .number(let text): text
+    case .bool(let value): "\(value)"
+    case .null: "null"
+    }
+  }
+}
+
+/// Where and why text is not the JSON that was asked for.
+package struct JSONError: Error, Equatable, Sendable {
+  package enum Kind: Sendable {
+    case notUTF8
+    case syntax
+    case duplicateKey
+    case limit
+  }
+
+  package let kind: Kind
+  /// Byte offset in the text.
+  package let offset: Int
+  package let expected: String
+  package let found: String
+}
+
+extension SafeTensorsError {
+  /// The JSON error of `file`, which calls its text `text` ("header", "index").
+  package init(_ error: JSONError, file: String, text: String) {
+    let kind: Kind =
+      switch error.kind {
+      case .notUTF8: .notUTF8
+      case .syntax: .syntax
+      case .duplicateKey: .duplicateKey
+      case .limit: .limit
+      }
+    self.init(
+      kind, file: file, place: "\(text) byte \(error.offset)", expected: error.expected, found: error.found,
+      remedy: "the file is damaged or not what its name says; fetch it again")
+  }
+}

@@ -1,0 +1,81 @@
+/// Named tensors in one file or several.
+public protocol TensorStore: Sendable {
+  /// Paths of the files that hold the tensors, in the order of their names.
+  var files: [String] { get }
+  /// Every tensor, in the order of the names.
+  var tensors: [TensorDescription] { get }
+  /// Bytes of all files.
+  var totalBytes: Int { get }
+  /// What the header says of `name`; nil when there is no such tensor.
+  func description(of name: String) -> TensorDescription?
+
+  /// The tensor `name`, which must have `shape`, widened to Float32, row-major.
+  ///
+  /// Float64 is rounded to the nearest Float32; the other types are exact. Pages of a map are given back on the way, so
+  /// that peak memory stays near the one copy that is returned.
+  /// - Throws: `missingTensor`, `shape`, `notFloats`, or `nonFinite` naming the first NaN or infinity.
+  func floats(_ name: String, shape: [Int]) throws(SafeTensorsError) -> [Float]
+
+  /// Rows of the 2-D tensor `name`, `[any, columns]`, widened to Float32: `[indices.count, columns]`. Only those rows
+  /// are read.
+  /// - Throws: as `floats`, and `rowIndex` for an index outside the tensor.
+  func rows(_ name: String, indices: [Int], columns: Int) throws(SafeTensorsError) -> [Float]
+}
+
+extension TensorStore {
+  /// Names of all tensors, sorted.
+  public var names: [String] { tensors.map(\.name) }
+
+  public func contains(_ name: String) -> Bool { description(of: name) != nil }
+
+  public func shape(of name: String) -> [Int]? { description(of: name)?.shape }
+
+  public func elementType(of name: String) -> ElementType? { description(of: name)?.elementType }
+}
+
+/// Finds the weights of a model folder.
+public enum SafeTensorsFolder {
+  /// Opens the first of `candidates` that exists in `folder`. A candidate is the name of a safetensors file, or of a
+  /// sharded index when it ends in `.json`.
+  ///
+  /// A folder with pickled weights only is refused with the command that converts them: unpickling can run any code.
+  /// - Throws: `pickle`, `noWeights`, or what opening the file throws.
+  public static func open(
+    _ folder: String, candidates: [String], mapped: Bool = true
+  ) throws(SafeTensorsError) -> any TensorStore {
+    let names = try listing(of: folder)
+    for candidate in candidates where names.contains(candidate) {
+      let path = folder + "/" + candidate
+      if candidate.hasSuffix(".json") { return try ShardedSafeTensors(indexPath: path, mapped: mapped) }
+      return try SafeTensorsFile(path: path, mapped: mapped)
+    }
+    let expected = candidates.joined(separator: ", ")
+    let isPickle = { (name: String) in [".bin", ".pt", ".pth"].contains { name.hasSuffix($0) } }
+    if let pickle = names.filter(isPickle).min() {
+      throw SafeTensorsError(
+        .pickle, file: folder + "/" + pickle, place: "folder", expected: expected, found: "only pickled weights",
+        remedy: "pickles can run code and are not read; where they are trusted, convert them: "
+          + conversionCommand(folder: folder, pickle: pickle))
+    }
+    throw SafeTensorsError(
+      .noWeights, file: folder, place: "folder", expected: "one of \(expected)", found: "none of them",
+      remedy: "name a folder that holds a model's weights")
+  }
+
+  /// One shell line that writes `pickle` as safetensors beside it. A name that a shell could take for more than a name
+  /// is not repeated: the line is meant to be copied.
+  static func conversionCommand(folder: String, pickle name: String) -> String {
+    let isPlain = name.utf8.allSatisfy { byte in
+      let character = Character(Unicode.Scalar(byte))
+      return byte < 0x80 && (character.isLetter || character.isNumber || "._-".contains(character))
+    }
+    let pickle = isPlain ? name : "NAME" + (name.lastIndex(of: ".").map { name[$0...] } ?? "")
+    let stem = pickle.prefix(upTo: pickle.lastIndex(of: ".") ?? pickle.endIndex)
+    let target = (stem == "pytorch_model" ? "model" : stem) + ".safetensors"
+    return "cd '\(folder.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))' && "
+      + "python3 -c \"import torch, safetensors.torch as s; "
+      + "d = torch.load('\(pickle)', map_location='cpu', weights_only=True); "
+      + "s.save_file({k.removeprefix('module.'): v.clone().contiguous() "
+      + "for k, v in d.get('state_dict', d).items()}, '\(target)')\""
+  }
+}

@@ -1,0 +1,143 @@
+import SafeTensors
+
+/// One object of a JSON configuration; its errors name the file and the path of the field. A null counts as absent.
+struct ConfigurationObject {
+  let file: String
+  /// Keys from the top of the file, joined by dots.
+  let path: String
+  let members: [String: JSONValue]
+
+  static let maximumBytes = 64 << 20
+
+  /// The object that the file at `file` holds.
+  init(file: String) throws(CheckpointError) {
+    let value: JSONValue
+    do throws(SafeTensorsError) {
+      value = try readJSON(path: file, maximumBytes: Self.maximumBytes, text: "configuration")
+    } catch {
+      throw CheckpointError(
+        error.kind == .cannotOpen ? .missingFile : .configuration, file: error.file, place: error.place,
+        expected: error.expected, found: error.found, remedy: error.remedy)
+    }
+    guard case .object(let members) = value else {
+      throw CheckpointError(
+        .configuration, file: file, place: "configuration", expected: "an object", found: value.summary,
+        remedy: "fetch the file again")
+    }
+    self.init(file: file, path: "", members: members)
+  }
+
+  init(file: String, path: String, members: [String: JSONValue] = [:]) {
+    self.file = file
+    self.path = path
+    self.members = members
+  }
+
+  func failure(_ key: String, expected: String, found: String) -> CheckpointError {
+    CheckpointError(
+      .configuration, file: file, place: path + key, expected: expected, found: found,
+      remedy: "correct the file or fetch it again")
+  }
+
+  func unsupported(_ key: String, expected: String, found: String) -> CheckpointError {
+    CheckpointError(
+      .unsupported, file: file, place: path + key, expected: expected, found: found,
+      remedy: "this kind of model is not supported yet")
+  }
+
+  /// The value of `key`; nil when absent or null.
+  func value(_ key: String) -> JSONValue? {
+    let value = members[key]
+    return value == .null ? nil : value
+  }
+
+  func object(_ key: String) throws(CheckpointError) -> ConfigurationObject? {
+    guard let value = value(key) else { return nil }
+    guard case .object(let members) = value else { throw failure(key, expected: "an object", found: value.summary) }
+    return ConfigurationObject(file: file, path: path + key + ".", members: members)
+  }
+
+  func integer(_ key: String, default standard: Int, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {
+    try integer(value(key), key, default: standard, in: range)
+  }
+
+  private func integer(
+    _ value: JSONValue?, _ key: String, default standard: Int, in range: ClosedRange<Int>
+  ) throws(CheckpointError) -> Int {
+    guard let value else { return standard }
+    guard case .integer(let integer) = value, range.contains(integer) else {
+      throw failure(
+        key, expected: "an integer from \(range.lowerBound) to \(range.upperBound)", found: value.summary)
+    }
+    return integer
+  }
+
+  func double(_ key: String, default standard: Double, in range: ClosedRange<Double>) throws(CheckpointError) -> Double
+  {
+    guard let value = value(key) else { return standard }
+    guard let double = value.double, range.contains(double) else {
+      throw failure(key, expected: "a number from \(range.lowerBound) to \(range.upperBound)", found: value.summary)
+    }
+    return double
+  }
+
+  func bool(_ key: String, default standard: Bool) throws(CheckpointError) -> Bool {
+    guard let value = value(key) else { return standard }
+    guard case .bool(let bool) = value else { throw failure(key, expected: "true or false", found: value.summary) }
+    return bool
+  }
+
+  func string(_ key: String) throws(CheckpointError) -> String? {
+    guard let value = value(key) else { return nil }
+    guard case .string(let text) = value else { throw failure(key, expected: "a string", found: value.summary) }
+    return text
+  }
+
+  /// A size: one integer for both directions, or `[height, width]`.
+  func size(
+    _ key: String, default standard: Int, in range: ClosedRange<Int>
+  ) throws(CheckpointError) -> (height: Int, width: Int) {
+    guard case .array(let pair)? = value(key) else {
+      let side = try integer(key, default: standard, in: range)
+      return (side, side)
+    }
+    guard pair.count == 2 else {
+      throw failure(key, expected: "a size or [height, width]", found: "\(pair.count) items")
+    }
+    return (
+      try integer(pair[0], key, default: standard, in: range), try integer(pair[1], key, default: standard, in: range)
+    )
+  }
+
+  /// Three finite numbers, one for each colour channel.
+  func channels(_ key: String, positive: Bool) throws(CheckpointError) -> [Float]? {
+    guard let value = value(key) else { return nil }
+    let expected = positive ? "three positive numbers" : "three numbers"
+    guard case .array(let elements) = value, elements.count == 3 else {
+      throw failure(key, expected: expected, found: value.summary)
+    }
+    var channels: [Float] = []
+    for element in elements {
+      guard let double = element.double, abs(double) <= 1e6, !positive || double >= 1e-6 else {
+        throw failure(key, expected: expected, found: element.summary)
+      }
+      channels.append(Float(double))
+    }
+    return channels
+  }
+
+  /// Refuses every field that is set and not among `known`: an option that is not understood would be computed wrongly.
+  /// A field that is false counts as not set.
+  func refuseOptions(except known: Set<String>) throws(CheckpointError) {
+    for key in members.keys.sorted() where !known.contains(key) {
+      guard let value = value(key), value != .bool(false) else { continue }
+      throw unsupported(key, expected: "a model without this option", found: value.summary)
+    }
+  }
+
+  /// Refuses a field that is set to anything but `neutral`.
+  func require(_ key: String, _ neutral: JSONValue) throws(CheckpointError) {
+    guard let value = value(key), value != neutral else { return }
+    throw unsupported(key, expected: neutral.summary, found: value.summary)
+  }
+}

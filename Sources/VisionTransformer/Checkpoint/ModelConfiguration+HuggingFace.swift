@@ -1,0 +1,104 @@
+import Compute
+import SafeTensors
+
+extension ModelConfiguration {
+  /// Reads a CLIPModel's `config.json` and, when given, its `preprocessor_config.json`.
+  ///
+  /// Fields equal to the library's defaults are absent from such files and have these defaults here, except mean and
+  /// std, which stay nil.
+  static func readHuggingFace(_ file: String, preprocessor: String?) throws(CheckpointError) -> ReadConfiguration {
+    let top = try ConfigurationObject(file: file)
+    guard try top.string("model_type") == "clip" else {
+      throw top.unsupported(
+        "model_type", expected: "\"clip\"", found: top.value("model_type")?.summary ?? "nothing")
+    }
+    let vision = try section("vision_config", of: top)
+    let text = try section("text_config", of: top)
+    var preprocessing = Preprocessing(mean: nil, std: nil)
+    if let preprocessor {
+      preprocessing = try huggingFacePreprocessing(ConfigurationObject(file: preprocessor))
+    }
+    let configuration = ModelConfiguration(
+      embeddingWidth: try top.integer("projection_dim", default: 512, in: ConfigurationRange.width),
+      vision: try huggingFaceVision(vision), text: try huggingFaceText(text),
+      preprocessing: preprocessing, layout: .huggingFace)
+    try configuration.validate(file: file)
+    return ReadConfiguration(configuration: configuration)
+  }
+
+  /// One tower's fields. Older files repeat them under "…_dict", which then wins; a section that is absent has every
+  /// default.
+  private static func section(
+    _ key: String, of top: ConfigurationObject
+  ) throws(CheckpointError) -> ConfigurationObject {
+    if let object = try top.object(key + "_dict") { return object }
+    if let object = try top.object(key) { return object }
+    return ConfigurationObject(file: top.file, path: key + ".")
+  }
+
+  private static func huggingFaceVision(_ object: ConfigurationObject) throws(CheckpointError) -> VisionConfiguration {
+    try object.require("model_type", .string("clip_vision_model"))
+    try object.require("num_channels", .integer(3))
+    let image = try object.size("image_size", default: 224, in: ConfigurationRange.imageSize)
+    return VisionConfiguration(
+      layers: try object.integer("num_hidden_layers", default: 12, in: ConfigurationRange.layers),
+      width: try object.integer("hidden_size", default: 768, in: ConfigurationRange.width),
+      heads: try object.integer("num_attention_heads", default: 12, in: ConfigurationRange.width),
+      mlpWidth: try object.integer("intermediate_size", default: 3_072, in: ConfigurationRange.mlpWidth),
+      patchSize: try object.integer("patch_size", default: 32, in: ConfigurationRange.patchSize),
+      imageHeight: image.height, imageWidth: image.width, activation: try huggingFaceActivation(object),
+      epsilon: Float(try object.double("layer_norm_eps", default: 1e-5, in: ConfigurationRange.epsilon)))
+  }
+
+  private static func huggingFaceText(_ object: ConfigurationObject) throws(CheckpointError) -> TextConfiguration {
+    try object.require("model_type", .string("clip_text_model"))
+    let end = try object.integer("eos_token_id", default: 49_407, in: 0...ConfigurationRange.vocabularySize.upperBound)
+    return TextConfiguration(
+      contextLength: try object.integer(
+        "max_position_embeddings", default: 77, in: ConfigurationRange.contextLength),
+      vocabularySize: try object.integer("vocab_size", default: 49_408, in: ConfigurationRange.vocabularySize),
+      width: try object.integer("hidden_size", default: 512, in: ConfigurationRange.width),
+      heads: try object.integer("num_attention_heads", default: 8, in: ConfigurationRange.width),
+      layers: try object.integer("num_hidden_layers", default: 12, in: ConfigurationRange.layers),
+      mlpWidth: try object.integer("intermediate_size", default: 2_048, in: ConfigurationRange.mlpWidth),
+      activation: try huggingFaceActivation(object),
+      epsilon: Float(try object.double("layer_norm_eps", default: 1e-5, in: ConfigurationRange.epsilon)),
+      // 2 is a value of old files that never was the id of anything.
+      pooling: end == 2 ? .argmax : .firstEOT(end))
+  }
+
+  private static func huggingFaceActivation(_ object: ConfigurationObject) throws(CheckpointError) -> Activation {
+    switch try object.string("hidden_act") {
+    case nil, "quick_gelu": return .quickGELU
+    case "gelu": return .gelu
+    case "gelu_pytorch_tanh", "gelu_new": return .geluTanh
+    case let other?:
+      throw object.unsupported("hidden_act", expected: "gelu, quick_gelu or gelu_pytorch_tanh", found: other)
+    }
+  }
+
+  private static func huggingFacePreprocessing(_ object: ConfigurationObject) throws(CheckpointError) -> Preprocessing {
+    try object.require("do_normalize", .bool(true))
+    try object.require("do_rescale", .bool(true))
+    let factor = try object.double("rescale_factor", default: 1.0 / 255, in: 0...1e3)
+    guard abs(factor * 255 - 1) < 1e-6 else {
+      throw object.unsupported("rescale_factor", expected: "1/255", found: "\(factor)")
+    }
+    var preprocessing = Preprocessing(
+      mean: try object.channels("image_mean", positive: false), std: try object.channels("image_std", positive: true))
+    switch try object.integer("resample", default: 3, in: 0...100) {
+    case 2: preprocessing.interpolation = .bilinear
+    case 3: preprocessing.interpolation = .bicubic
+    case let other:
+      throw object.unsupported("resample", expected: "3 (bicubic) or 2 (bilinear)", found: "\(other)")
+    }
+    if case .object(let size)? = object.value("size") {
+      if size["shortest_edge"] == nil, size["height"] != nil, size["width"] != nil {
+        preprocessing.resizeMode = .squash
+      } else if size["shortest_edge"] == nil {
+        throw object.unsupported("size", expected: "shortest_edge, or height and width", found: "other keys")
+      }
+    }
+    return preprocessing
+  }
+}

@@ -1,0 +1,135 @@
+import Compute
+import SafeTensors
+
+extension ModelConfiguration {
+  /// Reads `open_clip_config.json`.
+  ///
+  /// Fields that are absent have OpenCLIP's defaults, except mean and std, which stay nil. Options that would change
+  /// the arithmetic in a way that is not computed here are refused by name.
+  static func readOpenCLIP(_ file: String) throws(CheckpointError) -> ReadConfiguration {
+    let top = try ConfigurationObject(file: file)
+    guard let model = try top.object("model_cfg") else {
+      throw top.failure("model_cfg", expected: "an object", found: "nothing")
+    }
+    guard let visionObject = try model.object("vision_cfg") else {
+      throw model.failure("vision_cfg", expected: "an object", found: "nothing")
+    }
+    let textObject = try model.object("text_cfg")
+    try model.refuseOptions(except: [
+      "embed_dim", "quick_gelu", "vision_cfg", "text_cfg", "init_logit_scale", "nonscalar_logit_scale", "cast_dtype",
+      "output_dict",
+    ])
+    guard model.value("embed_dim") != nil else {
+      throw model.failure("embed_dim", expected: "an integer", found: "nothing")
+    }
+    let quickGELU = try model.bool("quick_gelu", default: false)
+    var text: TextConfiguration?
+    if let textObject { text = try openCLIPText(textObject, quickGELU: quickGELU) }
+    let configuration = ModelConfiguration(
+      embeddingWidth: try model.integer("embed_dim", default: 0, in: ConfigurationRange.width),
+      vision: try openCLIPVision(visionObject, quickGELU: quickGELU),
+      text: text,
+      preprocessing: try openCLIPPreprocessing(try top.object("preprocess_cfg")),
+      layout: .openCLIP)
+    try configuration.validate(file: file)
+    return ReadConfiguration(
+      configuration: configuration, visionLayerScale: visionObject.value("ls_init_value") != nil,
+      textLayerScale: textObject?.value("ls_init_value") != nil)
+  }
+
+  private static func openCLIPVision(
+    _ object: ConfigurationObject, quickGELU: Bool
+  ) throws(CheckpointError) -> VisionConfiguration {
+    try object.require("timm_model_name", .string(""))
+    try object.require("pool_type", .string("tok"))
+    try object.require("pos_embed_type", .string("learnable"))
+    if case .array? = object.value("layers") {
+      throw object.unsupported("layers", expected: "the number of transformer blocks", found: "a ResNet's stages")
+    }
+    try object.refuseOptions(except: [
+      "layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "ls_init_value", "act_kwargs",
+      "norm_kwargs", "patch_dropout", "output_tokens", "timm_model_name", "timm_model_pretrained", "timm_pool",
+      "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path", "pool_type", "pos_embed_type",
+      "attn_pooler_queries", "attn_pooler_heads",
+    ])
+    let width = try object.integer("width", default: 768, in: ConfigurationRange.width)
+    let headWidth = try object.integer("head_width", default: 64, in: ConfigurationRange.width)
+    let patch = try object.size("patch_size", default: 16, in: ConfigurationRange.patchSize)
+    guard patch.height == patch.width else {
+      throw object.unsupported(
+        "patch_size", expected: "square patches", found: "[\(patch.height), \(patch.width)]")
+    }
+    let image = try object.size("image_size", default: 224, in: ConfigurationRange.imageSize)
+    return VisionConfiguration(
+      layers: try object.integer("layers", default: 12, in: ConfigurationRange.layers), width: width,
+      heads: width / headWidth, mlpWidth: try openCLIPMLPWidth(object, width: width), patchSize: patch.height,
+      imageHeight: image.height, imageWidth: image.width,
+      activation: try openCLIPActivation(object, quickGELU: quickGELU), epsilon: try openCLIPEpsilon(object))
+  }
+
+  private static func openCLIPText(
+    _ object: ConfigurationObject, quickGELU: Bool
+  ) throws(CheckpointError) -> TextConfiguration {
+    try object.require("hf_model_name", .string(""))
+    try object.require("pool_type", .string("argmax"))
+    try object.require("proj_type", .string("linear"))
+    try object.refuseOptions(except: [
+      "context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio", "ls_init_value", "act_kwargs",
+      "norm_kwargs", "hf_model_name", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type", "hf_tokenizer_name",
+      "tokenizer_kwargs", "tokenizer_mode", "pad_id", "eos_id", "pool_type", "proj_type", "output_tokens",
+      "correct_cls_mask",
+    ])
+    let width = try object.integer("width", default: 512, in: ConfigurationRange.width)
+    return TextConfiguration(
+      contextLength: try object.integer("context_length", default: 77, in: ConfigurationRange.contextLength),
+      vocabularySize: try object.integer("vocab_size", default: 49_408, in: ConfigurationRange.vocabularySize),
+      width: width, heads: try object.integer("heads", default: 8, in: ConfigurationRange.width),
+      layers: try object.integer("layers", default: 12, in: ConfigurationRange.layers),
+      mlpWidth: try openCLIPMLPWidth(object, width: width),
+      activation: try openCLIPActivation(object, quickGELU: quickGELU), epsilon: try openCLIPEpsilon(object),
+      pooling: .argmax)
+  }
+
+  /// OpenCLIP truncates: `int(width * mlp_ratio)`.
+  private static func openCLIPMLPWidth(_ object: ConfigurationObject, width: Int) throws(CheckpointError) -> Int {
+    Int(Double(width) * (try object.double("mlp_ratio", default: 4, in: 1e-4...1e3)))
+  }
+
+  private static func openCLIPActivation(
+    _ object: ConfigurationObject, quickGELU: Bool
+  ) throws(CheckpointError) -> Activation {
+    guard !quickGELU, let options = try object.object("act_kwargs") else { return quickGELU ? .quickGELU : .gelu }
+    try options.refuseOptions(except: ["approximate"])
+    switch try options.string("approximate") {
+    case nil, "none": return .gelu
+    case "tanh": return .geluTanh
+    case let other?: throw options.unsupported("approximate", expected: "\"none\" or \"tanh\"", found: other)
+    }
+  }
+
+  private static func openCLIPEpsilon(_ object: ConfigurationObject) throws(CheckpointError) -> Float {
+    guard let options = try object.object("norm_kwargs") else { return 1e-5 }
+    try options.refuseOptions(except: ["eps"])
+    return Float(try options.double("eps", default: 1e-5, in: ConfigurationRange.epsilon))
+  }
+
+  private static func openCLIPPreprocessing(_ object: ConfigurationObject?) throws(CheckpointError) -> Preprocessing {
+    guard let object else { return Preprocessing(mean: nil, std: nil) }
+    try object.require("mode", .string("RGB"))
+    var preprocessing = Preprocessing(
+      mean: try object.channels("mean", positive: false), std: try object.channels("std", positive: true))
+    if let name = try object.string("interpolation") {
+      guard let interpolation = Preprocessing.Interpolation(rawValue: name) else {
+        throw object.unsupported("interpolation", expected: "bicubic or bilinear", found: name)
+      }
+      preprocessing.interpolation = interpolation
+    }
+    if let name = try object.string("resize_mode") {
+      guard let mode = Preprocessing.ResizeMode(rawValue: name) else {
+        throw object.unsupported("resize_mode", expected: "shortest, longest or squash", found: name)
+      }
+      preprocessing.resizeMode = mode
+    }
+    return preprocessing
+  }
+}

@@ -1,0 +1,106 @@
+/// A model of a named architecture with random weights, each tensor made when it is asked for.
+///
+/// A value depends on the seed, the tensor's name and its place in the tensor alone. The scales are those of OpenCLIP's
+/// initialisation, so that activations stay near one through any depth; biases and layer norms are drawn too, so that
+/// nothing in the arithmetic goes unseen.
+public struct RandomCheckpoint: WeightSource {
+  public let configuration: ModelConfiguration
+  public let seed: UInt64
+  private let shapes: [String: [Int]]
+
+  public init(configuration: ModelConfiguration, seed: UInt64 = 0) {
+    self.configuration = configuration
+    self.seed = seed
+    shapes = Dictionary(uniqueKeysWithValues: configuration.canonicalTensors.map { ($0.name, $0.shape) })
+  }
+
+  public init(_ architecture: Architecture, seed: UInt64 = 0) {
+    self.init(configuration: architecture.configuration, seed: seed)
+  }
+
+  /// Numbers in all tensors.
+  public var parameterCount: Int { configuration.canonicalTensors.reduce(0) { $0 + $1.elementCount } }
+
+  public func floats(_ canonicalName: String) throws(CheckpointError) -> [Float] {
+    guard let shape = shapes[canonicalName] else {
+      throw CheckpointError(
+        .unknownTensor, file: "random weights", place: "tensor \"\(canonicalName)\"",
+        expected: "a tensor of this model", found: "none of this name",
+        remedy: "ask for one of its canonical tensors")
+    }
+    let (mean, deviation) = distribution(of: canonicalName, shape: shape)
+    guard deviation > 0 else { return [Float](repeating: mean, count: shape.reduce(1, *)) }
+    return RandomNumbers(seed: seed, name: canonicalName)
+      .values(0..<shape.reduce(1, *), mean: mean, deviation: deviation)
+  }
+
+  public func tokenEmbeddingRows(ids: [Int]) throws(CheckpointError) -> [Float] {
+    let name = "token_embedding.weight"
+    let text = try textConfiguration(for: ids, file: "random weights")
+    let (mean, deviation) = distribution(of: name, shape: [text.vocabularySize, text.width])
+    let numbers = RandomNumbers(seed: seed, name: name)
+    return ids.flatMap {
+      numbers.values($0 * text.width..<($0 + 1) * text.width, mean: mean, deviation: deviation)
+    }
+  }
+
+  private func distribution(of name: String, shape: [Int]) -> (mean: Float, deviation: Float) {
+    let isVision = name.hasPrefix("visual.")
+    let width = Float(isVision ? configuration.vision.width : configuration.text?.width ?? 1)
+    let layers = Float(isVision ? configuration.vision.layers : configuration.text?.layers ?? 1)
+    if name == "logit_scale" { return (2.6592601, 0) }
+    if name == "token_embedding.weight" { return (0, 0.02) }
+    if name == "positional_embedding" { return (0, 0.01) }
+    if name == "visual.conv1.weight" { return (0, (3 * Float(shape[1] * shape[2] * shape[3])).squareRoot().inverse) }
+    if name.hasSuffix("bias") { return (0, 0.02) }
+    if name.contains("ln_") { return (1, 0.02) }
+    if name.hasSuffix("out_proj.weight") || name.hasSuffix("c_proj.weight") {
+      return (0, (2 * layers * width).squareRoot().inverse)
+    }
+    if name.hasSuffix("c_fc.weight") { return (0, (2 * width).squareRoot().inverse) }
+    return (0, width.squareRoot().inverse)
+  }
+}
+
+extension Float {
+  fileprivate var inverse: Float { 1 / self }
+}
+
+/// Nearly normal numbers by counter: the value at an index is a function of the index, so that any part can be made
+/// alone and in any order.
+struct RandomNumbers {
+  private let key: UInt64
+
+  init(seed: UInt64, name: String) {
+    // FNV-1a of the name, mixed with the seed.
+    let hash = name.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    key = Self.mix(hash ^ Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15))
+  }
+
+  /// The values at `indices`: sums of four uniform numbers, which is a bell of the given mean and standard deviation
+  /// that ends at 3.46 deviations.
+  func values(_ indices: Range<Int>, mean: Float, deviation: Float) -> [Float] {
+    // A sum of four numbers from 0 to 65,535 has mean 131,070 and variance 4 · (65,536² − 1) / 12.
+    let scale = deviation / 37_837.2270
+    return unsafe [Float](unsafeUninitializedCapacity: indices.count) { buffer, count in
+      var counter = key &+ UInt64(indices.lowerBound) &* 0x9E37_79B9_7F4A_7C15
+      for index in 0..<indices.count {
+        counter &+= 0x9E37_79B9_7F4A_7C15
+        let bits = Self.mix(counter)
+        let pairs = (bits & 0xFFFF_0000_FFFF) &+ (bits >> 16 & 0xFFFF_0000_FFFF)
+        let sum = Int32(truncatingIfNeeded: pairs &+ pairs >> 32)
+        unsafe buffer[index] = Float(sum &- 131_070) * scale + mean
+      }
+      count = indices.count
+    }
+  }
+
+  /// The finaliser of SplitMix64.
+  @inline(__always)
+  private static func mix(_ value: UInt64) -> UInt64 {
+    var z = value
+    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+    return z ^ z >> 31
+  }
+}

@@ -1,0 +1,43 @@
+/// Where a model's weights come from: files, or a random generator.
+public protocol WeightSource: Sendable {
+  var configuration: ModelConfiguration { get }
+
+  /// The tensor of that canonical name, row-major, in the shape that `configuration.canonicalTensors` gives it. Every
+  /// call reads it anew, so that the caller holds the only copy.
+  /// - Throws: `unknownTensor`, or what reading throws.
+  func floats(_ canonicalName: String) throws(CheckpointError) -> [Float]
+
+  /// Rows of `token_embedding.weight`, `[ids.count, width]`, without the rest of the table.
+  /// - Throws: `tokenID` for an id outside the vocabulary, `unknownTensor` for a model without a text tower.
+  func tokenEmbeddingRows(ids: [Int]) throws(CheckpointError) -> [Float]
+}
+
+extension WeightSource {
+  /// Every tensor, in the order of the towers.
+  public var tensors: [CanonicalTensor] { configuration.canonicalTensors }
+
+  /// The text tower, and `ids` checked against its vocabulary; `file` is named in the error.
+  func textConfiguration(for ids: [Int], file: String) throws(CheckpointError) -> TextConfiguration {
+    guard let text = configuration.text else {
+      throw CheckpointError(
+        .unknownTensor, file: file, place: "token_embedding.weight", expected: "a model with a text tower",
+        found: "a vision tower alone", remedy: "give text embeddings instead of prompts")
+    }
+    for id in ids where id < 0 || id >= text.vocabularySize {
+      throw CheckpointError(
+        .tokenID, file: file, place: "token id", expected: "an id from 0 to \(text.vocabularySize - 1)", found: "\(id)",
+        remedy: "use the tokenizer that belongs to the model")
+    }
+    return text
+  }
+}
+
+/// `values`, row-major `[rows, columns]`, as `[columns, rows]`.
+func transposed(_ values: [Float], rows: Int, columns: Int) -> [Float] {
+  precondition(values.count == rows * columns)
+  var result = [Float](repeating: 0, count: values.count)
+  for row in 0..<rows {
+    for column in 0..<columns { result[column * rows + row] = values[row * columns + column] }
+  }
+  return result
+}

@@ -1,0 +1,50 @@
+package import Compute
+
+/// `y = x Wᵀ + b` on a backend.
+package struct Linear<B: Backend>: Sendable {
+  package let weight: B.Weight
+  package let bias: Matrix<B.Buffer>?
+  package let inputs: Int
+  package let outputs: Int
+}
+
+/// A layer norm's scale and shift on a backend.
+package struct Norm<B: Backend>: Sendable {
+  package let scale: Matrix<B.Buffer>
+  package let shift: Matrix<B.Buffer>
+  package let epsilon: Float
+}
+
+/// Reads layers under their canonical names and hands them to a backend, one tensor in host memory at a time.
+struct LayerLoader<B: Backend> {
+  let source: any WeightSource
+  let backend: B
+
+  func values(_ name: String) throws(ModelError) -> [Float] {
+    do { return try source.floats(name) } catch { throw .checkpoint(error) }
+  }
+
+  func row(_ name: String) throws(ModelError) -> Matrix<B.Buffer> {
+    let values = try values(name)
+    do {
+      let row = try backend.makeMatrix(rows: 1, columns: values.count)
+      try backend.upload(values.span, to: row)
+      return row
+    } catch { throw .backend(error) }
+  }
+
+  func linear(weight: String, bias: String?, outputs: Int, inputs: Int) throws(ModelError) -> Linear<B> {
+    let values = try values(weight)
+    let prepared: B.Weight
+    do {
+      prepared = try backend.prepare(values.span, rows: outputs, columns: inputs)
+    } catch { throw .backend(error) }
+    var biasRow: Matrix<B.Buffer>?
+    if let bias { biasRow = try row(bias) }
+    return Linear(weight: prepared, bias: biasRow, inputs: inputs, outputs: outputs)
+  }
+
+  func norm(_ name: String, epsilon: Float) throws(ModelError) -> Norm<B> {
+    Norm(scale: try row(name + ".weight"), shift: try row(name + ".bias"), epsilon: epsilon)
+  }
+}

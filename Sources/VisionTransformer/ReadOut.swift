@@ -1,0 +1,62 @@
+package import Compute
+
+/// The read-out `f = normalize(projection(layerNorm(row)))` of one row per image, and its backward.
+package struct ReadOut<B: Backend>: Sendable {
+  /// The rows that are read: `[images, width]`.
+  package let input: Matrix<B.Buffer>
+  let normalized: Matrix<B.Buffer>
+  let statistics: Matrix<B.Buffer>
+  /// Unit rows `[images, embedding]`.
+  package let embedding: Matrix<B.Buffer>
+  let norms: Matrix<B.Buffer>
+
+  package struct Slots: Sendable {
+    let input, normalized, statistics, embedding, norms: WorkspacePlan.Slot
+  }
+
+  package static func reserve(images: Int, tower: VisionTower<B>, in plan: inout WorkspacePlan) -> Slots {
+    Slots(
+      input: plan.reserve(rows: images, columns: tower.configuration.width),
+      normalized: plan.reserve(rows: images, columns: tower.configuration.width),
+      statistics: plan.reserve(rows: images, columns: 2),
+      embedding: plan.reserve(rows: images, columns: tower.embeddingWidth),
+      norms: plan.reserve(rows: images, columns: 1))
+  }
+
+  package init(_ slots: Slots, in workspace: Workspace<B>) {
+    input = workspace[slots.input]
+    normalized = workspace[slots.normalized]
+    statistics = workspace[slots.statistics]
+    embedding = workspace[slots.embedding]
+    norms = workspace[slots.norms]
+  }
+
+  /// Reads `input` into `embedding`.
+  package func forward(_ tower: VisionTower<B>) throws(BackendError) {
+    let backend = tower.backend
+    try backend.layerNorm(
+      LayerNorm(
+        input: input, scale: tower.outputNorm.scale, shift: tower.outputNorm.shift, epsilon: tower.outputNorm.epsilon,
+        output: normalized, statistics: statistics))
+    try backend.matmul(Matmul(input: normalized, weight: tower.projection.weight, output: embedding))
+    try backend.normalizeRows(NormalizeRows(input: embedding, output: embedding, norms: norms))
+  }
+
+  /// The gradient of every score `directions_p · embedding_b` at the rows that were read, times `factor`, into
+  /// `gradient [images · prompts, width]`. `embeddingGradient [images · prompts, embedding]` is scratch.
+  package func backward(
+    directions: Matrix<B.Buffer>, factor: Float, embeddingGradient: Matrix<B.Buffer>, gradient: Matrix<B.Buffer>,
+    tower: VisionTower<B>
+  ) throws(BackendError) {
+    let backend = tower.backend
+    try backend.normalizeRowsBackward(
+      NormalizeRowsBackward(
+        directions: directions, normalized: embedding, norms: norms, gradient: embeddingGradient))
+    try backend.matmul(
+      Matmul(input: embeddingGradient, weight: tower.projection.weight, side: .inputs, output: gradient))
+    try backend.layerNormBackward(
+      LayerNormBackward(
+        upstream: gradient, input: input, statistics: statistics, scale: tower.outputNorm.scale,
+        stack: PromptStack(prompts: directions.rows, tokens: 1), factor: factor, output: gradient))
+  }
+}

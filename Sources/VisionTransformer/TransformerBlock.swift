@@ -1,0 +1,136 @@
+package import Compute
+
+/// The sizes that all blocks of a tower share.
+package struct BlockShape: Sendable, Equatable {
+  package let width: Int
+  package let heads: Int
+  package let mlpWidth: Int
+  package let activation: Activation
+  package let epsilon: Float
+}
+
+/// One pre-norm residual block (methods §0): attention and MLP, each added to what came in.
+package struct TransformerBlock<B: Backend>: Sendable {
+  package let shape: BlockShape
+  package let attentionNorm: Norm<B>
+  /// Q, K and V in one product, in this order.
+  package let queriesKeysValues: Linear<B>
+  package let attentionOutput: Linear<B>
+  package let mlpNorm: Norm<B>
+  package let mlpInput: Linear<B>
+  package let mlpOutput: Linear<B>
+
+  /// Reads the block whose tensors start with `prefix`, such as `visual.transformer.resblocks.0.`.
+  init(prefix: String, shape: BlockShape, loader: LayerLoader<B>) throws(ModelError) {
+    let width = shape.width
+    self.shape = shape
+    attentionNorm = try loader.norm(prefix + "ln_1", epsilon: shape.epsilon)
+    queriesKeysValues = try loader.linear(
+      weight: prefix + "attn.in_proj_weight", bias: prefix + "attn.in_proj_bias", outputs: 3 * width, inputs: width)
+    attentionOutput = try loader.linear(
+      weight: prefix + "attn.out_proj.weight", bias: prefix + "attn.out_proj.bias", outputs: width, inputs: width)
+    mlpNorm = try loader.norm(prefix + "ln_2", epsilon: shape.epsilon)
+    mlpInput = try loader.linear(
+      weight: prefix + "mlp.c_fc.weight", bias: prefix + "mlp.c_fc.bias", outputs: shape.mlpWidth, inputs: width)
+    mlpOutput = try loader.linear(
+      weight: prefix + "mlp.c_proj.weight", bias: prefix + "mlp.c_proj.bias", outputs: width, inputs: shape.mlpWidth)
+  }
+}
+
+/// The memory in which a block runs, shared by all blocks of a tower; rows are `sequences · tokens`.
+package struct BlockActivations<B: Backend>: Sendable {
+  /// The residual stream: a block's input, and its output once it has run.
+  package let stream: Matrix<B.Buffer>
+  /// The stream between attention and MLP.
+  package let middle: Matrix<B.Buffer>
+  /// Mean and 1/σ of each row of `middle`.
+  package let middleStatistics: Matrix<B.Buffer>
+  /// What the last layer norm or attention gave.
+  package let normalized: Matrix<B.Buffer>
+  package let queriesKeysValues: Matrix<B.Buffer>
+  /// The MLP's activation.
+  package let hidden: Matrix<B.Buffer>
+  /// The derivative of the activation at its input; absent where no backward is wanted.
+  package let hiddenDerivative: Matrix<B.Buffer>?
+
+  /// Values of the attention that ran last, `[rows, width]`.
+  package var values: Matrix<B.Buffer> {
+    let width = stream.columns
+    return queriesKeysValues.columns(2 * width..<3 * width)
+  }
+
+  package struct Slots: Sendable {
+    let stream, middle, statistics, normalized, queriesKeysValues, hidden: WorkspacePlan.Slot
+    let derivative: WorkspacePlan.Slot?
+  }
+
+  package static func reserve(
+    rows: Int, shape: BlockShape, backward: Bool, in plan: inout WorkspacePlan
+  ) -> Slots {
+    Slots(
+      stream: plan.reserve(rows: rows, columns: shape.width),
+      middle: plan.reserve(rows: rows, columns: shape.width),
+      statistics: plan.reserve(rows: rows, columns: 2),
+      normalized: plan.reserve(rows: rows, columns: shape.width),
+      queriesKeysValues: plan.reserve(rows: rows, columns: 3 * shape.width),
+      hidden: plan.reserve(rows: rows, columns: shape.mlpWidth),
+      derivative: backward ? plan.reserve(rows: rows, columns: shape.mlpWidth) : nil)
+  }
+
+  package init(_ slots: Slots, in workspace: Workspace<B>) {
+    stream = workspace[slots.stream]
+    middle = workspace[slots.middle]
+    middleStatistics = workspace[slots.statistics]
+    normalized = workspace[slots.normalized]
+    queriesKeysValues = workspace[slots.queriesKeysValues]
+    hidden = workspace[slots.hidden]
+    hiddenDerivative = slots.derivative.map { workspace[$0] }
+  }
+}
+
+extension TransformerBlock {
+  /// Everything up to and including the MLP's activation: leaves `middle`, its statistics, `hidden`, the values
+  /// and, with `keepDerivative`, the activation's derivative.
+  package func forwardToHidden(
+    _ activations: BlockActivations<B>, tokens: Int, mask: AttentionMask, keepDerivative: Bool, on backend: B
+  ) throws(BackendError) {
+    let width = shape.width
+    let projected = activations.queriesKeysValues
+    try backend.layerNorm(
+      LayerNorm(
+        input: activations.stream, scale: attentionNorm.scale, shift: attentionNorm.shift,
+        epsilon: attentionNorm.epsilon, output: activations.normalized))
+    try backend.matmul(
+      Matmul(
+        input: activations.normalized, weight: queriesKeysValues.weight, output: projected,
+        epilogue: .init(bias: queriesKeysValues.bias)))
+    try backend.attention(
+      Attention(
+        queries: projected.columns(0..<width), keys: projected.columns(width..<2 * width),
+        values: activations.values, heads: shape.heads, tokens: tokens, mask: mask, output: activations.normalized))
+    try backend.matmul(
+      Matmul(
+        input: activations.normalized, weight: attentionOutput.weight, output: activations.middle,
+        epilogue: .init(bias: attentionOutput.bias, residual: activations.stream)))
+    try backend.layerNorm(
+      LayerNorm(
+        input: activations.middle, scale: mlpNorm.scale, shift: mlpNorm.shift, epsilon: mlpNorm.epsilon,
+        output: activations.normalized, statistics: activations.middleStatistics))
+    try backend.matmul(
+      Matmul(
+        input: activations.normalized, weight: mlpInput.weight, output: activations.hidden,
+        epilogue: .init(
+          bias: mlpInput.bias, activation: shape.activation,
+          derivative: keepDerivative ? activations.hiddenDerivative : nil)))
+  }
+
+  /// The MLP's second product: `output = hidden W₂ᵀ + b₂ + middle`, for all rows or for chosen ones.
+  package func forwardFromHidden(
+    hidden: Matrix<B.Buffer>, middle: Matrix<B.Buffer>, output: Matrix<B.Buffer>, on backend: B
+  ) throws(BackendError) {
+    try backend.matmul(
+      Matmul(
+        input: hidden, weight: mlpOutput.weight, output: output,
+        epilogue: .init(bias: mlpOutput.bias, residual: middle)))
+  }
+}

@@ -1,0 +1,97 @@
+import Compute
+import TestSupport
+import Testing
+
+struct AttentionRelevanceTests {
+  struct Case: OperationCase {
+    let outputGradient: HostMatrix
+    let values: HostMatrix
+    let heads: Int
+    let stack: PromptStack
+    let isProduct = true
+
+    init(images: Int, prompts: Int, tokens: Int, heads: Int, headWidth: Int) {
+      outputGradient = .random(images * prompts * tokens, heads * headWidth, seed: 120)
+      values = .random(images * tokens, heads * headWidth, seed: 121)
+      self.heads = heads
+      stack = PromptStack(prompts: prompts, tokens: tokens)
+    }
+
+    init(outputGradient: HostMatrix, values: HostMatrix, heads: Int, stack: PromptStack) {
+      self.outputGradient = outputGradient
+      self.values = values
+      self.heads = heads
+      self.stack = stack
+    }
+
+    func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] {
+      let relevance = try stage.output(rows: pieces, columns: stack.tokens)
+      try stage.backend.attentionRelevance(
+        AttentionRelevance(
+          outputGradient: stage.input(outputGradient, "output gradient"), values: stage.input(values, "values"),
+          heads: heads, stack: stack, relevance: relevance))
+      return [try stage.read(relevance)]
+    }
+
+    func expected() -> [DoubleMatrix] {
+      [
+        Oracle.attentionRelevance(
+          outputGradient: outputGradient.doubles, values: values.doubles, heads: heads, stack: stack)
+      ]
+    }
+
+    var pieces: Int { outputGradient.rows / stack.tokens }
+    func piece(_ index: Int) -> Self {
+      Self(
+        outputGradient: outputGradient.piece(index, of: pieces),
+        values: values.piece(index / stack.prompts, of: pieces / stack.prompts), heads: heads,
+        stack: PromptStack(prompts: 1, tokens: stack.tokens))
+    }
+    var testDescription: String {
+      "\(pieces / stack.prompts) images, \(stack.prompts) prompts, \(stack.tokens) tokens, \(heads) heads of "
+        + "\(values.columns / heads)"
+    }
+  }
+
+  static let cases = [
+    (1, 1, 1, 1, 1), (1, 1, 5, 1, 7), (2, 3, 7, 3, 20), (1, 2, 6, 16, 4), (1, 1, 12, 3, 8), (1, 1, 13, 1, 15),
+    (2, 1, 15, 2, 17), (1, 3, 16, 1, 16), (1, 1, 17, 1, 64), (1, 1, 31, 1, 72), (1, 2, 33, 2, 80), (1, 1, 32, 1, 96),
+    (2, 1, 29, 1, 104),
+  ].map { Case(images: $0.0, prompts: $0.1, tokens: $0.2, heads: $0.3, headWidth: $0.4) }
+
+  static let longCases = [(1, 1, 197, 1, 64), (1, 2, 257, 1, 12)].map {
+    Case(images: $0.0, prompts: $0.1, tokens: $0.2, heads: $0.3, headWidth: $0.4)
+  }
+
+  @Test(arguments: TestBackend.available, cases)
+  func attentionRelevance(_ backend: TestBackend, _ test: Case) throws {
+    try checkDefinition(backend.open(), test)
+  }
+
+  @Test(arguments: TestBackend.available, longCases)
+  func attentionRelevanceOfManyTokens(_ backend: TestBackend, _ test: Case) throws {
+    try checkDefinition(backend.open(), test, layouts: [.padded])
+  }
+
+  @Test(arguments: TestBackend.available)
+  func attentionRelevancePromptsAreIndependent(_ backend: TestBackend) throws {
+    let test = Case(images: 3, prompts: 2, tokens: 29, heads: 3, headWidth: 20)
+    try checkIndependence(backend.open(), test)
+    try checkSchedules(backend, [test, Case(images: 1, prompts: 1, tokens: 131, heads: 5, headWidth: 16)])
+  }
+
+  /// Only positive gradients count: all negative give exactly zero, and zeros stay zeros.
+  @Test(arguments: TestBackend.available)
+  func attentionRelevanceOfNegativeGradients(_ backend: TestBackend) throws {
+    let ones = HostMatrix(rows: 37, columns: 14, repeating: 1)
+    let zeros = HostMatrix(rows: 37, columns: 14, repeating: 0)
+    for gradient in [HostMatrix(rows: 37, columns: 14, repeating: -2), zeros] {
+      let test = Case(
+        outputGradient: gradient, values: ones, heads: 2, stack: PromptStack(prompts: 1, tokens: 37))
+      func run<B: Backend>(_ backend: B) throws -> [Float] {
+        try test.run(on: Stage(backend, layout: .padded))[0].values
+      }
+      #expect(try run(backend.open()).allSatisfy { $0 == 0 })
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import FoundationEssentials
+import ImageFiles
+import Testing
+
+@Suite struct ResizingTests {
+  struct Preprocessing: Decodable {
+    struct Case: Decodable {
+      let image: String
+      let resize: String
+      let size: Int
+      let expected: String
+    }
+    let cases: [Case]
+  }
+
+  @Test("every preprocessing case equals Pillow's, byte for byte")
+  func preprocessing() throws {
+    let table = try Data(ImageFixtures.bytes("preprocess/cases.json"))
+    let cases = try JSONDecoder().decode(Preprocessing.self, from: table).cases
+    #expect(cases.count > 20)
+    for item in cases {
+      let image = try RGBImage.decode(path: ImageFixtures.path("preprocess/" + item.image)).image
+      let fitting: ImageFitting =
+        item.resize == "squash"
+        ? .squash(width: item.size, height: item.size) : .crop(width: item.size, height: item.size)
+      let fitted = image.fitted(fitting, filter: .bicubic).image
+      let expected = try NpyBytes(path: ImageFixtures.path("preprocess/" + item.expected))
+      #expect(expected.shape == [fitted.height, fitted.width, 3], "\(item.expected)")
+      #expect(expected.values == fitted.pixels, "\(item.expected)")
+    }
+  }
+
+  @Test("every filter equals Pillow's at odd sizes", arguments: ImageFixtures.cases("resize"))
+  func filters(expected: ImageFixtures.Case) throws {
+    let image = try RGBImage.decode(path: expected.path).image
+    let name = try #require(expected.filter)
+    let filter = try #require(ResizeFilter(rawValue: name))
+    #expect(image.resized(width: expected.width, height: expected.height, filter: filter) == expected.image)
+  }
+
+  @Test("keeping a region equals cropping afterwards", arguments: ResizeFilter.allCases)
+  func keeping(filter: ResizeFilter) throws {
+    let image = try RGBImage.decode(path: ImageFixtures.path("images/resize-source.png")).image
+    for (width, height) in [(37, 23), (37, 40), (50, 23), (90, 70), (11, 13)] {
+      for region in [
+        PixelRegion(x: 0, y: 0, width: 1, height: 1), PixelRegion(x: width - 3, y: height - 2, width: 3, height: 2),
+        PixelRegion(x: 2, y: 5, width: width - 7, height: 6), PixelRegion(x: 0, y: 4, width: width, height: 7),
+      ] {
+        let kept = image.resized(width: width, height: height, filter: filter, keeping: region)
+        let cropped = image.resized(width: width, height: height, filter: filter).cropped(to: region)
+        #expect(kept == cropped, "\(width)x\(height) \(region)")
+      }
+    }
+  }
+
+  @Test("a long thin picture is cropped without making the rest of it")
+  func thin() {
+    let image = RGBImage(width: 1, height: 300_000, pixels: Array(repeating: 77, count: 900_000))
+    let fitted = image.fitted(.crop(width: 224, height: 224), filter: .bicubic)
+    #expect(fitted.image == RGBImage(width: 224, height: 224, pixels: Array(repeating: 77, count: 224 * 224 * 3)))
+    #expect(fitted.region == PixelRegion(x: 0, y: 150_000, width: 1, height: 1))
+  }
+}
+
+@Suite struct ImageFittingTests {
+  /// Column x of the picture has the value x.
+  private func ramp(width: Int, height: Int) -> RGBImage {
+    let row = (0..<width).flatMap { x in Array(repeating: UInt8(x), count: 3) }
+    return RGBImage(width: width, height: height, pixels: (0..<height).flatMap { _ in row })
+  }
+
+  @Test(
+    "centre crops start where torchvision and Hugging Face start",
+    arguments: [
+      (0, 0, 0), (1, 0, 0), (2, 1, 1), (3, 2, 1), (4, 2, 2), (5, 2, 2), (6, 3, 3), (7, 4, 3), (9, 4, 4), (11, 6, 5),
+    ])
+  func offsets(remainder: Int, even: Int, floor: Int) {
+    let image = ramp(width: 10 + remainder, height: 10)
+    let torchvision = image.fitted(.crop(width: 10, height: 10), filter: .bicubic)
+    #expect(torchvision.image.pixels.first == UInt8(even))
+    #expect(torchvision.region == PixelRegion(x: even, y: 0, width: 10, height: 10))
+    let huggingFace = image.fitted(.crop(width: 10, height: 10, offset: .floor), filter: .bicubic)
+    #expect(huggingFace.image.pixels.first == UInt8(floor))
+    #expect(huggingFace.region.x == floor)
+  }
+
+  @Test("a crop reports its region in the original's pixels")
+  func region() {
+    // 200 × 100 covers 20 × 20 as 40 × 20, of which columns 10..<30 are kept.
+    let wide = ramp(width: 200, height: 100).fitted(.crop(width: 20, height: 20), filter: .bilinear)
+    #expect(wide.region == PixelRegion(x: 50, y: 0, width: 100, height: 100))
+    // 30 × 61 covers 24 × 8 as 24 × 48 (61·24/30 = 48.8, cut), of which rows 20..<28 are kept.
+    let tall = ramp(width: 30, height: 61).fitted(.crop(width: 24, height: 8), filter: .bilinear)
+    #expect((tall.image.width, tall.image.height) == (24, 8))
+    #expect(tall.region == PixelRegion(x: 0, y: 25, width: 30, height: 11))
+  }
+
+  @Test(
+    "squash shows the whole picture and fit keeps its aspect in whole patches",
+    arguments: [
+      (200, 100, 96, 48), (100, 200, 48, 96), (97, 97, 96, 96), (1, 200, 8, 96), (200, 150, 96, 72), (200, 141, 96, 64),
+    ])
+  func fit(width: Int, height: Int, newWidth: Int, newHeight: Int) {
+    let fitted = ramp(width: width, height: height).fitted(.fit(longerSide: 96, patch: 8), filter: .bicubic)
+    #expect((fitted.image.width, fitted.image.height) == (newWidth, newHeight))
+    #expect(fitted.region == PixelRegion(x: 0, y: 0, width: width, height: height))
+    let squashed = ramp(width: width, height: height).fitted(.squash(width: 24, height: 16), filter: .bicubic)
+    #expect((squashed.image.width, squashed.image.height) == (24, 16))
+    #expect(squashed.region == fitted.region)
+  }
+
+  @Test("a picture of the model's size is not touched")
+  func unchanged() throws {
+    let image = try RGBImage.decode(path: ImageFixtures.path("images/resize-source.png")).image
+    for fitting in [ImageFitting.squash(width: 37, height: 23), .crop(width: 37, height: 23)] {
+      #expect(image.fitted(fitting, filter: .bicubic).image == image)
+    }
+  }
+
+  @Test("normalising is planar and follows float32 step by step")
+  func normalising() {
+    let image = RGBImage(width: 2, height: 1, pixels: [0, 128, 255, 51, 1, 2])
+    let mean = [0.48145466, 0.4578275, 0.40821073]
+    let std = [0.26862954, 0.26130258, 0.27577711]
+    // numpy, float32 throughout.
+    let expected: [Float] = [-1.7922626, -1.0477428, 0.16889732, -1.7370893, 2.145897, -1.4517797]
+    #expect(image.normalised(mean: mean, std: std) == expected)
+    for (exact, float) in zip(image.normalisedInDouble(mean: mean, std: std), expected) {
+      #expect(abs(exact - Double(float)) < 1e-6)
+    }
+    #expect(image.normalisedInDouble(mean: mean, std: std)[1] == (51.0 / 255 - mean[0]) / std[0])
+  }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Options that cannot be.
+extension MalformedInput {
+  // MARK: Flags
+
+  static let flags: [MalformedInput] = [
+    .flags(["--layers", "last:0"], "--layers"),
+    .flags(["--layers", "last:5"], "at most last:4"),
+    .flags(["--layers", "2..9"], "blocks 0..3"),
+    .flags(["--layers", "3..2"], "--layers"),
+    .flags(["--layers", "all:2"], "--layers"),
+    .flags(["--size", "33"], "multiples of 8"),
+    .flags(["--size", "0"], "--size"),
+    .flags(["--size", "-32"], "--size"),
+    .flags(["--size", "32x"], "--size"),
+    .flags(["--size", "32x40x48"], "--size"),
+    .flags(["--size", "8388608x8388608"], "patches"),
+    .flags(["--size", "99999999999999999999"], "--size"),
+    .flags(["--resize", "pad"], "--resize"),
+    .flags(["--method", "rollout"], "not in this version, available: legrad"),
+    .flags(["--method", "magic"], "no method of this name, available: legrad"),
+    .flags(["--method", "legrad,lrp"], "not in this version"),
+    .flags(["--mean", "0.5,0.5,0.5"], "belong together"),
+    .flags(["--mean", "0.5,0.5", "--std", "1,1,1"], "--mean"),
+    .flags(["--mean", "0,0,nan", "--std", "1,1,1"], "--mean"),
+    .flags(["--mean", "0,0,0", "--std", "1,0,1"], "above zero"),
+    .flags(["--device", "gpu"], "device 'gpu'", exitCode: 4),
+    .flags(["--device", "opencl"], "device 'opencl'", exitCode: 4),
+    .flags(["--device", "7"], "device '7'", exitCode: 4),
+    .flags(["--precision", "f8"], "--precision"),
+    .flags(["--batch-size", "0"], "--batch-size"),
+    .flags(["--batch-size", "many"], "--batch-size"),
+    .flags(["--threads", "0"], "--threads"),
+    .flags(["--threads", "100000"], "--threads"),
+    .flags(["--format", "png,gif"], "--format"),
+    .flags(["--format", ""], "--format"),
+    .flags(["--colormap", "rainbow"], "--colormap"),
+    .flags(["--alpha", "1.5"], "--alpha"),
+    .flags(["--alpha", "nan"], "--alpha"),
+    .flags(["--max-pixels", "0"], "--max-pixels"),
+    .flags(["--frobnicate"], "--frobnicate"),
+    .flags(["-o"], "-o"),
+    .flags(["-o", ""], "--output"),
+    .flags(["-p", ""], "a prompt is empty"),
+    .flags(["--text-embeddings", Fixtures.path("clip/inputs/text_embeddings.npy")], "leave -p and --prompts-file out"),
+    .flags([Fixtures.path("clip-odd/../clip/inputs/image_32x32.png")], "would both write image_32x32"),
+    MalformedInput("no prompt", 2, "nothing to look for") { _ in
+      ["explain", GoldenCommand.image, "-m", GoldenCommand.model]
+    },
+    MalformedInput("no image", 2, "images") { _ in ["explain", "-p", "x", "-m", GoldenCommand.model] },
+    MalformedInput("unknown command", 2, "enlighten") { _ in ["enlighten"] },
+    MalformedInput("benchmark of two models", 2, "exclude each other") { _ in
+      ["benchmark", "--arch", "ViT-B-16", "-m", "demo"]
+    },
+    MalformedInput("benchmark of an unknown architecture", 2, "one of ViT-B-32") { _ in
+      ["benchmark", "--arch", "ViT-XXL-1"]
+    },
+    MalformedInput("benchmark of nothing", 2, "--images") { _ in ["benchmark", "--images", "0"] },
+    MalformedInput("random model of an unknown architecture", 2, "one of ViT-B-32") { _ in
+      ["model", "random", "--arch", "ViT-XXL-1", "-o", "random"]
+    },
+    MalformedInput("random model with a negative seed", 2, "--seed") { _ in
+      ["model", "random", "--arch", "ViT-B-32", "--seed", "-1", "-o", "random"]
+    },
+    MalformedInput("info about nothing", 2, "--model") { _ in ["model", "info"] },
+  ]
+}

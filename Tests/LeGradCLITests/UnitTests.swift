@@ -1,0 +1,143 @@
+import Foundation
+import ImageFiles
+import TestSupport
+import Testing
+
+@testable import LeGradCLI
+
+@Suite struct ArithmeticTests {
+  /// GFLOP of a forward, of one block's forward, and of one block's local backward for one prompt, as a table of the
+  /// method's cost has them, to its last digit.
+  @Test(arguments: [
+    (12, 768, 3072, 16, 512, 197, 35.1, 1.222), (24, 1024, 4096, 14, 768, 257, 162.0, 2.830),
+    (32, 1280, 5120, 14, 1024, 257, 334.6, 4.380), (48, 1664, 8192, 14, 1280, 257, 967.5, 8.650),
+    (12, 768, 3072, 16, 512, 785, 157.0, 5.577), (48, 1664, 8192, 14, 1280, 1025, 4110, 37.12),
+  ])
+  func equalsTheMethodsTable(
+    layers: Int, width: Int, mlpWidth: Int, patchSize: Int, embeddingWidth: Int, tokens: Int, forward: Double,
+    backward: Double
+  ) {
+    let arithmetic = Arithmetic(
+      layers: layers, width: width, mlpWidth: mlpWidth, patchSize: patchSize, embeddingWidth: embeddingWidth,
+      tokens: tokens)
+    #expect(abs(arithmetic.forward / 1e9 - forward) < forward * 2e-3)
+    #expect(abs(arithmetic.localBackward / 1e9 - backward) < backward * 1e-3)
+    #expect(
+      arithmetic.explanation(prompts: 3, usedLayers: 2) == arithmetic.forward + 6 * arithmetic.localBackward)
+  }
+
+  @Test func medians() {
+    #expect(median([3]) == 3)
+    #expect(median([5, 1, 3]) == 3)
+    #expect(median([4, 1, 3, 2]) == 2.5)
+  }
+}
+
+@Suite struct FormattingTests {
+  @Test(arguments: [
+    (0.0, 2, "0.00"), (1.005, 1, "1.0"), (-0.04, 1, "0.0"), (-1.25, 1, "-1.3"), (0.123456, 4, "0.1235"),
+    (999.9996, 3, "1000.000"), (7, 0, "7"), (.infinity, 2, "inf"),
+  ])
+  func decimals(value: Double, places: Int, text: String) { #expect(value.decimal(places: places) == text) }
+
+  @Test(arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-12_345, "-12,345")])
+  func groups(value: Int, text: String) { #expect(value.grouped == text) }
+
+  @Test(arguments: [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB"), (3 << 50, "3072.0 TiB")])
+  func bytes(value: Int, text: String) { #expect(value.asBytes == text) }
+
+  @Test func columnsLineUp() {
+    var table = TextTable(["a", "long heading"])
+    table.append(["wide cell", "x"])
+    #expect(table.lines(indent: 1) == [" a          long heading", " wide cell  x"])
+  }
+
+  @Test func controlCharactersAreShown() { #expect("a\u{1B}[1m\n".printable == "a\\u{1b}[1m\\u{a}") }
+
+  @Test(arguments: [
+    ("photo.jpg", "photo"), ("a/b/c.tar.png", "c.tar"), ("a.b/c", "c"), (".png", ".png"), ("a/b/", "b"), ("x.", "x"),
+  ])
+  func stems(path: String, stem: String) { #expect(FileSystem.stem(of: path) == stem) }
+}
+
+@Suite struct ProgressBarTests {
+  @Test func saysRateAndTimeLeft() {
+    #expect(
+      ProgressBar.line(done: 5, total: 10, seconds: 2, columns: 44) == "[#########·········] 5/10  2.50/s  2 s left")
+    #expect(ProgressBar.line(done: 0, total: 10, seconds: 2, columns: 20) == "[············] 0/10")
+    #expect(ProgressBar.line(done: 10, total: 10, seconds: 1, columns: 30) == "[###############] 10/10  10/s")
+  }
+
+  @Test(arguments: 0...120)
+  func neverFillsTheLine(_ columns: Int) {
+    #expect(ProgressBar.line(done: 333, total: 10_000, seconds: 100, columns: columns).count <= max(0, columns - 1))
+  }
+
+  @Test(arguments: [
+    (0.0, "0 s"), (59.2, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (.infinity, "277777 h 46 min"),
+  ])
+  func durations(seconds: Double, text: String) { #expect(ProgressBar.duration(seconds) == text) }
+}
+
+@Suite struct OutputPlanTests {
+  private func plan(
+    _ images: [String], formats: Set<OutputPlan.Format> = [.png, .npy, .json], perLayer: Bool = true, prompts: Int = 2
+  ) throws -> OutputPlan {
+    try OutputPlan(
+      images: images, folder: "/nowhere/out", formats: formats, perLayer: perLayer, prompts: prompts, overwrite: false)
+  }
+
+  @Test func namesEveryFile() throws {
+    let plan = try plan(["a/cat.jpg", "dog.png"])
+    #expect(
+      plan.items[0].files.all == [
+        "cat.overlay.0.png", "cat.overlay.1.png", "cat.heatmap.0.png", "cat.heatmap.1.png", "cat.heatmaps.npy",
+        "cat.relevance.npy", "cat.layers.npy", "cat.json",
+      ])
+    #expect(plan.path("dog.json") == "/nowhere/out/dog.json")
+    #expect(try self.plan(["x.png"], formats: [.json], perLayer: false).items[0].files.all == ["x.json"])
+  }
+
+  @Test(arguments: [["a.png", "a.jpg"], ["x/a.png", "y/a.png"], ["a.png", "b.png", "./a.png"]])
+  func refusesEqualStems(_ images: [String]) {
+    #expect { try plan(images) } throws: { ($0 as? Failure)?.status == .usage }
+  }
+
+  @Test func namesOfDifferentStemsNeverMeet() throws {
+    let stems = ["a", "a.overlay", "a.overlay.0", "a.heatmap", "a.heatmaps", "a.json", "a.layers"]
+    let names = try plan(stems.map { $0 + ".png" }, prompts: 12).items.flatMap(\.files.all)
+    #expect(Set(names).count == names.count)
+  }
+}
+
+@Suite struct FailureTests {
+  @Test func messagesAreOneLine() {
+    #expect(Failure(.usage, "first,\n  second\r\nthird").line == "first, second third")
+  }
+
+  @Test func exitCodesAreTheDocumentedOnes() {
+    let codes: [LeGradCLI.ExitStatus] = [
+      .success, .someFailed, .usage, .badFile, .deviceUnusable, .outOfMemory, .numericalFault,
+    ]
+    #expect(codes.map(\.rawValue) == Array(0...6))
+  }
+}
+
+@Suite struct BenchmarkRowTests {
+  private let row = BenchmarkRow(
+    arch: "a|b", method: "legrad", device: "CPU, \"fast\"", variant: "v", precision: "f32", size: "8x8", images: 1,
+    prompts: 1, layers: 1, repetitions: 1, medianSeconds: 0.5, minSeconds: 0.25, imagesPerSecond: 2, gflops: 1,
+    shareOfPeak: nil, peakBytes: 1, uploadedBytes: 1, downloadedBytes: 1)
+
+  @Test func whatWasNotMeasuredIsNull() throws {
+    let object = try #require(
+      JSONSerialization.jsonObject(with: Data(JSONText.encode(row).utf8)) as? [String: Any])
+    #expect(object["shareOfPeak"] is NSNull)
+    #expect(Set(object.keys) == Set(BenchmarkRow.columns))
+  }
+
+  @Test func separatorsInValuesAreEscaped() {
+    #expect(BenchmarkRow.csv([row]).contains("\"CPU, \"\"fast\"\"\""))
+    #expect(BenchmarkRow.markdown([row]).contains("| a\\|b |"))
+  }
+}

@@ -1,0 +1,167 @@
+import Compute
+import ImageFiles
+import LeGrad
+import TestSupport
+import Testing
+import VisionTransformer
+
+/// What `Explainer` promises beside the numbers of the reference.
+@Suite struct ExplainerTests {
+  private let golden = GoldenModel.all[0]
+
+  private func explainer(threads: Int = 2) throws -> Explainer {
+    var options = Explainer.Options()
+    options.device = .cpu
+    options.threads = threads
+    return try Explainer(golden.open(), options: options)
+  }
+
+  /// Unit rows that are no prompt's.
+  private func text(_ count: Int, seed: UInt64 = 7) throws -> TextEmbeddings {
+    var random = SeededRandom(seed: seed)
+    let rows = (0..<count * 32).map { _ in Float(random.normal()) }
+    return try TextEmbeddings(rows: rows, width: 32)
+  }
+
+  private func images(_ explainer: Explainer, width: Int = 32, height: Int = 32) throws -> [PreparedImage] {
+    try ["photo.png", "wide.png", "tall.png", "small.png", "grey.png"].map { name in
+      let image = try RGBImage.decode(path: Fixtures.path("preprocess/\(name)")).image
+      return try explainer.prepare(image, size: .pixels(width: width, height: height))
+    }
+  }
+
+  @Test(arguments: [(32, 32), (56, 40)])
+  func aBatchGivesTheBitsOfSingleImages(width: Int, height: Int) throws {
+    let explainer = try explainer()
+    let text = try text(3)
+    let images = try images(explainer, width: width, height: height)
+    let batch = try explainer.explain(images, text: text, layers: .all)
+    for (image, together) in zip(images, batch) {
+      let alone = try explainer.explain([image], text: text, layers: .all)[0]
+      #expect(together.layerRelevance.map(\.bitPattern) == alone.layerRelevance.map(\.bitPattern))
+      #expect(together.imageEmbedding.map(\.bitPattern) == alone.imageEmbedding.map(\.bitPattern))
+      #expect(together.relevance == alone.relevance && together.similarities == alone.similarities)
+    }
+  }
+
+  @Test func threadsDoNotChangeTheBits() throws {
+    let text = try text(3)
+    let results = try [1, 2, 3].map { threads in
+      let explainer = try explainer(threads: threads)
+      return try explainer.explain(images(explainer), text: text, layers: .all).map(\.layerRelevance)
+    }
+    #expect(results[0] == results[1] && results[0] == results[2])
+  }
+
+  /// More prompts than are stacked in one pass: 17 tokens each, at most 8192 rows.
+  @Test func manyPromptsGiveTheBitsOfSinglePrompts() throws {
+    let explainer = try explainer()
+    let many = try text(500)
+    let image = try images(explainer)[0]
+    let together = try explainer.explain([image], text: many, layers: .last(2))[0]
+    #expect(together.prompts == 500 && together.relevance.count == 500 * 16)
+    for prompt in [0, 240, 480, 481, 482, 499] {
+      let row = try TextEmbeddings(rows: Array(many.row(prompt)), width: 32)
+      let alone = try explainer.explain([image], text: row, layers: .last(2))[0]
+      expectClose(Array(together.relevance[prompt * 16..<(prompt + 1) * 16]), alone.relevance, relativeToMaximum: 1e-6)
+    }
+  }
+
+  @Test func layersAreThoseAskedFor() throws {
+    let explainer = try explainer()
+    let text = try text(2)
+    let image = try images(explainer)[1]
+    let all = try explainer.explain([image], text: text, layers: .all)[0]
+    let cells = 2 * 16
+    for (selection, expected) in [
+      (LayerSelection.last(1), 3..<4), (.last(2), 2..<4), (.range(1...2), 1..<3), (.range(0...0), 0..<1),
+    ] {
+      let some = try explainer.explain([image], text: text, layers: selection)[0]
+      #expect(some.layers == expected)
+      expectClose(
+        some.layerRelevance, Array(all.layerRelevance[expected.lowerBound * cells..<expected.upperBound * cells]),
+        relativeToMaximum: 1e-6)
+    }
+    #expect(throws: LeGradError.self) { try explainer.explain([image], text: text, layers: .last(5)) }
+    #expect(throws: LeGradError.self) { try explainer.explain([image], text: text, layers: .range(2...4)) }
+  }
+
+  @Test func withoutTextThereIsAnEmbeddingAndNoMap() throws {
+    let explainer = try explainer()
+    let image = try images(explainer)[0]
+    let bare = try explainer.explain([image], text: nil)[0]
+    let explained = try explainer.explain([image], text: text(1))[0]
+    #expect(bare.relevance.isEmpty && bare.prompts == 0)
+    #expect(bare.imageEmbedding == explained.imageEmbedding)
+  }
+
+  @Test func aFlatMapIsZeroAndSaysSo() {
+    let grid = Grid(height: 2, width: 3)
+    let flat = Heatmap(relevance: [Float](repeating: 0.25, count: 6), grid: grid, height: 8, width: 12)
+    #expect(flat.isFlat && flat.values == [Float](repeating: 0, count: 96))
+    let sloped = Heatmap(relevance: [0, 0, 0, 0, 0, 1], grid: grid, height: 8, width: 12)
+    #expect(!sloped.isFlat && sloped.values.min() == 0 && sloped.values.max() == 1)
+  }
+
+  @Test func callersAtTheSameTimeGetTheirOwnResults() async throws {
+    let explainer = try explainer()
+    let images = try images(explainer)
+    let texts = try [text(1, seed: 1), text(4, seed: 2)]
+    let expected = try texts.map { text in try images.map { try explainer.explain([$0], text: text)[0].relevance } }
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+      for round in 0..<20 {
+        let (text, image) = (round % 2, round % images.count)
+        group.addTask {
+          try explainer.explain([images[image]], text: texts[text])[0].relevance == expected[text][image]
+        }
+      }
+      for try await same in group { #expect(same) }
+    }
+  }
+
+  @Test func missingStatisticsAreAskedFor() throws {
+    var options = Explainer.Options()
+    options.mean = [0.5, 0.5]
+    let explainer = try Explainer(golden.open(), options: options)
+    let image = RGBImage(width: 32, height: 32, pixels: [UInt8](repeating: 9, count: 32 * 32 * 3))
+    let error = #expect(throws: LeGradError.self) { try explainer.prepare(image) }
+    #expect(error?.description.contains("three finite values") == true)
+  }
+
+  @Test func sizesMustBeMultiplesOfThePatch() throws {
+    let explainer = try explainer()
+    let image = RGBImage(width: 32, height: 32, pixels: [UInt8](repeating: 9, count: 32 * 32 * 3))
+    let error = #expect(throws: LeGradError.self) { try explainer.prepare(image, size: .pixels(width: 36, height: 32)) }
+    #expect(error?.kind == .usage && error?.description.contains("multiples of 8") == true)
+  }
+
+  @Test(arguments: [
+    ("all", LayerSelection.all), ("last:3", .last(3)), ("2..5", .range(2...5)), ("0..0", .range(0...0)),
+  ])
+  func layerSelectionsAreRead(text: String, expected: LayerSelection) {
+    #expect(LayerSelection(text) == expected && LayerSelection(text)?.description == text)
+  }
+
+  @Test(arguments: ["", "last", "last:", "last:0", "last:-1", "5..2", "1.2", "1...2", "..", "a..b", "-1..2", "all "])
+  func badLayerSelectionsAreRefused(text: String) { #expect(LayerSelection(text) == nil) }
+
+  @Test(arguments: [
+    ("native", InputSize.native), ("448", .pixels(width: 448, height: 448)), ("56x40", .pixels(width: 56, height: 40)),
+  ])
+  func sizesAreRead(text: String, expected: InputSize) { #expect(InputSize(text) == expected) }
+
+  @Test(arguments: ["", "x", "1x", "x1", "0", "-8", "8x0", "8x8x8", "8 x 8"])
+  func badSizesAreRefused(text: String) { #expect(InputSize(text) == nil) }
+
+  @Test func theBundledModelFindsWhatItsPicturesShow() throws {
+    let model = try Model.demo()
+    let explainer = try Explainer(model)
+    for picture in try DemoPicture.all() {
+      let image = try explainer.prepare(RGBImage.decode(bytes: picture.bytes).image)
+      let text = try explainer.encode(picture.prompts)
+      let explanation = try explainer.explain([image], text: text, layers: .all)[0]
+      #expect(explanation.similarities.allSatisfy { $0 > 0.2 }, "\(picture.name): \(explanation.similarities)")
+      #expect(!explanation.heatmap(prompt: 0).isFlat)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import Testing
+
+@testable import SafeTensors
+
+struct JSONParserTests {
+  @Test func valuesAreRead() throws {
+    let text =
+      " {\"a\" : [1, -2, 3.5, 1e3, true, false, null], \"\\u00e9\\ud83d\\ude00\\n\":\"x\\/\\\"\","
+      + " \"o\":{}, \"e\":[ ]}\r\n\t"
+    let value = try JSONParser.parse(Array(text.utf8))
+    #expect(
+      value
+        == .object([
+          "a": .array([
+            .integer(1), .integer(-2), .number("3.5"), .number("1e3"), .bool(true), .bool(false), .null,
+          ]),
+          "é😀\n": .string("x/\""), "o": .object([:]), "e": .array([]),
+        ]))
+  }
+
+  @Test func numbersKeepTheirSize() throws {
+    let parse = { (text: String) in try JSONParser.parse(Array(text.utf8)) }
+    #expect(try parse("9223372036854775807") == .integer(.max))
+    #expect(try parse("9223372036854775808") == .number("9223372036854775808"))
+    #expect(try parse("1e-5").double == 1e-5)
+    #expect(try parse("1e999").double == nil)
+    #expect(try parse("\"1\"").double == nil)
+  }
+
+  @Test(arguments: [
+    "", " ", "{", "}", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "tru", "nul", "+1", "-", "1.",
+    ".5", "1e", "01",
+    "NaN", "Infinity", "\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\udc00\"", "\"\\ud800x\"", "\"\\ud800\\u0041\"",
+    "1 2", "{} x",
+    "\u{FEFF}{}", "'a'", "// c\n1",
+  ])
+  func faultyTextIsRefused(text: String) {
+    #expect(throws: JSONError.self) { try JSONParser.parse(Array(text.utf8)) }
+  }
+
+  @Test func limitsHold() throws {
+    let nested = { (depth: Int) in
+      Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
+    }
+    _ = try JSONParser.parse(nested(32))
+    #expect(#expect(throws: JSONError.self) { try JSONParser.parse(nested(33)) }?.kind == .limit)
+    #expect(#expect(throws: JSONError.self) { try JSONParser.parse(nested(1_000_000)) }?.kind == .limit)
+    #expect(
+      #expect(throws: JSONError.self) { try JSONParser.parse(Array("[1,2,3]".utf8), maximumValues: 3) }?.kind == .limit)
+  }
+
+  @Test func offsetsPointAtTheFault() {
+    let error = #expect(throws: JSONError.self) { try JSONParser.parse(Array("{\"a\":1,\"b\":?}".utf8)) }
+    #expect(error?.offset == 11)
+    #expect(error?.found == "'?'")
+  }
+}

@@ -1,0 +1,45 @@
+public import Compute
+
+extension Oracle {
+  /// `scale ⊙ (input − mean) / √(variance + epsilon) + shift`; the statistics are mean and `1/√(variance + epsilon)`.
+  public static func layerNorm(
+    _ input: DoubleMatrix, scale: DoubleMatrix, shift: DoubleMatrix, epsilon: Double
+  ) -> (output: DoubleMatrix, statistics: DoubleMatrix) {
+    var output = input
+    var statistics = DoubleMatrix(rows: input.rows, columns: 2)
+    let count = Double(input.columns)
+    for row in 0..<input.rows {
+      let mean = input.row(row).reduce(0, +) / count
+      let variance = input.row(row).reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
+      let reciprocal = 1 / (variance + epsilon).squareRoot()
+      statistics[row, 0] = mean
+      statistics[row, 1] = reciprocal
+      for column in 0..<input.columns {
+        output[row, column] = scale[0, column] * (input[row, column] - mean) * reciprocal + shift[0, column]
+      }
+    }
+    return (output, statistics)
+  }
+
+  /// `r · (ĝ − mean(ĝ) − x̂ · mean(ĝ ⊙ x̂)) · factor + addend`.
+  public static func layerNormBackward(
+    upstream: DoubleMatrix, input: DoubleMatrix, statistics: DoubleMatrix, scale: DoubleMatrix, stack: PromptStack,
+    factor: Double = 1, addend: DoubleMatrix? = nil
+  ) -> DoubleMatrix {
+    var output = upstream
+    let count = Double(input.columns)
+    for row in 0..<upstream.rows {
+      let (shared, prompt) = rows(of: row, in: stack)
+      let reciprocal = statistics[shared, 1]
+      let normalized = input.row(shared).map { ($0 - statistics[shared, 0]) * reciprocal }
+      let scaled = zip(scale.row(0), upstream.row(row)).map { $0.0 * $0.1 }
+      let mean = scaled.reduce(0, +) / count
+      let projection = zip(scaled, normalized).reduce(0) { $0 + $1.0 * $1.1 } / count
+      for column in 0..<input.columns {
+        let gradient = reciprocal * (scaled[column] - mean - normalized[column] * projection)
+        output[row, column] = gradient * factor + (addend?[prompt, column] ?? 0)
+      }
+    }
+    return output
+  }
+}

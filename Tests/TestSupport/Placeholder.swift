@@ -1,1 +1,0 @@
-// replaced when the room gets content
