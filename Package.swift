@@ -26,7 +26,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "legrad",
   products: [
-    .library(name: "LeGrad", targets: ["LeGrad", "ImageFiles"]),
+    // The façade and the modules whose types its signatures name.
+    .library(name: "LeGrad", targets: ["LeGrad", "Compute", "ImageFiles", "Tokenizers", "VisionTransformer"]),
     // The operations themselves, for the benchmarks, which are a package of their own.
     .library(name: "LeGradCompute", targets: ["Compute", "ComputeCPU"]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
