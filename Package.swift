@@ -92,6 +92,8 @@ let package = Package(
     tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),
+    // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
+    tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
   ],
   cLanguageStandard: .gnu2x
 )
