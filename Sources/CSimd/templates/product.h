@@ -177,6 +177,7 @@ static void product(
     const struct legrad_product *p, ptrdiff_t tile_begin, ptrdiff_t tile_end, ptrdiff_t panel_begin,
     ptrdiff_t panel_end, float *scratch) {
   const ptrdiff_t all_tiles = tiles_of(p->rows, TILE_ROWS), tile_count = tile_end - tile_begin;
+  if (tile_count <= 0 || panel_begin >= panel_end) return;
   const ptrdiff_t word = p->pairs ? 2 : 1;
   const ptrdiff_t panel_size = (smaller_count(p->depth, p->depth_block) + TILE_COLUMNS) * TILE_COLUMNS;
   float *const partial = scratch, *const expanded = scratch + (panel_end - panel_begin) * tile_count * TILE_SIZE;
