@@ -26,7 +26,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "legrad",
   products: [
-    .library(name: "LeGrad", targets: ["LeGrad", "ImageFiles", "Files"]),
+    // The façade, the modules whose types its signatures name, and what writes files.
+    .library(
+      name: "LeGrad", targets: ["LeGrad", "Compute", "Files", "ImageFiles", "Tokenizers", "VisionTransformer"]),
     // The operations themselves, for the benchmarks, which are a package of their own.
     .library(name: "LeGradCompute", targets: ["Compute", "ComputeCPU"]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
@@ -100,6 +102,8 @@ let package = Package(
     tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),
+    // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
+    tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
   ],
   cLanguageStandard: .gnu2x
 )

@@ -15,6 +15,7 @@ resident memory in bytes. The text tower is not timed: the prompts are random un
 """
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -56,7 +57,10 @@ def build(arch, layers):
     # The smallest text tower that can be built, since it is not timed.
     text = dict(context_length=77, vocab_size=100, width=64, heads=1, layers=1)
     model = CLIP(embed_dim=configuration["embed_dim"], vision_cfg=configuration["vision_cfg"], text_cfg=text)
-    return LeWrapper(model.eval(), layer_index=first_block(layers)), configuration["embed_dim"]
+    # The wrapper announces itself on stdout, which carries the result.
+    with contextlib.redirect_stdout(sys.stderr):
+        wrapped = LeWrapper(model.eval(), layer_index=first_block(layers))
+    return wrapped, configuration["embed_dim"]
 
 
 def main():

@@ -42,7 +42,8 @@ static float *random_matrix(int rows, int columns) {
 }
 
 static void measure(struct shape shape, double *seconds, int repetitions) {
-  float *a = random_matrix(shape.m, shape.k), *b = random_matrix(shape.n, shape.k), *c = random_matrix(shape.m, shape.n);
+  float *a = random_matrix(shape.m, shape.k), *b = random_matrix(shape.n, shape.k);
+  float *c = random_matrix(shape.m, shape.n);
   for (int run = -1; run < repetitions; run++) {
     const double start = now();
     cblas_sgemm(

@@ -24,17 +24,16 @@ import Compute
         .outOfMemory, operation: operation, "\(count) elements of \(elementSize) bytes exceed the address space",
         bytesNeeded: Int.max)
     }
-    // Whole huge pages where they fit: fewer page faults, and strided reads of large weights miss no page entry.
+    // Huge pages where they fit: fewer page faults, and strided reads of large weights miss no page entry.
     let isLarge = bytes >= 2 * Self.hugePage
-    let rounded = isLarge ? (bytes + Self.hugePage - 1) / Self.hugePage * Self.hugePage : max(bytes, 64)
     var address: UnsafeMutableRawPointer?
-    let status = unsafe posix_memalign(&address, isLarge ? Self.hugePage : 64, rounded)
+    let status = unsafe posix_memalign(&address, isLarge ? Self.hugePage : 64, max(bytes, 64))
     guard status == 0, let address = unsafe address else {
       throw BackendError(
         .outOfMemory, operation: operation, "\(bytes) bytes of memory could not be had", bytesNeeded: bytes)
     }
     #if os(Linux)
-      if isLarge { _ = unsafe madvise(address, rounded, MADV_HUGEPAGE) }
+      if isLarge { _ = unsafe madvise(address, bytes, MADV_HUGEPAGE) }
     #endif
     unsafe base = address
     self.bytes = bytes

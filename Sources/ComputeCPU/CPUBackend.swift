@@ -44,9 +44,12 @@ public final class CPUBackend: Backend {
   init(
     precision: Precision, threads: Int?, instructionSet: InstructionSet?, multipliesPairs: Bool?
   ) throws(BackendError) {
-    var set = Self.availableInstructionSets.max() ?? .portable
-    if let chosen = try Self.instructionSetFromEnvironment() { set = chosen }
-    if let instructionSet { set = instructionSet }
+    let set: InstructionSet
+    if let instructionSet {
+      set = instructionSet
+    } else {
+      set = try Self.defaultInstructionSet(forced: Self.forcedName)
+    }
     guard let kernels = set.kernels else {
       throw BackendError(
         .unavailable, operation: "CPUBackend",
@@ -86,10 +89,14 @@ public final class CPUBackend: Backend {
     availableInstructionSets.map(\.rawValue).joined(separator: ", ")
   }
 
-  private static func instructionSetFromEnvironment() throws(BackendError) -> InstructionSet? {
+  private static var forcedName: String? {
     guard let value = unsafe getenv("LEGRAD_CPU_ISA") else { return nil }
-    let name = unsafe String(cString: value)
-    if name.isEmpty { return nil }
+    return unsafe String(cString: value)
+  }
+
+  /// The best that the machine has, or the one that the environment names.
+  static func defaultInstructionSet(forced name: String?) throws(BackendError) -> InstructionSet {
+    guard let name, !name.isEmpty else { return availableInstructionSets.max() ?? .portable }
     guard let set = InstructionSet(rawValue: name) else {
       throw BackendError(
         .unavailable, operation: "CPUBackend",

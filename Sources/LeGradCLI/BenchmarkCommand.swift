@@ -12,7 +12,7 @@ struct BenchmarkCommand: ParsableCommand {
     discussion: """
       One repetition takes all images from preprocessed pixels to heatmaps, with random pixels and random unit text \
       rows. One repetition warms up and is not counted. gflops counts the arithmetic of the method's formulas; \
-      shareOfPeak divides it by what a float32 product whose operands lie in the cache reaches on the same device and \
+      shareOfPeak divides it by the float32 multiply-adds per second that the same device reaches in registers, and \
       threads.
       """)
 

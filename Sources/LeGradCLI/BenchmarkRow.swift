@@ -17,7 +17,7 @@ struct BenchmarkRow: Codable, Equatable, Sendable {
   let minSeconds: Double
   let imagesPerSecond: Double
   let gflops: Double
-  /// Of the rate that products in the cache reach on this machine; null if that was not measured.
+  /// Of the float32 multiply-adds that this machine reaches in registers; null if that was not measured.
   let shareOfPeak: Double?
   /// The process's largest resident memory.
   let peakBytes: Int

@@ -1,6 +1,6 @@
 import Benchmark
 
-/// What `swift package benchmark` runs, in the order of the files.
+/// What `swift package benchmark` runs; it sorts them by name.
 let benchmarks: @Sendable () -> Void = {
   matmulBenchmarks()
   attentionBenchmarks()

@@ -12,7 +12,7 @@ INLINE vfloat widen_odd(const uint32_t *words) {
 }
 
 // `rows` (even for bfloat16) rows of a panel, from row `first` of it, as floats.
-INLINE void widen_panel(enum legrad_storage storage, const void *panel, ptrdiff_t first, ptrdiff_t rows, float *to) {
+INLINE void widen_rows(enum legrad_storage storage, const void *panel, ptrdiff_t first, ptrdiff_t rows, float *to) {
   if (storage == LEGRAD_F16) {
     const uint16_t *from = (const uint16_t *)panel + first * TILE_COLUMNS;
     for (ptrdiff_t i = 0; i < rows * TILE_COLUMNS; i += LANES) store(to + i, widen_halves(from + i));
@@ -56,26 +56,23 @@ INLINE void transpose_pairs(const uint32_t *from, float *to) {
   }
 }
 
-// The right operand of panels begin ..< end for depth first ..< first + depth, in `to`, one panel after the other
-// with `panel_size` words each. The weight is read in the order of its memory.
-INLINE void expand_panels(
+// The right operand of panels begin ..< end of the transposed side for depth first ..< first + depth, in `to`, one
+// panel after the other with `panel_size` words each. The weight is read in the order of its memory.
+INLINE void transpose_panels(
     const struct legrad_product *p, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, ptrdiff_t depth, float *to,
     ptrdiff_t panel_size) {
   const struct legrad_weight *w = &p->weight;
   const ptrdiff_t element = w->storage == LEGRAD_F32 ? 4 : 2, weight_panel = w->padded_inputs * TILE_COLUMNS;
   const char *weights = w->panels;
-  if (!p->transposed) {
-    for (ptrdiff_t panel = begin; panel < end; panel++)
-      widen_panel(
-          w->storage, weights + panel * weight_panel * element, first, depth + (depth & 1),
-          to + (panel - begin) * panel_size);
-    return;
-  }
   const ptrdiff_t square = TILE_COLUMNS * TILE_COLUMNS;
   for (ptrdiff_t n = 0; n < depth; n += TILE_COLUMNS) {
     const char *source = weights + (first + n) / TILE_COLUMNS * weight_panel * element;
     for (ptrdiff_t panel = begin; panel < end; panel++) {
       const char *from = source + panel * square * element;
+      // The same panels' next piece lies far away, where the processor does not look by itself.
+      if (first + n + TILE_COLUMNS < p->depth)
+        for (ptrdiff_t line = 0; line < square * element; line += 64)
+          __builtin_prefetch(from + weight_panel * element + line, 0, 2);
       float *target = to + (panel - begin) * panel_size + n * TILE_COLUMNS / (p->pairs ? 2 : 1);
       if (p->pairs) {
         transpose_pairs((const uint32_t *)from, target);
@@ -83,7 +80,7 @@ INLINE void expand_panels(
         transpose_square((const float *)from, target);
       } else {
         float wide[TILE_COLUMNS * TILE_COLUMNS];
-        widen_panel(w->storage, from, 0, TILE_COLUMNS, wide);
+        widen_rows(w->storage, from, 0, TILE_COLUMNS, wide);
         transpose_square(wide, target);
       }
     }
@@ -180,26 +177,31 @@ static void product(
     const struct legrad_product *p, ptrdiff_t tile_begin, ptrdiff_t tile_end, ptrdiff_t panel_begin,
     ptrdiff_t panel_end, float *scratch) {
   const ptrdiff_t all_tiles = tiles_of(p->rows, TILE_ROWS), tile_count = tile_end - tile_begin;
+  if (tile_count <= 0 || panel_begin >= panel_end) return;
   const ptrdiff_t word = p->pairs ? 2 : 1;
   const ptrdiff_t panel_size = (smaller_count(p->depth, p->depth_block) + TILE_COLUMNS) * TILE_COLUMNS;
   float *const partial = scratch, *const expanded = scratch + (panel_end - panel_begin) * tile_count * TILE_SIZE;
   const bool direct = reads_weight_directly(p);
+  const ptrdiff_t element = p->weight.storage == LEGRAD_F32 ? 4 : 2;
+  const ptrdiff_t weight_panel = p->weight.padded_inputs * TILE_COLUMNS * element;
+  const char *const weights = p->weight.panels;
   for (ptrdiff_t k = 0; k < p->depth; k += p->depth_block) {
     const ptrdiff_t depth = smaller_count(p->depth - k, p->depth_block), words = (depth + word - 1) / word;
     const bool last = k + depth == p->depth;
-    if (!direct) expand_panels(p, panel_begin, panel_end, k, depth, expanded, panel_size);
+    if (p->transposed) transpose_panels(p, panel_begin, panel_end, k, depth, expanded, panel_size);
     struct upcoming next = weight_ahead(p, panel_begin, panel_end, k + depth);
     const ptrdiff_t lines = next.chunks * next.chunk / 64 / ((panel_end - panel_begin) * tile_count) + 1;
     for (ptrdiff_t panel = panel_begin; panel < panel_end; panel++) {
       const ptrdiff_t number = panel - panel_begin;
-      const float *right = direct ? (const float *)p->weight.panels
-                                        + (panel * p->weight.padded_inputs + k) / word * TILE_COLUMNS
-                                  : expanded + number * panel_size;
+      const float *right = expanded;
+      if (direct) right = (const float *)(weights + panel * weight_panel + k * TILE_COLUMNS * element);
+      else if (p->transposed) right += number * panel_size;
+      else widen_rows(p->weight.storage, weights + panel * weight_panel, k, depth + (depth & 1), expanded);
       for (ptrdiff_t tile = tile_begin; tile < tile_end; tile++) {
         const ptrdiff_t row = tile * TILE_ROWS, rows = smaller_count(p->rows - row, TILE_ROWS);
         const float *left = p->left + (k / word * all_tiles + tile * words) * TILE_ROWS;
         float *to = partial + (number * tile_count + tile - tile_begin) * TILE_SIZE;
-        if (tile_count >= 8) fetch_ahead(&next, lines);
+        if (tile_count >= 8 || !direct) fetch_ahead(&next, lines);
         tile_function *const *functions = p->pairs ? pair_tiles : tiles;
         functions[rows - 1](words, left, right, to, k == 0 ? TILE_SET : TILE_ADD);
         if (last) finish_tile(p, to, p->first_row + row, rows, panel * TILE_COLUMNS);
