@@ -26,8 +26,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "legrad",
   products: [
-    // The façade and the modules whose types its signatures name.
-    .library(name: "LeGrad", targets: ["LeGrad", "Compute", "ImageFiles", "Tokenizers", "VisionTransformer"]),
+    // The façade, the modules whose types its signatures name, and what writes files.
+    .library(
+      name: "LeGrad", targets: ["LeGrad", "Compute", "Files", "ImageFiles", "Tokenizers", "VisionTransformer"]),
     // The operations themselves, for the benchmarks, which are a package of their own.
     .library(name: "LeGradCompute", targets: ["Compute", "ComputeCPU"]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
@@ -43,47 +44,56 @@ let package = Package(
     // The CPU backend: threads, packing and scheduling around CSimd.
     room("ComputeCPU", ["Compute", "CSimd"]),
 
-    // Files: each of these knows one format and nothing of models.
-    room("SafeTensors"),
-    room("NpyFiles"),
+    // Whole files with a limit, mapped files, files that appear whole or not at all; what is wrong with one, in a line.
+    room("Files"),
+    // JSON from strangers: duplicate keys refused, depth and size limited.
+    room("StrictJSON"),
+    // Each of these knows one format and nothing of models.
+    room("SafeTensors", ["Files", "StrictJSON"]),
+    room("NpyFiles", ["Files"]),
     // libpng and libjpeg-turbo behind a few C calls that return a status instead of jumping.
     .target(
       name: "CImageCodecs", cSettings: strictC,
       linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("turbojpeg")]),
-    room("ImageFiles", ["CImageCodecs"]),
+    room("ImageFiles", ["CImageCodecs", "Files"]),
 
     // Text to token ids.
     .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
-    room("Tokenizers", ["CUtf8proc", "CZlib"], exclude: ["Scripts"]),
+    room("Tokenizers", ["Files", "StrictJSON", "CUtf8proc", "CZlib"], exclude: ["Scripts"]),
     tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
     // The hash that identifies weight files, at the speed of the processor's own instructions.
     .target(name: "CSHA256", cSettings: strictC),
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
-    room("VisionTransformer", ["Compute", "SafeTensors", "CSHA256"]),
+    room("VisionTransformer", ["Compute", "Files", "StrictJSON", "SafeTensors", "CSHA256"]),
     // The bundled model and its sample pictures, embedded.
     .target(
       name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
     // The façade: Explainer and what it returns.
     room(
       "LeGrad",
-      ["VisionTransformer", "Compute", "ComputeCPU", "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles", "CDemo"]),
+      [
+        "VisionTransformer", "Compute", "ComputeCPU", "Files", "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles",
+        "CDemo",
+      ]),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
     .executableTarget(
       name: "LeGradCLI",
       dependencies: [
-        "LeGrad", "Compute", "VisionTransformer", "Tokenizers", "ImageFiles", "NpyFiles",
+        "LeGrad", "Compute", "VisionTransformer", "Tokenizers", "Files", "ImageFiles", "NpyFiles",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
     // Oracles in Double, seeded random numbers, tolerances, fixtures.
     .target(name: "TestSupport", dependencies: ["Compute"], path: "Tests/TestSupport", swiftSettings: strict),
+    tests("FilesTests", ["Files"]),
+    tests("StrictJSONTests", ["StrictJSON"]),
     tests("SafeTensorsTests", ["SafeTensors"]),
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
-    tests("ImageFilesTests", ["ImageFiles"]),
+    tests("ImageFilesTests", ["Files", "ImageFiles"]),
     tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors", "CSHA256"]),
     // The methods and the façade against the float64 reference.
     tests(

@@ -1,4 +1,6 @@
-/// One line about a picture that could not be read, decoded or written: the file, what failed, what was expected, what
+internal import Files
+
+/// One line about a picture that could not be read, decoded or encoded: the file, what failed, what was expected, what
 /// was found, and what to do.
 public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
   public enum Kind: Sendable {
@@ -11,8 +13,6 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
     /// More pixels or bytes than the limit.
     case tooLarge
     case outOfMemory
-    /// The file cannot be written.
-    case unwritable
   }
 
   public let kind: Kind
@@ -33,6 +33,22 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 
   public var description: String {
-    "\(file): \(failure): expected \(expected), found \(found); \(remedy)"
+    faultLine(file: file, place: failure, expected: expected, found: found, remedy: remedy)
+  }
+}
+
+extension ImageError {
+  /// The error of reading a file whole.
+  init(_ error: FileError) {
+    if case .tooLarge = error.kind {
+      self.init(
+        kind: .tooLarge, file: error.path, failure: "the file is too long", expected: error.expected,
+        found: error.found, remedy: "raise the limit if the file is trusted")
+    } else {
+      let verb = error.operation == .opening ? "opened" : "read"
+      self.init(
+        kind: .unreadable, file: error.path, failure: "the file cannot be \(verb)", expected: "a PNG or JPEG file",
+        found: error.found, remedy: error.remedy)
+    }
   }
 }

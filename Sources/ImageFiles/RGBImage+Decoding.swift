@@ -1,4 +1,5 @@
 internal import CImageCodecs
+internal import Files
 
 /// A decoded picture and what its file said about it.
 public struct DecodedImage: Sendable, Equatable {
@@ -22,7 +23,12 @@ extension RGBImage {
     path: String, pixelLimit: Int = defaultPixelLimit, fileSizeLimit: Int = defaultFileSizeLimit,
     applyOrientation: Bool = false
   ) throws(ImageError) -> DecodedImage {
-    let bytes = try FileBytes.read(path: path, limit: fileSizeLimit)
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try WholeFile.read(path, limit: fileSizeLimit, allowingPipes: true)
+    } catch {
+      throw ImageError(error)
+    }
     return try decode(bytes: bytes, name: path, pixelLimit: pixelLimit, applyOrientation: applyOrientation)
   }
 

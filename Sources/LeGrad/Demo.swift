@@ -1,7 +1,7 @@
 import CDemo
+import Files
 import FoundationEssentials
 import Glibc
-import ImageFiles
 
 /// A picture that ships with the bundled model, and prompts that are true of it.
 public struct DemoPicture: Sendable {

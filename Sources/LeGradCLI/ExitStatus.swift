@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import ImageFiles
 import LeGrad
 import NpyFiles
@@ -47,6 +48,8 @@ struct Failure: Error, Equatable {
 
   init(_ error: NpyError) { self.init(.badFile, error.description) }
 
+  init(_ error: FileError) { self.init(.badFile, error.description) }
+
   /// Whatever a command threw, other than requests for help.
   init(_ error: any Error, command: any ParsableCommand.Type) {
     switch error {
@@ -54,6 +57,7 @@ struct Failure: Error, Equatable {
     case let error as LeGradError: self.init(error)
     case let error as ImageError: self.init(error)
     case let error as NpyError: self.init(error)
+    case let error as FileError: self.init(error)
     default:
       let message = command.message(for: error)
       let sentence = message.hasSuffix(".") ? String(message.dropLast()) : message

@@ -1,3 +1,4 @@
+import Files
 import ImageFiles
 import LeGrad
 import NpyFiles
@@ -56,7 +57,7 @@ struct ExplanationWriter: Sendable {
 
   private func write(bytes: [UInt8], name: String) throws(Failure) {
     do {
-      try Interruption.whileWriting { () throws(ImageError) in try AtomicFile.write(bytes, to: plan.path(name)) }
+      try Interruption.whileWriting { () throws(FileError) in try AtomicFile.write(bytes, to: plan.path(name)) }
     } catch { throw Failure(error) }
   }
 }

@@ -1,11 +1,16 @@
+import Files
+
 /// What is wrong with a `.npy` file, in one line: the file, the place in it, what was expected, what was found, and
 /// what to do about it.
 public struct NpyError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The rule that was broken.
   public enum Kind: String, Sendable, CaseIterable {
+    /// The file does not exist or cannot be read.
     case cannotOpen
     /// A folder, a pipe or a device instead of a regular file.
     case notARegularFile
+    /// More bytes than any array that is read here.
+    case tooLarge
     /// Does not start with the format's magic bytes, or ends before its header does.
     case notNpy
     /// A version other than 1.0 and 2.0.
@@ -34,6 +39,21 @@ public struct NpyError: Error, Equatable, Sendable, CustomStringConvertible {
   public let remedy: String
 
   public var description: String {
-    "\(file): \(place): expected \(expected), found \(found); \(remedy)"
+    faultLine(file: file, place: place, expected: expected, found: found, remedy: remedy)
+  }
+}
+
+extension NpyError {
+  init(_ error: FileError) {
+    let kind: Kind =
+      switch error.kind {
+      case .missing, .unreadable: .cannotOpen
+      case .notRegular: .notARegularFile
+      case .tooLarge: .tooLarge
+      case .unwritable, .exists: .cannotWrite
+      }
+    self.init(
+      kind: kind, file: error.path, place: error.place, expected: error.expected, found: error.found,
+      remedy: error.remedy)
   }
 }

@@ -1,7 +1,10 @@
-import FoundationEssentials
+import Files
 
 /// Reads and writes NumPy's `.npy` files: versions 1.0 and 2.0, little-endian, C order.
 public enum NpyFile {
+  /// The largest file that is read, in bytes.
+  static let maximumBytes = 4 << 30
+
   /// An array of `<f4` or `<f8`, the latter rounded to the nearest Float32. NaN and infinities pass.
   public static func readFloats(_ path: String) throws(NpyError) -> NpyArray<Float> {
     let file = try load(path, types: ["<f4", "<f8"])
@@ -49,18 +52,13 @@ public enum NpyFile {
       bytes.append(UInt8(truncatingIfNeeded: bits >> 16))
       bytes.append(UInt8(truncatingIfNeeded: bits >> 24))
     }
-    do {
-      try Data(bytes).write(to: URL(filePath: path), options: .atomic)
-    } catch {
-      throw NpyError(
-        kind: .cannotWrite, file: path, place: "writing", expected: "a writable folder with room", found: "an error",
-        remedy: "check the folder, its permissions and the free space")
-    }
+    do throws(FileError) { try AtomicFile.write(bytes, to: path) } catch { throw NpyError(error) }
   }
 
   /// A checked file of one of `types`.
   private static func load(_ path: String, types: [String]) throws(NpyError) -> LoadedNpy {
-    let bytes = try contents(of: path)
+    let bytes: [UInt8]
+    do throws(FileError) { bytes = try WholeFile.read(path, limit: maximumBytes) } catch { throw NpyError(error) }
     let header = try NpyHeader.parse(bytes, file: path)
     func failure(_ kind: NpyError.Kind, _ place: String, expected: String, found: String, remedy: String) -> NpyError {
       NpyError(kind: kind, file: path, place: place, expected: expected, found: found, remedy: remedy)
@@ -92,22 +90,6 @@ public enum NpyFile {
         found: "\(bytes.count - header.dataOffset)", remedy: "the file is cut or damaged; save the array again")
     }
     return LoadedNpy(header: header, bytes: bytes)
-  }
-
-  private static func contents(of path: String) throws(NpyError) -> [UInt8] {
-    let attributes = try? FileManager.default.attributesOfItem(
-      atPath: URL(filePath: path).resolvingSymlinksInPath().path)
-    if let attributes, attributes[.type] as? FileAttributeType != .typeRegular {
-      throw NpyError(
-        kind: .notARegularFile, file: path, place: "opening", expected: "a regular file",
-        found: "a folder, pipe or device", remedy: "name the .npy file itself")
-    }
-    guard attributes != nil, let data = try? Data(contentsOf: URL(filePath: path)) else {
-      throw NpyError(
-        kind: .cannotOpen, file: path, place: "opening", expected: "a readable file", found: "none",
-        remedy: "check the path and its permissions")
-    }
-    return [UInt8](data)
   }
 }
 

@@ -1,3 +1,6 @@
+package import Files
+import StrictJSON
+
 /// What is wrong with a weight file, in one line: the file, the place in it, what was expected, what was found, and
 /// what to do about it.
 public struct SafeTensorsError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -87,27 +90,37 @@ public struct SafeTensorsError: Error, Equatable, Sendable, CustomStringConverti
   }
 
   public var description: String {
-    "\(printable(file, limit: 400)): \(printable(place)): expected \(printable(expected, limit: 600)), "
-      + "found \(printable(found)); \(printable(remedy, limit: 1_200))"
+    faultLine(file: file, place: place, expected: expected, found: found, remedy: remedy)
   }
 }
 
-/// Text from a file made fit for one line of a terminal: control characters are escaped, long text is cut.
-package func printable(_ text: String, limit: Int = 200) -> String {
-  var line = ""
-  var count = 0
-  for scalar in text.unicodeScalars {
-    if count >= limit {
-      line += "…"
-      break
-    }
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator:
-      line += "\\u{" + String(scalar.value, radix: 16) + "}"
-    default:
-      line.unicodeScalars.append(scalar)
-    }
-    count += 1
+extension SafeTensorsError {
+  package init(_ error: FileError) {
+    let kind: Kind =
+      switch error.kind {
+      case .missing: .cannotOpen
+      case .notRegular: .notARegularFile
+      case .tooLarge: .limit
+      case .unreadable: error.operation == .opening ? .cannotOpen : .cannotRead
+      case .unwritable: .cannotWrite
+      case .exists: .exists
+      }
+    self.init(
+      kind, file: error.path, place: error.place, expected: error.expected, found: error.found,
+      remedy: error.remedy)
   }
-  return line
+
+  /// The JSON error of `file`, which calls its text `text` ("header", "index").
+  init(_ error: JSONError, file: String, text: String) {
+    let kind: Kind =
+      switch error.kind {
+      case .notUTF8: .notUTF8
+      case .syntax: .syntax
+      case .duplicateKey: .duplicateKey
+      case .limit: .limit
+      }
+    self.init(
+      kind, file: file, place: "\(text) byte \(error.offset)", expected: error.expected, found: error.found,
+      remedy: "the file is damaged or not what its name says; fetch it again")
+  }
 }

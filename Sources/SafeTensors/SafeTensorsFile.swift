@@ -1,3 +1,5 @@
+import Files
+
 /// One safetensors file, its header wholly checked when it is opened.
 public final class SafeTensorsFile: TensorStore {
   public let path: String
@@ -15,13 +17,18 @@ public final class SafeTensorsFile: TensorStore {
   /// - Parameter mapped: maps the file, which is fastest. Without, it is read piece by piece: the choice for a file
   ///   that something else may shorten meanwhile, which a map answers with the end of the process.
   public init(path: String, mapped: Bool = true) throws(SafeTensorsError) {
-    let source = try FileBytes(path: path, mapped: mapped)
-    let prefix = try source.bytes(0..<min(8, source.size))
+    let prefix: [UInt8]
+    do throws(FileError) {
+      source = try FileBytes(path: path, mapped: mapped)
+      prefix = try source.bytes(0..<min(8, source.size))
+    } catch {
+      throw SafeTensorsError(error)
+    }
     let length = try SafeTensorsHeader.length(prefix: prefix, fileSize: source.size, file: path)
-    let text = try source.bytes(8..<8 + length)
+    let text: [UInt8]
+    do throws(FileError) { text = try source.bytes(8..<8 + length) } catch { throw SafeTensorsError(error) }
     let header = try SafeTensorsHeader.parse(text, fileSize: source.size, file: path)
     self.path = path
-    self.source = source
     self.metadata = header.metadata
     self.entries = header.entries
     self.tensors = header.entries.values.map(\.description).sorted { $0.name < $1.name }
@@ -76,7 +83,7 @@ public final class SafeTensorsFile: TensorStore {
     var failed: SafeTensorsError?
     let values = unsafe [Float](unsafeUninitializedCapacity: elementCount) { buffer, count in
       guard var output = buffer.baseAddress else { return }
-      do throws(SafeTensorsError) {
+      do throws(FileError) {
         for range in ranges {
           try unsafe source.forEachChunk(of: range) { chunk in
             let isFinite = unsafe widen(chunk, type, to: output)
@@ -93,7 +100,7 @@ public final class SafeTensorsFile: TensorStore {
           if failed != nil { return }
         }
       } catch {
-        failed = error
+        failed = SafeTensorsError(error)
       }
     }
     if let failed { throw failed }

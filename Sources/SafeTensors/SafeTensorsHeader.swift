@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// What a header says of one tensor.
 public struct TensorDescription: Equatable, Sendable {
   public let name: String

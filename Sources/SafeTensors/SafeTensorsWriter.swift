@@ -1,3 +1,6 @@
+import Files
+import StrictJSON
+
 /// Writes a safetensors file tensor by tensor. The file appears under its name, whole and on the disk, when `finish`
 /// returns; until then, and if the writer is dropped before, there is nothing but a hidden temporary file that is
 /// removed.
@@ -17,13 +20,10 @@ public struct SafeTensorsWriter: ~Copyable {
     path: String, tensors: [TensorDescription], metadata: [String: String] = ["format": "pt"], overwrite: Bool = false
   ) throws(SafeTensorsError) {
     let header = try Self.header(tensors, metadata: metadata, path: path)
-    if !overwrite, FileBytes.exists(path) { throw TemporaryFile.exists(path) }
-    let output = try TemporaryFile(target: path)
-    try output.write(header)
+    output = try Self.start(path, header: header, overwrite: overwrite)
     self.path = path
     self.tensors = tensors
     self.overwrite = overwrite
-    self.output = output
   }
 
   /// The tensor whose values `append` takes next; nil when all are written.
@@ -53,10 +53,27 @@ public struct SafeTensorsWriter: ~Copyable {
           .nonFinite, "tensor \"\(tensor.name)\"", expected: "values that \(tensor.elementType.rawValue) holds",
           found: "\(values[start + index]) at element \(start + index)")
       }
-      try unsafe output.write(UnsafeRawBufferPointer(rebasing: buffer[..<((end - start) * width)]))
+      do throws(FileError) {
+        try unsafe output.write(UnsafeRawBufferPointer(rebasing: buffer[..<((end - start) * width)]))
+      } catch {
+        throw SafeTensorsError(error)
+      }
       start = end
     }
     written += 1
+  }
+
+  private static func start(
+    _ path: String, header: [UInt8], overwrite: Bool
+  ) throws(SafeTensorsError) -> TemporaryFile {
+    do throws(FileError) {
+      if !overwrite, FileTree.exists(path) { throw .exists(path) }
+      let output = try TemporaryFile(target: path)
+      try output.write(header)
+      return output
+    } catch {
+      throw SafeTensorsError(error)
+    }
   }
 
   /// Makes the file appear under its name.
@@ -65,7 +82,11 @@ public struct SafeTensorsWriter: ~Copyable {
     if let tensor = next {
       throw failure(.shape, "tensor \"\(tensor.name)\"", expected: "its values", found: "none")
     }
-    try output.commit(overwrite: overwrite)
+    do throws(FileError) {
+      try output.commit(overwrite: overwrite, durably: true)
+    } catch {
+      throw SafeTensorsError(error)
+    }
   }
 
   /// Writes a whole file, asking `values` for each tensor in turn.
@@ -129,20 +150,4 @@ public struct SafeTensorsWriter: ~Copyable {
     }
     return (0..<8).map { UInt8(truncatingIfNeeded: text.count >> ($0 * 8)) } + text
   }
-}
-
-/// `text` as a JSON string.
-package func quoted(_ text: String) -> String {
-  var json = "\""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "\"": json += "\\\""
-    case "\\": json += "\\\\"
-    case "\u{0}"..<"\u{20}":
-      let digits = String(scalar.value, radix: 16)
-      json += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-    default: json.unicodeScalars.append(scalar)
-    }
-  }
-  return json + "\""
 }

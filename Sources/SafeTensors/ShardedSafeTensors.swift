@@ -1,3 +1,6 @@
+import Files
+import StrictJSON
+
 /// A model over several safetensors files, listed by an index `{"metadata"?, "weight_map": {tensor: file}}`.
 ///
 /// Every tensor is in exactly the file that the map says and in no other, and the files hold nothing else.
@@ -77,7 +80,7 @@ private struct IndexCheck {
   }
 
   func weightMap() throws(SafeTensorsError) -> [String: String] {
-    let object: JSONValue = try readJSON(path: path, maximumBytes: ShardedSafeTensors.maximumIndexBytes, text: "index")
+    let object = try contents()
     guard case .object(let members) = object, case .object(let map)? = members["weight_map"] else {
       throw failure(.syntax, "index", expected: "an object with an object weight_map", found: object.summary)
     }
@@ -100,6 +103,20 @@ private struct IndexCheck {
     return shardOfTensor
   }
 
+  private func contents() throws(SafeTensorsError) -> JSONValue {
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try WholeFile.read(path, limit: ShardedSafeTensors.maximumIndexBytes)
+    } catch {
+      throw SafeTensorsError(error)
+    }
+    do throws(JSONError) {
+      return try JSONParser.parse(bytes)
+    } catch {
+      throw SafeTensorsError(error, file: path, text: "index")
+    }
+  }
+
   /// A name stays inside the folder: relative, and made of plain components.
   private func checkName(_ file: String, place: String) throws(SafeTensorsError) {
     let components = file.split(separator: "/", omittingEmptySubsequences: false)
@@ -114,7 +131,7 @@ private struct IndexCheck {
 
   /// Links may lead only to files of the same folder or, in the Hugging Face cache, to the `blobs` beside `snapshots`.
   func contained(_ file: String, in folder: String) throws(SafeTensorsError) {
-    guard let root = resolvedPath(folder), let target = resolvedPath(folder + "/" + file) else {
+    guard let root = FileTree.resolved(folder), let target = FileTree.resolved(folder + "/" + file) else {
       throw failure(.index, "weight_map", expected: "the file \"\(file)\" in the folder", found: "no such file")
     }
     var roots = [root]
@@ -126,21 +143,5 @@ private struct IndexCheck {
       throw failure(
         .unsafePath, "weight_map \"\(file)\"", expected: "a file inside the folder", found: "a link out of it")
     }
-  }
-}
-
-/// A JSON file of at most `maximumBytes`, parsed strictly; errors call it `text`.
-package func readJSON(path: String, maximumBytes: Int, text: String) throws(SafeTensorsError) -> JSONValue {
-  let source = try FileBytes(path: path, mapped: false)
-  guard source.size <= maximumBytes else {
-    throw SafeTensorsError(
-      .limit, file: path, place: "file size", expected: "at most \(maximumBytes) bytes", found: "\(source.size)",
-      remedy: "the file is damaged or not what its name says; fetch it again")
-  }
-  let bytes = try source.bytes(0..<source.size)
-  do throws(JSONError) {
-    return try JSONParser.parse(bytes)
-  } catch {
-    throw SafeTensorsError(error, file: path, text: text)
   }
 }

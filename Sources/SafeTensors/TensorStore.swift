@@ -1,3 +1,5 @@
+import Files
+
 /// Named tensors in one file or several.
 public protocol TensorStore: Sendable {
   /// Paths of the files that hold the tensors, in the order of their names.
@@ -43,7 +45,8 @@ public enum SafeTensorsFolder {
   public static func open(
     _ folder: String, candidates: [String], mapped: Bool = true
   ) throws(SafeTensorsError) -> any TensorStore {
-    let names = try listing(of: folder)
+    let names: Set<String>
+    do throws(FileError) { names = try FileTree.names(in: folder) } catch { throw SafeTensorsError(error) }
     for candidate in candidates where names.contains(candidate) {
       let path = folder + "/" + candidate
       if candidate.hasSuffix(".json") { return try ShardedSafeTensors(indexPath: path, mapped: mapped) }

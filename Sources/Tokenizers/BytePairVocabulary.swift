@@ -54,13 +54,13 @@ struct BytePairVocabulary: Sendable {
       guard (0..<idLimit).contains(id) else {
         throw TokenizerError(
           reason: .badID, file: file, expected: "token ids in 0..<\(idLimit)",
-          found: "\(id) for “\(printable(symbol))”", remedy: TokenizerError.replaceFile)
+          found: "\(id) for \(quotation(symbol))", remedy: TokenizerError.replaceFile)
       }
       if let owner = owners.updateValue(symbol, forKey: id) {
         let pair = [owner, symbol].sorted()
         throw TokenizerError(
           reason: .duplicateID, file: file, expected: "a different id for every token",
-          found: "\(id) for both “\(printable(pair[0]))” and “\(printable(pair[1]))”",
+          found: "\(id) for both \(quotation(pair[0])) and \(quotation(pair[1]))",
           remedy: TokenizerError.replaceFile)
       }
     }
@@ -108,7 +108,7 @@ struct BytePairVocabulary: Sendable {
       guard let id = ids[symbol] else {
         throw TokenizerError(
           reason: .unknownSymbol, file: file, expected: "merge \(rank + 1) to join tokens of the vocabulary",
-          found: "“\(printable(symbol))”, which is none", remedy: "use vocabulary and merges of the same tokenizer")
+          found: "\(quotation(symbol)), which is none", remedy: "use vocabulary and merges of the same tokenizer")
       }
       return Int32(id)
     }
@@ -118,7 +118,7 @@ struct BytePairVocabulary: Sendable {
       if let earlier = table.updateValue(merge, forKey: key(left, right)) {
         throw TokenizerError(
           reason: .duplicateMerge, file: file, expected: "every merge once",
-          found: "“\(printable(pair.left)) \(printable(pair.right))” as merge \(earlier.rank + 1) and \(rank + 1)",
+          found: "\(quotation(pair.left + " " + pair.right)) as merge \(earlier.rank + 1) and \(rank + 1)",
           remedy: TokenizerError.replaceFile)
       }
     }

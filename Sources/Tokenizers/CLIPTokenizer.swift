@@ -1,3 +1,5 @@
+import Files
+
 /// CLIP's byte-pair tokenizer with OpenCLIP's text cleaning.
 ///
 /// The ids equal those of `open_clip.SimpleTokenizer` (2.23.0), whatever layout the vocabulary came in, with these
@@ -20,16 +22,16 @@ public struct CLIPTokenizer: Sendable {
     let merges = path(Vocabulary.mergesName)
     let tokenizer = path(Vocabulary.tokenizerName)
     let packed = path(Vocabulary.packedMergesName)
-    if FileBytes.exists(ids), FileBytes.exists(merges) {
+    if FileTree.exists(ids), FileTree.exists(merges) {
       return CLIPTokenizer(vocabulary: try Vocabulary(vocabularyFile: ids, mergesFile: merges))
     }
-    if FileBytes.exists(tokenizer) {
+    if FileTree.exists(tokenizer) {
       return CLIPTokenizer(vocabulary: try Vocabulary(tokenizerFile: tokenizer))
     }
-    if FileBytes.exists(packed) {
+    if FileTree.exists(packed) {
       return CLIPTokenizer(vocabulary: try Vocabulary(packedMergesFile: packed))
     }
-    let half = [Vocabulary.vocabularyName, Vocabulary.mergesName].first { FileBytes.exists(path($0)) }
+    let half = [Vocabulary.vocabularyName, Vocabulary.mergesName].first { FileTree.exists(path($0)) }
     throw TokenizerError(
       reason: .missingFiles, file: folder,
       expected: "\(Vocabulary.vocabularyName) with \(Vocabulary.mergesName), or \(Vocabulary.tokenizerName), or "

@@ -12,7 +12,7 @@ enum MergeList {
     guard header.utf8.count <= 200, header.split(separator: "#").last?.hasPrefix("version:") == true else {
       throw TokenizerError(
         reason: .missingHeader, file: file, expected: "“#version: …” in line 1",
-        found: header.isEmpty ? "an empty line" : "“\(printable(header))”", remedy: TokenizerError.replaceFile)
+        found: header.isEmpty ? "an empty line" : quotation(header), remedy: TokenizerError.replaceFile)
     }
     var merges: [(left: String, right: String)] = []
     merges.reserveCapacity(lines.count)
@@ -29,7 +29,7 @@ enum MergeList {
   ) throws(TokenizerError) -> (left: String, right: String) {
     let symbols = text.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
     guard symbols.count == 2, !symbols.contains(where: \.isEmpty) else {
-      throw badMerge(place: place, file: file, found: text.isEmpty ? "nothing" : "“\(printable(String(text)))”")
+      throw badMerge(place: place, file: file, found: text.isEmpty ? "nothing" : quotation(String(text)))
     }
     return (String(Substring(symbols[0])), String(Substring(symbols[1])))
   }

@@ -1,3 +1,6 @@
+import Files
+import StrictJSON
+
 /// Why a tokenizer could not be loaded: which file, what was expected there, what was found, and what to do.
 public struct TokenizerError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The kind of trouble, for programs; the other properties are for people.
@@ -24,7 +27,7 @@ public struct TokenizerError: Error, Sendable, Equatable, CustomStringConvertibl
     case duplicateMerge
     /// A merge names, or makes, a symbol that is not in the vocabulary.
     case unknownSymbol
-    /// The same symbol stands twice.
+    /// The same symbol, or another key of one JSON object, stands twice.
     case duplicateSymbol
     /// A token id is negative or implausibly large.
     case badID
@@ -46,12 +49,44 @@ public struct TokenizerError: Error, Sendable, Equatable, CustomStringConvertibl
   public let remedy: String
 
   public var description: String {
-    "\(printable(file, limit: 4096)): expected \(expected), found \(found); \(remedy)"
+    faultLine(file: file, expected: expected, found: found, remedy: remedy)
   }
 }
 
 extension TokenizerError {
   static let replaceFile = "replace the file by an intact copy"
+
+  /// The error of reading a file whole.
+  init(_ error: FileError) {
+    if case .tooLarge(let limit) = error.kind {
+      self = .tooLarge(error.path, limit: limit, found: error.found)
+    } else {
+      self.init(
+        reason: .unreadable, file: error.path, expected: error.expected, found: error.found, remedy: error.remedy)
+    }
+  }
+
+  /// The JSON error of `file`, which was to hold `content`.
+  init(_ error: JSONError, file: String, content: String) {
+    switch error.kind {
+    case .notUTF8: self = .notUTF8(file)
+    case .duplicateKey:
+      self.init(
+        reason: .duplicateSymbol, file: file, expected: error.expected,
+        found: "\(error.found), at byte \(error.offset)",
+        remedy: Self.replaceFile)
+    case .syntax, .limit:
+      self.init(
+        reason: .badJSON, file: file, expected: "JSON: \(content)",
+        found: "text that is not JSON (byte \(error.offset): expected \(error.expected), found \(error.found))",
+        remedy: Self.replaceFile)
+    }
+  }
+
+  static func notUTF8(_ file: String) -> TokenizerError {
+    TokenizerError(
+      reason: .notUTF8, file: file, expected: "UTF-8 text", found: "bytes that are not", remedy: replaceFile)
+  }
 
   static func tooLarge(_ file: String, limit: Int, found: String) -> TokenizerError {
     TokenizerError(
@@ -65,20 +100,5 @@ extension TokenizerError {
   }
 }
 
-/// Text from a file, fit for one line of an error: quoted nowhere, cut to `limit` scalars, controls as `\u{…}`.
-func printable(_ text: String, limit: Int = 40) -> String {
-  var shown = ""
-  for (count, scalar) in text.unicodeScalars.enumerated() {
-    if count == limit {
-      shown += "…"
-      break
-    }
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned, .privateUse:
-      shown += "\\u{\(String(scalar.value, radix: 16))}"
-    default:
-      shown.unicodeScalars.append(scalar)
-    }
-  }
-  return shown
-}
+/// A symbol or a line from a file, as an error quotes it.
+func quotation(_ text: String) -> String { "“" + printable(text, limit: 40) + "”" }

@@ -1,24 +1,14 @@
 import FoundationEssentials
+import Glibc
 import NpyFiles
+import TestSupport
 import Testing
 
+extension ScratchFolder {
+  fileprivate func write(_ bytes: [UInt8]) throws -> String { try write(bytes, "x.npy") }
+}
+
 struct NpyFileTests {
-  /// A folder of its own for one test, removed at the end.
-  final class ScratchFolder {
-    let path = FileManager.default.temporaryDirectory.path + "/legrad-npy-" + UUID().uuidString
-    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ bytes: [UInt8]) throws -> String {
-      try Data(bytes).write(to: URL(filePath: path + "/x.npy"))
-      return path + "/x.npy"
-    }
-  }
-
-  static func fixture(_ path: String) -> String {
-    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Fixtures/" + path
-  }
-
   static func npy(_ dictionary: String, data: [UInt8] = [], version: UInt8 = 1) -> [UInt8] {
     let text = Array(dictionary.utf8)
     let length = (0..<(version == 1 ? 2 : 4)).map { UInt8(truncatingIfNeeded: text.count >> ($0 * 8)) }
@@ -73,9 +63,9 @@ struct NpyFileTests {
   }
 
   @Test func goldenFilesAreRead() throws {
-    let pixels = try NpyFile.readFloats(Self.fixture("clip/inputs/pixels.npy"))
+    let pixels = try NpyFile.readFloats(Fixtures.path("clip/inputs/pixels.npy"))
     #expect(pixels.shape == [3, 3, 32, 32] || pixels.shape.suffix(3) == [3, 32, 32])
-    let ids = try NpyFile.readInts(Self.fixture("clip/inputs/token_ids.npy"))
+    let ids = try NpyFile.readInts(Fixtures.path("clip/inputs/token_ids.npy"))
     #expect(ids.shape.last == 16)
     #expect(ids.values.allSatisfy { (0..<774).contains($0) })
     #expect(ids.values.contains(772) && ids.values.contains(773))
@@ -154,5 +144,22 @@ struct NpyFileTests {
       try NpyFile.write(NpyArray(shape: [1], values: [1]), to: folder.path + "/absent/x.npy")
     }
     #expect(error?.kind == .cannotWrite)
+  }
+
+  /// A sparse file beyond the limit is refused by its size, before anything is read.
+  @Test func enormousFilesAreRefused() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write(Self.npy(Self.header("|u1", "(1099511627776,)")))
+    #expect(unsafe truncate(path, 1 << 40) == 0)
+    let error = #expect(throws: NpyError.self) { try NpyFile.readBytes(path) }
+    #expect(error?.kind == .tooLarge)
+    #expect(error?.found == "\(1 << 40)")
+  }
+
+  @Test func controlCharactersOfAPathAreEscaped() throws {
+    let error = #expect(throws: NpyError.self) { try NpyFile.readFloats("/nowhere/\u{1B}[2J.npy") }
+    #expect(
+      error?.description == "/nowhere/\\u{1b}[2J.npy: opening: expected a readable file, "
+        + "found No such file or directory; check the path and its permissions")
   }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TestSupport
 import Testing
 
 @testable import SafeTensors
@@ -129,13 +130,13 @@ struct FloatTests {
 
   @Test func rowsAreThoseOfTheWholeTensor() throws {
     for path in ["clip/model/open_clip_model.safetensors", "clip-odd/model/open_clip_model.safetensors"] {
-      let file = try SafeTensorsFile(path: fixture(path))
+      let file = try SafeTensorsFile(path: Fixtures.path(path))
       let shape = try #require(file.shape(of: "token_embedding.weight"))
       let whole = try file.floats("token_embedding.weight", shape: shape)
       let indices = [773, 0, 5, 5, 772]
       let expected = indices.flatMap { whole[$0 * shape[1]..<($0 + 1) * shape[1]] }
       for mapped in [true, false] {
-        let reader = try SafeTensorsFile(path: fixture(path), mapped: mapped)
+        let reader = try SafeTensorsFile(path: Fixtures.path(path), mapped: mapped)
         #expect(try reader.rows("token_embedding.weight", indices: indices, columns: shape[1]) == expected)
         #expect(try reader.rows("token_embedding.weight", indices: [], columns: shape[1]) == [])
       }
@@ -143,7 +144,7 @@ struct FloatTests {
   }
 
   @Test func wrongRequestsAreNamed() throws {
-    let file = try SafeTensorsFile(path: fixture("clip/model/open_clip_model.safetensors"))
+    let file = try SafeTensorsFile(path: Fixtures.path("clip/model/open_clip_model.safetensors"))
     let kind = { (body: () throws -> [Float]) in #expect(throws: SafeTensorsError.self) { _ = try body() }?.kind }
     #expect(kind { try file.floats("absent", shape: [1]) } == .missingTensor)
     #expect(kind { try file.floats("ln_final.weight", shape: [47]) } == .shape)

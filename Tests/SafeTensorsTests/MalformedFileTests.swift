@@ -1,5 +1,6 @@
 import FoundationEssentials
 import SafeTensors
+import TestSupport
 import Testing
 
 /// Files that no reader may accept, each with the rule that it breaks.

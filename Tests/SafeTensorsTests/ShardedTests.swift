@@ -1,13 +1,14 @@
 import FoundationEssentials
 import SafeTensors
+import TestSupport
 import Testing
 
 struct ShardedTests {
   @Test func shardsHoldWhatTheSingleFileHolds() throws {
-    let single = try SafeTensorsFile(path: fixture("clip-hf/model/model.safetensors"))
+    let single = try SafeTensorsFile(path: Fixtures.path("clip-hf/model/model.safetensors"))
     for mapped in [true, false] {
       let sharded = try ShardedSafeTensors(
-        indexPath: fixture("clip-hf-sharded/model/model.safetensors.index.json"), mapped: mapped)
+        indexPath: Fixtures.path("clip-hf-sharded/model/model.safetensors.index.json"), mapped: mapped)
       #expect(sharded.files.count == 21)
       #expect(sharded.tensors == single.tensors)
       for tensor in single.tensors {

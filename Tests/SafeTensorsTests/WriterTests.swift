@@ -1,5 +1,6 @@
 import FoundationEssentials
 import SafeTensors
+import TestSupport
 import Testing
 
 struct WriterTests {

@@ -36,13 +36,6 @@ private func checkSmall(_ tokenizer: CLIPTokenizer, start: Int32 = 515, end: Int
   checkSmall(try withFolder(files, CLIPTokenizer.load(folder:)))
 }
 
-/// JSON leaves open what a repeated name means; here the first one counts.
-@Test func theFirstOfRepeatedNamesCounts() throws {
-  var small = SmallTokenizer()
-  small.symbols.append(("do", "900"))
-  checkSmall(try withFolder(small.pair, CLIPTokenizer.load(folder:)))
-}
-
 @Test(arguments: [
   nil, #"[["c","a"],["ca","t</w>"],["d","o"]]"#, #"["c a",["ca","t</w>"],"d o"]"#,
 ])

@@ -77,6 +77,10 @@ private let vocabularies: [Malformed] = [
   .pair("a negative id", .badID, "-1 for “do”") { $0.setID("-1", of: "do") },
   .pair("an id of 2^24", .badID, "16777216 for “do”") { $0.setID("16777216", of: "do") },
   .pair("one id twice", .duplicateID, "512 for both “ca” and “do”") { $0.setID("512", of: "do") },
+  .pair("one symbol twice", .duplicateSymbol, "found \"do\" twice, at byte \(small.vocabularyJSON.utf8.count)") {
+    $0.symbols.append(("do", "900"))
+  },
+  .pair("one symbol twice, with one id", .duplicateSymbol, "\"do\" twice") { $0.symbols.append(("do", "514")) },
   .pair("no start token", .missingSpecialToken, "<start_of_text>") { $0.remove("<|startoftext|>") },
   .pair("no end token", .missingSpecialToken, "<|endoftext|>") { $0.remove("<|endoftext|>") },
   .pair("two end tokens", .ambiguousSpecialToken, "both") { $0.symbols.append(("<end_of_text>", "900")) },
@@ -100,6 +104,8 @@ private let mergeLists: [Malformed] = [
     "terminal escapes", header + "\u{1B}[2J" + String(repeating: "x", count: 500) + "\n", .badMerge, "\\u{1b}[2J"),
 ]
 
+private let bpe = #""type":"BPE","end_of_word_suffix":"</w>","#
+
 private let tokenizers: [Malformed] = [
   .tokenizer("not JSON", "hello", .badJSON, "not JSON"),
   .tokenizer("no model", "{}", .badJSON, "no “model”"),
@@ -115,6 +121,13 @@ private let tokenizers: [Malformed] = [
     "another prefix",
     small.tokenizerJSON(fields: #""type":"BPE","end_of_word_suffix":"</w>","continuing_subword_prefix":"@@","#),
     .unsupportedModel, "“@@”"),
+  .tokenizer("a key twice", #"{"model":{"type":"BPE"},"model":{}}"#, .duplicateSymbol, "\"model\" twice"),
+  .tokenizer("a symbol twice", small.tokenizerJSON(fields: bpe + #""vocab":{},"#), .duplicateSymbol, "\"vocab\" twice"),
+  .tokenizer("no vocabulary", #"{"model":{\#(bpe)"merges":[]}}"#, .badJSON, "no “vocab” in “model”"),
+  .tokenizer("a type that is a number", #"{"model":{"type":5}}"#, .badJSON, "“model.type”"),
+  .tokenizer(
+    "added tokens without ids", small.tokenizerJSON(added: #"[{"content":"x"}]"#), .badJSON, "no “id” in “added"),
+  .tokenizer("a number in a merge", small.tokenizerJSON(merges: #"[["c",1]]"#), .badJSON, "“model.merges[0][1]”"),
   .tokenizer("three symbols", small.tokenizerJSON(merges: #"[["c","a","t"]]"#), .badMerge, "item 0, found 3 strings"),
   .tokenizer("an empty symbol", small.tokenizerJSON(merges: #"[["c",""]]"#), .badMerge, "item 0"),
   .tokenizer("one symbol", small.tokenizerJSON(merges: #"["c a","c"]"#), .badMerge, "item 1, found “c”"),

@@ -1,3 +1,4 @@
+import Files
 public import SafeTensors
 
 /// A model folder in OpenCLIP or Hugging Face layout, wholly checked when it is opened: the configuration's values, the
@@ -101,7 +102,7 @@ public struct Checkpoint: WeightSource {
   /// says of a single file. Reads every byte.
   public func fileHash() throws(CheckpointError) -> String {
     var hash = SHA256()
-    do throws(SafeTensorsError) {
+    do throws(FileError) {
       for path in store.files {
         let file = try FileBytes(path: path, mapped: false)
         try unsafe file.forEachChunk(of: 0..<file.size) { chunk in
@@ -110,7 +111,7 @@ public struct Checkpoint: WeightSource {
         }
       }
     } catch {
-      throw CheckpointError(error)
+      throw CheckpointError(SafeTensorsError(error))
     }
     return hash.finish()
   }
@@ -124,7 +125,7 @@ private struct ModelFolder {
   let preprocessor: String?
 
   init(path: String) throws(CheckpointError) {
-    func existing(_ name: String) -> String? { FileBytes.exists(path + "/" + name) ? path + "/" + name : nil }
+    func existing(_ name: String) -> String? { FileTree.exists(path + "/" + name) ? path + "/" + name : nil }
     self.path = path
     openCLIP = existing("open_clip_config.json")
     huggingFace = existing("config.json")

@@ -1,3 +1,4 @@
+import Files
 public import SafeTensors
 
 /// What is wrong with a model, in one line: the file, the place in it, what was expected, what was found, and what to
@@ -57,8 +58,14 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
       remedy: error.remedy)
   }
 
+  /// The error of a file that is no weight file.
+  init(_ kind: Kind, _ error: FileError) {
+    self.init(
+      kind, file: error.path, place: error.place, expected: error.expected, found: error.found,
+      remedy: error.remedy)
+  }
+
   public var description: String {
-    "\(printable(file, limit: 400)): \(printable(place)): expected \(printable(expected, limit: 600)), "
-      + "found \(printable(found)); \(printable(remedy, limit: 1_200))"
+    faultLine(file: file, place: place, expected: expected, found: found, remedy: remedy)
   }
 }

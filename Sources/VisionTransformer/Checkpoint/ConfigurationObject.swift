@@ -1,4 +1,5 @@
-import SafeTensors
+import Files
+import StrictJSON
 
 /// One object of a JSON configuration; its errors name the file and the path of the field. A null counts as absent.
 struct ConfigurationObject {
@@ -11,13 +12,20 @@ struct ConfigurationObject {
 
   /// The object that the file at `file` holds.
   init(file: String) throws(CheckpointError) {
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try WholeFile.read(file, limit: Self.maximumBytes)
+    } catch {
+      let isOpened = error.operation != .opening || error.kind == .notRegular
+      throw CheckpointError(isOpened ? .configuration : .missingFile, error)
+    }
     let value: JSONValue
-    do throws(SafeTensorsError) {
-      value = try readJSON(path: file, maximumBytes: Self.maximumBytes, text: "configuration")
+    do throws(JSONError) {
+      value = try JSONParser.parse(bytes)
     } catch {
       throw CheckpointError(
-        error.kind == .cannotOpen ? .missingFile : .configuration, file: error.file, place: error.place,
-        expected: error.expected, found: error.found, remedy: error.remedy)
+        .configuration, file: file, place: "configuration byte \(error.offset)", expected: error.expected,
+        found: error.found, remedy: "the file is damaged or not what its name says; fetch it again")
     }
     guard case .object(let members) = value else {
       throw CheckpointError(

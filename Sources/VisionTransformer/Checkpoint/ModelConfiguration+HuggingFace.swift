@@ -1,5 +1,5 @@
 import Compute
-import SafeTensors
+import StrictJSON
 
 extension ModelConfiguration {
   /// Reads a CLIPModel's `config.json` and, when given, its `preprocessor_config.json`.

@@ -1,5 +1,5 @@
 import Compute
-import SafeTensors
+import StrictJSON
 
 extension ModelConfiguration {
   /// Reads `open_clip_config.json`.

@@ -1,6 +1,7 @@
 import Compute
-import FoundationEssentials
+import Files
 public import SafeTensors
+import StrictJSON
 
 /// Writes a model as a folder in OpenCLIP layout.
 public enum ModelWriter {
@@ -17,17 +18,21 @@ public enum ModelWriter {
   ) throws(CheckpointError) {
     let configurationPath = folder + "/" + configurationFile
     let text = try configurationText(source.configuration, file: configurationPath)
-    try createFolder(folder)
-    for path in [configurationPath, folder + "/" + weightFile] where !overwrite && FileBytes.exists(path) {
+    do throws(FileError) {
+      try FileTree.create(folder: folder)
+    } catch {
+      throw CheckpointError(.cannotWrite, error)
+    }
+    for path in [configurationPath, folder + "/" + weightFile] where !overwrite && FileTree.exists(path) {
       throw CheckpointError(
         .exists, file: path, place: "writing", expected: "no file of this name", found: "one",
         remedy: "remove it, choose another folder, or ask to overwrite")
     }
     try writeWeights(source, to: folder + "/" + weightFile, elementType: elementType, overwrite: overwrite)
-    do {
-      try Data(text.utf8).write(to: URL(filePath: configurationPath), options: .atomic)
+    do throws(FileError) {
+      try AtomicFile.write(Array(text.utf8), to: configurationPath)
     } catch {
-      throw cannotWrite(configurationPath)
+      throw CheckpointError(.cannotWrite, error)
     }
   }
 
@@ -51,20 +56,6 @@ public enum ModelWriter {
       do throws(SafeTensorsError) { try writer.append(values) } catch { throw CheckpointError(error) }
     }
     do throws(SafeTensorsError) { try writer.finish() } catch { throw CheckpointError(error) }
-  }
-
-  private static func createFolder(_ folder: String) throws(CheckpointError) {
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw cannotWrite(folder)
-    }
-  }
-
-  private static func cannotWrite(_ path: String) -> CheckpointError {
-    CheckpointError(
-      .cannotWrite, file: path, place: "writing", expected: "a writable folder with room", found: "an error",
-      remedy: "check the folder, its permissions and the free space")
   }
 
   /// The text of `open_clip_config.json`.

@@ -17,19 +17,13 @@ package final class FileBytes: Sendable {
 
   /// Opens the regular file at `path`. Symbolic links are followed; a pipe or a device is refused without waiting for
   /// it.
-  package init(path: String, mapped: Bool) throws(SafeTensorsError) {
+  package init(path: String, mapped: Bool) throws(FileError) {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      throw SafeTensorsError(
-        .cannotOpen, file: path, place: "opening", expected: "a readable file", found: systemMessage(),
-        remedy: "check the path and its permissions")
-    }
+    guard descriptor >= 0 else { throw .opening(path) }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
-      throw SafeTensorsError(
-        .notARegularFile, file: path, place: "opening", expected: "a regular file",
-        found: "a folder, pipe or device", remedy: "name the weight file itself")
+      throw .notRegular(path, mode: status.st_mode)
     }
     var base: UInt = 0
     if mapped, status.st_size > 0 {
@@ -47,14 +41,11 @@ package final class FileBytes: Sendable {
     close(descriptor)
   }
 
-  /// Whether there is something at `path`, be it a file or not.
-  package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
-
   /// Calls `body` with consecutive pieces of `range`; each starts a multiple of 8 bytes after the range's start. `body`
   /// returns whether to go on. Pages of a map are given back after each piece.
   package func forEachChunk(
     of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Bool
-  ) throws(SafeTensorsError) {
+  ) throws(FileError) {
     precondition(range.lowerBound >= 0 && range.upperBound <= size)
     if base == 0 {
       try unsafe readChunks(of: range, body)
@@ -64,7 +55,7 @@ package final class FileBytes: Sendable {
   }
 
   /// A copy of the bytes in `range`.
-  package func bytes(_ range: Range<Int>) throws(SafeTensorsError) -> [UInt8] {
+  package func bytes(_ range: Range<Int>) throws(FileError) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(range.count)
     try unsafe forEachChunk(of: range) { chunk in
@@ -74,15 +65,15 @@ package final class FileBytes: Sendable {
     return bytes
   }
 
-  private var cut: SafeTensorsError {
-    SafeTensorsError(
-      .cannotRead, file: path, place: "reading", expected: "\(size) bytes", found: "fewer, or a read error",
+  private var cut: FileError {
+    FileError(
+      kind: .unreadable, operation: .reading, path: path, expected: "\(size) bytes", found: "fewer, or a read error",
       remedy: "the file was cut while in use or the disk fails; fetch it again")
   }
 
   private func mapChunks(
     of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Bool
-  ) throws(SafeTensorsError) {
+  ) throws(FileError) {
     let page = max(4096, sysconf(Int32(_SC_PAGESIZE)))
     var start = range.lowerBound
     while start < range.upperBound {
@@ -102,7 +93,7 @@ package final class FileBytes: Sendable {
 
   private func readChunks(
     of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Bool
-  ) throws(SafeTensorsError) {
+  ) throws(FileError) {
     let capacity = max(1, min(Self.readChunk, range.count))
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)
     defer { unsafe buffer.deallocate() }
@@ -124,10 +115,3 @@ package final class FileBytes: Sendable {
 
 /// MADV_POPULATE_READ of Linux 5.14, absent from older C headers: brings pages in, or says why that fails.
 private let populateForReading: Int32 = 22
-
-/// The message of the last system error.
-func systemMessage() -> String {
-  let code = errno
-  guard let message = unsafe strerror(code) else { return "error \(code)" }
-  return unsafe String(cString: message)
-}

@@ -1,6 +1,5 @@
+import StrictJSON
 import Testing
-
-@testable import SafeTensors
 
 struct JSONParserTests {
   @Test func valuesAreRead() throws {
@@ -53,5 +52,16 @@ struct JSONParserTests {
     let error = #expect(throws: JSONError.self) { try JSONParser.parse(Array("{\"a\":1,\"b\":?}".utf8)) }
     #expect(error?.offset == 11)
     #expect(error?.found == "'?'")
+  }
+
+  @Test(arguments: ["{\"a\":1,\"a\":1}", "{\"a\":1,\"\\u0061\":2}", "[{\"b\":{\"\":1,\"x\":2,\"\":3}}]"])
+  func duplicateKeysAreRefused(text: String) {
+    #expect(#expect(throws: JSONError.self) { try JSONParser.parse(Array(text.utf8)) }?.kind == .duplicateKey)
+  }
+
+  @Test func bytesThatAreNotUTF8AreRefused() {
+    for bytes: [UInt8] in [[0x22, 0xFF, 0x22], [0x22, 0xC3, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22]] {
+      #expect(#expect(throws: JSONError.self) { try JSONParser.parse(bytes) }?.kind == .notUTF8)
+    }
   }
 }

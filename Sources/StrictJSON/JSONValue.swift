@@ -50,19 +50,3 @@ package struct JSONError: Error, Equatable, Sendable {
   package let expected: String
   package let found: String
 }
-
-extension SafeTensorsError {
-  /// The JSON error of `file`, which calls its text `text` ("header", "index").
-  package init(_ error: JSONError, file: String, text: String) {
-    let kind: Kind =
-      switch error.kind {
-      case .notUTF8: .notUTF8
-      case .syntax: .syntax
-      case .duplicateKey: .duplicateKey
-      case .limit: .limit
-      }
-    self.init(
-      kind, file: file, place: "\(text) byte \(error.offset)", expected: error.expected, found: error.found,
-      remedy: "the file is damaged or not what its name says; fetch it again")
-  }
-}

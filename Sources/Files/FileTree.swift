@@ -1,0 +1,47 @@
+import Glibc
+
+/// Folders and what is in them.
+package enum FileTree {
+  /// Whether there is something at `path`, be it a file or not.
+  package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+  /// The path with every symbolic link followed; nil when it leads nowhere.
+  package static func resolved(_ path: String) -> String? {
+    guard let resolved = unsafe realpath(path, nil) else { return nil }
+    defer { unsafe free(resolved) }
+    return unsafe String(cString: resolved)
+  }
+
+  /// Names of the entries of `folder`.
+  package static func names(in folder: String) throws(FileError) -> Set<String> {
+    guard let stream = unsafe opendir(folder) else { throw .opening(folder, expected: "a readable folder") }
+    defer { unsafe closedir(stream) }
+    var names: Set<String> = []
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { names.insert(name) }
+    }
+    return names
+  }
+
+  /// Makes `folder` and those above it, unless they exist.
+  package static func create(folder: String) throws(FileError) {
+    guard !folder.isEmpty else {
+      errno = ENOENT
+      throw .unwritable(folder)
+    }
+    var partial = folder.hasPrefix("/") ? "/" : ""
+    for part in folder.split(separator: "/") {
+      partial += part + "/"
+      guard unsafe mkdir(partial, 0o777) != 0 else { continue }
+      var status = stat()
+      let code = errno
+      guard code == EEXIST, unsafe stat(partial, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        errno = code
+        throw .unwritable(folder)
+      }
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import Glibc
+
+/// A hidden file beside its target that takes the target's name when it is complete, and is removed when it is dropped
+/// before.
+package struct TemporaryFile: ~Copyable {
+  private let target: String
+  private let path: String
+  /// -1 once it is closed.
+  private var descriptor: Int32
+
+  /// Makes an empty file beside `target`, which need not exist.
+  package init(target: String) throws(FileError) {
+    let slash = target.lastIndex(of: "/").map { target.index(after: $0) } ?? target.startIndex
+    let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
+    let path = target[..<slash] + "." + target[slash...] + "." + suffix + ".tmp"
+    var descriptor: Int32
+    repeat {
+      descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    } while descriptor < 0 && errno == EINTR
+    guard descriptor >= 0 else { throw .unwritable(target) }
+    self.target = target
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+    _ = unsafe unlink(path)
+  }
+
+  /// Appends `bytes`.
+  package func write(_ bytes: [UInt8]) throws(FileError) {
+    var failed: FileError?
+    unsafe bytes.withUnsafeBytes { buffer in
+      do throws(FileError) { try unsafe write(buffer) } catch { failed = error }
+    }
+    if let failed { throw failed }
+  }
+
+  /// Appends `bytes`.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    var start = 0
+    while start < bytes.count {
+      let count = unsafe Glibc.write(descriptor, bytes.baseAddress! + start, bytes.count - start)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw .unwritable(target) }
+      start += count
+    }
+  }
+
+  /// Gives the file its name.
+  /// - Parameters:
+  ///   - overwrite: replaces a file of that name; without, one that is there or appears meanwhile is kept.
+  ///   - durably: returns when file and name are on the disk.
+  package consuming func commit(overwrite: Bool, durably: Bool) throws(FileError) {
+    guard !durably || fsync(descriptor) == 0 else { throw .unwritable(target) }
+    let closing = close(descriptor)
+    descriptor = -1
+    // Some file systems report here what could not be written; a signal is no such report.
+    guard closing == 0 || errno == EINTR else { throw .unwritable(target) }
+    // A link fails where a rename would replace a file that appeared meanwhile; not every file system has links.
+    if unsafe overwrite || link(path, target) != 0 {
+      if !overwrite, unsafe errno == EEXIST || access(target, F_OK) == 0 { throw .exists(target) }
+      guard unsafe rename(path, target) == 0 else { throw .unwritable(target) }
+    }
+    if durably { syncFolder() }
+  }
+
+  private func syncFolder() {
+    let slash = target.lastIndex(of: "/")
+    let folder = unsafe open(slash.map { String(target[...$0]) } ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    fsync(folder)
+    close(folder)
+  }
+}

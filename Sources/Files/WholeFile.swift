@@ -1,0 +1,42 @@
+import Glibc
+
+/// Whole files as bytes.
+package enum WholeFile {
+  private static let pieceSize = 1 << 18
+
+  /// The bytes of the file at `path`, which are refused beyond `limit`; a regular file of a larger size is refused
+  /// before any is read. Symbolic links are followed.
+  /// - Parameter allowingPipes: also reads a pipe or a device to its end, waiting for the writer. Without, they are
+  ///   refused at once.
+  package static func read(
+    _ path: String, limit: Int, allowingPipes: Bool = false
+  ) throws(FileError) -> [UInt8] {
+    // Without O_NONBLOCK, opening a named pipe would wait for its writer.
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | (allowingPipes ? 0 : O_NONBLOCK))
+    guard descriptor >= 0 else { throw .opening(path) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else { throw .opening(path) }
+    let type = status.st_mode & S_IFMT
+    guard type == S_IFREG || allowingPipes && type != S_IFDIR else { throw .notRegular(path, mode: status.st_mode) }
+    var bytes: [UInt8] = []
+    if type == S_IFREG {
+      guard status.st_size <= limit else { throw .tooLarge(path, limit: limit, found: "\(status.st_size)") }
+      bytes.reserveCapacity(status.st_size)
+    }
+    // To the end, whatever the size said: a file may grow meanwhile, and the system's own files have size 0.
+    var piece = [UInt8](repeating: 0, count: pieceSize)
+    while true {
+      let count = unsafe Glibc.read(descriptor, &piece, piece.count)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else {
+        throw FileError(
+          kind: .unreadable, operation: .reading, path: path, expected: "a readable file",
+          found: systemMessage(errno), remedy: "check the path and the disk")
+      }
+      if count == 0 { return bytes }
+      guard count <= limit - bytes.count else { throw .tooLarge(path, limit: limit, found: "more") }
+      bytes.append(contentsOf: piece[..<count])
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import Files
+
+/// A tokenizer's files as bytes and as text.
+enum TextFile {
+  /// The bytes of the regular file at `path`.
+  /// - Throws: `.unreadable`, or `.tooLarge` beyond `limit` bytes.
+  static func bytes(_ path: String, limit: Int) throws(TokenizerError) -> [UInt8] {
+    do throws(FileError) { return try WholeFile.read(path, limit: limit) } catch { throw TokenizerError(error) }
+  }
+
+  /// The file as text.
+  /// - Throws: as `bytes`, and `.notUTF8`.
+  static func read(_ path: String, limit: Int) throws(TokenizerError) -> String {
+    try text(bytes(path, limit: limit), file: path)
+  }
+
+  static func text(_ bytes: [UInt8], file: String) throws(TokenizerError) -> String {
+    guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8(file) }
+    return text
+  }
+}

@@ -1,0 +1,88 @@
+import StrictJSON
+
+/// A value in a tokenizer's JSON file; its errors name the file and the way to the value.
+struct TokenizerJSON {
+  private let value: JSONValue
+  private let file: String
+  /// Keys from the top, joined by dots; empty for the whole file.
+  private let path: String
+  /// What the whole file is expected to hold.
+  private let content: String
+
+  /// Reads a file.
+  /// - Throws: as `TextFile.read`, `.badJSON`, or `.duplicateSymbol` when a key stands twice in one object.
+  init(file: String, limit: Int, content: String) throws(TokenizerError) {
+    let bytes = try TextFile.bytes(file, limit: limit)
+    do throws(JSONError) {
+      value = try JSONParser.parse(bytes)
+    } catch {
+      throw TokenizerError(error, file: file, content: content)
+    }
+    (self.file, self.content, path) = (file, content, "")
+  }
+
+  private init(_ value: JSONValue, at path: String, in parent: TokenizerJSON) {
+    (self.value, self.path, file, content) = (value, path, parent.file, parent.content)
+  }
+
+  /// The value of `key`, nil when it is absent or null.
+  func optional(_ key: String) throws(TokenizerError) -> TokenizerJSON? {
+    guard let member = try members()[key], member != .null else { return nil }
+    return self.member(member, key)
+  }
+
+  func required(_ key: String) throws(TokenizerError) -> TokenizerJSON {
+    guard let member = try optional(key) else { throw failure("no “\(key)” in \(place)") }
+    return member
+  }
+
+  func elements() throws(TokenizerError) -> [TokenizerJSON] {
+    guard case .array(let elements) = value else { throw wrongType }
+    return elements.enumerated().map { TokenizerJSON($1, at: "\(path)[\($0)]", in: self) }
+  }
+
+  /// The text of a string, nil for a value of another type.
+  var text: String? {
+    if case .string(let text) = value { text } else { nil }
+  }
+
+  func string() throws(TokenizerError) -> String {
+    guard let text else { throw wrongType }
+    return text
+  }
+
+  func integer() throws(TokenizerError) -> Int {
+    switch value {
+    case .integer(let integer): return integer
+    case .number: throw failure("a number that is no integer, or too large, at \(place)")
+    default: throw wrongType
+    }
+  }
+
+  /// An object of integers.
+  func integers() throws(TokenizerError) -> [String: Int] {
+    var integers: [String: Int] = [:]
+    let members = try members()
+    integers.reserveCapacity(members.count)
+    for (key, member) in members { integers[key] = try self.member(member, key).integer() }
+    return integers
+  }
+
+  private func members() throws(TokenizerError) -> [String: JSONValue] {
+    guard case .object(let members) = value else { throw wrongType }
+    return members
+  }
+
+  private func member(_ value: JSONValue, _ key: String) -> TokenizerJSON {
+    TokenizerJSON(value, at: path.isEmpty ? key : path + "." + key, in: self)
+  }
+
+  private var place: String { path.isEmpty ? "the file" : quotation(path) }
+
+  private var wrongType: TokenizerError { failure("another type of value at \(place)") }
+
+  private func failure(_ found: String) -> TokenizerError {
+    TokenizerError(
+      reason: .badJSON, file: file, expected: "JSON: \(content)", found: found, remedy: TokenizerError.replaceFile)
+  }
+}

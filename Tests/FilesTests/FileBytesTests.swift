@@ -1,0 +1,52 @@
+import Files
+import Glibc
+import TestSupport
+import Testing
+
+struct FileBytesTests {
+  @Test(arguments: [true, false]) func rangesAreRead(mapped: Bool) throws {
+    let folder = try ScratchFolder()
+    let count = (16 << 20) + 4_099
+    let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 11) }
+    let file = try FileBytes(path: folder.write(bytes, "x"), mapped: mapped)
+    #expect(file.size == count)
+    for range in [0..<0, 0..<1, 4_095..<4_097, 1_048_575..<1_048_577, 13..<3_000_017, 0..<count, count..<count] {
+      #expect(try file.bytes(range) == Array(bytes[range]))
+    }
+    var sizes: [Int] = []
+    try unsafe file.forEachChunk(of: 5..<count) { chunk in
+      sizes.append(chunk.count)
+      return sizes.count < 2
+    }
+    #expect(sizes.count == 2)
+    #expect(sizes[0] % 8 == 0)
+  }
+
+  @Test(arguments: [true, false]) func emptyFilesAreFiles(mapped: Bool) throws {
+    let folder = try ScratchFolder()
+    let file = try FileBytes(path: folder.write([], "x"), mapped: mapped)
+    #expect(file.size == 0)
+    #expect(try file.bytes(0..<0) == [])
+  }
+
+  @Test func aFileThatIsCutMeanwhileIsAnError() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write([UInt8](repeating: 1, count: 10_000), "x")
+    let file = try FileBytes(path: path, mapped: false)
+    #expect(unsafe truncate(path, 5_000) == 0)
+    let error = #expect(throws: FileError.self) { try file.bytes(0..<10_000) }
+    #expect(error?.kind == .unreadable)
+    #expect(error?.operation == .reading)
+    #expect(try file.bytes(0..<5_000).count == 5_000)
+  }
+
+  @Test(arguments: [true, false]) func whatIsNoFileIsRefused(mapped: Bool) throws {
+    let folder = try ScratchFolder()
+    let open = { (path: String) in
+      #expect(throws: FileError.self) { try FileBytes(path: path, mapped: mapped) }?.kind
+    }
+    #expect(open(folder.path) == .notRegular)
+    #expect(open("/dev/zero") == .notRegular)
+    #expect(open(folder.path + "/absent") == .missing)
+  }
+}

@@ -1,0 +1,55 @@
+import Files
+import FoundationEssentials
+import TestSupport
+import Testing
+
+struct TemporaryFileTests {
+  private func contents(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(filePath: path))) }
+
+  @Test(arguments: [true, false], [true, false])
+  func appearsWholeUnderItsName(overwrite: Bool, durably: Bool) throws {
+    let folder = try ScratchFolder()
+    let file = try TemporaryFile(target: folder.path + "/a.bin")
+    try file.write([1, 2, 3])
+    try file.write([])
+    #expect(try folder.listing.map { $0.hasPrefix(".a.bin.") } == [true])
+    try file.write([4])
+    try file.commit(overwrite: overwrite, durably: durably)
+    #expect(try folder.listing == ["a.bin"])
+    #expect(try contents(folder.path + "/a.bin") == [1, 2, 3, 4])
+  }
+
+  @Test func isRemovedWhenDropped() throws {
+    let folder = try ScratchFolder()
+    do {
+      let file = try TemporaryFile(target: folder.path + "/a.bin")
+      try file.write([1])
+    }
+    #expect(try folder.listing == [])
+  }
+
+  @Test func whatAppearedMeanwhileIsKeptUnlessOverwritingIsAskedFor() throws {
+    let folder = try ScratchFolder()
+    for overwrite in [false, true] {
+      let file = try TemporaryFile(target: folder.path + "/a.bin")
+      try file.write([9])
+      try folder.write([1, 2], "a.bin")
+      var kind: FileError.Kind?
+      do throws(FileError) { try file.commit(overwrite: overwrite, durably: false) } catch { kind = error.kind }
+      #expect(kind == (overwrite ? nil : .exists))
+      #expect(try contents(folder.path + "/a.bin") == (overwrite ? [9] : [1, 2]))
+      #expect(try folder.listing == ["a.bin"])
+    }
+  }
+
+  @Test func foldersThatCannotBeWrittenAreErrors() throws {
+    let folder = try ScratchFolder()
+    let file = try folder.write([], "file")
+    for target in [folder.path + "/absent/a", file + "/a", "/proc/a"] {
+      var error: FileError?
+      do throws(FileError) { _ = try TemporaryFile(target: target) } catch let caught { error = caught }
+      #expect(error?.kind == .unwritable)
+      #expect(error?.path == target)
+    }
+  }
+}
