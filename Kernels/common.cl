@@ -1,0 +1,175 @@
+// What every kernel shares: matrix arguments, vectors of LANES floats, exp, and the activations.
+//
+// A program is this file and then one other. LANES is 1 in the portable variant, where a work-item computes one
+// element at a time and neighbours read neighbours, and 16 in the cpu variant, where a work-item computes whole
+// vectors and there are no barriers. OpenCL C 1.2 without extensions; sums run in a fixed order, through fma alone.
+
+#pragma OPENCL FP_CONTRACT OFF
+
+#ifndef LANES
+#define LANES 1
+#endif
+
+// A float32 matrix argument: a buffer, its first element, and the elements from one row to the next.
+#define INPUT(name) __global const float *name##_buffer, const ulong name##_offset, const uint name##_stride
+#define OUTPUT(name) __global float *name##_buffer, const ulong name##_offset, const uint name##_stride
+// The address of a row's first element.
+#define ROW(name, row) (name##_buffer + name##_offset + (ulong)(row) * name##_stride)
+
+#if LANES == 16
+typedef float16 vfloat;
+typedef int16 vint;
+typedef uint16 vuint;
+#define as_vfloat as_float16
+#define as_vint as_int16
+#define as_vuint as_uint16
+#define load(from) vload16(0, from)
+#define store(to, value) vstore16(value, 0, to)
+#else
+typedef float vfloat;
+typedef int vint;
+typedef uint vuint;
+#define as_vfloat as_float
+#define as_vint as_int
+#define as_vuint as_uint
+#define load(from) (*(from))
+#define store(to, value) (*(to) = (value))
+#endif
+
+// The first `count` elements, 1 … LANES, and zeros.
+static inline vfloat load_up_to(__global const float *from, uint count) {
+  if (count >= LANES) return load(from);
+  float values[LANES];
+  for (uint i = 0; i < LANES; i++) values[i] = i < count ? from[i] : 0.0f;
+  return load(values);
+}
+
+static inline void store_up_to(__global float *to, vfloat value, uint count) {
+  if (count >= LANES) {
+    store(to, value);
+    return;
+  }
+  float values[LANES];
+  store(values, value);
+  for (uint i = 0; i < count; i++) to[i] = values[i];
+}
+
+// The row of a forward's matrix that row `row` of a stack of prompts reads (Compute/PromptStack.swift).
+static inline uint shared_row(uint row, uint prompts, uint tokens) {
+  return row / (prompts * tokens) * tokens + row % tokens;
+}
+
+// e^x = mantissa · 2^exponent, to about one unit in the last place, for −150 ≤ x ≤ 150; NaN stays NaN.
+typedef struct {
+  vfloat mantissa;
+  vint exponent;
+} power;
+
+static inline power power_of_e(vfloat x) {
+  // Adding 1.5 · 2²³ rounds to an integer that can be read from the low bits.
+  const vfloat rounder = (vfloat)(0x1.8p23f);
+  const vfloat shifted = fma(x, (vfloat)(0x1.715476p0f), rounder);
+  const vfloat whole = shifted - rounder;
+  // ln 2 in two parts, the first short enough for an exact product.
+  vfloat r = fma(whole, (vfloat)(-0x1.63p-1f), x);
+  r = fma(whole, (vfloat)(0x1.bd0106p-13f), r);
+  // (e^r − 1 − r) / r², minimax on |r| ≤ ln 2 / 2.
+  vfloat p = (vfloat)(0x1.6db414p-10f);
+  p = fma(p, r, (vfloat)(0x1.123b4ap-7f));
+  p = fma(p, r, (vfloat)(0x1.55545ep-5f));
+  p = fma(p, r, (vfloat)(0x1.55548ep-3f));
+  p = fma(p, r, (vfloat)(0.5f));
+  power result;
+  result.mantissa = fma(p, r * r, r) + (vfloat)(1.0f);
+  result.exponent = as_vint(shifted) - as_vint(rounder);
+  return result;
+}
+
+// 2^exponent for −126 … 127.
+static inline vfloat power_of_two(vint exponent) { return as_vfloat((exponent + (vint)(127)) << (vint)(23)); }
+
+// e^x: 0 below −104, infinity above 88.72, NaN stays NaN.
+static inline vfloat exponential(vfloat x) {
+  x = select(x, (vfloat)(89.0f), x > (vfloat)(89.0f));
+  x = select(x, (vfloat)(-104.0f), x < (vfloat)(-104.0f));
+  const power p = power_of_e(x);
+  // In two factors, since −150 … 128 does not fit one.
+  const vint half_exponent = p.exponent >> (vint)(1);
+  return p.mantissa * power_of_two(half_exponent) * power_of_two(p.exponent - half_exponent);
+}
+
+// An activation and its derivative, from one exponential.
+typedef struct {
+  vfloat value;
+  vfloat derivative;
+} activated;
+
+// x Φ(x). The tail Φ(−|x|) is e^(−x²/2) times a polynomial in 1 / (1 + 0.3 |x|), minimax on |x| ≤ 14 with error
+// 1.3e-8; from 13 on the exponential stays 2e-37, which is nothing beside 1.
+static inline activated gelu(vfloat x) {
+  const vfloat magnitude = fabs(x);
+  const vfloat t = (vfloat)(1.0f) / fma(magnitude, (vfloat)(0.3f), (vfloat)(1.0f));
+  vfloat p = (vfloat)(0x1.28dac8p-5f);
+  p = fma(p, t, (vfloat)(-0x1.45ba82p-3f));
+  p = fma(p, t, (vfloat)(0x1.aadb0ep-3f));
+  p = fma(p, t, (vfloat)(-0x1.bc2c82p-5f));
+  p = fma(p, t, (vfloat)(0x1.05bc96p-3f));
+  p = fma(p, t, (vfloat)(0x1.9c4366p-4f));
+  p = fma(p, t, (vfloat)(0x1.ed7c66p-4f));
+  p = fma(p, t, (vfloat)(0x1.ea321ap-4f));
+  p = fma(p, t, (vfloat)(-0x1.a4d056p-19f));
+  const vfloat clamped = select(magnitude, (vfloat)(13.0f), magnitude > (vfloat)(13.0f));
+  const power e = power_of_e(clamped * clamped * (vfloat)(-0.5f));
+  const vfloat bell = e.mantissa * power_of_two(e.exponent);
+  const vfloat tail = p * bell;
+  const vfloat distribution = select((vfloat)(1.0f) - tail, tail, x < (vfloat)(0.0f));
+  const vfloat density = bell * (vfloat)(0x1.988454p-2f);
+  activated result;
+  result.value = x * distribution;
+  result.derivative = fma(copysign(clamped, x), density, distribution);
+  return result;
+}
+
+// x · sigmoid(u) with u = u(x) and its slope u'(x).
+static inline activated gated(vfloat x, vfloat clamped, vfloat u, vfloat slope) {
+  const vfloat one = (vfloat)(1.0f), e = exponential(-u), gate = one / (one + e);
+  // 1 − gate without cancellation, which x u' would magnify.
+  const vfloat rest = select(e * gate, one - gate, u < (vfloat)(0.0f));
+  activated result;
+  result.value = x * gate;
+  result.derivative = fma(clamped * slope * rest, gate, gate);
+  return result;
+}
+
+static inline activated quick_gelu(vfloat x) {
+  // Outside ±60 the gate is 0 or 1 to the last bit, and the derivative's products cannot overflow.
+  vfloat clamped = select(x, (vfloat)(60.0f), x > (vfloat)(60.0f));
+  clamped = select(clamped, (vfloat)(-60.0f), x < (vfloat)(-60.0f));
+  return gated(x, clamped, clamped * (vfloat)(1.702f), (vfloat)(1.702f));
+}
+
+// (1 + tanh w) / 2 is sigmoid(2 w).
+static inline activated gelu_tanh(vfloat x) {
+  vfloat clamped = select(x, (vfloat)(15.0f), x > (vfloat)(15.0f));
+  clamped = select(clamped, (vfloat)(-15.0f), x < (vfloat)(-15.0f));
+  const vfloat square = clamped * clamped;
+  const vfloat u = clamped * fma(square, (vfloat)(0.0713548162726f), (vfloat)(1.59576912161f));
+  const vfloat slope = fma(square, (vfloat)(0.2140644488178f), (vfloat)(1.59576912161f));
+  return gated(x, clamped, u, slope);
+}
+
+// Which activation, as the launchers number them.
+#define IDENTITY 0
+#define GELU 1
+#define QUICK_GELU 2
+#define GELU_TANH 3
+
+static inline activated activate_value(uint activation, vfloat x) {
+  if (activation == GELU) return gelu(x);
+  if (activation == QUICK_GELU) return quick_gelu(x);
+  if (activation == GELU_TANH) return gelu_tanh(x);
+  activated result;
+  result.value = x;
+  result.derivative = (vfloat)(1.0f);
+  return result;
+}
