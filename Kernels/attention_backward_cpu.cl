@@ -1,16 +1,16 @@
-// The gradients of attention's inputs, its map recomputed (Compute/Operations/Attention.swift), on the blocks and panels of
-// attention_tiles_cpu.cl. With A the map, G = upstream · valuesᵀ its gradient and S = A ⊙ (G − along) / √head_width:
+// The gradients of attention's inputs, its map recomputed: the cpu variant of Compute/Operations/Attention.swift, on
+// the blocks and panels of attention_tiles_cpu.cl. With A the map, G = upstream · valuesᵀ its gradient and
+// S = A ⊙ (G − along) / √head_width:
 //
-//   attention_backward_statistics   a panel of queries with all keys: per query, the largest score, 1 / Σ_key e^(score −
-//                                   largest) and along = Σ_key A[query][key] · G[query][key]
-//   attention_backward_queries      a panel of queries with all keys: queryGradient[query] = Σ_key S[query][key] · keys[key]
-//   attention_backward_keys         a panel of keys with all queries: keyGradient[key] = Σ_query S[query][key] · queries[query]
-//                                   and valueGradient[key] = Σ_query A[query][key] · upstream[query]
+//   attention_backward_statistics   per query: the largest score, 1 / Σ_key e^(score − largest), along = Σ_key A · G
+//   attention_backward_queries      queryGradient[query] = Σ_key S[query][key] · keys[key]
+//   attention_backward_keys         keyGradient[key] = Σ_query S[query][key] · queries[query]
+//                                   valueGradient[key] = Σ_query A[query][key] · upstream[query]
 //
-// Each computes the scores and G anew: so no map is stored, and no two work-items add to one sum.
+// Each computes the scores and G anew, a block at a time: so no map is stored, and no two work-items add to one sum.
 //
-// One work-item computes rows_per_item queries or keys (dimension 0) of one head (1) of one sequence (2). A head's
-// statistics are [3][tokens].
+// One work-item computes rows_per_item queries or keys (dimension 0) of one head (1) of one sequence (2), a panel of
+// them at a time with the whole other side. A head's statistics are [3][tokens].
 
 #define HEAD_STATISTICS (statistics + (get_global_id(2) * get_global_size(1) + get_global_id(1)) * tokens * 3)
 

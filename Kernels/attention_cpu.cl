@@ -1,12 +1,13 @@
 // output = softmax(queries · keysᵀ / √head_width) · values, per sequence and head: the cpu variant of
 // Compute/Operations/Attention.swift, on the blocks and panels of attention_tiles_cpu.cl.
 //
-//   map[key][query] = e^(score − max of the query's scores), output[query] = Σ_key map[key][query] · values[key] / Σ_key map[key][query]
+//   map[key][query] = e^(score − the query's largest score)
+//   output[query]   = Σ_key map[key][query] · values[key] / Σ_key map[key][query]
 //
-// One work-item computes queries_per_item queries (dimension 0) of one head (1) of one sequence (2), a panel of them at a
-// time with all keys. Keys and values are copied once where BLOCK holds them all: in the matrix their rows lie so far
-// apart that they share the sets of a cache. Longer sequences come block by block: what earlier blocks have summed is
-// scaled when a later one has a larger score.
+// One work-item computes queries_per_item queries (dimension 0) of one head (1) of one sequence (2), a panel of them at
+// a time with all keys. Keys and values are copied first, and once where a block holds them all: in their matrix the
+// rows of a head lie so far apart that they fall on the same few sets of a cache. Longer sequences come block by block;
+// what earlier blocks have summed is scaled down when a later one has a larger score.
 
 // Scores to e^(score − max), for one vector of queries; returns the factor for what earlier blocks have summed.
 static inline vfloat exponentiate(__local vfloat *map, uint count, vfloat *max_score, vfloat *sum) {

@@ -1,12 +1,13 @@
-// sums[prompt's row of relevance][head][key] = Σ_query max(0, gradient[query] · values[key]): the cpu variant of
-// Compute/Operations/AttentionRelevance.swift up to the mean over heads (attention_relevance_mean.cl), on the blocks and
-// panels of attention_tiles_cpu.cl.
+// sums[row][head][key] = Σ_query max(0, gradient[query] · values[key]) for every row of the relevance, a prompt of an
+// image: the cpu variant of Compute/Operations/AttentionRelevance.swift up to the mean over heads
+// (attention_relevance_mean.cl), on the blocks and panels of attention_tiles_cpu.cl.
 //
-//              panel: 32 keys                    One work-item computes keys_per_item keys (dimension 0) of one head (1) of
-//             ┌───────┬───────┐                  one prompt of one image (2). The products of a tile never leave the
-//   8 queries │ g·v   │       │  max(0, ·)       registers: their positive parts are added to the keys' sums, query by
-//   of the    │       │       │    │             query in ascending order.
-//   block     └───────┴───────┘    ▼
+//              panel: 32 keys
+//             ┌───────┬───────┐          One work-item computes keys_per_item keys (dimension 0) of one head (1) of one
+//   8 queries │ g · v │       │          row (2). The products of a tile never leave the registers: their positive
+//   of the    │       │       │          parts are added to the keys' sums, query by query in ascending order.
+//   block     └───┬───┴───┬───┘
+//                 ▼       ▼  max(0, ·)
 //             [ sums of keys  ]
 
 __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void attention_relevance(

@@ -1,24 +1,24 @@
-// What the cpu variants of attention share: blocks of rows, panels of turned rows, and the products between them. Their
+// What the cpu variants of attention share: blocks of rows, panels of turned rows, and products between them. Their
 // programs are common.cl, this file and their own.
 //
-// Everything lies in local memory, which a processor takes from its caches. A matrix of a head (queries, keys, values or
-// a gradient) appears there in two forms:
+// Everything lies in local memory, which on a processor is its caches. A head's matrix (queries, keys, values or a
+// gradient) appears there in two forms:
 //
-//   block   BLOCK rows as they are: [row][VECTORS], zeros up to a whole tile      read element by element, or as vectors
-//   panel   LANES · 2 rows turned: [column][2], one row per lane                  read as vectors
+//   block   up to BLOCK rows as they are: [row][VECTORS], zeros up to a whole tile
+//   panel   32 rows turned: [column][2 vectors], one row per lane
 //
-//   map = block · panel                                    sums = mapᵀ · block
+//   map = block · panel                                sums = mapᵀ · block
 //
-//              panel: 32 rows, one per lane                           block's columns
-//             ┌───────┬───────┐                                      ┌───────┬───────┐ one row
-//   block     │  b0   │  b1   │ one column               map,        │  b0   │  b1   │ of both
-//   8 rows    ├───────┼───────┤                          8 lanes     ├───────┼───────┤
-//   a[0]      │ += a·b0 │ …   │                          a[0]        │ += a·b0 │ …   │
-//   …         │       │       │                          …           │       │       │
-//   a[7]      └───────┴───────┘                          a[7]        └───────┴───────┘
+//             panel: 32 rows, one per lane                       block's columns
+//            ┌───────┬───────┐                                  ┌───────┬───────┐
+//   block,   │  b0   │  b1   │ one column              map,     │  b0   │  b1   │ one row of both
+//   8 rows   ├───────┼───────┤                         8 lanes  ├───────┼───────┤
+//   a[0]     │ += a·b0 │ …   │                         a[0]     │ += a·b0 │ …   │
+//   …        │       │       │                         …        │       │       │
+//   a[7]     └───────┴───────┘                         a[7]     └───────┴───────┘
 //
-// Both are the same tile: 16 sums of 16 floats in registers, 16 multiply-adds per 2 + 8 loads. Neither a block nor a
-// map has to be turned for it, and softmax along a map's lanes needs no sum across them.
+// Both are the same tile: 16 sums of 16 floats in registers, 16 multiply-adds per 2 + 8 loads. Neither the block nor
+// the map has to be turned for it, and a softmax over a map's rows needs no sum across lanes.
 
 #ifndef HEAD_WIDTH
 #define HEAD_WIDTH 64  // Of a head's columns, the next multiple of LANES.
@@ -122,7 +122,7 @@ __attribute__((always_inline)) static inline void add_tile(
       to[r * VECTORS + v] = is_first ? sums[r][v] : to[r * VECTORS + v] + sums[r][v];
 }
 
-// to[lane] = Σ_row map[row][lane] · block[row] for the first `lanes` of the map, added to what is there unless is_first.
+// to[lane] = Σ_row map[row][lane] · block[row] for the first `lanes` lanes, added to what is there unless is_first.
 static inline void add_block(
     __local const vfloat *map, uint lanes, __local const vfloat *block, uint count, bool is_first, __local vfloat *to) {
   for (uint lane = 0; lane < lanes; lane += TILE_ROWS) {
