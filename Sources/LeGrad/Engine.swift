@@ -45,12 +45,12 @@ final class BackendEngine<B: Backend>: Engine {
   ) throws(BackendError) -> BatchRelevance {
     let key = RunKey(shape: shape, text: text, layers: layers)
     // Taken out while it runs: a second caller at the same time makes memory of its own.
-    var run = lastRun.withLock { last -> LeGradRun<B>? in
+    let kept = lastRun.withLock { last -> LeGradRun<B>? in
       defer { last = nil }
       return last?.key == key ? last?.run : nil
     }
-    if run == nil { run = try LeGradRun(tower: tower, shape: shape, text: text, layers: layers) }
-    guard let run else { preconditionFailure("a run was just made") }
+    let run: LeGradRun<B>
+    if let kept { run = kept } else { run = try LeGradRun(tower: tower, shape: shape, text: text, layers: layers) }
     let result = try run.explain(pixels)
     lastRun.withLock { $0 = (key, run) }
     return result

@@ -40,19 +40,14 @@ public final class Explainer: Sendable {
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) throws(LeGradError) {
     try options.device.check()
+    let backend: CPUBackend
     do {
-      let precision = options.precision ?? CPUBackend.fastestPrecision
-      let backend = try CPUBackend(precision: precision, threads: options.threads)
-      try self.init(
-        model, options: options, backend: backend, variant: backend.instructionSet.rawValue,
-        reason: options.device.reason)
-    } catch let error as BackendError {
-      throw LeGradError(error)
-    } catch let error as LeGradError {
-      throw error
-    } catch {
-      throw LeGradError(.device, "\(error)")
-    }
+      backend = try CPUBackend(
+        precision: options.precision ?? CPUBackend.fastestPrecision, threads: options.threads)
+    } catch { throw LeGradError(error) }
+    try self.init(
+      model, options: options, backend: backend, variant: backend.instructionSet.rawValue,
+      reason: options.device.reason)
   }
 
   /// Loads the vision tower onto a backend of the caller's.
@@ -86,19 +81,14 @@ public final class Explainer: Sendable {
     }
     let tokenizer = try model.tokenizer()
     let ids = prompts.map { tokenizer.encode($0, contextLength: text.contextLength) }
+    let rows: [Float]
     do {
-      let rows = try engine.encode(ids, source: model.source, configuration: text)
-      guard rows.allSatisfy(\.isFinite) else {
-        throw LeGradError(.numerical, "the text tower produced values that are not finite; try --precision f32")
-      }
-      return TextEmbeddings(prompts: prompts, width: model.configuration.embeddingWidth, unitRows: rows)
-    } catch let error as ModelError {
-      throw LeGradError(error)
-    } catch let error as LeGradError {
-      throw error
-    } catch {
-      throw LeGradError(.device, "\(error)")
+      rows = try engine.encode(ids, source: model.source, configuration: text)
+    } catch { throw LeGradError(error) }
+    guard rows.allSatisfy(\.isFinite) else {
+      throw LeGradError(.numerical, "the text tower produced values that are not finite; try --precision f32")
     }
+    return TextEmbeddings(prompts: prompts, width: model.configuration.embeddingWidth, unitRows: rows)
   }
 
   /// Explains images of one size in one batch; each gets the bits that it would get alone.
@@ -110,7 +100,8 @@ public final class Explainer: Sendable {
     guard images.allSatisfy({ $0.height == first.height && $0.width == first.width }) else {
       throw LeGradError(.usage, "a batch needs images of one size; explain other sizes in a call of their own")
     }
-    if let text, text.width != model.configuration.embeddingWidth {
+    let text = text ?? TextEmbeddings(prompts: [], width: model.configuration.embeddingWidth, unitRows: [])
+    guard text.width == model.configuration.embeddingWidth else {
       throw LeGradError(
         .input,
         "text embeddings have \(text.width) columns, \(model.name) has \(model.configuration.embeddingWidth); "
@@ -123,12 +114,11 @@ public final class Explainer: Sendable {
     let pixels = images.count == 1 ? first.pixels : images.flatMap(\.pixels)
     let batch: BatchRelevance
     do {
-      batch = try engine.explain(pixels.span, shape: shape, text: text?.values ?? [], layers: blocks)
+      batch = try engine.explain(pixels.span, shape: shape, text: text.values, layers: blocks)
     } catch { throw LeGradError(error) }
-    let named = text ?? TextEmbeddings(prompts: [], width: model.configuration.embeddingWidth, unitRows: [])
     let explanations = images.indices.map {
       Explanation(
-        batch, image: $0, layers: blocks, text: named, inputHeight: first.height, inputWidth: first.width)
+        batch, image: $0, layers: blocks, text: text, inputHeight: first.height, inputWidth: first.width)
     }
     guard explanations.allSatisfy(\.isFinite) else {
       throw LeGradError(

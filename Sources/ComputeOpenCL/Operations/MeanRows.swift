@@ -1,0 +1,7 @@
+public import Compute
+
+extension OpenCLBackend {
+  public func meanRows(_ operation: MeanRows<OpenCLBuffer>) throws(BackendError) {
+    throw BackendError(.unsupported, operation: "meanRows", "there is no kernel")
+  }
+}
