@@ -54,7 +54,8 @@ static inline void store_up_to(__global float *to, vfloat value, uint count) {
   for (uint i = 0; i < count; i++) to[i] = values[i];
 }
 
-// Elementwise kernels: a work-item computes SPAN elements of a row. Dimension 0 is the span, dimension 1 the row.
+// Elementwise kernels: a work-item computes SPAN elements of a row. Dimension 0 is the span; dimension 1 is the row, of
+// which there may be more than a device takes work-items there.
 #ifndef SPAN
 #if LANES == 16
 #define SPAN 2048
@@ -62,6 +63,7 @@ static inline void store_up_to(__global float *to, vfloat value, uint count) {
 #define SPAN 1
 #endif
 #endif
+#define EACH_ROW(row, rows) for (uint row = get_global_id(1); row < (rows); row += get_global_size(1))
 
 static inline uint span_begin(void) { return (uint)get_global_id(0) * SPAN; }
 static inline uint span_end(uint columns) { return min(columns, span_begin() + SPAN); }

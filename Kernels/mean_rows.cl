@@ -1,39 +1,36 @@
 // output[g] = the mean of input rows g · rows_per_group …, added in ascending order (Compute/Operations/MeanRows.swift).
 //
-// A work-item per VECTORS · LANES columns of a group: dimension 0 is the columns, dimension 1 the group. It goes down
-// the rows with its sums in registers:
+// A work-item per SPAN columns of a group, which goes down the rows with its sums in registers:
 //
-//            ┌ VECTORS · LANES ┐
-//   row 0    ■ ■ ■ ■ · · · ·             a processor reads whole cache lines in a row before it goes
-//   row 1    ■ ■ ■ ■ · · · ·             to the next, which may be 32 KiB away; on a GPU the neighbour
-//    ↓                                   takes the next column
-#ifndef VECTORS
-#if LANES == 16
-#define VECTORS 8
-#else
-#define VECTORS 1
-#endif
-#endif
+//            ┌── SPAN ──┐
+//   row 0    ■ ■ ■ ■ ■ ■ · · ·           one column on a GPU, where the neighbour takes the next; on a processor several
+//   row 1    ■ ■ ■ ■ ■ ■ · · ·           cache lines, before the next row, which may lie 32 KiB further
+//    ↓
+
+#define VECTORS (SPAN / LANES)
+
+static void mean_of_columns(
+    __global const float *x, uint stride, uint rows, __global float *y, uint column, uint count) {
+  vfloat sum = (vfloat)(0.0f);
+  for (uint row = 0; row < rows; row++) sum += load_up_to(x + (ulong)row * stride + column, count);
+  store_up_to(y + column, sum / (float)rows, count);
+}
 
 __kernel void mean_rows(
     INPUT(input), OUTPUT(output), const uint rows_per_group, const uint groups, const uint columns) {
-  const uint group = get_global_id(1), begin = get_global_id(0) * (VECTORS * LANES);
-  if (group >= groups || begin >= columns) return;
-  __global const float *x = ROW(input, group * rows_per_group) + begin;
-  __global float *y = ROW(output, group) + begin;
-  const uint count = columns - begin;
-  if (count >= VECTORS * LANES) {
+  const uint begin = span_begin(), end = span_end(columns);
+  EACH_ROW(group, groups) {
+    __global const float *x = ROW(input, group * rows_per_group);
+    __global float *y = ROW(output, group);
+    if (begin + SPAN > columns) {
+      for (uint column = begin; column < end; column += LANES)
+        mean_of_columns(x, input_stride, rows_per_group, y, column, end - column);
+      continue;
+    }
     vfloat sums[VECTORS];
     for (uint v = 0; v < VECTORS; v++) sums[v] = (vfloat)(0.0f);
     for (uint row = 0; row < rows_per_group; row++)
-      for (uint v = 0; v < VECTORS; v++) sums[v] += load(x + (ulong)row * input_stride + v * LANES);
-    for (uint v = 0; v < VECTORS; v++) store(y + v * LANES, sums[v] / (float)rows_per_group);
-    return;
-  }
-  for (uint column = 0; column < count; column += LANES) {
-    vfloat sum = (vfloat)(0.0f);
-    for (uint row = 0; row < rows_per_group; row++)
-      sum += load_up_to(x + (ulong)row * input_stride + column, count - column);
-    store_up_to(y + column, sum / (float)rows_per_group, count - column);
+      for (uint v = 0; v < VECTORS; v++) sums[v] += load(x + (ulong)row * input_stride + begin + v * LANES);
+    for (uint v = 0; v < VECTORS; v++) store(y + begin + v * LANES, sums[v] / (float)rows_per_group);
   }
 }
