@@ -30,7 +30,7 @@ let package = Package(
     .library(
       name: "LeGrad", targets: ["LeGrad", "Compute", "Files", "ImageFiles", "Tokenizers", "VisionTransformer"]),
     // The operations themselves, for the benchmarks, which are a package of their own.
-    .library(name: "LeGradCompute", targets: ["Compute", "ComputeCPU"]),
+    .library(name: "LeGradCompute", targets: ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime"]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
   ],
   dependencies: [
@@ -44,8 +44,20 @@ let package = Package(
     // The CPU backend: threads, packing and scheduling around CSimd.
     room("ComputeCPU", ["Compute", "CSimd"]),
 
-    // Whole files with a limit, mapped files, files that appear whole or not at all; what is wrong with one, in a line.
-    room("Files"),
+    // Finds libOpenCL at run time: a table of its calls, no logic.
+    .target(name: "COpenCL", cSettings: strictC, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+    // The text of Kernels/*.cl, embedded.
+    .target(name: "CKernels", cSettings: strictC),
+    // A Swift type per OpenCL object, and one place where a status becomes an error.
+    room("OpenCLRuntime", ["COpenCL"]),
+    // The OpenCL backend: launchers, kernel library, program cache.
+    room("ComputeOpenCL", ["Compute", "OpenCLRuntime", "CKernels", "Files"]),
+
+    // The inner loop of SHA-256, at the speed of the processor's own instructions.
+    .target(name: "CSHA256", cSettings: strictC),
+    // Whole files with a limit, mapped files, files that appear whole or not at all, their hash; what is wrong with one,
+    // in a line.
+    room("Files", ["CSHA256"]),
     // JSON from strangers: duplicate keys refused, depth and size limited.
     room("StrictJSON"),
     // Each of these knows one format and nothing of models.
@@ -63,10 +75,8 @@ let package = Package(
     room("Tokenizers", ["Files", "StrictJSON", "CUtf8proc", "CZlib"], exclude: ["Scripts"]),
     tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
-    // The hash that identifies weight files, at the speed of the processor's own instructions.
-    .target(name: "CSHA256", cSettings: strictC),
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
-    room("VisionTransformer", ["Compute", "Files", "StrictJSON", "SafeTensors", "CSHA256"]),
+    room("VisionTransformer", ["Compute", "Files", "StrictJSON", "SafeTensors"]),
     // The bundled model and its sample pictures, embedded.
     .target(
       name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
@@ -74,8 +84,8 @@ let package = Package(
     room(
       "LeGrad",
       [
-        "VisionTransformer", "Compute", "ComputeCPU", "Files", "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles",
-        "CDemo",
+        "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "Files", "SafeTensors",
+        "ImageFiles", "Tokenizers", "NpyFiles", "CDemo",
       ]),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
     .executableTarget(
@@ -87,21 +97,25 @@ let package = Package(
       swiftSettings: strict),
 
     // Oracles in Double, seeded random numbers, tolerances, fixtures.
-    .target(name: "TestSupport", dependencies: ["Compute"], path: "Tests/TestSupport", swiftSettings: strict),
-    tests("FilesTests", ["Files"]),
+    .target(
+      name: "TestSupport", dependencies: ["Compute", "ComputeOpenCL", "OpenCLRuntime"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    tests("FilesTests", ["Files", "CSHA256"]),
     tests("StrictJSONTests", ["StrictJSON"]),
     tests("SafeTensorsTests", ["SafeTensors"]),
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["Files", "ImageFiles"]),
-    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors", "CSHA256"]),
+    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
     // The methods and the façade against the float64 reference.
     tests(
       "LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
     // The command, run as a process of its own, and the logic behind it.
     tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles"]),
     // Every operation on every backend of this machine, against the oracle.
-    tests("ComputeConformanceTests", ["Compute", "ComputeCPU"]),
+    tests("ComputeConformanceTests", ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime"]),
+    // What only the OpenCL backend has: embedded kernels, program cache, traffic, failures of the driver.
+    tests("ComputeOpenCLTests", ["Compute", "ComputeOpenCL", "OpenCLRuntime", "CKernels"]),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
   ],

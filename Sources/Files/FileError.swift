@@ -78,7 +78,7 @@ extension FileError {
 }
 
 /// The system's message for the error `code`.
-func systemMessage(_ code: Int32) -> String {
+package func systemMessage(_ code: Int32) -> String {
   guard let message = unsafe strerror(code) else { return "error \(code)" }
   return unsafe String(cString: message)
 }

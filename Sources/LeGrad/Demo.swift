@@ -61,17 +61,13 @@ final class EmbeddedModel: Sendable {
         .input, "no folder for temporary files could be made in \(parent); set TMPDIR to one that can be written")
     }
     folder = unsafe String(cString: made)
-    var files: [String] = []
-    for name in EmbeddedFile.names where name.hasPrefix("model/") {
-      let path = folder + "/" + name.dropFirst("model/".count)
-      do {
-        try AtomicFile.write(EmbeddedFile.bytes(name), to: path)
-      } catch let error as LeGradError {
-        throw error
-      } catch { throw LeGradError(.input, "\(error)") }
-      files.append(path)
+    let names = EmbeddedFile.names.filter { $0.hasPrefix("model/") }
+    // Named before they are written: a failure half-way removes what is there.
+    files = names.map { [folder] in folder + "/" + $0.dropFirst("model/".count) }
+    for (name, path) in zip(names, files) {
+      let bytes = try EmbeddedFile.bytes(name)
+      do { try AtomicFile.write(bytes, to: path) } catch { throw LeGradError(.input, error.description) }
     }
-    self.files = files
   }
 
   deinit {

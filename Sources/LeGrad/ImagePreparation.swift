@@ -56,7 +56,6 @@ extension Explainer {
       pixels: fitted.image.normalised(mean: mean, std: std), height: fitted.image.height, width: fitted.image.width,
       region: fitted.region)
   }
-
 }
 
 extension Model {

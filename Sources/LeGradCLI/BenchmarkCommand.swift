@@ -12,8 +12,8 @@ struct BenchmarkCommand: ParsableCommand {
     discussion: """
       One repetition takes all images from preprocessed pixels to heatmaps, with random pixels and random unit text \
       rows. One repetition warms up and is not counted. gflops counts the arithmetic of the method's formulas; \
-      shareOfPeak divides it by the float32 multiply-adds per second that the same device reaches in registers, and \
-      threads.
+      shareOfPeak divides it by the float32 multiply-adds per second that the same device reaches in registers with \
+      the same threads.
       """)
 
   enum OutputFormat: String, CaseIterable, ExpressibleByArgument {

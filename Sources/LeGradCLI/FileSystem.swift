@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// Questions about paths, and folders to write in.
@@ -21,13 +22,6 @@ enum FileSystem {
   static func entryExists(_ path: String) -> Bool {
     var status = stat()
     return unsafe lstat(path, &status) == 0
-  }
-
-  /// The path with every link followed; nil where it leads nowhere.
-  static func resolved(_ path: String) -> String? {
-    guard let resolved = unsafe realpath(path, nil) else { return nil }
-    defer { unsafe free(resolved) }
-    return unsafe String(cString: resolved)
   }
 
   static func join(_ folder: String, _ name: String) -> String {
@@ -80,11 +74,6 @@ enum FileSystem {
     case .file, .other: unsafe access(path, R_OK) == 0 ? nil : systemMessage(errno)
     }
   }
-
-  static func systemMessage(_ code: Int32) -> String {
-    guard let text = unsafe strerror(code) else { return "error \(code)" }
-    return unsafe String(cString: text)
-  }
 }
 
 /// A text file of prompts, one per line.
@@ -110,23 +99,15 @@ enum PromptsFile {
   }
 
   private static func contents(_ path: String) throws(Failure) -> [UInt8] {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw .badFile("\(path): the prompts file cannot be opened: \(FileSystem.systemMessage(errno)); check the path")
-    }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var piece = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = unsafe Glibc.read(descriptor, &piece, piece.count)
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else {
-        throw .badFile("\(path): the prompts file cannot be read: \(FileSystem.systemMessage(errno)); check the path")
-      }
-      if count == 0 { return bytes }
-      bytes += piece[..<count]
-      guard bytes.count <= sizeLimit else {
-        throw .badFile("\(path): prompts file: expected at most \(sizeLimit) bytes, found more; split it")
+    do {
+      return try WholeFile.read(path, limit: sizeLimit, allowingPipes: true)
+    } catch {
+      switch error.kind {
+      case .tooLarge: throw .badFile("\(path): prompts file: expected at most \(sizeLimit) bytes, found more; split it")
+      case .notRegular: throw .badFile("\(path): the prompts file cannot be read: \(error.found); check the path")
+      default:
+        let failure = error.operation == .opening ? "opened" : "read"
+        throw .badFile("\(path): the prompts file cannot be \(failure): \(error.found); check the path")
       }
     }
   }

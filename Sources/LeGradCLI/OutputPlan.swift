@@ -1,3 +1,5 @@
+import Files
+
 /// Which files a run writes, checked against each other, the inputs and the folder before any work.
 struct OutputPlan: Sendable {
   enum Format: String, CaseIterable, Sendable {
@@ -7,7 +9,6 @@ struct OutputPlan: Sendable {
   /// One image and the names of its files, which lie in the plan's folder.
   struct Item: Sendable {
     let image: String
-    let stem: String
     let files: Files
   }
 
@@ -47,7 +48,7 @@ struct OutputPlan: Sendable {
       if let long = files.all.first(where: { $0.utf8.count > Self.nameLimit }) {
         throw .usage("\(image): the output name \(long) is too long; rename the image")
       }
-      items.append(Item(image: image, stem: stem, files: files))
+      items.append(Item(image: image, files: files))
     }
     self.folder = folder
     self.items = items
@@ -84,9 +85,9 @@ struct OutputPlan: Sendable {
         guard overwrite else {
           throw .usage("\(path(name)) exists; give --overwrite to replace it, or another folder with -o")
         }
-        let known = inputs ?? Set(items.compactMap { FileSystem.resolved($0.image) })
+        let known = inputs ?? Set(items.compactMap { FileTree.resolved($0.image) })
         inputs = known
-        if let resolved = FileSystem.resolved(path(name)), known.contains(resolved) {
+        if let resolved = FileTree.resolved(path(name)), known.contains(resolved) {
           throw .usage("\(path(name)) is an input and would be replaced; give another folder with -o")
         }
         if FileSystem.kind(of: path(name)) == .folder {

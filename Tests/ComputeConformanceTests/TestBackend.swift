@@ -1,4 +1,7 @@
 import Compute
+import ComputeOpenCL
+import OpenCLRuntime
+import TestSupport
 import Testing
 
 @testable import ComputeCPU
@@ -8,11 +11,17 @@ enum TestBackend: Sendable, Hashable, CustomTestStringConvertible {
   case cpu(InstructionSet, Precision)
   /// bfloat16 products of pairs, emulated where the instruction set has none: what the best processors do.
   case cpuPairs(InstructionSet)
+  /// The machine's first OpenCL device.
+  case openCL(KernelVariant, Precision)
 
   /// Every backend that this machine can run.
-  static let available: [TestBackend] = CPUBackend.availableInstructionSets.flatMap { instructionSet in
-    Precision.allCases.map { .cpu(instructionSet, $0) } + [.cpuPairs(instructionSet)]
-  }
+  static let available: [TestBackend] =
+    CPUBackend.availableInstructionSets.flatMap { instructionSet in
+      Precision.allCases.map { .cpu(instructionSet, $0) } + [.cpuPairs(instructionSet)]
+    }
+    + (TestDevice.first == nil
+      ? []
+      : KernelVariant.allCases.flatMap { variant in Precision.allCases.map { .openCL(variant, $0) } })
 
   /// Each backend is opened once for the whole run.
   private static let opened: [TestBackend: any Backend] = Dictionary(
@@ -26,13 +35,15 @@ enum TestBackend: Sendable, Hashable, CustomTestStringConvertible {
     return try open(threads: nil)
   }
 
-  /// A backend of its own with so many threads.
+  /// A backend of its own; the CPU's with so many threads.
   func open(threads: Int?) throws -> any Backend {
     switch self {
     case .cpu(let instructionSet, let precision):
       try CPUBackend(precision: precision, threads: threads, instructionSet: instructionSet)
     case .cpuPairs(let instructionSet):
       try CPUBackend(precision: .bf16, threads: threads, instructionSet: instructionSet, multipliesPairs: true)
+    case .openCL(let variant, let precision):
+      try TestDevice.backend(variant, precision)
     }
   }
 
@@ -40,6 +51,7 @@ enum TestBackend: Sendable, Hashable, CustomTestStringConvertible {
     switch self {
     case .cpu(_, let precision): precision
     case .cpuPairs: .bf16
+    case .openCL(_, let precision): precision
     }
   }
 
@@ -47,6 +59,7 @@ enum TestBackend: Sendable, Hashable, CustomTestStringConvertible {
     switch self {
     case .cpu(let instructionSet, let precision): "cpu \(instructionSet) \(precision)"
     case .cpuPairs(let instructionSet): "cpu \(instructionSet) bf16 pairs"
+    case .openCL(let variant, let precision): "opencl \(variant) \(precision)"
     }
   }
 }

@@ -17,6 +17,8 @@ final class LeGradRun<B: Backend>: Sendable {
   private let readOut: ReadOut<B>
   private let tail: Tail<B>
   private let backward: Backward<B>?
+  /// Ranges of prompts that are stacked together.
+  private let passes: [Range<Int>]
 
   /// Prompts are stacked until their rows are as many as this; more would only cost memory.
   private static var stackedRows: Int { 8192 }
@@ -47,7 +49,8 @@ final class LeGradRun<B: Backend>: Sendable {
     activations = try tower.activations(visionSlots, shape: shape, in: workspace)
     readOut = ReadOut(readOutSlots, in: workspace)
     tail = Tail(tailSlots, images: shape.images, in: workspace)
-    backward = backwardSlots.map { Backward($0, promptsPerPass: promptsPerPass, in: workspace) }
+    backward = backwardSlots.map { Backward($0, in: workspace) }
+    passes = stride(from: 0, to: prompts, by: promptsPerPass).map { $0..<min($0 + promptsPerPass, prompts) }
     if let backward { try tower.backend.upload(text.span, to: backward.directions) }
   }
 
@@ -87,7 +90,7 @@ final class LeGradRun<B: Backend>: Sendable {
   private func relevance(
     of weights: TransformerBlock<B>, layer: Int, _ backward: Backward<B>
   ) throws(BackendError) {
-    for pass in passes() {
+    for pass in passes {
       let stack = PromptStack(prompts: pass.count, tokens: shape.tokens)
       let groups = shape.images * pass.count
       let gradients = LocalGradients<B>(backward.gradients, images: shape.images, stack: stack)
@@ -100,14 +103,6 @@ final class LeGradRun<B: Backend>: Sendable {
         AttentionRelevance(
           outputGradient: gradients.attentionOutput, values: activations.block.values,
           heads: weights.shape.heads, stack: stack, relevance: backward.relevance.rows(first..<first + groups)))
-    }
-  }
-
-  /// Ranges of prompts that are stacked together.
-  private func passes() -> [Range<Int>] {
-    guard let backward else { return [] }
-    return stride(from: 0, to: prompts, by: backward.promptsPerPass).map {
-      $0..<min($0 + backward.promptsPerPass, prompts)
     }
   }
 
@@ -134,7 +129,7 @@ final class LeGradRun<B: Backend>: Sendable {
     for image in values.indices {
       values[image].reserveCapacity(layers.count * prompts * shape.grid.count)
       for layer in 0..<layers.count {
-        for pass in passes() {
+        for pass in passes {
           for prompt in 0..<pass.count {
             let row = firstRow(layer: layer, pass: pass) + image * pass.count + prompt
             values[image] += rows[row * shape.tokens + 1..<(row + 1) * shape.tokens]
@@ -207,7 +202,6 @@ private struct Tail<B: Backend>: Sendable {
 
 /// The memory of the backward for the prompts of one pass, and the relevance of all.
 private struct Backward<B: Backend>: Sendable {
-  let promptsPerPass: Int
   let directions: Matrix<B.Buffer>
   let embeddingGradient: Matrix<B.Buffer>
   let gradients: LocalGradients<B>
@@ -231,8 +225,7 @@ private struct Backward<B: Backend>: Sendable {
         shape: tower.blockShape, in: &plan))
   }
 
-  init(_ slots: Slots, promptsPerPass: Int, in workspace: Workspace<B>) {
-    self.promptsPerPass = promptsPerPass
+  init(_ slots: Slots, in workspace: Workspace<B>) {
     directions = workspace[slots.directions]
     embeddingGradient = workspace[slots.embeddingGradient]
     gradients = LocalGradients(slots.gradients, in: workspace)

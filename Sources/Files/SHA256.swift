@@ -1,14 +1,16 @@
 import CSHA256
 
 /// SHA-256 (FIPS 180-4) of bytes that come in pieces.
-struct SHA256 {
+package struct SHA256 {
+  package init() {}
+
   private var state: [UInt32] = [
     0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
   ]
   private var pending: [UInt8] = []
   private var byteCount: UInt64 = 0
 
-  mutating func update(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     byteCount += UInt64(bytes.count)
     var start = 0
     if !pending.isEmpty {
@@ -24,7 +26,7 @@ struct SHA256 {
   }
 
   /// The hash in lower-case hexadecimal.
-  consuming func finish() -> String {
+  package consuming func finish() -> String {
     let bits = byteCount * 8
     var tail = pending + [0x80]
     tail += [UInt8](repeating: 0, count: (120 - tail.count % 64) % 64)

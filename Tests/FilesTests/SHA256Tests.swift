@@ -1,9 +1,9 @@
 import CSHA256
 import Testing
 
-@testable import VisionTransformer
+@testable import Files
 
-struct CheckpointHashTests {
+struct SHA256Tests {
   /// Hashes of the bytes `(7 i + 3) mod 256`, around every boundary of blocks and padding.
   static let vectors: [(Int, String)] = [
     (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
@@ -44,11 +44,5 @@ struct CheckpointHashTests {
     unsafe legrad_sha256_compress(&state, bytes, blocks)
     unsafe legrad_sha256_compress_portable(&portable, bytes, blocks)
     #expect(state == portable)
-  }
-
-  @Test func nearestNamesAreFound() {
-    #expect(nearestName(to: "visual.proj", among: ["visual.prob", "text_projection", "proj"]) == "visual.prob")
-    #expect(nearestName(to: "a", among: []) == nil)
-    #expect(nearestName(to: "", among: ["ab", "c"]) == "c")
   }
 }

@@ -1,0 +1,33 @@
+#include "COpenCL.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+
+static const char *const names[] = {
+#define NAME(name) #name,
+    LEGRAD_OPENCL_CALLS(NAME)
+#undef NAME
+};
+
+static const char *const loaders[] = {
+#ifdef __APPLE__
+    "/System/Library/Frameworks/OpenCL.framework/OpenCL",
+#else
+    "libOpenCL.so.1",
+    "libOpenCL.so",
+#endif
+};
+
+const char *legrad_opencl_open(struct legrad_opencl *table) {
+  void *loader = NULL;
+  for (size_t i = 0; !loader && i < sizeof loaders / sizeof *loaders; i++) loader = dlopen(loaders[i], RTLD_NOW);
+  if (!loader) return "no OpenCL loader (libOpenCL.so.1) was found";
+  // The table is nothing but pointers to functions, in the order of the names.
+  _Static_assert(sizeof *table == sizeof names, "a name per field");
+  void **fields = (void **)table;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    fields[i] = dlsym(loader, names[i]);
+    if (!fields[i]) return "the OpenCL loader is older than OpenCL 1.2";
+  }
+  return NULL;
+}

@@ -1,0 +1,40 @@
+/// A kernel function, the file it is in, and the macros that it is built with.
+struct KernelIdentifier: Hashable, Sendable {
+  /// The file in `Kernels/`, without `.cl`.
+  let file: String
+  let function: String
+  /// In the order of their names, so that equal sets are equal text.
+  private let defines: [Define]
+
+  private struct Define: Hashable {
+    let name: String
+    let value: Int
+  }
+
+  /// An operation's kernel in a file of one variant: `layer_norm.cl` or `layer_norm_cpu.cl`.
+  /// - Parameter function: the operation's name where nil.
+  init(_ operation: String, function: String? = nil, _ variant: KernelVariant, _ defines: [String: Int] = [:]) {
+    var defines = defines
+    if variant == .cpu { defines["LANES"] = 16 }
+    self.init(
+      file: variant == .cpu ? operation + "_cpu" : operation, function: function ?? operation, defines: defines)
+  }
+
+  /// An operation's kernel in the one file of all variants.
+  init(_ operation: String, function: String? = nil, lanes: Int = 1, _ defines: [String: Int] = [:]) {
+    var defines = defines
+    if lanes != 1 { defines["LANES"] = lanes }
+    self.init(file: operation, function: function ?? operation, defines: defines)
+  }
+
+  private init(file: String, function: String, defines: [String: Int]) {
+    self.file = file
+    self.function = function
+    self.defines = defines.sorted { $0.key < $1.key }.map { Define(name: $0.key, value: $0.value) }
+  }
+
+  /// The compiler's options.
+  var options: String {
+    (["-cl-std=CL1.2"] + defines.map { "-D\($0.name)=\($0.value)" }).joined(separator: " ")
+  }
+}

@@ -1,0 +1,82 @@
+import CKernels
+import Files
+import OpenCLRuntime
+import Synchronization
+
+/// The kernels of one context, each built when it is first asked for.
+final class KernelLibrary: Sendable {
+  let context: OpenCLContext
+  private let cache: ProgramCache?
+  private let built = Mutex(Built())
+
+  private struct Built {
+    /// By file and options.
+    var programs: [String: OpenCLProgram] = [:]
+    var kernels: [KernelIdentifier: OpenCLKernel] = [:]
+  }
+
+  init(_ context: OpenCLContext) {
+    self.context = context
+    cache = Environment.cacheFolder.map { ProgramCache(folder: $0, device: context.device) }
+  }
+
+  /// The kernel, built now if it has not been before.
+  func kernel(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLKernel {
+    try built.withLock { built throws(OpenCLError) in
+      if let kernel = built.kernels[identifier] { return kernel }
+      let key = identifier.file + " " + identifier.options
+      let program: OpenCLProgram
+      if let known = built.programs[key] {
+        program = known
+      } else {
+        program = try build(identifier)
+        built.programs[key] = program
+      }
+      let kernel = try OpenCLKernel(program, name: identifier.function)
+      built.kernels[identifier] = kernel
+      return kernel
+    }
+  }
+
+  private func build(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLProgram {
+    let sources = try Self.sources(of: identifier.file)
+    if let cache, let program = cache.program(context, sources: sources, options: identifier.options) {
+      return program
+    }
+    let program = try OpenCLProgram(context, sources: sources, options: identifier.options)
+    cache?.keep(program, sources: sources, options: identifier.options)
+    return program
+  }
+
+  /// The pieces of a program. `#line` makes the compiler's messages name the file and the line in it.
+  private static func sources(of file: String) throws(OpenCLError) -> [String] {
+    [
+      "#line 1 \"common.cl\"\n", try text(of: "common.cl"), "\n#line 1 \"\(file).cl\"\n",
+      try text(of: file + ".cl"),
+    ]
+  }
+
+  private static func text(of name: String) throws(OpenCLError) -> String {
+    if let folder = Environment.kernelFolder {
+      do {
+        return String(decoding: try WholeFile.read(folder + "/" + name, limit: 1 << 20), as: UTF8.self)
+      } catch {
+        throw OpenCLError(call: "LEGRAD_KERNELS", status: .success, detail: error.description)
+      }
+    }
+    guard let text = embedded[name] else {
+      preconditionFailure("\(name) is not in Sources/CKernels/kernels.c")
+    }
+    return text
+  }
+
+  /// The embedded files by name.
+  static let embedded: [String: String] = {
+    var files: [String: String] = [:]
+    for index in 0..<legrad_kernel_file_count() {
+      let file = unsafe legrad_kernel_file_at(index)
+      unsafe files[String(cString: file.name)] = unsafe String(cString: file.text)
+    }
+    return files
+  }()
+}

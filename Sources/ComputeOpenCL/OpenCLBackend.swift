@@ -1,0 +1,121 @@
+public import Compute
+public import OpenCLRuntime
+import Synchronization
+
+/// The operations on an OpenCL device.
+///
+/// Operations are enqueued on one in-order queue and have not run when they return; `download` and `synchronize`
+/// wait. They may be called from several tasks: one is enqueued at a time. The same device, driver and build give the
+/// same bits.
+public final class OpenCLBackend: Backend {
+  public typealias Buffer = OpenCLBuffer
+  public typealias Weight = OpenCLWeight
+
+  public struct Options: Sendable {
+    /// Which kernels to run; the faster of those that compute right on the device if nil.
+    public var variant: KernelVariant?
+    /// Bytes of device memory to use at most; all that the device has if nil.
+    public var memoryLimit: Int?
+    /// Whether weights that have a group stay in host memory and go to the device when they are used, for models that
+    /// exceed the device. The results are the same bits.
+    public var streamsWeights = false
+    /// Whether device time is kept per kernel. Launches get slower.
+    public var profiles = false
+
+    public init() {}
+  }
+
+  public let device: OpenCLDevice
+  public let precision: Precision
+  public let variant: KernelVariant
+  public let streamsWeights: Bool
+  let memory: DeviceMemory
+  let registry = WeightRegistry()
+  private let stream: Mutex<CommandStream>
+  private let counters = Mutex(Traffic())
+
+  /// - Throws: `unavailable` where the device cannot be used, with the driver's own words.
+  public init(
+    _ device: OpenCLDevice, precision: Precision = .f32, options: Options = Options()
+  ) throws(BackendError) {
+    self.device = device
+    self.precision = precision
+    if let variant = options.variant {
+      self.variant = variant
+    } else {
+      variant = try VariantSelection.choose(for: device)
+    }
+    do {
+      let context = try OpenCLContext(device)
+      let memory = DeviceMemory(context, limit: options.memoryLimit)
+      let queue = try OpenCLQueue(context, profiles: options.profiles)
+      let streaming =
+        options.streamsWeights ? try WeightStreaming(compute: queue, memory: memory, registry: registry) : nil
+      let stream = CommandStream(queue, library: KernelLibrary(context), memory: memory, streaming: streaming)
+      self.memory = memory
+      streamsWeights = options.streamsWeights
+      self.stream = Mutex(stream)
+    } catch {
+      throw BackendError(.unavailable, operation: "OpenCLBackend", "\(device.name): \(error)")
+    }
+  }
+
+  public var deviceDescription: String {
+    "\(device.name), OpenCL \(variant.rawValue), \(device.platform) \(device.driver)"
+  }
+
+  public var traffic: Traffic {
+    var traffic = counters.withLock { $0 }
+    stream.withLock { stream in
+      traffic.streamedBytes = stream.streamedBytes
+      traffic.waits = stream.waits
+      traffic.launches = stream.launches
+    }
+    return traffic
+  }
+
+  public var peakBytes: Int? { memory.peak }
+
+  /// Device time by kernel, where the backend was asked to keep it.
+  public var profile: [String: KernelTime] { stream.withLock { $0.profile } }
+
+  func count(_ change: (inout Traffic) -> Void) { counters.withLock { change(&$0) } }
+
+  /// Enqueues one operation alone.
+  func perform<Result>(
+    _ operation: String, _ body: (CommandStream) throws(OpenCLError) -> Result
+  ) throws(BackendError) -> Result {
+    do {
+      return try stream.withLock { stream throws(OpenCLError) in
+        let result = try body(stream)
+        if Environment.waitsAfterEveryOperation { try stream.finish() }
+        return result
+      }
+    } catch { throw BackendError(error, operation: operation, device: device) }
+  }
+
+  public func synchronize() throws(BackendError) {
+    try perform("synchronize") { stream throws(OpenCLError) in try stream.finish() }
+  }
+}
+
+extension BackendError {
+  init(_ error: OpenCLError, operation: String, device: OpenCLDevice, bytesNeeded: Int? = nil) {
+    let code: Code
+    var advice = ""
+    switch error.status {
+    case let status where status.isLackOfMemory:
+      code = .outOfMemory
+      advice = "; explain fewer images at once, or raise --memory-limit"
+    case .buildProgramFailure:
+      code = .unavailable
+      advice = "; try --kernel-variant, or --device cpu"
+    default:
+      code = .launchFailed
+      advice = "; the failure is at this operation or before it, LEGRAD_SYNC=1 tells; try --device cpu"
+    }
+    self.init(
+      code, operation: operation, "\(device.name): \(error)\(advice)",
+      bytesNeeded: bytesNeeded)
+  }
+}

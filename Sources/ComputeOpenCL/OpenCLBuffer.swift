@@ -1,0 +1,81 @@
+import Compute
+import OpenCLRuntime
+import Synchronization
+
+/// Device memory that holds a matrix of the OpenCL backend.
+public final class OpenCLBuffer: Sendable {
+  let memory: OpenCLMemory
+  private let pool: DeviceMemory
+
+  init(floats: Int, in pool: DeviceMemory) throws(OpenCLError) {
+    let (bytes, overflow) = floats.multipliedReportingOverflow(by: MemoryLayout<Float>.size)
+    memory = try pool.allocate(overflow ? Int.max : bytes)
+    self.pool = pool
+  }
+
+  deinit { pool.released(memory.bytes) }
+
+  /// Floats that fit.
+  var count: Int { memory.bytes / MemoryLayout<Float>.size }
+}
+
+/// The memory of one device: what is allocated, and how much may be.
+final class DeviceMemory: Sendable {
+  let context: OpenCLContext
+  /// Bytes that may be allocated at once.
+  let limit: Int
+  private let usage = Mutex(Usage())
+
+  struct Usage: Sendable {
+    var bytes = 0
+    var peak = 0
+  }
+
+  /// - Parameter limit: the device's own memory where nil or larger.
+  init(_ context: OpenCLContext, limit: Int?) {
+    self.context = context
+    self.limit = min(limit ?? Int.max, context.device.memory)
+  }
+
+  var bytes: Int { usage.withLock { $0.bytes } }
+  var peak: Int { usage.withLock { $0.peak } }
+
+  /// Memory to be reported with `released` when it is freed.
+  func allocate(_ bytes: Int) throws(OpenCLError) -> OpenCLMemory {
+    let device = context.device
+    guard bytes <= device.largestBuffer else {
+      throw OpenCLError(
+        call: "clCreateBuffer", status: .invalidBufferSize,
+        detail: "\(bytes) bytes exceed the \(device.largestBuffer) of the largest buffer on \(device.name)")
+    }
+    try usage.withLock { usage throws(OpenCLError) in
+      guard bytes <= limit - usage.bytes else {
+        throw OpenCLError(
+          call: "clCreateBuffer", status: .memoryObjectAllocationFailure,
+          detail: "\(bytes) bytes beside \(usage.bytes) exceed the limit of \(limit) on \(device.name)")
+      }
+      usage.bytes += bytes
+      usage.peak = max(usage.peak, usage.bytes)
+    }
+    do {
+      return try OpenCLMemory(context, bytes: bytes)
+    } catch {
+      released(bytes)
+      throw error
+    }
+  }
+
+  func released(_ bytes: Int) { usage.withLock { $0.bytes -= bytes } }
+}
+
+extension Matrix<OpenCLBuffer> {
+  /// The whole view as bytes of its buffer, after checking that it lies inside.
+  var region: OpenCLRegion {
+    let float = MemoryLayout<Float>.size
+    precondition(
+      offset + (rows - 1) * rowStride + columns <= buffer.count,
+      "a \(shape) view at \(offset) with row stride \(rowStride) exceeds its buffer of \(buffer.count) floats")
+    return OpenCLRegion(
+      buffer.memory, offset: offset * float, rows: rows, rowBytes: columns * float, rowPitch: rowStride * float)
+  }
+}

@@ -1,0 +1,28 @@
+public import Compute
+public import ComputeOpenCL
+import Foundation
+public import OpenCLRuntime
+import Testing
+
+/// The OpenCL device that tests run on: the machine's first.
+///
+/// Without one, tests that need it have no cases, and the one that counts devices fails where
+/// `LEGRAD_REQUIRE_OPENCL=1` says that there must be one.
+public enum TestDevice {
+  public static let first: OpenCLDevice? = try? OpenCLLibrary.system().devices().first { $0.isAvailable }
+
+  public static var isRequired: Bool { ProcessInfo.processInfo.environment["LEGRAD_REQUIRE_OPENCL"] == "1" }
+
+  public struct Missing: Error {}
+
+  /// A backend of its own on the device.
+  public static func backend(
+    _ variant: KernelVariant, _ precision: Precision = .f32, change: (inout OpenCLBackend.Options) -> Void = { _ in }
+  ) throws -> OpenCLBackend {
+    guard let first else { throw Missing() }
+    var options = OpenCLBackend.Options()
+    options.variant = variant
+    change(&options)
+    return try OpenCLBackend(first, precision: precision, options: options)
+  }
+}
