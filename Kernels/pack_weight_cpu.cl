@@ -50,10 +50,10 @@ static inline uint16 overflows(float16 x) {
 }
 
 __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void pack_weight(
-    INPUT(values), __global stored *panels, __global uint *overflow_count, const uint first_row, const uint rows,
-    const uint columns, const uint padded_inputs) {
+    INPUT(values), __global stored *panels, __global uint *overflow_count, const uint rows, const uint columns,
+    const uint padded_inputs) {
   const uint first = get_global_id(0) * TILE_COLUMNS;
-  __global stored *panel = panels + (ulong)(first_row + first) * padded_inputs;
+  __global stored *panel = panels + (ulong)first * padded_inputs;
   uint16 overflowing = (uint16)(0);
   for (uint k = 0; k < padded_inputs; k += 16)
     for (uint c = 0; c < TILE_COLUMNS; c += 16) {

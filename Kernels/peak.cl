@@ -1,27 +1,27 @@
-// What the arithmetic units reach at best (Compute/Backend.swift, measurePeak): multiply-adds whose operands never
-// leave the registers, BURST_SUMS × LANES × rounds of them in a work-item.
+// Multiply-adds that never leave the registers: what a device reaches at best in float32 (Compute/Backend.swift,
+// measurePeak).
+//
+// Each work-item runs CHAINS independent chains of fma on vectors of `vfloat`, `rounds` times. The sums converge to 1
+// whatever the rounds, and are stored so that no compiler leaves the work out.
 
-// Sums that run side by side: as many as hide the latency, and as a processor's registers hold.
-#if LANES == 16
-#define BURST_SUMS 24
-#else
-#define BURST_SUMS 32
+#ifndef CHAINS
+#define CHAINS 16
 #endif
 
-// With `factor` 1/2, x = x / 2 + 1/2 keeps every sum between its start and 1, far from the slow denormal numbers. It
-// comes at run time, and each sum starts elsewhere: the compiler can neither fold nor merge them.
-__kernel void peak(__global float *results, const float factor, const uint rounds) {
-  const uint item = get_global_id(0);
-  const vfloat operand = (vfloat)(factor);
-  vfloat sums[BURST_SUMS];
+__kernel void peak(__global float *results, const uint rounds) {
+  vfloat sums[CHAINS];
 #pragma unroll
-  for (uint i = 0; i < BURST_SUMS; i++) sums[i] = (vfloat)((float)(item + i)) * operand;
-  for (uint round = 0; round < rounds; round++) {
+  for (uint i = 0; i < CHAINS; i++) sums[i] = (vfloat)((float)(get_global_id(0) % 7 + i));
+  const vfloat half_of = (vfloat)(0.5f);
+  for (uint round = 0; round < rounds; round++)
 #pragma unroll
-    for (uint i = 0; i < BURST_SUMS; i++) sums[i] = fma(sums[i], operand, operand);
-  }
-  vfloat total = sums[0];
+    for (uint i = 0; i < CHAINS; i++) sums[i] = fma(sums[i], half_of, half_of);
+  vfloat total = (vfloat)(0.0f);
 #pragma unroll
-  for (uint i = 1; i < BURST_SUMS; i++) total += sums[i];
-  store(results + item * LANES, total);
+  for (uint i = 0; i < CHAINS; i++) total += sums[i];
+#if LANES == 16
+  results[get_global_id(0)] = total.s0 + total.sf;
+#else
+  results[get_global_id(0)] = total;
+#endif
 }

@@ -1,11 +1,120 @@
 public import Compute
+import OpenCLRuntime
 
 extension OpenCLBackend {
   public func matmul(_ operation: Matmul<OpenCLBuffer, OpenCLWeight>) throws(BackendError) {
-    throw BackendError(.unsupported, operation: "matmul", "there is no kernel")
+    let layout = operation.weight.layout
+    let (inner, columns) =
+      operation.side == .outputs ? (layout.inputs, layout.outputs) : (layout.outputs, layout.inputs)
+    precondition(
+      operation.input.columns == inner && operation.output.columns == columns,
+      "matmul: \(operation.input.shape) times a \(layout.outputs)×\(layout.inputs) weight by its \(operation.side) "
+        + "into \(operation.output.shape)")
+    try perform("matmul") { stream throws(OpenCLError) in
+      switch variant {
+      case .portable: try portableMatmul(operation, on: stream)
+      case .cpu: try cpuMatmul(operation, on: stream)
+      }
+    }
   }
 
-  public func measurePeak() throws(BackendError) -> Double {
-    throw BackendError(.unsupported, operation: "measurePeak", "there is no kernel")
+  private func portableMatmul(
+    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
+  ) throws(OpenCLError) {
+    let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
+    let tile = PortableTile.best(rows: output.rows, columns: output.columns, computeUnits: device.computeUnits)
+    let isAligned = input.startsRowsAtQuads && scale?.scales.startsRowsAtQuads ?? true
+    let defines = operation.defines.merging(tile.defines) { $1 }
+      .merging(["ALIGNED": isAligned ? 1 : 0, "SCALED": scale == nil ? 0 : 1]) { $1 }
+    try stream.run(
+      KernelIdentifier("matmul", variant, defines),
+      [.matrix(input), .matrix(scale?.scales ?? input), .memory(try stream.memory(of: operation.weight))]
+        + operation.epilogueMatrices + [
+          .size(output.rows), .size(output.columns), .size(input.columns),
+          .size(operation.weight.layout.paddedInputs), .size(scale?.stack.prompts ?? 1),
+          .size(scale?.stack.tokens ?? 1),
+        ] + operation.epilogueFlags,
+      global: [tile.items * tile.rowTiles(of: output), tile.columnTiles(of: output)], local: [tile.items, 1])
   }
+
+  private func cpuMatmul(
+    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
+  ) throws(OpenCLError) {
+    let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
+    let schedule = CPUProductSchedule(
+      rows: output.rows, columns: output.columns, depth: input.columns, computeUnits: device.computeUnits)
+    let packing = KernelIdentifier("pack_rows", variant, CPUProductSchedule.defines)
+    let product = KernelIdentifier(
+      "matmul", variant, operation.defines.merging(CPUProductSchedule.defines) { $1 })
+    for first in stride(from: 0, to: output.rows, by: schedule.rowsPerPass) {
+      let rows = min(schedule.rowsPerPass, output.rows - first)
+      let tiles = schedule.tiles(of: rows)
+      let packed = try stream.scratch("packed rows", floats: schedule.packedFloats(rows: rows)).buffer.memory
+      let sums = try stream.scratch("tile sums", floats: schedule.sumFloats(rows: rows)).buffer.memory
+      try stream.run(
+        packing,
+        [
+          .matrix(input), .matrix(scale?.scales ?? input), .memory(packed), .size(first), .size(rows),
+          .size(input.columns), .flag(scale != nil), .size(scale?.stack.prompts ?? 1), .size(scale?.stack.tokens ?? 1),
+        ],
+        global: [tiles], local: [1])
+      try stream.run(
+        product,
+        [.memory(packed), .memory(try stream.memory(of: operation.weight))] + operation.epilogueMatrices + [
+          .memory(sums), .size(first), .size(rows), .size(output.columns), .size(input.columns),
+          .size(operation.weight.layout.paddedInputs), .size(schedule.tilesPerItem),
+        ] + operation.epilogueFlags,
+        global: [(tiles + schedule.tilesPerItem - 1) / schedule.tilesPerItem, schedule.panels], local: [1, 1])
+    }
+  }
+
+  /// The best of some bursts of multiply-adds in registers.
+  public func measurePeak() throws(BackendError) -> Double {
+    let (lanes, chains) = variant == .cpu ? (16, 16) : (1, 16)
+    // Enough items to fill a GPU, few enough that a processor's launch is no cost.
+    let (items, group) = variant == .cpu ? (4 * device.computeUnits, 1) : (device.computeUnits * 2048, 128)
+    let results = try makeMatrix(rows: 1, columns: items)
+    var best = 0.0
+    var rounds = 1 << 10
+    for _ in 0..<40 {
+      let start = ContinuousClock.now
+      try perform("measurePeak") { stream throws(OpenCLError) in
+        try stream.run(
+          KernelIdentifier("peak", lanes: lanes, ["CHAINS": chains]),
+          [.memory(results.buffer.memory), .size(rounds)], global: [items], local: [group])
+        try stream.finish()
+      }
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      best = max(best, 2 * Double(items * lanes * chains * rounds) / max(seconds, 1e-9))
+      // Long enough that launching and waiting do not count.
+      if seconds < 5e-3, rounds < 1 << 24 { rounds *= 2 }
+    }
+    return best
+  }
+}
+
+extension Matmul<OpenCLBuffer, OpenCLWeight> {
+  fileprivate var defines: [String: Int] {
+    ["STORAGE": weight.precision.storage, "SIDE_INPUTS": side == .inputs ? 1 : 0]
+  }
+
+  /// Absent matrices are the output, which the kernels then do not touch under that name.
+  fileprivate var epilogueMatrices: [KernelArgument] {
+    [
+      .matrix(epilogue.bias ?? output), .matrix(epilogue.residual ?? output), .matrix(output),
+      .matrix(epilogue.derivative ?? output),
+    ]
+  }
+
+  fileprivate var epilogueFlags: [KernelArgument] {
+    [
+      .flag(epilogue.bias != nil), .activation(epilogue.activation), .flag(epilogue.derivative != nil),
+      .size(epilogue.residual?.rows ?? 0),
+    ]
+  }
+}
+
+extension Matrix<OpenCLBuffer> {
+  /// Whether every row starts at a multiple of four floats of its buffer, which starts at one itself.
+  fileprivate var startsRowsAtQuads: Bool { offset % 4 == 0 && (rowStride % 4 == 0 || rows == 1) }
 }
