@@ -1,15 +1,16 @@
-public import Compute
+import Compute
+
+/// What a check found.
+public enum CheckVerdict: Sendable, Equatable {
+  case good
+  /// What is wrong with the numbers.
+  case wrong(String)
+  /// What the device refused, in its own words.
+  case failed(String)
+}
 
 /// One operation on two backends.
 public struct OperationCheck: Sendable {
-  public enum Verdict: Sendable, Equatable {
-    case good
-    /// What is wrong with the numbers.
-    case wrong(String)
-    /// What the device refused.
-    case failed(BackendError.Code, String)
-  }
-
   /// The operation's name in `Backend`.
   public let operation: String
   /// Sizes and options, for people.
@@ -21,7 +22,7 @@ public struct OperationCheck: Sendable {
   public let referenceSeconds: Double
   /// Nil where there is no result.
   public let seconds: Double?
-  public let verdict: Verdict
+  public let verdict: CheckVerdict
 }
 
 /// Runs the same operations on a backend that is trusted and on one that is not.
@@ -44,7 +45,7 @@ struct OperationComparison<Reference: Backend, Tested: Backend> {
     } catch {
       return OperationCheck(
         operation: sample.operation, detail: sample.detail, error: nil, bound: bound,
-        referenceSeconds: expected.seconds, seconds: nil, verdict: .failed(error.code, error.message))
+        referenceSeconds: expected.seconds, seconds: nil, verdict: .failed(error.message))
     }
   }
 

@@ -1,4 +1,5 @@
 import Compute
+import VisionTransformer
 
 extension SampleSizes {
   var pointwiseSamples: [any OperationSample] {
