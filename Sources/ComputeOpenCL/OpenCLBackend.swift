@@ -40,6 +40,11 @@ public final class OpenCLBackend: Backend {
   ) throws(BackendError) {
     self.device = device
     self.precision = precision
+    if let variant = options.variant {
+      self.variant = variant
+    } else {
+      variant = try VariantSelection.choose(for: device)
+    }
     do {
       let context = try OpenCLContext(device)
       let memory = DeviceMemory(context, limit: options.memoryLimit)
@@ -49,7 +54,6 @@ public final class OpenCLBackend: Backend {
       let stream = CommandStream(queue, library: KernelLibrary(context), memory: memory, streaming: streaming)
       self.memory = memory
       streamsWeights = options.streamsWeights
-      variant = options.variant ?? .portable
       self.stream = Mutex(stream)
     } catch {
       throw BackendError(.unavailable, operation: "OpenCLBackend", "\(device.name): \(error)")
