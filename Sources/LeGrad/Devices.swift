@@ -87,14 +87,16 @@ struct Devices: Sendable {
   init(_ library: () throws(OpenCLError) -> OpenCLLibrary) {
     do throws(OpenCLError) {
       openCL = try library().devices()
-      problem = openCL.isEmpty ? "OpenCL has no driver here (Debian: pocl-opencl-icd, or the vendor's)" : nil
+      problem = openCL.isEmpty ? "OpenCL has no driver here (Debian: \(Self.drivers))" : nil
     } catch {
       openCL = []
       problem =
         error.call == "dlopen"
-        ? "\(error.detail) (Debian: ocl-icd-libopencl1, and a driver)" : "OpenCL failed: \(error)"
+        ? "\(error.detail) (Debian: ocl-icd-libopencl1, and \(Self.drivers))" : "OpenCL failed: \(error)"
     }
   }
+
+  private static let drivers = "a driver such as pocl-opencl-icd or the vendor's"
 
   /// Looked for each time: what a driver answers is not kept here.
   static func found() -> Devices { Devices { () throws(OpenCLError) in try OpenCLLibrary.system() } }

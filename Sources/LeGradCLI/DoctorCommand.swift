@@ -26,7 +26,7 @@ struct DoctorCommand: ParsableCommand {
     var stream = JSONArrayStream()
     var status = ExitStatus.success
     for (device, variant) in try patients() {
-      let check = try DeviceCheck(device, variant: variant, options: options)
+      let check = try DeviceCheck(device, variant: variant, options: options(for: device))
       let report = DoctorReport(check)
       if json { stream.append(report) } else { Terminal.out(report.text + "\n") }
       if let diagnosis = report.diagnosis { Terminal.error(diagnosis) }
@@ -53,11 +53,11 @@ struct DoctorCommand: ParsableCommand {
     }
   }
 
-  private var options: DeviceCheck.Options {
+  private func options(for device: DeviceSummary) -> DeviceCheck.Options {
     var options = DeviceCheck.Options()
     options.threads = computing.threads
     options.memoryLimit = computing.memoryLimit?.bytes
-    options.precision = Precision(rawValue: computing.precision.rawValue) ?? .f32
+    options.precision = Precision(rawValue: computing.precision.rawValue) ?? device.fastestPrecision
     return options
   }
 }
@@ -112,7 +112,7 @@ struct DoctorReport: Codable, Sendable {
     explanation = check.explanation.map {
       Operation(
         operation: "explanation", detail: "\($0.picture) prompts \($0.prompts)", error: $0.disagreement?.error,
-        bound: $0.disagreement?.bound ?? 0, referenceSeconds: $0.referenceSeconds, seconds: $0.seconds,
+        bound: $0.bound, referenceSeconds: $0.referenceSeconds, seconds: $0.seconds,
         problem: $0.verdict.text)
     }
   }
@@ -121,39 +121,39 @@ struct DoctorReport: Codable, Sendable {
   private var faults: [Operation] { checks.filter { $0.problem != nil } }
 
   private var name: String {
-    "[\(device.index)] \(device.backend) \(device.kind): \(device.name)" + (variant.isEmpty ? "" : ", \(variant)")
+    let kernels = device.backend == "native" || variant.isEmpty ? "" : ", \(variant) kernels"
+    return "[\(device.index)] \(device.backend) \(device.kind): \(device.name)\(kernels)"
   }
 
   /// What is wrong and what to do, in one line; nil where all is good.
   var diagnosis: String? {
-    if let problem { return "\(name) cannot be used: \(problem)" }
+    if let problem { return "\(name): cannot be used: \(problem)" }
     guard let first = faults.first, let problem = first.problem else { return nil }
     let count = "\(faults.count) of \(checks.count) checks failed, first \(first.operation) \(first.detail): \(problem)"
+    guard verdict == "wrong" else { return "\(name): cannot be used: \(count)" }
     let advice =
       device.backend == "native"
       ? "set LEGRAD_CPU_ISA=portable and report this"
       : "use --device cpu, another --kernel-variant or a newer driver"
-    return verdict == "wrong"
-      ? "\(name) computes wrong numbers: \(count); \(advice)" : "\(name) cannot be used: \(count)"
+    return "\(name): computes wrong numbers: \(count); \(advice)"
   }
 
   /// A table for people.
   var text: String {
     let heading = Terminal.heading(name.printable)
-    guard problem == nil else { return "\(heading)\n  cannot be used: \(problem?.printable ?? "")" }
+    guard problem == nil else { return "\(heading)\n  cannot be used" }
     var table = TextTable(["operation", "sizes", "error", "bound", "reference ms", "ms", ""])
     for check in checks {
       table.append([
         check.operation, check.detail, check.error?.scientific(digits: 2) ?? "-", check.bound.scientific(digits: 1),
         (check.referenceSeconds * 1e3).decimal(places: 4), (check.seconds.map { $0 * 1e3 })?.decimal(places: 4) ?? "-",
-        check.problem?.printable ?? "",
+        check.problem == nil ? "" : check.error == nil ? "FAILED" : "WRONG",
       ])
     }
     let summary =
       faults.isEmpty ? "all \(checks.count) checks are good" : "\(faults.count) of \(checks.count) checks failed"
-    return
-      ([heading, "  compared with \(reference.printable)"] + table.lines(indent: 2).map { $0.trimmingEnd() }
-      + ["  \(summary)"]).joined(separator: "\n")
+    let lines = table.lines(indent: 2).map { $0.trimmingEnd() }
+    return ([heading, "  compared with \(reference.printable)"] + lines + ["  \(summary)"]).joined(separator: "\n")
   }
 }
 

@@ -26,8 +26,10 @@ extension KernelVariant: ExpressibleByArgument {}
 struct DeviceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Where to compute: auto (the first OpenCL GPU, else the CPU), cpu, gpu, opencl (the first of any kind), or an \
-      index or part of a name from 'legrad devices'.",
+      """
+      Where to compute: auto (the first OpenCL GPU, else the CPU), cpu, gpu, opencl (the first of any kind), or an \
+      index or part of a name from 'legrad devices'.
+      """,
       valueName: "device"))
   var device = "auto"
 

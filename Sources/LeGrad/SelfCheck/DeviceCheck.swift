@@ -60,9 +60,10 @@ public struct DeviceCheck: Sendable {
 
   /// Every operation of `Backend` on two backends, in a model's sizes for two images and two prompts.
   static func operations(
-    of model: Model, reference: some Backend, tested: some Backend
+    of model: Model, reference: some Backend, tested: some Backend,
+    timer: OperationTimer = OperationTimer(repetitions: 3)
   ) throws(LeGradError) -> [OperationCheck] {
-    let comparison = OperationComparison(reference: reference, tested: tested)
+    let comparison = OperationComparison(reference: reference, tested: tested, timer: timer)
     var checks: [OperationCheck] = []
     for sample in SampleSizes(model.configuration, images: 2, prompts: 2).everyOperation {
       do { checks.append(try comparison.check(sample)) } catch { throw LeGradError(error) }
@@ -95,15 +96,6 @@ public struct DeviceCheck: Sendable {
 }
 
 extension DeviceCheck {
-  /// Everything that is not good, in one line each.
-  public var faults: [String] {
-    var faults = operations.compactMap { check -> String? in
-      check.verdict.text.map { "\(check.operation) \(check.detail): \($0)" }
-    }
-    if let text = explanation?.verdict.text { faults.append("explanation: \(text)") }
-    return faults
-  }
-
   /// Whether some numbers are wrong.
   public var isWrong: Bool { verdicts.contains { if case .wrong = $0 { true } else { false } } }
 

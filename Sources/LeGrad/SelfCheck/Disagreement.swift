@@ -16,6 +16,21 @@ public struct Disagreement: Sendable, Equatable {
   public let bound: Double
 
   public var isTolerable: Bool { error <= bound }
+
+  init(_ measure: Measure, error: Double, precision: Precision) {
+    self.measure = measure
+    self.error = error
+    bound = Self.bound(precision)
+  }
+
+  /// The largest error that a precision allows.
+  static func bound(_ precision: Precision) -> Double {
+    switch precision {
+    case .f32: 1e-4
+    case .f16: 3e-3
+    case .bf16: 2e-2
+    }
+  }
 }
 
 extension Explanation {
@@ -25,17 +40,15 @@ extension Explanation {
     precondition(
       reference.relevance.count == relevance.count && reference.inputHeight == inputHeight
         && reference.inputWidth == inputWidth, "explanations of different shapes")
-    switch precision {
-    case .f32:
-      return Disagreement(measure: .relevance, error: relativeError(relevance, reference.relevance), bound: 1e-4)
-    case .f16, .bf16:
-      let error = (0..<prompts).reduce(0.0) { largest, prompt in
-        let (mine, theirs) = (heatmap(prompt: prompt), reference.heatmap(prompt: prompt))
-        let error = zip(mine.values, theirs.values).reduce(0.0) { max($0, abs(Double($1.0) - Double($1.1))) }
-        return max(largest, error)
-      }
-      return Disagreement(measure: .heatmap, error: error, bound: precision == .f16 ? 3e-3 : 2e-2)
+    guard precision != .f32 else {
+      return Disagreement(
+        .relevance, error: relativeError(relevance, reference.relevance), precision: precision)
     }
+    let error = (0..<prompts).reduce(0.0) { largest, prompt in
+      let (mine, theirs) = (heatmap(prompt: prompt).values, reference.heatmap(prompt: prompt).values)
+      return zip(mine, theirs).reduce(largest) { max($0, abs(Double($1.0) - Double($1.1))) }
+    }
+    return Disagreement(.heatmap, error: error, precision: precision)
   }
 
   /// The largest difference as a share of the largest expected magnitude.

@@ -7,6 +7,8 @@ public struct ExplanationCheck: Sendable {
   public let prompts: Int
   /// Nil where there is no result.
   public let disagreement: Disagreement?
+  /// The largest error that it may have.
+  public let bound: Double
   public let referenceSeconds: Double
   /// Nil where there is no result.
   public let seconds: Double?
@@ -25,6 +27,7 @@ public struct ExplanationCheck: Sendable {
     prompts = picture.prompts.count
     let expected = try Self.run(model, picture, on: reference)
     referenceSeconds = expected.seconds
+    bound = Disagreement.bound(tested.precision)
     do throws(LeGradError) {
       let actual = try Self.run(model, picture, on: tested)
       let disagreement = actual.explanation.disagreement(with: expected.explanation, precision: tested.precision)

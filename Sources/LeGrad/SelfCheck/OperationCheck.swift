@@ -29,13 +29,20 @@ public struct OperationCheck: Sendable {
 struct OperationComparison<Reference: Backend, Tested: Backend> {
   let reference: Reference
   let tested: Tested
+  let timer: OperationTimer
+
+  init(reference: Reference, tested: Tested, timer: OperationTimer = OperationTimer(repetitions: 3)) {
+    self.reference = reference
+    self.tested = tested
+    self.timer = timer
+  }
 
   /// - Throws: what the reference refuses.
   func check(_ sample: some OperationSample) throws(BackendError) -> OperationCheck {
-    let expected = try Self.run(sample, on: reference)
+    let expected = try run(sample, on: reference)
     let bound = sample.isProduct ? OperationError.bound(tested.precision) : OperationError.bound(.f32)
     do throws(BackendError) {
-      let actual = try Self.run(sample, on: tested)
+      let actual = try run(sample, on: tested)
       let error = OperationError(actual.results, expected.results)
       return OperationCheck(
         operation: sample.operation, detail: sample.detail, error: error.meanSquare, bound: bound,
@@ -56,12 +63,12 @@ struct OperationComparison<Reference: Backend, Tested: Backend> {
     let isRepeatable: Bool
   }
 
-  private static func run<B: Backend>(_ sample: some OperationSample, on backend: B) throws(BackendError) -> Run {
+  private func run<B: Backend>(_ sample: some OperationSample, on backend: B) throws(BackendError) -> Run {
     let bench = SampleBench(backend, for: sample)
     let run = try sample.prepare(on: bench)
     try run()
     let results = try bench.read()
-    let seconds = try OperationTimer(repetitions: 3).seconds(of: run, on: backend).min() ?? 0
+    let seconds = try timer.seconds(of: run, on: backend).min() ?? 0
     let again = try bench.read()
     let isRepeatable = zip(results, again).allSatisfy { $0.map(\.bitPattern) == $1.map(\.bitPattern) }
     return Run(results: results, seconds: seconds, isRepeatable: isRepeatable)
