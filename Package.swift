@@ -112,7 +112,7 @@ let package = Package(
     tests(
       "LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
     // The command, run as a process of its own, and the logic behind it.
-    tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles"]),
+    tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles", "OpenCLRuntime"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime"]),
     // What only the OpenCL backend has: embedded kernels, program cache, traffic, failures of the driver.
