@@ -82,7 +82,7 @@ struct BenchmarkCommand: ParsableCommand {
     for device in devices {
       do {
         results.append(try measure(model, on: device))
-      } catch where isForAll {
+      } catch  where isForAll {
         failures += 1
         Terminal.error("\(name(of: device)): \(Failure(error, command: Self.self).line)")
       }

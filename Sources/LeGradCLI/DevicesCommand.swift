@@ -84,7 +84,8 @@ extension DevicesCommand.Row {
     if let largestBuffer { rows.append(["largest buffer", largestBuffer.asBytes]) }
     rows.append(["variants", variants.map { $0 == variant ? $0 + "*" : $0 }.joined(separator: " ")])
     rows.append([
-      "precisions", precisions.joined(separator: " ") + (fp64 ? ", float64 too" : ", no float64")
+      "precisions",
+      precisions.joined(separator: " ") + (fp64 ? ", float64 too" : ", no float64")
         + ", auto is \(fastestPrecision)",
     ])
     if let problem { rows.append(["unusable", problem]) }
