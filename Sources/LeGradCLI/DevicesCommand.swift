@@ -19,18 +19,18 @@ struct DevicesCommand: ParsableCommand {
     let backend: String
     let kind: String
     let name: String
-    /// Of OpenCL; null for the native backend.
+    /// Of OpenCL; absent for the native backend.
     let platform: String?
     let driver: String?
     let version: String?
     let variants: [String]
-    /// The one that is used unless told otherwise; null where the device cannot be used.
+    /// The one that is used unless told otherwise; absent where the device cannot be used.
     let variant: String?
     /// Why the device cannot be used.
     let problem: String?
     /// Threads of the native backend, compute units of an OpenCL device.
     let computeUnits: Int
-    /// Bytes; null for the native backend, which uses the machine's.
+    /// Bytes; absent for the native backend, which uses the machine's.
     let memory: Int?
     let largestBuffer: Int?
     let precisions: [String]

@@ -24,8 +24,9 @@ struct DoctorCommand: ParsableCommand {
 
   func run() throws {
     var stream = JSONArrayStream()
+    defer { if json { stream.finish() } }
     var status = ExitStatus.success
-    for (device, variant) in try patients() {
+    for (device, variant) in try checked() {
       let check = try DeviceCheck(device, variant: variant, options: options(for: device))
       let report = DoctorReport(check)
       if json { stream.append(report) } else { Terminal.out(report.text + "\n") }
@@ -34,12 +35,11 @@ struct DoctorCommand: ParsableCommand {
       if check.isWrong { status = .numericalFault }
       if check.isUnusable, status == .success { status = .deviceUnusable }
     }
-    if json { stream.finish() }
     guard status == .success else { throw status }
   }
 
   /// Each device with each of its kernels.
-  private func patients() throws(LeGradError) -> [(DeviceSummary, KernelVariant?)] {
+  private func checked() throws(LeGradError) -> [(DeviceSummary, KernelVariant?)] {
     let devices: [DeviceSummary]
     if ["all", "auto"].contains(computing.device) {
       devices = try DeviceSummary.all()
@@ -67,12 +67,12 @@ struct DoctorReport: Codable, Sendable {
   struct Operation: Codable, Sendable {
     let operation: String
     let detail: String
-    /// Null where the device gave no result.
+    /// Absent where the device gave no result.
     let error: Double?
     let bound: Double
     let referenceSeconds: Double
     let seconds: Double?
-    /// What is wrong; null where nothing is.
+    /// What is wrong; absent where nothing is.
     let problem: String?
   }
 
