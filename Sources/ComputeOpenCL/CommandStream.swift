@@ -21,6 +21,13 @@ final class CommandStream {
     self.memory = memory
   }
 
+  /// A backend may be dropped in the middle of something that failed. Copies whose end cannot be awaited are left
+  /// behind: the driver may still read them.
+  deinit {
+    guard !inFlight.isEmpty, (try? queue.finish()) == nil else { return }
+    for copy in inFlight { copy.abandon() }
+  }
+
   /// Launches a kernel; see `OpenCLQueue.launch`.
   func run(
     _ identifier: KernelIdentifier, _ arguments: [KernelArgument], global: [Int], local: [Int]
@@ -71,10 +78,11 @@ final class CommandStream {
   /// Everything enqueued is done.
   private func passed() throws(OpenCLError) {
     inFlight.removeAll(keepingCapacity: true)
-    for (kernel, event) in launched {
+    let finished = launched
+    launched.removeAll(keepingCapacity: true)
+    for (kernel, event) in finished {
       profile[kernel, default: KernelTime()].add(nanoseconds: try event.duration())
     }
-    launched.removeAll(keepingCapacity: true)
   }
 }
 
