@@ -114,8 +114,12 @@ let package = Package(
     tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime"]),
+    // The system's OpenCL with calls counted, objects tracked, and chosen calls that fail.
+    .target(name: "CFaultyOpenCL", dependencies: ["COpenCL"], path: "Tests/CFaultyOpenCL", cSettings: strictC),
     // What only the OpenCL backend has: embedded kernels, program cache, traffic, failures of the driver.
-    tests("ComputeOpenCLTests", ["Compute", "ComputeOpenCL", "OpenCLRuntime", "CKernels"]),
+    tests(
+      "ComputeOpenCLTests",
+      ["LeGrad", "Compute", "ComputeOpenCL", "OpenCLRuntime", "COpenCL", "CFaultyOpenCL", "CKernels", "ImageFiles"]),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
   ],

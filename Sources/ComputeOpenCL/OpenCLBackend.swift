@@ -18,6 +18,7 @@ public final class OpenCLBackend: Backend {
     public var memoryLimit: Int?
     /// Whether device time is kept per kernel. Launches get slower.
     public var profiles = false
+    var folders = KernelLibrary.Folders.environment
 
     public init() {}
   }
@@ -39,7 +40,7 @@ public final class OpenCLBackend: Backend {
       let context = try OpenCLContext(device)
       let memory = DeviceMemory(context, limit: options.memoryLimit)
       let queue = try OpenCLQueue(context, profiles: options.profiles)
-      let stream = CommandStream(queue, library: KernelLibrary(context), memory: memory)
+      let stream = CommandStream(queue, library: KernelLibrary(context, folders: options.folders), memory: memory)
       self.memory = memory
       variant = options.variant ?? .portable
       self.stream = Mutex(stream)
@@ -82,6 +83,9 @@ extension BackendError {
     case let status where status.isLackOfMemory:
       code = .outOfMemory
       advice = "; explain fewer images at once, or raise --memory-limit"
+    case .success:
+      // Nothing that the driver said.
+      code = .unavailable
     case .buildProgramFailure:
       code = .unavailable
       advice = "; try --kernel-variant, or --device cpu"
