@@ -84,8 +84,8 @@ let package = Package(
     room(
       "LeGrad",
       [
-        "VisionTransformer", "Compute", "ComputeCPU", "Files", "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles",
-        "CDemo",
+        "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "Files", "SafeTensors",
+        "ImageFiles", "Tokenizers", "NpyFiles", "CDemo",
       ]),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
     .executableTarget(

@@ -19,6 +19,8 @@ public protocol Backend: Sendable {
   var deviceDescription: String { get }
   /// Bytes moved so far.
   var traffic: Traffic { get }
+  /// The most bytes of device memory that were in use at once; nil where it is the process's own memory.
+  var peakBytes: Int? { get }
 
   /// Arithmetic operations per second (a multiply-add counts two) that this device reaches at best in float32,
   /// measured for a moment: the roof that benchmarks compare with.
@@ -29,7 +31,8 @@ public protocol Backend: Sendable {
   /// Uninitialised memory for `rows × columns` floats.
   func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer>
   /// Takes a weight `[rows = outputs, columns = inputs]`, row-major, as the Linear layer `y = W x` has it.
-  func prepare(_ values: Span<Float>, rows: Int, columns: Int) throws(BackendError) -> Weight
+  /// - Parameter group: the weights that it is used with; one without a group is always in the device's memory.
+  func prepare(_ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?) throws(BackendError) -> Weight
   /// Copies row-major host values into a matrix; `values.count` is rows × columns.
   func upload(_ values: Span<Float>, to matrix: Matrix<Buffer>) throws(BackendError)
   /// Waits for what was enqueued, then copies a matrix to row-major host memory of rows × columns values.
@@ -66,4 +69,11 @@ public protocol Backend: Sendable {
   // MARK: Methods
 
   func attentionRelevance(_ operation: AttentionRelevance<Buffer>) throws(BackendError)
+}
+
+extension Backend {
+  /// A weight without a group.
+  public func prepare(_ values: Span<Float>, rows: Int, columns: Int) throws(BackendError) -> Weight {
+    try prepare(values, rows: rows, columns: columns, group: nil)
+  }
 }

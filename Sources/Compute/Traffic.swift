@@ -1,4 +1,4 @@
-/// Bytes that crossed between the host and a backend's memory since the backend was made.
+/// What crossed between the host and a device since its backend was made.
 ///
 /// Residency is a property that tests count: per image, pixels go up, relevance and the embedding come down.
 public struct Traffic: Sendable, Equatable {
@@ -6,6 +6,12 @@ public struct Traffic: Sendable, Equatable {
   public var downloadedBytes = 0
   /// Bytes of weights given to `prepare`, as stored by the backend.
   public var weightBytes = 0
+  /// Bytes of weights that went to the device because they are not always there.
+  public var streamedBytes = 0
+  /// Times that the host waited for the device.
+  public var waits = 0
+  /// Kernels that were launched.
+  public var launches = 0
 
   public init() {}
 
@@ -14,6 +20,9 @@ public struct Traffic: Sendable, Equatable {
     difference.uploadedBytes = later.uploadedBytes - earlier.uploadedBytes
     difference.downloadedBytes = later.downloadedBytes - earlier.downloadedBytes
     difference.weightBytes = later.weightBytes - earlier.weightBytes
+    difference.streamedBytes = later.streamedBytes - earlier.streamedBytes
+    difference.waits = later.waits - earlier.waits
+    difference.launches = later.launches - earlier.launches
     return difference
   }
 }

@@ -8,7 +8,10 @@ extension CPUBackend {
     return Matrix(buffer: try CPUBuffer(count: overflow ? Int.max : count), rows: rows, columns: columns)
   }
 
-  public func prepare(_ values: Span<Float>, rows: Int, columns: Int) throws(BackendError) -> CPUWeight {
+  /// All weights are in memory, whatever their group.
+  public func prepare(
+    _ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?
+  ) throws(BackendError) -> CPUWeight {
     precondition(
       rows > 0 && columns > 0 && values.count == rows * columns,
       "prepare: \(values.count) values for a \(rows)×\(columns) weight")

@@ -77,6 +77,7 @@ public final class CPUBackend: Backend {
   }
 
   public var traffic: Traffic { counters.withLock { $0 } }
+  public var peakBytes: Int? { nil }
 
   func count(_ change: (inout Traffic) -> Void) { counters.withLock { change(&$0) } }
 

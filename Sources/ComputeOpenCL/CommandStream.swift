@@ -3,7 +3,8 @@ import OpenCLRuntime
 
 /// The queue of a backend and what its commands need, used by one operation at a time.
 final class CommandStream {
-  let queue: OpenCLQueue
+  private let queue: OpenCLQueue
+  private let streaming: WeightStreaming?
   private let library: KernelLibrary
   private let memory: DeviceMemory
   /// Host memory that uploads on their way still read.
@@ -15,17 +16,32 @@ final class CommandStream {
   private(set) var launches = 0
   private(set) var waits = 0
 
-  init(_ queue: OpenCLQueue, library: KernelLibrary, memory: DeviceMemory) {
+  /// - Parameter streaming: for a backend whose grouped weights are not always on the device.
+  init(_ queue: OpenCLQueue, library: KernelLibrary, memory: DeviceMemory, streaming: WeightStreaming?) {
     self.queue = queue
     self.library = library
     self.memory = memory
+    self.streaming = streaming
   }
 
-  /// A backend may be dropped in the middle of something that failed. Copies whose end cannot be awaited are left
-  /// behind: the driver may still read them.
+  /// Commands that are on their way still read host memory that goes with this. Copies whose end cannot be awaited are
+  /// left behind.
   deinit {
-    guard !inFlight.isEmpty, (try? queue.finish()) == nil else { return }
+    guard (try? queue.finish()) == nil else { return }
     for copy in inFlight { copy.abandon() }
+  }
+
+  /// Bytes of weights that were brought to the device again and again.
+  var streamedBytes: Int { streaming?.streamedBytes ?? 0 }
+
+  /// Where a weight is for the kernel that is launched next.
+  func memory(of weight: OpenCLWeight) throws(OpenCLError) -> OpenCLMemory {
+    switch weight.place {
+    case .resident(let memory): return memory
+    case .streamed(_, let group):
+      guard let streaming else { preconditionFailure("a streamed weight of another backend") }
+      return try streaming.memory(of: weight, in: group)
+    }
   }
 
   /// Launches a kernel; see `OpenCLQueue.launch`.
@@ -56,9 +72,20 @@ final class CommandStream {
 
   /// Copies `values` to the device without waiting; they are kept alive until the queue has passed the command.
   func upload(_ values: HostCopy, to region: OpenCLRegion) throws(OpenCLError) {
-    guard let start = unsafe UnsafeRawPointer(values.bytes.baseAddress) else { return }
+    guard let start = unsafe values.start else { return }
     inFlight.append(values)
     unsafe try queue.write(start, to: region, waiting: false)
+  }
+
+  /// Copies `values` to the device and waits until it is done, so that they need no second place in host memory.
+  func uploadAndWait<Value: BitwiseCopyable>(_ values: Span<Value>, to region: OpenCLRegion) throws(OpenCLError) {
+    waits += 1
+    let queue = queue
+    unsafe try values.withUnsafeBytes { bytes throws(OpenCLError) in
+      guard let start = bytes.baseAddress else { return }
+      unsafe try queue.write(start, to: region, waiting: true)
+    }
+    try passed()
   }
 
   /// Waits for everything before it, then for the copy.
@@ -78,6 +105,7 @@ final class CommandStream {
   /// Everything enqueued is done.
   private func passed() throws(OpenCLError) {
     inFlight.removeAll(keepingCapacity: true)
+    streaming?.computeIsDone()
     let finished = launched
     launched.removeAll(keepingCapacity: true)
     for (kernel, event) in finished {

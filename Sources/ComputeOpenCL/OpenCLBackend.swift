@@ -16,6 +16,9 @@ public final class OpenCLBackend: Backend {
     public var variant: KernelVariant?
     /// Bytes of device memory to use at most; all that the device has if nil.
     public var memoryLimit: Int?
+    /// Whether weights that have a group stay in host memory and go to the device when they are used, for models that
+    /// exceed the device. The results are the same bits.
+    public var streamsWeights = false
     /// Whether device time is kept per kernel. Launches get slower.
     public var profiles = false
     var folders = KernelLibrary.Folders.environment
@@ -26,7 +29,9 @@ public final class OpenCLBackend: Backend {
   public let device: OpenCLDevice
   public let precision: Precision
   public let variant: KernelVariant
+  public let streamsWeights: Bool
   let memory: DeviceMemory
+  let registry = WeightRegistry()
   private let stream: Mutex<CommandStream>
   private let counters = Mutex(Traffic())
 
@@ -40,8 +45,12 @@ public final class OpenCLBackend: Backend {
       let context = try OpenCLContext(device)
       let memory = DeviceMemory(context, limit: options.memoryLimit)
       let queue = try OpenCLQueue(context, profiles: options.profiles)
-      let stream = CommandStream(queue, library: KernelLibrary(context, folders: options.folders), memory: memory)
+      let streaming =
+        options.streamsWeights ? try WeightStreaming(compute: queue, memory: memory, registry: registry) : nil
+      let stream = CommandStream(
+        queue, library: KernelLibrary(context, folders: options.folders), memory: memory, streaming: streaming)
       self.memory = memory
+      streamsWeights = options.streamsWeights
       variant = options.variant ?? .portable
       self.stream = Mutex(stream)
     } catch {
@@ -53,7 +62,20 @@ public final class OpenCLBackend: Backend {
     "\(device.name), OpenCL \(variant.rawValue), \(device.platform) \(device.driver)"
   }
 
-  public var traffic: Traffic { counters.withLock { $0 } }
+  public var traffic: Traffic {
+    var traffic = counters.withLock { $0 }
+    stream.withLock { stream in
+      traffic.streamedBytes = stream.streamedBytes
+      traffic.waits = stream.waits
+      traffic.launches = stream.launches
+    }
+    return traffic
+  }
+
+  public var peakBytes: Int? { memory.peak }
+
+  /// Device time by kernel, where the backend was asked to keep it.
+  public var profile: [String: KernelTime] { stream.withLock { $0.profile } }
 
   func count(_ change: (inout Traffic) -> Void) { counters.withLock { change(&$0) } }
 

@@ -1,34 +1,66 @@
 public import Compute
 import OpenCLRuntime
 
-/// A weight matrix `[outputs, inputs]` on the device, in the layout of its backend's kernel variant.
+/// A weight matrix `[outputs, inputs]` in the layout of its backend's kernel variant.
 public final class OpenCLWeight: Sendable {
+  /// Where it is.
+  enum Place: Sendable {
+    /// Always in device memory.
+    case resident(OpenCLMemory)
+    /// In host memory, and on the device while its group is.
+    case streamed(HostCopy, group: WeightGroup)
+  }
+
   public let outputs: Int
   public let inputs: Int
-  /// Rows and columns as stored, filled up with zeros to whole tiles.
-  let paddedOutputs: Int
-  let paddedInputs: Int
   public let precision: Precision
-  let memory: OpenCLMemory
+  let layout: WeightLayout
+  let place: Place
   private let pool: DeviceMemory
 
-  /// Uninitialised memory for a weight; both sides are filled up to multiples of `tile`.
-  init(outputs: Int, inputs: Int, tile: Int, precision: Precision, in pool: DeviceMemory) throws(OpenCLError) {
-    self.outputs = outputs
-    self.inputs = inputs
-    paddedOutputs = outputs.roundedUp(to: tile)
-    paddedInputs = inputs.roundedUp(to: tile)
+  init(_ layout: WeightLayout, precision: Precision, place: Place, pool: DeviceMemory) {
+    outputs = layout.outputs
+    inputs = layout.inputs
     self.precision = precision
-    let (count, overflow) = paddedOutputs.multipliedReportingOverflow(by: paddedInputs)
-    let (bytes, bytesOverflow) = count.multipliedReportingOverflow(by: precision.bytes)
-    memory = try pool.allocate(overflow || bytesOverflow ? Int.max : bytes)
+    self.layout = layout
+    self.place = place
     self.pool = pool
   }
 
-  deinit { pool.released(memory.bytes) }
+  deinit {
+    if case .resident(let memory) = place { pool.released(memory.bytes) }
+  }
 
   /// Bytes as stored, filling included.
-  public var bytes: Int { memory.bytes }
+  public var bytes: Int { layout.bytes(precision) }
+}
+
+/// How a weight lies in memory: both sides filled up with zeros to multiples of the variant's tile, so that kernels
+/// read whole tiles from either side.
+struct WeightLayout: Sendable, Equatable {
+  let outputs: Int
+  let inputs: Int
+  let tile: Int
+
+  init(outputs: Int, inputs: Int, _ variant: KernelVariant) {
+    self.outputs = outputs
+    self.inputs = inputs
+    tile =
+      switch variant {
+      case .portable: 64
+      case .cpu: 32
+      }
+  }
+
+  var paddedOutputs: Int { outputs.roundedUp(to: tile) }
+  var paddedInputs: Int { inputs.roundedUp(to: tile) }
+
+  /// Bytes of the stored weight; the largest number where it exceeds the address space.
+  func bytes(_ precision: Precision) -> Int {
+    let (count, overflow) = paddedOutputs.multipliedReportingOverflow(by: paddedInputs)
+    let (bytes, bytesOverflow) = count.multipliedReportingOverflow(by: precision.bytes)
+    return overflow || bytesOverflow ? Int.max : bytes
+  }
 }
 
 extension Int {

@@ -1,45 +1,107 @@
 import Compute
 import ComputeCPU
+import ComputeOpenCL
+import OpenCLRuntime
 
 /// Which device to compute on.
 public enum DeviceChoice: Sendable, Equatable {
-  /// The best device there is.
+  /// The first OpenCL GPU, else the native CPU backend.
   case auto
   /// The native CPU backend.
   case cpu
-  /// A device by kind, index or part of its name; never silently another.
+  /// The first OpenCL GPU.
+  case gpu
+  /// The first OpenCL device of any kind.
+  case openCL
+  /// A device by its index or by part of its name; never silently another.
   case named(String)
 
-  /// Reads `auto`, `cpu`, or a device's name.
+  /// Reads `auto`, `cpu`, `gpu`, `opencl`, or a device's index or name.
   public init(_ text: String) {
     switch text {
     case "auto": self = .auto
     case "cpu": self = .cpu
+    case "gpu": self = .gpu
+    case "opencl": self = .openCL
     default: self = .named(text)
     }
   }
 
   /// Fails for a device that this machine does not have, before a model is opened.
-  public func check() throws(LeGradError) {
-    guard case .named(let name) = self else { return }
-    let devices = try DeviceSummary.all()
-    let isKnown =
-      if let index = Int(name) {
-        devices.contains { $0.index == index }
-      } else {
-        devices.contains { !name.isEmpty && $0.name.lowercased().contains(name.lowercased()) }
+  public func check() throws(LeGradError) { _ = try resolve(Devices.found()) }
+
+  /// The device among those of the machine, and why it was chosen.
+  func resolve(_ devices: Devices) throws(LeGradError) -> (device: ChosenDevice, reason: String) {
+    let usable = devices.openCL.filter(\.isAvailable)
+    switch self {
+    case .auto:
+      guard let gpu = usable.first(where: { $0.kind == .gpu }) else {
+        let reason = devices.problem ?? "OpenCL has no GPU here"
+        return (.native, "automatic choice: \(reason)")
       }
-    guard !isKnown else { return }
-    throw LeGradError(
-      .device, "device '\(name)': this build computes on the CPU only; use --device cpu or --device auto")
+      return (.openCL(gpu), "automatic choice: the first OpenCL GPU")
+    case .cpu: return (.native, "as asked for")
+    case .gpu:
+      guard let gpu = usable.first(where: { $0.kind == .gpu }) else {
+        throw devices.missing("device 'gpu': there is no OpenCL GPU")
+      }
+      return (.openCL(gpu), "as asked for")
+    case .openCL:
+      guard let first = usable.first else { throw devices.missing("device 'opencl': there is no OpenCL device") }
+      return (.openCL(first), "as asked for")
+    case .named(let name): return (try named(name, devices), "as asked for")
+    }
   }
 
-  /// Why the device in use was chosen.
-  var reason: String {
-    switch self {
-    case .auto: "automatic choice: this build computes on the CPU only"
-    case .cpu, .named: "as asked for"
+  private func named(_ name: String, _ devices: Devices) throws(LeGradError) -> ChosenDevice {
+    let chosen: ChosenDevice?
+    if let index = Int(name) {
+      chosen =
+        index == 0 ? .native : devices.openCL.indices.contains(index - 1) ? .openCL(devices.openCL[index - 1]) : nil
+    } else {
+      func matches(_ text: String) -> Bool { !name.isEmpty && text.lowercased().contains(name.lowercased()) }
+      let native = try DeviceSummary.native().name
+      chosen = matches(native) ? .native : devices.openCL.first { matches($0.name) }.map { .openCL($0) }
     }
+    guard let chosen else { throw devices.missing("device '\(name)': there is no device of that index or name") }
+    if case .openCL(let device) = chosen, !device.isAvailable {
+      throw LeGradError(
+        .device, "device '\(name)': the driver says that \(device.name) is not available or has no compiler")
+    }
+    return chosen
+  }
+}
+
+/// A device to make a backend for.
+enum ChosenDevice: Sendable {
+  case native
+  case openCL(OpenCLDevice)
+}
+
+/// The OpenCL devices of this machine, or why there are none.
+struct Devices: Sendable {
+  let openCL: [OpenCLDevice]
+  /// What is missing, for people; nil where there are devices.
+  let problem: String?
+
+  init(_ library: () throws(OpenCLError) -> OpenCLLibrary) {
+    do throws(OpenCLError) {
+      openCL = try library().devices()
+      problem = openCL.isEmpty ? "OpenCL has no driver here (Debian: pocl-opencl-icd, or the vendor's)" : nil
+    } catch {
+      openCL = []
+      problem =
+        error.call == "dlopen"
+        ? "\(error.detail) (Debian: ocl-icd-libopencl1, and a driver)" : "OpenCL failed: \(error)"
+    }
+  }
+
+  /// Looked for each time: what a driver answers is not kept here.
+  static func found() -> Devices { Devices { () throws(OpenCLError) in try OpenCLLibrary.system() } }
+
+  func missing(_ message: String) -> LeGradError {
+    LeGradError(
+      .device, "\(message)\(problem.map { ": \($0)" } ?? ""); 'legrad devices' lists them, --device cpu needs none")
   }
 }
 
@@ -47,32 +109,92 @@ public enum DeviceChoice: Sendable, Equatable {
 public struct DeviceDescription: Sendable {
   /// For people: the device and what was chosen on it.
   public let name: String
-  /// How it computes, such as the CPU's instruction set.
+  /// How it computes: the CPU's instruction set, or the kernel variant.
   public let variant: String
   /// Why it was chosen.
   public let reason: String
+  /// `native` or `OpenCL`.
+  public let backend: String
+  /// Whether the model exceeds the device and its weights go there block by block.
+  public let isStreaming: Bool
+
+  package init(name: String, variant: String, reason: String, backend: String = "native", isStreaming: Bool = false) {
+    self.name = name
+    self.variant = variant
+    self.reason = reason
+    self.backend = backend
+    self.isStreaming = isStreaming
+  }
 }
 
 /// A device of this machine.
 public struct DeviceSummary: Sendable {
+  /// 0 for the native CPU backend, then OpenCL's devices in the loader's order.
   public let index: Int
-  /// `cpu`.
+  /// `native` or `OpenCL`.
+  public let backend: String
+  /// `cpu`, `gpu` or `accelerator`.
   public let kind: String
   public let name: String
-  /// Ways in which it can compute, from the slowest to the one that is used.
+  /// OpenCL's platform and driver; empty for the native backend.
+  public let platform: String
+  public let driver: String
+  public let version: String
+  /// Ways in which it can compute; for the native backend from the slowest to the one that is used.
   public let variants: [String]
-  /// Threads that it computes with unless told otherwise.
-  public let threads: Int
+  /// Threads of the native backend, compute units of an OpenCL device.
+  public let computeUnits: Int
+  /// Bytes; 0 for the native backend, which uses the process's.
+  public let memory: Int
+  public let largestBuffer: Int
+  public let hasDoubles: Bool
+  public let isAvailable: Bool
 
   /// The devices of this machine.
   public static func all() throws(LeGradError) -> [DeviceSummary] {
-    do {
-      let backend = try CPUBackend()
-      return [
-        DeviceSummary(
-          index: 0, kind: "cpu", name: backend.deviceDescription,
-          variants: CPUBackend.availableInstructionSets.map(\.rawValue), threads: backend.threadCount)
-      ]
-    } catch { throw LeGradError(error) }
+    var summaries = [try native()]
+    for (offset, device) in Devices.found().openCL.enumerated() {
+      summaries.append(DeviceSummary(device, index: offset + 1))
+    }
+    return summaries
+  }
+
+  /// Why there are no OpenCL devices; nil where there are.
+  public static var loaderProblem: String? { Devices.found().problem }
+
+  static func native() throws(LeGradError) -> DeviceSummary {
+    do { return DeviceSummary(try CPUBackend()) } catch { throw LeGradError(error) }
+  }
+
+  private init(_ backend: CPUBackend) {
+    index = 0
+    self.backend = "native"
+    kind = "cpu"
+    name = backend.deviceDescription
+    platform = ""
+    driver = ""
+    version = ""
+    variants = CPUBackend.availableInstructionSets.map(\.rawValue)
+    computeUnits = backend.threadCount
+    memory = 0
+    largestBuffer = 0
+    hasDoubles = true
+    isAvailable = true
+  }
+
+  private init(_ device: OpenCLDevice, index: Int) {
+    self.index = index
+    backend = "OpenCL"
+    kind = device.kind.rawValue
+    name = device.name
+    platform = device.platform
+    driver = device.driver
+    version = device.version
+    variants = KernelVariant.allCases.map(\.rawValue)
+    computeUnits = device.computeUnits
+    memory = device.memory
+    largestBuffer = device.largestBuffer
+    hasDoubles = device.hasDoubles
+    isAvailable = device.isAvailable
   }
 }

@@ -1,10 +1,15 @@
 import Compute
+import ComputeOpenCL
 import Synchronization
 import VisionTransformer
 
 /// A model on one backend, behind a type that does not name the backend: one call per batch.
-protocol Engine: Sendable {
+protocol Engine: AnyObject, Sendable {
   var traffic: Traffic { get }
+  /// The most bytes of device memory in use at once; nil where it is the process's own.
+  var peakBytes: Int? { get }
+  /// Device time by kernel, where the backend keeps it.
+  var profile: [String: KernelTime] { get }
 
   /// Arithmetic operations per second that the device reaches at best.
   func measurePeak() throws(BackendError) -> Double
@@ -17,12 +22,15 @@ protocol Engine: Sendable {
   /// Unit rows of framed prompts.
   func encode(_ prompts: [[Int32]], source: any WeightSource, configuration: TextConfiguration)
     throws(ModelError) -> [Float]
+
+  /// Frees the weights. Calls that are under way finish; later ones fail.
+  func unload()
 }
 
 /// The engine of one backend. Keeps the memory of the last run, which the next batch of the same shape reuses.
 final class BackendEngine<B: Backend>: Engine {
   private let backend: B
-  private let tower: VisionTower<B>
+  private let loaded: Mutex<VisionTower<B>?>
   private let lastRun = Mutex<(key: RunKey, run: LeGradRun<B>)?>(nil)
 
   private struct RunKey: Equatable {
@@ -33,16 +41,26 @@ final class BackendEngine<B: Backend>: Engine {
 
   init(_ source: any WeightSource, backend: B) throws(ModelError) {
     self.backend = backend
-    tower = try VisionTower(source, on: backend)
+    loaded = Mutex(try VisionTower(source, on: backend))
   }
 
   var traffic: Traffic { backend.traffic }
+  var peakBytes: Int? { backend.peakBytes }
+  var profile: [String: KernelTime] { (backend as? OpenCLBackend)?.profile ?? [:] }
+
+  func unload() {
+    lastRun.withLock { $0 = nil }
+    loaded.withLock { $0 = nil }
+  }
 
   func measurePeak() throws(BackendError) -> Double { try backend.measurePeak() }
 
   func explain(
     _ pixels: Span<Float>, shape: VisionShape, text: [Float], layers: Range<Int>
   ) throws(BackendError) -> BatchRelevance {
+    guard let tower = loaded.withLock({ $0 }) else {
+      throw BackendError(.unavailable, operation: "explain", "the device's weights were freed")
+    }
     let key = RunKey(shape: shape, text: text, layers: layers)
     // Taken out while it runs: a second caller at the same time makes memory of its own.
     let kept = lastRun.withLock { last -> LeGradRun<B>? in

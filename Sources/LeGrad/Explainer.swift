@@ -1,5 +1,5 @@
 public import Compute
-import ComputeCPU
+public import ComputeOpenCL
 import Tokenizers
 import VisionTransformer
 
@@ -21,6 +21,14 @@ public final class Explainer: Sendable {
     public var precision: Precision? = .f32
     /// Threads of the CPU backend; all cores if nil.
     public var threads: Int?
+    /// Which kernels an OpenCL device runs; the faster of those that compute right if nil.
+    public var kernelVariant: KernelVariant?
+    /// Bytes of an OpenCL device's memory to use at most; all of it if nil. Weights that exceed it stream.
+    public var memoryLimit: Int?
+    /// Whether an OpenCL device keeps the time of each kernel, which makes launches slower.
+    public var profiles = false
+    /// Told in one line when another device takes over.
+    public var notify: (@Sendable (String) -> Void)?
     /// Pixel statistics that replace the folder's, three values each.
     public var mean: [Float]?
     public var std: [Float]?
@@ -29,48 +37,48 @@ public final class Explainer: Sendable {
   }
 
   public let model: Model
-  /// The device that was chosen and why, for people.
-  public let device: DeviceDescription
-  public let precision: Precision
-  private let engine: any Engine
   /// Pixel statistics in use; nil if neither the folder nor the options give them.
   public let mean: [Float]?
   public let std: [Float]?
+  private let room: EngineRoom
 
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) throws(LeGradError) {
-    try options.device.check()
-    let backend: CPUBackend
-    do {
-      backend = try CPUBackend(
-        precision: options.precision ?? CPUBackend.fastestPrecision, threads: options.threads)
-    } catch { throw LeGradError(error) }
-    try self.init(
-      model, options: options, backend: backend, variant: backend.instructionSet.rawValue,
-      reason: options.device.reason)
+    self.init(model, options: options, room: try EngineRoom(model.source, options: options))
   }
 
   /// Loads the vision tower onto a backend of the caller's.
-  package init(
+  package convenience init(
     _ model: Model, options: Options = Options(), backend: some Backend, variant: String, reason: String
   ) throws(LeGradError) {
+    let device = DeviceDescription(name: backend.deviceDescription, variant: variant, reason: reason)
+    self.init(
+      model, options: options,
+      room: try EngineRoom(model.source, options: options, backend: backend, device: device))
+  }
+
+  private init(_ model: Model, options: Options, room: EngineRoom) {
     self.model = model
-    precision = backend.precision
+    self.room = room
     mean = options.mean ?? model.configuration.preprocessing.mean
     std = options.std ?? model.configuration.preprocessing.std
-    do {
-      engine = try BackendEngine(model.source, backend: backend)
-    } catch { throw LeGradError(error) }
-    device = DeviceDescription(name: backend.deviceDescription, variant: variant, reason: reason)
   }
+
+  /// The device in use and why, for people. It changes when another one takes over.
+  public var device: DeviceDescription { room.current.device }
+  public var precision: Precision { room.current.precision }
 
   /// Arithmetic operations per second of the device at its best, measured for a moment on what `explain` uses.
   public func measurePeak() throws(LeGradError) -> Double {
-    do { return try engine.measurePeak() } catch { throw LeGradError(error) }
+    do { return try room.current.engine.measurePeak() } catch { throw LeGradError(error) }
   }
 
-  /// Bytes moved between host and device so far.
-  public var traffic: Traffic { engine.traffic }
+  /// What moved between host and device so far.
+  public var traffic: Traffic { room.current.engine.traffic }
+  /// The most bytes of device memory in use at once; nil for the CPU backend, whose memory is the process's.
+  public var peakBytes: Int? { room.current.engine.peakBytes }
+  /// Device time by kernel, where the options ask for it.
+  public var profile: [String: KernelTime] { room.current.engine.profile }
 
   /// Unit embeddings of prompts, through the model's tokenizer and text tower. Prompt text is used as given.
   ///
@@ -81,10 +89,12 @@ public final class Explainer: Sendable {
     }
     let tokenizer = try model.tokenizer()
     let ids = prompts.map { tokenizer.encode($0, contextLength: text.contextLength) }
-    let rows: [Float]
-    do {
-      rows = try engine.encode(ids, source: model.source, configuration: text)
-    } catch { throw LeGradError(error) }
+    let source = model.source
+    let rows: [Float] = try room.run { engine throws(LeGradError) in
+      do throws(ModelError) {
+        return try engine.encode(ids, source: source, configuration: text)
+      } catch { throw LeGradError(error) }
+    }
     guard rows.allSatisfy(\.isFinite) else {
       throw LeGradError(.numerical, "the text tower produced values that are not finite; try --precision f32")
     }
@@ -109,21 +119,37 @@ public final class Explainer: Sendable {
     }
     let blocks = try layers.blocks(of: model.configuration.vision.layers)
     let patch = model.configuration.vision.patchSize
-    let shape = VisionShape(
-      images: images.count, grid: Grid(height: first.height / patch, width: first.width / patch))
-    let pixels = images.count == 1 ? first.pixels : images.flatMap(\.pixels)
-    let batch: BatchRelevance
-    do {
-      batch = try engine.explain(pixels.span, shape: shape, text: text.values, layers: blocks)
-    } catch { throw LeGradError(error) }
-    let explanations = images.indices.map {
-      Explanation(
-        batch, image: $0, layers: blocks, text: text, inputHeight: first.height, inputWidth: first.width)
-    }
+    let grid = Grid(height: first.height / patch, width: first.width / patch)
+    let explanations = try explain(images[...], grid, text: text, layers: blocks)
     guard explanations.allSatisfy(\.isFinite) else {
       throw LeGradError(
         .numerical, "\(model.name) produced values that are not finite; try --precision f32, or check the weights")
     }
     return explanations
+  }
+
+  /// Explains a batch, in halves where the whole exceeds the device's memory: each image gets the same bits.
+  private func explain(
+    _ images: ArraySlice<PreparedImage>, _ grid: Grid, text: TextEmbeddings, layers: Range<Int>
+  ) throws(LeGradError) -> [Explanation] {
+    let shape = VisionShape(images: images.count, grid: grid)
+    let pixels = images.count == 1 ? images[images.startIndex].pixels : images.flatMap(\.pixels)
+    let batch: BatchRelevance
+    do {
+      batch = try room.run(
+        { engine throws(LeGradError) in
+          do throws(BackendError) {
+            return try engine.explain(pixels.span, shape: shape, text: text.values, layers: layers)
+          } catch { throw LeGradError(error) }
+        }, canShrink: images.count > 1)
+    } catch  where error.kind == .memory && images.count > 1 {
+      let middle = images.startIndex + images.count / 2
+      return try explain(images[..<middle], grid, text: text, layers: layers)
+        + explain(images[middle...], grid, text: text, layers: layers)
+    }
+    return images.enumerated().map { index, image in
+      Explanation(
+        batch, image: index, layers: layers, text: text, inputHeight: image.height, inputWidth: image.width)
+    }
   }
 }

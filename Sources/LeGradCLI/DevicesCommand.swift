@@ -21,9 +21,9 @@ struct DevicesCommand: ParsableCommand {
     let rows = try DeviceSummary.all().map { device in
       Row(
         index: device.index, kind: device.kind, name: device.name, instructionSets: device.variants,
-        threads: device.threads)
+        threads: device.computeUnits)
     }
-    Terminal.note("this build has no OpenCL backend")
+    if let problem = DeviceSummary.loaderProblem { Terminal.note(problem) }
     if json {
       Terminal.out(JSONText.encode(rows))
       return

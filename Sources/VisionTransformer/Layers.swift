@@ -33,11 +33,13 @@ struct LayerLoader<B: Backend> {
     } catch { throw .backend(error) }
   }
 
-  func linear(weight: String, bias: String?, outputs: Int, inputs: Int) throws(ModelError) -> Linear<B> {
+  func linear(
+    weight: String, bias: String?, outputs: Int, inputs: Int, group: WeightGroup? = nil
+  ) throws(ModelError) -> Linear<B> {
     let values = try values(weight)
     let prepared: B.Weight
     do {
-      prepared = try backend.prepare(values.span, rows: outputs, columns: inputs)
+      prepared = try backend.prepare(values.span, rows: outputs, columns: inputs, group: group)
     } catch { throw .backend(error) }
     var biasRow: Matrix<B.Buffer>?
     if let bias { biasRow = try row(bias) }

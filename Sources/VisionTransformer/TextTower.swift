@@ -29,8 +29,11 @@ public final class TextTower<B: Backend>: Sendable {
     blockShape = shape
     positionalTable = try loader.values("positional_embedding")
     var blocks: [TransformerBlock<B>] = []
+    let weights = WeightSequence(groupCount: text.layers)
     for layer in 0..<text.layers {
-      blocks.append(try TransformerBlock(prefix: "transformer.resblocks.\(layer).", shape: shape, loader: loader))
+      blocks.append(
+        try TransformerBlock(
+          prefix: "transformer.resblocks.\(layer).", shape: shape, group: weights.group(layer), loader: loader))
     }
     self.blocks = blocks
     outputNorm = try loader.norm("ln_final", epsilon: text.epsilon)

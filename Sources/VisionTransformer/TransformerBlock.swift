@@ -21,19 +21,23 @@ package struct TransformerBlock<B: Backend>: Sendable {
   package let mlpOutput: Linear<B>
 
   /// Reads the block whose tensors start with `prefix`, such as `visual.transformer.resblocks.0.`.
-  init(prefix: String, shape: BlockShape, loader: LayerLoader<B>) throws(ModelError) {
+  init(prefix: String, shape: BlockShape, group: WeightGroup, loader: LayerLoader<B>) throws(ModelError) {
     let width = shape.width
     self.shape = shape
     attentionNorm = try loader.norm(prefix + "ln_1", epsilon: shape.epsilon)
     queriesKeysValues = try loader.linear(
-      weight: prefix + "attn.in_proj_weight", bias: prefix + "attn.in_proj_bias", outputs: 3 * width, inputs: width)
+      weight: prefix + "attn.in_proj_weight", bias: prefix + "attn.in_proj_bias", outputs: 3 * width, inputs: width,
+      group: group)
     attentionOutput = try loader.linear(
-      weight: prefix + "attn.out_proj.weight", bias: prefix + "attn.out_proj.bias", outputs: width, inputs: width)
+      weight: prefix + "attn.out_proj.weight", bias: prefix + "attn.out_proj.bias", outputs: width, inputs: width,
+      group: group)
     mlpNorm = try loader.norm(prefix + "ln_2", epsilon: shape.epsilon)
     mlpInput = try loader.linear(
-      weight: prefix + "mlp.c_fc.weight", bias: prefix + "mlp.c_fc.bias", outputs: shape.mlpWidth, inputs: width)
+      weight: prefix + "mlp.c_fc.weight", bias: prefix + "mlp.c_fc.bias", outputs: shape.mlpWidth, inputs: width,
+      group: group)
     mlpOutput = try loader.linear(
-      weight: prefix + "mlp.c_proj.weight", bias: prefix + "mlp.c_proj.bias", outputs: width, inputs: shape.mlpWidth)
+      weight: prefix + "mlp.c_proj.weight", bias: prefix + "mlp.c_proj.bias", outputs: width, inputs: shape.mlpWidth,
+      group: group)
   }
 }
 

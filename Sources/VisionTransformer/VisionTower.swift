@@ -33,9 +33,11 @@ package final class VisionTower<B: Backend>: Sendable {
       weight: "visual.conv1.weight", bias: nil, outputs: vision.width, inputs: 3 * vision.patchSize * vision.patchSize)
     inputNorm = try loader.norm("visual.ln_pre", epsilon: vision.epsilon)
     var blocks: [TransformerBlock<B>] = []
+    let weights = WeightSequence(groupCount: vision.layers)
     for layer in 0..<vision.layers {
       blocks.append(
-        try TransformerBlock(prefix: "visual.transformer.resblocks.\(layer).", shape: shape, loader: loader))
+        try TransformerBlock(
+          prefix: "visual.transformer.resblocks.\(layer).", shape: shape, group: weights.group(layer), loader: loader))
     }
     self.blocks = blocks
     outputNorm = try loader.norm("visual.ln_post", epsilon: vision.epsilon)

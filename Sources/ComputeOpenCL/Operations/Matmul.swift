@@ -5,10 +5,6 @@ extension OpenCLBackend {
     throw BackendError(.unsupported, operation: "matmul", "there is no kernel")
   }
 
-  public func prepare(_ values: Span<Float>, rows: Int, columns: Int) throws(BackendError) -> OpenCLWeight {
-    throw BackendError(.unsupported, operation: "prepare", "there is no kernel")
-  }
-
   public func measurePeak() throws(BackendError) -> Double {
     throw BackendError(.unsupported, operation: "measurePeak", "there is no kernel")
   }

@@ -1,0 +1,51 @@
+public import Compute
+import OpenCLRuntime
+
+extension OpenCLBackend {
+  public func prepare(
+    _ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?
+  ) throws(BackendError) -> OpenCLWeight {
+    precondition(
+      rows > 0 && columns > 0 && values.count == rows * columns,
+      "prepare: \(values.count) values for a \(rows)×\(columns) weight")
+    let layout = WeightLayout(outputs: rows, inputs: columns, variant)
+    let group = streamsWeights ? group : nil
+    let (place, overflows) = try perform("prepare") { stream throws(OpenCLError) in
+      let staging = try stream.scratch("prepare", floats: rows * columns).asMatrix(rows: rows, columns: columns)
+      try stream.uploadAndWait(values, to: staging.region)
+      guard let group else {
+        let target = try memory.allocate(layout.bytes(precision))
+        do throws(OpenCLError) {
+          let overflows = try packWeight(staging, layout, into: target, on: stream)
+          return (OpenCLWeight.Place.resident(target), overflows)
+        } catch {
+          memory.released(target.bytes)
+          throw error
+        }
+      }
+      let bytes = layout.bytes(precision)
+      let packed = try stream.scratch("packed weight", floats: (bytes + 3) / 4).buffer.memory
+      let overflows = try packWeight(staging, layout, into: packed, on: stream)
+      let host = unsafe try HostCopy(byteCount: bytes) { destination throws(OpenCLError) in
+        unsafe try stream.download(OpenCLRegion(packed, rowBytes: bytes), into: destination)
+      }
+      return (.streamed(host, group: group), overflows)
+    }
+    let weight = OpenCLWeight(layout, precision: precision, place: place, pool: memory)
+    if overflows > 0 {
+      throw BackendError(
+        .unsupported, operation: "prepare",
+        "\(overflows) values of a \(rows)×\(columns) weight exceed the range of \(precision.rawValue); use f32")
+    }
+    if let group { registry.add(weight, to: group) }
+    count { $0.weightBytes += weight.bytes }
+    return weight
+  }
+}
+
+extension Matrix<OpenCLBuffer> {
+  /// A part of scratch memory in another shape.
+  func asMatrix(rows: Int, columns: Int) -> Matrix {
+    Matrix(buffer: buffer, offset: offset, rows: rows, columns: columns)
+  }
+}
