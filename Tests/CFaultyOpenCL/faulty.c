@@ -8,6 +8,7 @@ static struct legrad_opencl real;
 
 static atomic_long calls, uploaded_bytes, downloaded_bytes, waits;
 static atomic_long first_failing = LONG_MAX, last_failing = -1;
+static atomic_bool poses_as_gpu;
 static atomic_long live[LEGRAD_OBJECT_KINDS];
 
 enum { TRACED_CALLS = 1 << 16 };
@@ -71,9 +72,15 @@ CALL(clGetPlatformInfo, CL_OUT_OF_HOST_MEMORY,
 CALL(clGetDeviceIDs, CL_OUT_OF_RESOURCES,
      (cl_platform_id platform, cl_device_type type, cl_uint room, cl_device_id *devices, cl_uint *count),
      (platform, type, room, devices, count))
-CALL(clGetDeviceInfo, CL_OUT_OF_RESOURCES,
-     (cl_device_id device, cl_device_info name, size_t room, void *value, size_t *size),
-     (device, name, room, value, size))
+
+static cl_int CL_API_CALL faulty_clGetDeviceInfo(
+    cl_device_id device, cl_device_info name, size_t room, void *value, size_t *size) {
+  if (fails("clGetDeviceInfo")) return CL_OUT_OF_RESOURCES;
+  cl_int status = real.clGetDeviceInfo(device, name, room, value, size);
+  if (status == CL_SUCCESS && name == CL_DEVICE_TYPE && value && atomic_load(&poses_as_gpu))
+    *(cl_device_type *)value = CL_DEVICE_TYPE_GPU;
+  return status;
+}
 
 typedef void(CL_CALLBACK *context_callback)(const char *, const void *, size_t, void *);
 CREATE(clCreateContext, cl_context, LEGRAD_CONTEXTS, CL_DEVICE_NOT_AVAILABLE,
@@ -211,6 +218,8 @@ void legrad_faulty_fail(long first, long last) {
   atomic_store(&first_failing, first);
   atomic_store(&last_failing, last);
 }
+
+void legrad_faulty_pose_as_gpu(bool poses) { atomic_store(&poses_as_gpu, poses); }
 
 struct legrad_faulty_counts legrad_faulty_counts(void) {
   return (struct legrad_faulty_counts){atomic_load(&calls), atomic_load(&uploaded_bytes),

@@ -4,6 +4,8 @@
 // The system's OpenCL with every call counted, every object tracked, and chosen calls that fail instead of being made.
 // For tests. There is one count per process.
 
+#include <stdbool.h>
+
 #include "COpenCL.h"
 
 enum legrad_object_kind {
@@ -33,6 +35,8 @@ const char *legrad_faulty_open(struct legrad_opencl *table);
 void legrad_faulty_reset(void);
 // Calls number `first` to `last`, counted from 0, are not made: they answer with a status that fits the call.
 void legrad_faulty_fail(long first, long last);
+// Devices that are asked for their type say that they are GPUs.
+void legrad_faulty_pose_as_gpu(bool poses);
 struct legrad_faulty_counts legrad_faulty_counts(void);
 // The name of a call by its number; NULL beyond the first 65536.
 const char *legrad_faulty_call(long number);
