@@ -10,7 +10,9 @@
 #   LEGRAD       the command to measure; the release binary of this checkout if absent
 #   ROUNDS       turns of each (3)
 #   REPETITIONS  timed repetitions per turn, after a warm-up (5)
-#   PRECISION    f32 (default) or bf16, for both
+#   PRECISION    f32 (default), f16 or bf16, for both
+#   PEER_PRECISION  f32 or bf16: PyTorch's, where it is another
+#   DEVICE       legrad's device (cpu)
 #   THREADS      threads of both; each one's own choice if absent
 #
 # They take turns so that a machine that slows down slows down both; the ratio is of the medians over all turns.
@@ -18,15 +20,15 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 arch=${1:-ViT-B-16} layers=${2:-all} prompts=${3:-1}
-rounds=${ROUNDS:-3} repetitions=${REPETITIONS:-5} precision=${PRECISION:-f32}
+rounds=${ROUNDS:-3} repetitions=${REPETITIONS:-5} precision=${PRECISION:-f32} device=${DEVICE:-cpu}
 
 fail() { echo "side_by_side.sh: $1" >&2; exit 2; }
 
 [ -n "${PYTHON:-}" ] || fail "set PYTHON to an interpreter with PyTorch and legrad_torch; see legrad_pytorch.py"
-case $precision in
+case ${PEER_PRECISION:-$precision} in
   f32) peer_precision=fp32 ;;
   bf16) peer_precision=bf16 ;;
-  *) fail "PRECISION is f32 or bf16, not '$precision'" ;;
+  *) fail "PyTorch runs in f32 or bf16, not '${PEER_PRECISION:-$precision}': set PEER_PRECISION" ;;
 esac
 if [ -z "${LEGRAD:-}" ]; then
   LEGRAD=$(cd "$here/../.." && swift build -c release --product legrad --show-bin-path)/legrad
@@ -39,7 +41,7 @@ rows=$(mktemp -d)
 trap 'rm -rf "$rows"' EXIT
 for ((round = 1; round <= rounds; round++)); do
   echo "round $round of $rounds: legrad" >&2
-  "$LEGRAD" benchmark --arch "$arch" --prompts "$prompts" --layers "$layers" --precision "$precision" --device cpu \
+  "$LEGRAD" benchmark --arch "$arch" --prompts "$prompts" --layers "$layers" --precision "$precision" --device "$device" \
     ${THREADS:+--threads "$THREADS"} --repetitions "$repetitions" -o json > "$rows/legrad.$round.json"
   echo "round $round of $rounds: PyTorch" >&2
   "$PYTHON" "$here/legrad_pytorch.py" "$arch" --prompts "$prompts" --layers "$layers" \

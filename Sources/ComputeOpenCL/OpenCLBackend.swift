@@ -41,6 +41,11 @@ public final class OpenCLBackend: Backend {
   ) throws(BackendError) {
     self.device = device
     self.precision = precision
+    if let variant = options.variant {
+      self.variant = variant
+    } else {
+      variant = try VariantSelection.choose(for: device)
+    }
     do {
       let context = try OpenCLContext(device)
       let memory = DeviceMemory(context, limit: options.memoryLimit)
@@ -51,7 +56,6 @@ public final class OpenCLBackend: Backend {
         queue, library: KernelLibrary(context, folders: options.folders), memory: memory, streaming: streaming)
       self.memory = memory
       streamsWeights = options.streamsWeights
-      variant = options.variant ?? .portable
       self.stream = Mutex(stream)
     } catch {
       throw BackendError(.unavailable, operation: "OpenCLBackend", "\(device.name): \(error)")

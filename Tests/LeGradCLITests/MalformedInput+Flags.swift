@@ -27,7 +27,6 @@ extension MalformedInput {
     .flags(["--mean", "0.5,0.5", "--std", "1,1,1"], "--mean"),
     .flags(["--mean", "0,0,nan", "--std", "1,1,1"], "--mean"),
     .flags(["--mean", "0,0,0", "--std", "1,0,1"], "above zero"),
-    .flags(["--device", "gpu"], "device 'gpu'", exitCode: 4),
     .flags(["--device", "99"], "device '99'", exitCode: 4),
     .flags(["--device", "7"], "device '7'", exitCode: 4),
     .flags(["--precision", "f8"], "--precision"),

@@ -1,0 +1,108 @@
+import Compute
+import OpenCLRuntime
+import Synchronization
+
+/// Finds a device's kernels by trying them, never by its name: a variant that does not build, or that computes a known
+/// product wrongly, is out; of the others the faster one is taken.
+enum VariantSelection {
+  private static let chosen = Mutex<[String: KernelVariant]>([:])
+
+  /// The variant for `device`; a device is tried once in a process.
+  static func choose(for device: OpenCLDevice) throws(BackendError) -> KernelVariant {
+    let key = "\(device.platform) \(device.name) \(device.driver)"
+    if let known = chosen.withLock({ $0[key] }) { return known }
+    var best: (variant: KernelVariant, time: Duration)?
+    var failures: [String] = []
+    for variant in KernelVariant.allCases {
+      do {
+        let time = try Trial(device, variant).run()
+        if best.map({ time < $0.time }) ?? true { best = (variant, time) }
+      } catch {
+        // Memory says nothing about a variant.
+        if error.code == .outOfMemory { throw error }
+        failures.append("\(variant.rawValue): \(error.message)")
+      }
+    }
+    guard let best else {
+      throw BackendError(
+        .unavailable, operation: "OpenCLBackend",
+        "no kernels compute right on \(device.name) (\(failures.joined(separator: "; "))); use --device cpu")
+    }
+    chosen.withLock { $0[key] = best.variant }
+    return best.variant
+  }
+}
+
+/// Products on one variant: a small one that is compared, a larger one that is timed.
+private struct Trial {
+  private let backend: OpenCLBackend
+  private let variant: KernelVariant
+
+  /// No multiples of a tile, so that edges are compared too.
+  private static let compared = (rows: 13, inner: 67, columns: 41)
+  private static let timed = (rows: 256, inner: 512, columns: 512)
+  private static let repetitions = 3
+  /// Of the largest sum; float32 in any order stays far below.
+  private static let bound = 1e-4
+
+  init(_ device: OpenCLDevice, _ variant: KernelVariant) throws(BackendError) {
+    var options = OpenCLBackend.Options()
+    options.variant = variant
+    backend = try OpenCLBackend(device, options: options)
+    self.variant = variant
+  }
+
+  /// The least time of the timed product.
+  func run() throws(BackendError) -> Duration {
+    try compare()
+    let (rows, inner, columns) = Self.timed
+    let input = try matrix(rows, inner)
+    let weight = try backend.prepare(values(columns * inner).span, rows: columns, columns: inner)
+    let output = try backend.makeMatrix(rows: rows, columns: columns)
+    var best: Duration?
+    for _ in 0...Self.repetitions {
+      let start = ContinuousClock.now
+      try backend.matmul(Matmul(input: input, weight: weight, output: output))
+      try backend.synchronize()
+      let time = ContinuousClock.now - start
+      best = min(best ?? time, time)
+    }
+    return best ?? .zero
+  }
+
+  private func compare() throws(BackendError) {
+    let (rows, inner, columns) = Self.compared
+    let left = values(rows * inner)
+    let right = values(columns * inner)
+    let input = try matrix(rows, inner)
+    let weight = try backend.prepare(right.span, rows: columns, columns: inner)
+    let output = try backend.makeMatrix(rows: rows, columns: columns)
+    try backend.matmul(Matmul(input: input, weight: weight, output: output))
+    var results = [Float](repeating: .nan, count: rows * columns)
+    var span = results.mutableSpan
+    try backend.download(output, into: &span)
+    for row in 0..<rows {
+      for column in 0..<columns {
+        var sum = 0.0
+        for k in 0..<inner { sum += Double(left[row * inner + k]) * Double(right[column * inner + k]) }
+        let difference = abs(Double(results[row * columns + column]) - sum)
+        guard difference <= Self.bound * Double(inner) else {
+          throw BackendError(
+            .unavailable, operation: "matmul",
+            "the \(variant.rawValue) kernels compute \(results[row * columns + column]) where it is \(sum)")
+        }
+      }
+    }
+  }
+
+  private func matrix(_ rows: Int, _ columns: Int) throws(BackendError) -> Matrix<OpenCLBuffer> {
+    let matrix = try backend.makeMatrix(rows: rows, columns: columns)
+    try backend.upload(values(rows * columns).span, to: matrix)
+    return matrix
+  }
+
+  /// Numbers within ±1 without a pattern that a wrong index would repeat.
+  private func values(_ count: Int) -> [Float] {
+    (0..<count).map { Float(($0 * 7919 + 104_729) % 2003) / 1001.5 - 1 }
+  }
+}
