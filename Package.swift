@@ -119,7 +119,10 @@ let package = Package(
     // What only the OpenCL backend has: embedded kernels, program cache, traffic, failures of the driver.
     tests(
       "ComputeOpenCLTests",
-      ["LeGrad", "Compute", "ComputeOpenCL", "OpenCLRuntime", "COpenCL", "CFaultyOpenCL", "CKernels", "ImageFiles"]),
+      [
+        "LeGrad", "VisionTransformer", "Compute", "ComputeOpenCL", "OpenCLRuntime", "COpenCL", "CFaultyOpenCL",
+        "CKernels", "ImageFiles",
+      ]),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
   ],

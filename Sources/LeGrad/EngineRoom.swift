@@ -32,11 +32,13 @@ final class EngineRoom: Sendable {
 
   var current: Current { state.withLock { $0 } }
 
-  /// Loads the model onto the device that the options choose.
-  init(_ source: any WeightSource, options: Explainer.Options) throws(LeGradError) {
+  /// Loads the model onto the one of `devices` that the options choose.
+  init(
+    _ source: any WeightSource, options: Explainer.Options, devices: Devices = .found()
+  ) throws(LeGradError) {
     self.source = source
     self.options = options
-    let (chosen, reason) = try options.device.resolve(Devices.found())
+    let (chosen, reason) = try options.device.resolve(devices)
     let loader = EngineLoader(source: source, options: options)
     state = Mutex(try loader.load(chosen, reason: reason))
   }
