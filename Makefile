@@ -2,7 +2,7 @@
 # test   install what is missing, check the formatting, run every test
 # build  the release binary, with Swift's own libraries inside
 # bench  time the operations and an explanation (a package of its own under Benchmarks/)
-# lint   formatting rules
+# lint   formatting rules, and every OpenCL kernel through the toolchain's own clang, warnings as errors
 # setup  install the system packages that are missing (Debian, Ubuntu)
 
 SHELL := /bin/bash
@@ -26,6 +26,16 @@ bench: setup
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
+	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; failed=0; \
+	for kernel in $(filter-out Kernels/common.cl,$(wildcard Kernels/*.cl)); do \
+	  case $$kernel in *_cpu.cl) lanes=16 ;; *) lanes=1; [ -e $${kernel%.cl}_cpu.cl ] || lanes="1 16" ;; esac; \
+	  storages=0; ! grep -qw STORAGE $$kernel || storages="0 1 2"; \
+	  for lane in $$lanes; do for storage in $$storages; do \
+	    $$clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -include Kernels/common.cl -fsyntax-only \
+	      -Wall -Wextra -Werror -DLANES=$$lane -DSTORAGE=$$storage $$kernel || { failed=1; \
+	      echo "$$kernel with LANES=$$lane STORAGE=$$storage"; }; \
+	  done; done; \
+	done; exit $$failed
 
 setup:
 	@missing=$$(for package in $(packages); do dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \

@@ -54,6 +54,73 @@ static inline void store_up_to(__global float *to, vfloat value, uint count) {
   for (uint i = 0; i < count; i++) to[i] = values[i];
 }
 
+// Elementwise kernels: a work-item computes SPAN elements of a row. Dimension 0 is the span; dimension 1 is the row, of
+// which there may be more than a device takes work-items there.
+#ifndef SPAN
+#if LANES == 16
+#define SPAN 2048
+#else
+#define SPAN 1
+#endif
+#endif
+#define EACH_ROW(row, rows) for (uint row = get_global_id(1); row < (rows); row += get_global_size(1))
+
+static inline uint span_begin(void) { return (uint)get_global_id(0) * SPAN; }
+static inline uint span_end(uint columns) { return min(columns, span_begin() + SPAN); }
+
+#if LANES == 16
+// The first `count` lanes, then `rest`, which a sum or a maximum does not notice.
+static inline vfloat only_first(vfloat v, uint count, float rest) {
+  const vint lanes = (vint)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return select((vfloat)(rest), v, lanes < (vint)((int)count));
+}
+
+static inline float sum_of_lanes(vfloat v) {
+  const float8 eight = v.lo + v.hi;
+  const float4 four = eight.lo + eight.hi;
+  const float2 two = four.lo + four.hi;
+  return two.x + two.y;
+}
+
+static inline float largest_of_lanes(vfloat v) {
+  const float8 eight = fmax(v.lo, v.hi);
+  const float4 four = fmax(eight.lo, eight.hi);
+  const float2 two = fmax(four.lo, four.hi);
+  return fmax(two.x, two.y);
+}
+#else
+// The work-items of a group that reduces a row together, a power of two.
+#ifndef GROUP
+#define GROUP 128
+#endif
+
+// The sum of all items' values, the same bits for each item: a tree in `values`, which has GROUP elements.
+static inline float sum_of_group(float value, __local float *values) {
+  const uint item = get_local_id(0);
+  // An earlier result may still be read.
+  barrier(CLK_LOCAL_MEM_FENCE);
+  values[item] = value;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (uint width = GROUP / 2; width > 0; width /= 2) {
+    if (item < width) values[item] += values[item + width];
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  return values[0];
+}
+
+static inline float largest_of_group(float value, __local float *values) {
+  const uint item = get_local_id(0);
+  barrier(CLK_LOCAL_MEM_FENCE);
+  values[item] = value;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (uint width = GROUP / 2; width > 0; width /= 2) {
+    if (item < width) values[item] = fmax(values[item], values[item + width]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  return values[0];
+}
+#endif
+
 // The row of a forward's matrix that row `row` of a stack of prompts reads (Compute/PromptStack.swift).
 static inline uint shared_row(uint row, uint prompts, uint tokens) {
   return row / (prompts * tokens) * tokens + row % tokens;

@@ -1,8 +1,13 @@
 // destination = source, element by element (Compute/Operations/Copy.swift).
 //
-// One work-item per element: dimension 0 is the column, dimension 1 the row.
+// A work-item per SPAN elements of a row: one on a GPU, where neighbours read neighbours, vectors of them on a processor.
 
 __kernel void copy(INPUT(source), OUTPUT(destination), const uint rows, const uint columns) {
-  const uint column = get_global_id(0), row = get_global_id(1);
-  if (column < columns && row < rows) ROW(destination, row)[column] = ROW(source, row)[column];
+  const uint end = span_end(columns);
+  EACH_ROW(row, rows) {
+    __global const float *from = ROW(source, row);
+    __global float *to = ROW(destination, row);
+    for (uint column = span_begin(); column < end; column += LANES)
+      store_up_to(to + column, load_up_to(from + column, end - column), end - column);
+  }
 }

@@ -1,8 +1,13 @@
 // Every element of a matrix becomes `value` (Compute/Operations/Copy.swift).
 //
-// One work-item per element: dimension 0 is the column, dimension 1 the row.
+// A work-item per SPAN elements of a row: one on a GPU, where neighbours write neighbours, vectors of them on a
+// processor.
 
 __kernel void fill(OUTPUT(destination), const float value, const uint rows, const uint columns) {
-  const uint column = get_global_id(0), row = get_global_id(1);
-  if (column < columns && row < rows) ROW(destination, row)[column] = value;
+  const uint end = span_end(columns);
+  EACH_ROW(row, rows) {
+    __global float *to = ROW(destination, row);
+    for (uint column = span_begin(); column < end; column += LANES)
+      store_up_to(to + column, (vfloat)(value), end - column);
+  }
 }

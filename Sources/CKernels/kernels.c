@@ -6,6 +6,15 @@
 #error "#embed is missing: build with Swift 6.3 or later"
 #endif
 
+static const char activate[] = {
+#embed "../../Kernels/activate.cl" suffix(, 0)
+};
+static const char activation_backward[] = {
+#embed "../../Kernels/activation_backward.cl" suffix(, 0)
+};
+static const char add_rows[] = {
+#embed "../../Kernels/add_rows.cl" suffix(, 0)
+};
 static const char common[] = {
 #embed "../../Kernels/common.cl" suffix(, 0)
 };
@@ -15,12 +24,75 @@ static const char copy[] = {
 static const char fill[] = {
 #embed "../../Kernels/fill.cl" suffix(, 0)
 };
+static const char gather_rows[] = {
+#embed "../../Kernels/gather_rows.cl" suffix(, 0)
+};
+static const char layer_norm[] = {
+#embed "../../Kernels/layer_norm.cl" suffix(, 0)
+};
+static const char layer_norm_backward[] = {
+#embed "../../Kernels/layer_norm_backward.cl" suffix(, 0)
+};
+static const char layer_norm_backward_cpu[] = {
+#embed "../../Kernels/layer_norm_backward_cpu.cl" suffix(, 0)
+};
+static const char layer_norm_cpu[] = {
+#embed "../../Kernels/layer_norm_cpu.cl" suffix(, 0)
+};
+static const char mean_rows[] = {
+#embed "../../Kernels/mean_rows.cl" suffix(, 0)
+};
+static const char normalize_rows[] = {
+#embed "../../Kernels/normalize_rows.cl" suffix(, 0)
+};
+static const char normalize_rows_backward[] = {
+#embed "../../Kernels/normalize_rows_backward.cl" suffix(, 0)
+};
+static const char normalize_rows_backward_cpu[] = {
+#embed "../../Kernels/normalize_rows_backward_cpu.cl" suffix(, 0)
+};
+static const char normalize_rows_cpu[] = {
+#embed "../../Kernels/normalize_rows_cpu.cl" suffix(, 0)
+};
+static const char patchify[] = {
+#embed "../../Kernels/patchify.cl" suffix(, 0)
+};
+static const char softmax[] = {
+#embed "../../Kernels/softmax.cl" suffix(, 0)
+};
+static const char softmax_backward[] = {
+#embed "../../Kernels/softmax_backward.cl" suffix(, 0)
+};
+static const char softmax_backward_cpu[] = {
+#embed "../../Kernels/softmax_backward_cpu.cl" suffix(, 0)
+};
+static const char softmax_cpu[] = {
+#embed "../../Kernels/softmax_cpu.cl" suffix(, 0)
+};
 
 #define FILE(name) {#name ".cl", name, sizeof name - 1}
 static const struct legrad_kernel_file files[] = {
+    FILE(activate),
+    FILE(activation_backward),
+    FILE(add_rows),
     FILE(common),
     FILE(copy),
     FILE(fill),
+    FILE(gather_rows),
+    FILE(layer_norm),
+    FILE(layer_norm_backward),
+    FILE(layer_norm_backward_cpu),
+    FILE(layer_norm_cpu),
+    FILE(mean_rows),
+    FILE(normalize_rows),
+    FILE(normalize_rows_backward),
+    FILE(normalize_rows_backward_cpu),
+    FILE(normalize_rows_cpu),
+    FILE(patchify),
+    FILE(softmax),
+    FILE(softmax_backward),
+    FILE(softmax_backward_cpu),
+    FILE(softmax_cpu),
 };
 
 size_t legrad_kernel_file_count(void) { return sizeof files / sizeof *files; }

@@ -1,11 +1,33 @@
 public import Compute
+import OpenCLRuntime
 
 extension OpenCLBackend {
   public func layerNorm(_ operation: LayerNorm<OpenCLBuffer>) throws(BackendError) {
-    throw BackendError(.unsupported, operation: "layerNorm", "there is no kernel")
+    let output = operation.output
+    try perform("layerNorm") { stream throws(OpenCLError) in
+      try stream.run(
+        "layer_norm", variant,
+        [
+          .matrix(operation.input), .matrix(operation.scale), .matrix(operation.shift), .matrix(output),
+          .matrix(operation.statistics ?? output), .flag(operation.statistics != nil), .factor(operation.epsilon),
+          .size(output.columns),
+        ],
+        rowsOf: output)
+    }
   }
 
   public func layerNormBackward(_ operation: LayerNormBackward<OpenCLBuffer>) throws(BackendError) {
-    throw BackendError(.unsupported, operation: "layerNormBackward", "there is no kernel")
+    let output = operation.output
+    try perform("layerNormBackward") { stream throws(OpenCLError) in
+      try stream.run(
+        "layer_norm_backward", variant,
+        [
+          .matrix(operation.upstream), .matrix(operation.input), .matrix(operation.statistics),
+          .matrix(operation.scale), .matrix(operation.addend ?? operation.upstream), .matrix(output),
+          .flag(operation.addend != nil), .size(operation.stack.prompts), .size(operation.stack.tokens),
+          .factor(operation.factor), .size(output.columns),
+        ],
+        rowsOf: output)
+    }
   }
 }

@@ -1,11 +1,26 @@
 public import Compute
+import OpenCLRuntime
 
 extension OpenCLBackend {
   public func normalizeRows(_ operation: NormalizeRows<OpenCLBuffer>) throws(BackendError) {
-    throw BackendError(.unsupported, operation: "normalizeRows", "there is no kernel")
+    let (input, output, norms) = (operation.input, operation.output, operation.norms)
+    try perform("normalizeRows") { stream throws(OpenCLError) in
+      try stream.run(
+        "normalize_rows", variant, [.matrix(input), .matrix(output), .matrix(norms), .size(output.columns)],
+        rowsOf: output)
+    }
   }
 
   public func normalizeRowsBackward(_ operation: NormalizeRowsBackward<OpenCLBuffer>) throws(BackendError) {
-    throw BackendError(.unsupported, operation: "normalizeRowsBackward", "there is no kernel")
+    let (directions, gradient) = (operation.directions, operation.gradient)
+    try perform("normalizeRowsBackward") { stream throws(OpenCLError) in
+      try stream.run(
+        "normalize_rows_backward", variant,
+        [
+          .matrix(directions), .matrix(operation.normalized), .matrix(operation.norms), .matrix(gradient),
+          .size(directions.rows), .size(gradient.columns),
+        ],
+        rowsOf: gradient)
+    }
   }
 }

@@ -1,7 +1,17 @@
 public import Compute
+import OpenCLRuntime
 
 extension OpenCLBackend {
   public func patchify(_ operation: Patchify<OpenCLBuffer>) throws(BackendError) {
-    throw BackendError(.unsupported, operation: "patchify", "there is no kernel")
+    let (pixels, patches) = (operation.pixels, operation.patches)
+    try perform("patchify") { stream throws(OpenCLError) in
+      try stream.run(
+        "patchify", variant,
+        [
+          .matrix(pixels), .matrix(patches), .size(operation.height), .size(operation.width), .size(operation.patch),
+          .size(operation.leadingRows), .size(patches.rows), .size(patches.columns),
+        ],
+        elementsOf: patches)
+    }
   }
 }

@@ -1,11 +1,21 @@
 public import Compute
+import OpenCLRuntime
 
 extension OpenCLBackend {
   public func softmax(_ operation: Softmax<OpenCLBuffer>) throws(BackendError) {
-    throw BackendError(.unsupported, operation: "softmax", "there is no kernel")
+    let (input, output) = (operation.input, operation.output)
+    try perform("softmax") { stream throws(OpenCLError) in
+      try stream.run(
+        "softmax", variant, [.matrix(input), .matrix(output), .size(output.columns)], rowsOf: output)
+    }
   }
 
   public func softmaxBackward(_ operation: SoftmaxBackward<OpenCLBuffer>) throws(BackendError) {
-    throw BackendError(.unsupported, operation: "softmaxBackward", "there is no kernel")
+    let (upstream, output, gradient) = (operation.upstream, operation.output, operation.gradient)
+    try perform("softmaxBackward") { stream throws(OpenCLError) in
+      try stream.run(
+        "softmax_backward", variant,
+        [.matrix(upstream), .matrix(output), .matrix(gradient), .size(gradient.columns)], rowsOf: gradient)
+    }
   }
 }

@@ -1,0 +1,40 @@
+import Compute
+import OpenCLRuntime
+
+extension CommandStream {
+  /// Launches a kernel that computes each element on its own, from the one file of both variants.
+  ///
+  /// Dimension 0 is the span of a row, dimension 1 the row. A span is one element for GPUs, where neighbours in a group
+  /// are neighbours in a row, and `span` elements for processors, where a work-item should be worth its launch.
+  func run(
+    _ kernel: String, _ variant: KernelVariant, _ arguments: [KernelArgument], elementsOf matrix: Matrix<OpenCLBuffer>,
+    span: Int = 2048
+  ) throws(OpenCLError) {
+    // CUDA devices take no more groups in this dimension; the kernels go on with the rows beyond.
+    let rows = min(matrix.rows, 65535)
+    switch variant {
+    case .portable:
+      let width = 64
+      try run(
+        KernelIdentifier(kernel), arguments, global: [matrix.columns.roundedUp(to: width), rows], local: [width, 1])
+    case .cpu:
+      try run(
+        KernelIdentifier(kernel, lanes: 16, ["SPAN": span]), arguments,
+        global: [matrix.columns.roundedUp(to: span) / span, rows], local: [1, 1])
+    }
+  }
+
+  /// Launches a kernel that sums over each row: a group per row for GPUs, a work-item per row for processors.
+  func run(
+    _ kernel: String, _ variant: KernelVariant, _ arguments: [KernelArgument], rowsOf matrix: Matrix<OpenCLBuffer>
+  ) throws(OpenCLError) {
+    switch variant {
+    case .portable:
+      let group = 128
+      try run(
+        KernelIdentifier(kernel, variant, ["GROUP": group]), arguments, global: [matrix.rows * group], local: [group])
+    case .cpu:
+      try run(KernelIdentifier(kernel, variant), arguments, global: [matrix.rows], local: [1])
+    }
+  }
+}
