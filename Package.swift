@@ -109,7 +109,11 @@ let package = Package(
     tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
     // The methods and the façade against the float64 reference.
     tests(
-      "LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
+      "LeGradTests",
+      [
+        "LeGrad", "Compute", "ComputeCPU", "ComputeOpenCL", "ImageFiles", "NpyFiles", "Tokenizers",
+        "VisionTransformer",
+      ]),
     // The command, run as a process of its own, and the logic behind it.
     tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles"]),
     // Every operation on every backend of this machine, against the oracle.
