@@ -49,8 +49,9 @@ extension DriverTests {
       let work = try TinyWork()
       let elements = work.model.configuration.canonicalTensors.reduce(0) { sum, tensor in
         let isLoaded =
-          tensor.name.hasPrefix("visual.") && !["visual.class_embedding", "visual.positional_embedding"]
-          .contains(tensor.name)
+          tensor.name.hasPrefix("visual.")
+          && !["visual.class_embedding", "visual.positional_embedding"]
+            .contains(tensor.name)
         return isLoaded ? sum + tensor.elementCount : sum
       }
       let (loaded, driver) = try WatchedOpenCL.watch { try work.explainer(variant, precision) }

@@ -5,6 +5,7 @@ import ImageFiles
 import LeGrad
 import TestSupport
 import Testing
+import VisionTransformer
 
 /// Whole models with random weights on the CPU and on the OpenCL device: `make test-large`.
 @Suite(
