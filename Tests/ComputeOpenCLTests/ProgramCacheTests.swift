@@ -144,7 +144,14 @@ extension DriverTests {
     }
 
     @Test func anEditedKernelIsUsed() throws {
-      let edited = try kernelFolder { $0.replacing("value;", with: "2 * value;") }
+      let edited = try kernelFolder { _ in
+        """
+        __kernel void fill(
+            __global float *to, ulong offset, uint stride, float value, uint rows, uint columns) {
+          if (get_global_id(0) < columns) to[get_global_id(0)] = 2 * value;
+        }
+        """
+      }
       #expect(try fill(cache: cache, kernels: edited).values == [Float](repeating: 6, count: 7))
       #expect(try fill(cache: cache).values == threes)
     }
