@@ -1,3 +1,4 @@
+import CFaultyOpenCL
 import Compute
 import OpenCLRuntime
 import TestSupport
@@ -14,17 +15,10 @@ extension DriverTests {
   /// kernel's argument is by far the most frequent call and fails in one way; of repeated calls of one name the first,
   /// the second and the last are taken, and every `step`-th of all, where `step` is a prime.
   @Suite struct FailureTests {
-    private enum Ending {
-      case result(TinyWork.Result)
-      case failure(any Error)
-    }
-
-    private func ending(
-      failing: ClosedRange<Int>, _ body: () throws -> TinyWork.Result
-    ) -> Ending {
-      WatchedOpenCL.watch(failing: failing) {
-        do { return Ending.result(try body()) } catch { return .failure(error) }
-      }.result
+    private func ending<Value>(
+      failing: ClosedRange<Int>, _ body: () throws -> Value
+    ) -> Result<Value, any Error> {
+      WatchedOpenCL.watch(failing: failing) { Result { try body() } }.result
     }
 
     /// Expects an error that says in one line what failed, of a kind that a caller can act on.
@@ -88,7 +82,7 @@ extension DriverTests {
         forget()
         let label = "\(counts.calls[failing.lowerBound]), call \(failing.lowerBound) of \(counts.calls.count)"
         switch ending(failing: failing, { try work.explain(explainer) }) {
-        case .result(let result): #expect(result.hasBits(of: reference), "\(label)")
+        case .success(let result): #expect(result.hasBits(of: reference), "\(label)")
         case .failure(let error): expectClean(error, label)
         }
         #expect(try work.explain(explainer).hasBits(of: reference), "after \(label)")
@@ -97,6 +91,117 @@ extension DriverTests {
       }
       for number in chosen(of: counts.calls, step: setting.step) { try check(number...number) }
       for number in stride(from: 0, to: counts.calls.count, by: 101) { try check(number...Self.toTheEnd) }
+    }
+
+    // MARK: Loading
+
+    /// Devices behind the watched calls, as the façade finds them.
+    private func devices() -> Devices { Devices { () throws(OpenCLError) in try WatchedOpenCL.library.get() } }
+
+    private func load(_ work: TinyWork, change: (inout Explainer.Options) -> Void) throws -> Explainer {
+      var options = Explainer.Options()
+      options.threads = 2
+      change(&options)
+      return try Explainer(work.model, options: options, devices: devices())
+    }
+
+    private let nothing = ["contexts": 0, "queues": 0, "buffers": 0, "programs": 0, "kernels": 0, "events": 0]
+
+    /// From the search for devices to the last weight, and the explanation after it. Programs come from disk.
+    @Test(arguments: KernelVariant.allCases)
+    func everyCallOfLoading(_ variant: KernelVariant) throws {
+      let work = try TinyWork()
+      func run() throws -> TinyWork.Result {
+        try work.explain(
+          load(work) {
+            $0.device = .openCL
+            $0.kernelVariant = variant
+          })
+      }
+      let reference = try run()
+      let (again, counts) = try WatchedOpenCL.watch { try run() }
+      #expect(again.hasBits(of: reference))
+      #expect(WatchedOpenCL.liveObjects == nothing)
+      func check(_ failing: ClosedRange<Int>) {
+        let label = "\(counts.calls[failing.lowerBound]), call \(failing.lowerBound) of \(counts.calls.count)"
+        switch ending(failing: failing, { try run() }) {
+        case .success(let result): #expect(result.hasBits(of: reference), "\(label)")
+        case .failure(let error): expectClean(error, label)
+        }
+        #expect(WatchedOpenCL.liveObjects == nothing, "after \(label)")
+      }
+      for number in chosen(of: counts.calls, step: 127) { check(number...number) }
+      for number in stride(from: 0, to: counts.calls.count, by: 499) { check(number...Self.toTheEnd) }
+      #expect(try run().hasBits(of: reference))
+    }
+
+    /// The trial of the variants: an error, or a variant that computes right.
+    @Test func everyCallOfATrial() throws {
+      func run() throws -> KernelVariant { try VariantSelection.best(for: WatchedOpenCL.device()) }
+      _ = try run()
+      let (_, counts) = try WatchedOpenCL.watch { try run() }
+      for number in chosen(of: counts.calls, step: 41) {
+        let label = "\(counts.calls[number]), call \(number) of \(counts.calls.count)"
+        if case .failure(let error) = ending(failing: number...number, { try run() }) {
+          #expect(error is OpenCLError || error is BackendError, "\(label): \(error)")
+          #expect(!"\(error)".contains("\n"), "\(label): \(error)")
+        }
+        #expect(WatchedOpenCL.liveObjects == nothing, "after \(label)")
+      }
+    }
+
+    // MARK: What takes over
+
+    /// A GPU that was chosen automatically and fails at any call: there is always an answer, from the device or, as
+    /// another device may differ, from the processor.
+    @Test func anAutomaticChoiceAlwaysAnswers() throws {
+      legrad_faulty_pose_as_gpu(true)
+      defer { legrad_faulty_pose_as_gpu(false) }
+      let work = try TinyWork()
+      func run() throws -> (result: TinyWork.Result, device: DeviceDescription) {
+        let explainer = try load(work) { $0.kernelVariant = .cpu }
+        return (try work.explain(explainer), explainer.device)
+      }
+      let native = try work.explain(load(work) { $0.device = .cpu })
+      let reference = try run()
+      #expect(reference.device.backend == "OpenCL" && reference.result.isClose(to: native))
+      let (_, counts) = try WatchedOpenCL.watch { try run() }
+      var takeovers = 0
+      func check(_ failing: ClosedRange<Int>) {
+        let label = "\(counts.calls[failing.lowerBound]), call \(failing.lowerBound) of \(counts.calls.count)"
+        switch ending(failing: failing, { try run() }) {
+        case .success(let ended):
+          let isNative = ended.device.backend == "native"
+          if isNative { takeovers += 1 }
+          #expect(ended.result.hasBits(of: isNative ? native : reference.result), "\(label)")
+          #expect(!ended.device.reason.contains("\n"), "\(label): \(ended.device.reason)")
+        case .failure(let error): Issue.record("\(label): \(error)")
+        }
+        #expect(WatchedOpenCL.liveObjects == nothing, "after \(label)")
+      }
+      for number in chosen(of: counts.calls, step: 211) { check(number...number) }
+      for number in stride(from: 0, to: counts.calls.count, by: 307) { check(number...Self.toTheEnd) }
+      #expect(takeovers > counts.calls.count / 307)
+    }
+
+    /// A device that was asked for by name, gone for one explanation: an error, and it is there for the next.
+    @Test func aDeviceThatComesBackIsUsedAgain() throws {
+      let work = try TinyWork()
+      let explainer = try load(work) {
+        $0.device = .openCL
+        $0.kernelVariant = .cpu
+      }
+      let reference = try work.explain(explainer)
+      let (_, counts) = try WatchedOpenCL.watch { try work.explain(explainer) }
+      for number in stride(from: 0, to: counts.calls.count, by: 211) {
+        let label = "\(counts.calls[number]), call \(number) of \(counts.calls.count)"
+        switch ending(failing: number...Self.toTheEnd, { try work.explain(explainer) }) {
+        case .success: Issue.record("an answer without a device: \(label)")
+        case .failure(let error): expectClean(error, label)
+        }
+        #expect(try work.explain(explainer).hasBits(of: reference), "after \(label)")
+        #expect(explainer.device.backend == "OpenCL")
+      }
     }
   }
 }
