@@ -23,6 +23,8 @@ protocol Engine: AnyObject, Sendable {
   func encode(_ prompts: [[Int32]], source: any WeightSource, configuration: TextConfiguration)
     throws(ModelError) -> [Float]
 
+  /// Whether the weights are there.
+  var isLoaded: Bool { get }
   /// Frees the weights. Calls that are under way finish; later ones fail.
   func unload()
 }
@@ -47,6 +49,8 @@ final class BackendEngine<B: Backend>: Engine {
   var traffic: Traffic { backend.traffic }
   var peakBytes: Int? { backend.peakBytes }
   var profile: [String: KernelTime] { (backend as? OpenCLBackend)?.profile ?? [:] }
+
+  var isLoaded: Bool { loaded.withLock { $0 != nil } }
 
   func unload() {
     lastRun.withLock { $0 = nil }

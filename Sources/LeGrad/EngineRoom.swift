@@ -74,7 +74,8 @@ final class EngineRoom: Sendable {
   private func nextRung(after used: Current, _ error: LeGradError) -> Rung? {
     guard error.kind == .memory || error.kind == .device else { return nil }
     switch used.rung {
-    case .resident(let device) where error.kind == .memory: return .streaming(device)
+    // Without its weights, the engine is one whose successor could not be loaded the last time.
+    case .resident(let device) where error.kind == .memory || !used.engine.isLoaded: return .streaming(device)
     case .resident, .streaming: return options.device == .auto ? .native : nil
     case .native, .fixed: return nil
     }
