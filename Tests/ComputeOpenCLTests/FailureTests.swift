@@ -130,16 +130,21 @@ extension DriverTests {
 
     private let nothing = ["contexts": 0, "queues": 0, "buffers": 0, "programs": 0, "kernels": 0, "events": 0]
 
-    /// From the search for devices to the last weight, and the explanation after it. Programs come from disk.
-    @Test(arguments: KernelVariant.allCases)
-    func everyCallOfLoading(_ variant: KernelVariant) throws {
+    /// From the search for devices to the last weight, and the explanation after it, as a device does it that has
+    /// memory for the weights, or not. Programs come from disk.
+    @Test(arguments: [
+      (KernelVariant.cpu, nil as Int?), (.portable, nil), (.cpu, TinyWork.streamingLimit),
+    ])
+    func everyCallOfLoading(_ variant: KernelVariant, _ memoryLimit: Int?) throws {
       let work = try TinyWork()
       func run() throws -> TinyWork.Result {
-        try work.explain(
-          load(work) {
-            $0.device = .openCL
-            $0.kernelVariant = variant
-          })
+        let explainer = try load(work) {
+          $0.device = .openCL
+          $0.kernelVariant = variant
+          $0.memoryLimit = memoryLimit
+        }
+        #expect(explainer.device.isStreaming || memoryLimit == nil)
+        return try work.explain(explainer)
       }
       let reference = try run()
       let (again, counts) = try WatchedOpenCL.watch { try run() }
@@ -153,10 +158,10 @@ extension DriverTests {
         }
         #expect(WatchedOpenCL.liveObjects == nothing, "after \(label)")
       }
-      let numbers =
-        variant == .cpu ? everyCall(of: counts.calls, step: 127) : someCalls(of: counts.calls, step: 127)
+      let isMostUsual = variant == .cpu && memoryLimit == nil
+      let numbers = isMostUsual ? everyCall(of: counts.calls, step: 127) : someCalls(of: counts.calls, step: 127)
       for number in numbers { check(number...number) }
-      for number in stride(from: 0, to: counts.calls.count, by: 499) { check(number...Self.toTheEnd) }
+      for number in stride(from: 0, to: counts.calls.count, by: 101) { check(number...Self.toTheEnd) }
       #expect(try run().hasBits(of: reference))
     }
 
