@@ -17,7 +17,9 @@ final class KernelLibrary: Sendable {
 
   init(_ context: OpenCLContext) {
     self.context = context
-    cache = Environment.cacheFolder.map { ProgramCache(folder: $0, device: context.device) }
+    // PoCL keeps on disk what it compiles, and to give a binary it compiles every kernel a second time.
+    let keepsItself = context.device.platform == "Portable Computing Language"
+    cache = keepsItself ? nil : Environment.cacheFolder.map { ProgramCache(folder: $0, device: context.device) }
   }
 
   /// The kernel, built now if it has not been before.
