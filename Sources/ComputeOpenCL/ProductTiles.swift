@@ -9,7 +9,7 @@ struct PortableTile: Sendable {
   /// The part of the arithmetic units' time that computes, as far as it is known from other programs' tiles.
   private let efficiency: Double
 
-  private static let all = [
+  static let all = [
     PortableTile(rows: 128, columns: 128, itemRows: 8, itemColumns: 8, efficiency: 1),
     PortableTile(rows: 64, columns: 64, itemRows: 4, itemColumns: 8, efficiency: 0.8),
     PortableTile(rows: 32, columns: 64, itemRows: 4, itemColumns: 4, efficiency: 0.6),

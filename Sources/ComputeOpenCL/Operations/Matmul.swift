@@ -12,17 +12,20 @@ extension OpenCLBackend {
         + "into \(operation.output.shape)")
     try perform("matmul") { stream throws(OpenCLError) in
       switch variant {
-      case .portable: try portableMatmul(operation, on: stream)
+      case .portable:
+        let output = operation.output
+        try portableMatmul(
+          operation, by: .best(rows: output.rows, columns: output.columns, computeUnits: device.computeUnits),
+          on: stream)
       case .cpu: try cpuMatmul(operation, on: stream)
       }
     }
   }
 
-  private func portableMatmul(
-    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
+  func portableMatmul(
+    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, by tile: PortableTile, on stream: CommandStream
   ) throws(OpenCLError) {
     let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
-    let tile = PortableTile.best(rows: output.rows, columns: output.columns, computeUnits: device.computeUnits)
     let isAligned = input.startsRowsAtQuads && scale?.scales.startsRowsAtQuads ?? true
     let defines = operation.defines.merging(tile.defines) { $1 }
       .merging(["ALIGNED": isAligned ? 1 : 0, "SCALED": scale == nil ? 0 : 1]) { $1 }
