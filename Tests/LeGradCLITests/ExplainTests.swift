@@ -30,13 +30,14 @@ import Testing
       [image],
       GoldenCommand.promptArguments
         + [
-          "--layers", "all", "--size", "\(width)x\(height)", "--format", "npy", "--per-layer", "-o", "out", "--device",
-          device,
+          "--layers", "all", "--size", "\(width)x\(height)", "--format", "npy", "--per-layer", "-o", "out", "--json",
+          "--device", device,
         ],
       // The folder in which drivers and the backend keep what they built.
       environment: ["HOME": NSHomeDirectory()])
     expectExit(0, result)
-    #expect(result.errors.contains("OpenCL") == (device == "opencl"), "\(result.errors)")
+    let report = try #require((try result.json() as? [[String: Any]])?.first?["device"] as? [String: Any])
+    #expect((report["name"] as? String)?.contains("OpenCL") == (device == "opencl"), "\(report)")
     let stem = "out/image_\(size)"
     #expect(
       scratch.files(in: "out") == [
