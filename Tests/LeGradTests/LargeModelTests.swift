@@ -54,11 +54,24 @@ struct LargeModelTests {
   func processorAndDeviceAgree(_ input: Input) throws {
     let model = try Model(randomArchitecture: input.architecture)
     let processor = try explain(model, input) { $0.device = .cpu }
-    let maximum = processor.relevance.reduce(0) { max($0, abs($1)) }
-    #expect(maximum > 0)
-    let device = try explain(model, input) { $0.device = .openCL }
-    expectClose(device.relevance, processor.relevance, absolute: 1e-4 * maximum)
-    expectClose(device.imageEmbedding, processor.imageEmbedding, absolute: 1e-4)
+    #expect(processor.relevance.contains { $0 > 0 })
+    // The shape of kernels for GPUs is slow on a processor: one model is enough.
+    let variants: [KernelVariant?] = input.architecture == "ViT-B-16" ? KernelVariant.allCases : [nil]
+    for variant in variants {
+      let device = try explain(model, input) {
+        $0.device = .openCL
+        $0.kernelVariant = variant
+      }
+      print("relevance differs by", difference(device.relevance, processor.relevance), "of its maximum")
+      expectClose(device.relevance, processor.relevance, relativeToMaximum: 1e-4)
+      expectClose(device.imageEmbedding, processor.imageEmbedding, absolute: 1e-4)
+    }
+  }
+
+  /// The largest difference, relative to the largest number.
+  private func difference(_ actual: [Float], _ expected: [Float]) -> Float {
+    let largest = zip(actual, expected).reduce(0) { max($0, abs($1.0 - $1.1)) }
+    return largest / expected.reduce(0) { max($0, abs($1)) }
   }
 
   /// The largest model: float16 weights fit 4.7 GB, float32 ones go to the device block by block.
@@ -80,6 +93,9 @@ struct LargeModelTests {
     }
     let resident = try heatmaps(.f16, streaming: false)
     let streamed = try heatmaps(.f32, streaming: true)
-    for (resident, streamed) in zip(resident, streamed) { expectClose(resident, streamed, absolute: 3e-3) }
+    for (resident, streamed) in zip(resident, streamed) {
+      print("heatmaps differ by", difference(resident, streamed))
+      expectClose(resident, streamed, absolute: 3e-3)
+    }
   }
 }
