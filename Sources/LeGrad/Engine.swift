@@ -15,9 +15,12 @@ protocol Engine: AnyObject, Sendable {
   func measurePeak() throws(BackendError) -> Double
 
   /// Explains a batch of equally sized images.
+  /// - Parameters:
+  ///   - pixels: normalised and planar, `[images, 3, height, width]`.
+  ///   - text: unit rows `[prompts, embedding]`; empty for embeddings alone.
   func explain(
-    _ pixels: Span<Float>, shape: VisionShape, text: [Float], layers: Range<Int>
-  ) throws(BackendError) -> BatchRelevance
+    _ pixels: Span<Float>, shape: VisionShape, text: [Float], requests: [MethodRequest]
+  ) throws(BackendError) -> RunResult
 
   /// Unit rows of framed prompts.
   func encode(_ prompts: [[Int32]], source: any WeightSource, configuration: TextConfiguration)
@@ -31,12 +34,12 @@ protocol Engine: AnyObject, Sendable {
 final class BackendEngine<B: Backend>: Engine {
   private let backend: B
   private let loaded: Mutex<VisionTower<B>?>
-  private let lastRun = Mutex<(key: RunKey, run: LeGradRun<B>)?>(nil)
+  private let lastRun = Mutex<(key: RunKey, run: MethodRun<B>)?>(nil)
 
   private struct RunKey: Equatable {
     let shape: VisionShape
     let text: [Float]
-    let layers: Range<Int>
+    let requests: [MethodRequest]
   }
 
   init(_ source: any WeightSource, backend: B) throws(ModelError) {
@@ -56,19 +59,19 @@ final class BackendEngine<B: Backend>: Engine {
   func measurePeak() throws(BackendError) -> Double { try backend.measurePeak() }
 
   func explain(
-    _ pixels: Span<Float>, shape: VisionShape, text: [Float], layers: Range<Int>
-  ) throws(BackendError) -> BatchRelevance {
+    _ pixels: Span<Float>, shape: VisionShape, text: [Float], requests: [MethodRequest]
+  ) throws(BackendError) -> RunResult {
     guard let tower = loaded.withLock({ $0 }) else {
       throw BackendError(.unavailable, operation: "explain", "the device's weights were freed")
     }
-    let key = RunKey(shape: shape, text: text, layers: layers)
+    let key = RunKey(shape: shape, text: text, requests: requests)
     // Taken out while it runs: a second caller at the same time makes memory of its own.
-    let kept = lastRun.withLock { last -> LeGradRun<B>? in
+    let kept = lastRun.withLock { last -> MethodRun<B>? in
       defer { last = nil }
       return last?.key == key ? last?.run : nil
     }
-    let run: LeGradRun<B>
-    if let kept { run = kept } else { run = try LeGradRun(tower: tower, shape: shape, text: text, layers: layers) }
+    let run: MethodRun<B>
+    if let kept { run = kept } else { run = try MethodRun(tower: tower, shape: shape, text: text, requests: requests) }
     let result = try run.explain(pixels)
     lastRun.withLock { $0 = (key, run) }
     return result
