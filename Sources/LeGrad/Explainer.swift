@@ -30,16 +30,16 @@ public final class Explainer: Sendable {
     /// Told in one line when another device takes over.
     public var notify: (@Sendable (String) -> Void)?
     /// Pixel statistics that replace the folder's, three values each.
-    public var mean: [Float]?
-    public var std: [Float]?
+    public var mean: [Double]?
+    public var std: [Double]?
 
     public init() {}
   }
 
   public let model: Model
   /// Pixel statistics in use; nil if neither the folder nor the options give them.
-  public let mean: [Float]?
-  public let std: [Float]?
+  public let mean: [Double]?
+  public let std: [Double]?
   private let room: EngineRoom
 
   /// Loads the vision tower onto a device.
@@ -152,8 +152,10 @@ public final class Explainer: Sendable {
     do {
       batch = try room.run(
         { engine throws(LeGradError) in
-          do throws(BackendError) {
-            return try engine.explain(pixels.span, shape: shape, text: text.values, requests: requests)
+          do throws(ModelError) {
+            return try engine.explain(
+              pixels.span, shape: shape, text: text.values, requests: requests,
+              float64Pixels: { images[images.startIndex + $0].float64Pixels })
           } catch { throw LeGradError(error) }
         }, canShrink: images.count > 1)
     } catch  where error.kind == .memory && images.count > 1 {

@@ -54,11 +54,11 @@ enum PrecisionChoice: String, CaseIterable, ExpressibleByArgument, Sendable {
 struct ChannelValues: ExpressibleByArgument, Equatable, Sendable {
   static let allValueStrings = ["R,G,B"]
 
-  let values: [Float]
+  let values: [Double]
 
   init?(argument: String) {
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-    let values = parts.compactMap { Float($0.trimmingSpaces()) }
+    let values = parts.compactMap { Double($0.trimmingSpaces()) }
     guard parts.count == 3, values.count == 3, values.allSatisfy(\.isFinite) else { return nil }
     self.values = values
   }

@@ -78,8 +78,8 @@ struct ExplanationReport: Codable, Sendable {
   let grid: Size
   let resize: String
   let filter: String
-  let mean: [Float]
-  let std: [Float]
+  let mean: [Double]
+  let std: [Double]
   /// The part of the upright image that was explained.
   let region: Region
   let timings: Timings

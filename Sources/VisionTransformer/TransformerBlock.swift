@@ -152,7 +152,8 @@ extension TransformerBlock {
     try forwardToAttention(activations, on: backend)
     try backend.attention(
       Attention(
-        queries: activations.queries, keys: activations.keys, values: activations.values, heads: shape.heads, tokens: tokens, mask: mask, output: activations.normalized))
+        queries: activations.queries, keys: activations.keys, values: activations.values, heads: shape.heads,
+        tokens: tokens, mask: mask, output: activations.normalized))
     try backend.matmul(
       Matmul(
         input: activations.normalized, weight: attentionOutput.weight, output: activations.middle,

@@ -28,7 +28,7 @@ import VisionTransformer
     Answer(.legrad(layers: .all), bound: 1e-5),
     Answer(.legrad(layers: .all, readout: .cls), file: "legrad-cls", bound: 1e-5),
     Answer(.rawAttention), Answer(.rollout()), Answer(.gradCAM), Answer(.cheferCAM), Answer(.cheferCAMAll),
-    Answer(.textSpan()),
+    Answer(.textSpan()), Answer(.lrp, bound: 1e-5), Answer(.partialLRP, bound: 1e-5),
   ]
 
   static let models = GoldenModel.all.filter { $0.layout == "clip" || $0.layout == "clip-odd" }

@@ -346,6 +346,18 @@ struct legrad_row_mean {
   ptrdiff_t output_stride;
 };
 
+// Row-major and contiguous: left [rows, inner], right [inner, columns] or transposed, output [rows, columns]. Items:
+// panels of tile_columns / 2 columns. Scratch: inner * tile_columns floats.
+struct legrad_double_product {
+  const double *left;
+  ptrdiff_t rows;
+  ptrdiff_t inner;
+  const double *right;
+  bool right_is_transposed;
+  ptrdiff_t columns;
+  double *output;
+};
+
 struct legrad_simd_table {
   // The tile that a product's accumulators hold, in rows of the left operand and columns of the right one.
   ptrdiff_t tile_rows;
@@ -385,6 +397,7 @@ struct legrad_simd_table {
   void (*key_relevance)(const struct legrad_key_relevance *, ptrdiff_t begin, ptrdiff_t end);
   void (*row_through_map)(const struct legrad_row_through_map *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   ptrdiff_t (*row_through_map_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
+  void (*double_product)(const struct legrad_double_product *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   void (*row_mean)(const struct legrad_row_mean *, ptrdiff_t begin, ptrdiff_t end);
 
   // Independent multiply-adds in registers, a multiplication and an addition where they are two instructions.

@@ -11,6 +11,7 @@
 #include "attention.h"
 #include "attention_backward.h"
 #include "attention_rows.h"
+#include "double_product.h"
 #include "peak.h"
 
 const struct legrad_simd_table LEGRAD_TABLE = {
@@ -43,5 +44,6 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .row_through_map = row_through_map,
     .row_through_map_scratch = row_through_map_scratch,
     .row_mean = row_mean,
+    .double_product = double_product,
     .multiply_add_burst = multiply_add_burst,
 };
