@@ -39,6 +39,12 @@ static const char layer_norm_backward_cpu[] = {
 static const char layer_norm_cpu[] = {
 #embed "../../Kernels/layer_norm_cpu.cl" suffix(, 0)
 };
+static const char matmul[] = {
+#embed "../../Kernels/matmul.cl" suffix(, 0)
+};
+static const char matmul_cpu[] = {
+#embed "../../Kernels/matmul_cpu.cl" suffix(, 0)
+};
 static const char mean_rows[] = {
 #embed "../../Kernels/mean_rows.cl" suffix(, 0)
 };
@@ -54,8 +60,20 @@ static const char normalize_rows_backward_cpu[] = {
 static const char normalize_rows_cpu[] = {
 #embed "../../Kernels/normalize_rows_cpu.cl" suffix(, 0)
 };
+static const char pack_rows_cpu[] = {
+#embed "../../Kernels/pack_rows_cpu.cl" suffix(, 0)
+};
+static const char pack_weight[] = {
+#embed "../../Kernels/pack_weight.cl" suffix(, 0)
+};
+static const char pack_weight_cpu[] = {
+#embed "../../Kernels/pack_weight_cpu.cl" suffix(, 0)
+};
 static const char patchify[] = {
 #embed "../../Kernels/patchify.cl" suffix(, 0)
+};
+static const char peak[] = {
+#embed "../../Kernels/peak.cl" suffix(, 0)
 };
 static const char softmax[] = {
 #embed "../../Kernels/softmax.cl" suffix(, 0)
@@ -83,12 +101,18 @@ static const struct legrad_kernel_file files[] = {
     FILE(layer_norm_backward),
     FILE(layer_norm_backward_cpu),
     FILE(layer_norm_cpu),
+    FILE(matmul),
+    FILE(matmul_cpu),
     FILE(mean_rows),
     FILE(normalize_rows),
     FILE(normalize_rows_backward),
     FILE(normalize_rows_backward_cpu),
     FILE(normalize_rows_cpu),
+    FILE(pack_rows_cpu),
+    FILE(pack_weight),
+    FILE(pack_weight_cpu),
     FILE(patchify),
+    FILE(peak),
     FILE(softmax),
     FILE(softmax_backward),
     FILE(softmax_backward_cpu),
