@@ -9,7 +9,7 @@
 //
 // Eight work-items share a query. They exchange their largest scores for every tile, and their sums at the end.
 
-__attribute__((reqd_work_group_size(GROUP, 1, 1))) __kernel void attention(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention(
     INPUT(queries), INPUT(keys), INPUT(values), OUTPUT(output), const uint head_width, const uint tokens,
     const uint is_causal, const float factor) {
   __local float4 stage[STAGE], weights[TILE_COLUMNS * ROWS_PITCH], exchange[EXCHANGE];

@@ -32,7 +32,7 @@ static inline void store_statistic(__global float *to, float4 value, uint first,
   if (first + 3 < count) to[first + 3] = value.w;
 }
 
-__attribute__((reqd_work_group_size(GROUP, 1, 1))) __kernel void attention_backward_statistics(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backward_statistics(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global float *statistics, const uint head_width,
     const uint tokens, const uint is_causal, const float factor) {
   __local float4 stage[STAGE], exchange[EXCHANGE];
@@ -70,7 +70,7 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) __kernel void attention_backw
   store_statistic(to + 2 * tokens, along, ITEM_ROW * 4, count);
 }
 
-__attribute__((reqd_work_group_size(GROUP, 1, 1))) __kernel void attention_backward_queries(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backward_queries(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global const float *statistics,
     OUTPUT(query_gradient), const uint head_width, const uint tokens, const uint is_causal, const float factor) {
   __local float4 stage[STAGE], weights[TILE_COLUMNS * ROWS_PITCH];
@@ -107,7 +107,7 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) __kernel void attention_backw
   store_sums(sums, count, head_width, ROW(query_gradient, first_row + query) + column, query_gradient_stride);
 }
 
-__attribute__((reqd_work_group_size(GROUP, 1, 1))) __kernel void attention_backward_keys(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backward_keys(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global const float *statistics, OUTPUT(key_gradient),
     OUTPUT(value_gradient), const uint head_width, const uint tokens, const uint is_causal, const float factor) {
   __local float4 stage[STAGE], weights[TILE_COLUMNS * ROWS_PITCH];

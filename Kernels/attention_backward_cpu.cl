@@ -37,7 +37,7 @@ static inline void add_statistics(
 
 __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void attention_backward_statistics(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global float *statistics, const uint head_width,
-    const uint tokens, const uint is_causal, const uint rows_per_item, const float factor) {
+    const uint tokens, const uint is_causal, const float factor, const uint rows_per_item) {
   __local vfloat key_block[BLOCK * VECTORS], value_block[BLOCK * VECTORS], scores[BLOCK * 2], gradients[BLOCK * 2];
   __local vfloat query_panel[HEAD_WIDTH * 2], upstream_panel[HEAD_WIDTH * 2];
   const uint column = get_global_id(1) * head_width, first_row = get_global_id(2) * tokens;
@@ -77,8 +77,8 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void attention_backward_
 
 __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void attention_backward_queries(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global const float *statistics,
-    OUTPUT(query_gradient), const uint head_width, const uint tokens, const uint is_causal, const uint rows_per_item,
-    const float factor) {
+    OUTPUT(query_gradient), const uint head_width, const uint tokens, const uint is_causal, const float factor,
+    const uint rows_per_item) {
   __local vfloat key_block[BLOCK * VECTORS], value_block[BLOCK * VECTORS], scores[BLOCK * 2], gradients[BLOCK * 2];
   __local vfloat query_panel[HEAD_WIDTH * 2], upstream_panel[HEAD_WIDTH * 2], sums[PANEL_ROWS * VECTORS];
   const uint column = get_global_id(1) * head_width, first_row = get_global_id(2) * tokens;
@@ -114,8 +114,8 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void attention_backward_
 
 __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void attention_backward_keys(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global const float *statistics, OUTPUT(key_gradient),
-    OUTPUT(value_gradient), const uint head_width, const uint tokens, const uint is_causal, const uint rows_per_item,
-    const float factor) {
+    OUTPUT(value_gradient), const uint head_width, const uint tokens, const uint is_causal, const float factor,
+    const uint rows_per_item) {
   __local vfloat query_block[BLOCK * VECTORS], upstream_block[BLOCK * VECTORS], scores[BLOCK * 2], gradients[BLOCK * 2];
   __local vfloat key_panel[HEAD_WIDTH * 2], value_panel[HEAD_WIDTH * 2];
   __local vfloat key_sums[PANEL_ROWS * VECTORS], value_sums[PANEL_ROWS * VECTORS];

@@ -30,7 +30,7 @@ static inline vfloat exponentiate(__local vfloat *map, uint count, vfloat *max_s
 
 __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void attention(
     INPUT(queries), INPUT(keys), INPUT(values), OUTPUT(output), const uint head_width, const uint tokens,
-    const uint is_causal, const uint queries_per_item, const float factor) {
+    const uint is_causal, const float factor, const uint queries_per_item) {
   __local vfloat key_block[BLOCK * VECTORS], value_block[BLOCK * VECTORS];
   __local vfloat query_panel[HEAD_WIDTH * 2], map[BLOCK * 2], sums[PANEL_ROWS * VECTORS], factors[2];
   const uint column = get_global_id(1) * head_width, first_row = get_global_id(2) * tokens;

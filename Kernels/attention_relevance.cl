@@ -13,7 +13,7 @@
 //
 // A work-item's queries come in ascending order, and its neighbours' sums after its own.
 
-__attribute__((reqd_work_group_size(GROUP, 1, 1))) __kernel void attention_relevance(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_relevance(
     INPUT(gradient), INPUT(values), __global float *sums, const uint head_width, const uint prompts,
     const uint tokens) {
   __local float4 key_values[HEAD_WIDTH * COLUMNS_PITCH], stage[DEPTH * ROWS_PITCH];

@@ -22,7 +22,7 @@
 #define DEPTH 32  // Columns that are in local memory at once for a map.
 #endif
 
-#define GROUP 128
+#define ITEMS 128
 #define TILE_ROWS 64
 #define TILE_COLUMNS 32
 #define ROWS_PITCH (TILE_ROWS / 4 + 1)
@@ -46,7 +46,7 @@ static inline void stage_turned(
     __global const float *from, uint stride, uint count, uint width, const uint tile_rows, uint depth,
     __local float4 *to) {
   // Eight neighbours read a row's neighbouring columns.
-  for (uint i = ITEM; i < tile_rows * depth; i += GROUP) {
+  for (uint i = ITEM; i < tile_rows * depth; i += ITEMS) {
     const uint column = i / (8 * tile_rows) * 8 + i % 8, row = i / 8 % tile_rows;
     const float value = row < count && column < width ? from[(ulong)row * stride + column] : 0.0f;
     ((__local float *)to)[column * (tile_rows + 4) + row] = value;
@@ -56,7 +56,7 @@ static inline void stage_turned(
 // to[row][column] = from[row][column], TILE_COLUMNS rows and HEAD_WIDTH columns, zeros likewise.
 static inline void stage_straight(
     __global const float *from, uint stride, uint count, uint width, __local float4 *to) {
-  for (uint i = ITEM; i < TILE_COLUMNS * HEAD_WIDTH; i += GROUP) {
+  for (uint i = ITEM; i < TILE_COLUMNS * HEAD_WIDTH; i += ITEMS) {
     const uint row = i / HEAD_WIDTH, column = i % HEAD_WIDTH;
     ((__local float *)to)[i] = row < count && column < width ? from[(ulong)row * stride + column] : 0.0f;
   }

@@ -15,6 +15,33 @@ static const char activation_backward[] = {
 static const char add_rows[] = {
 #embed "../../Kernels/add_rows.cl" suffix(, 0)
 };
+static const char attention[] = {
+#embed "../../Kernels/attention.cl" suffix(, 0)
+};
+static const char attention_backward[] = {
+#embed "../../Kernels/attention_backward.cl" suffix(, 0)
+};
+static const char attention_backward_cpu[] = {
+#embed "../../Kernels/attention_backward_cpu.cl" suffix(, 0)
+};
+static const char attention_cpu[] = {
+#embed "../../Kernels/attention_cpu.cl" suffix(, 0)
+};
+static const char attention_relevance[] = {
+#embed "../../Kernels/attention_relevance.cl" suffix(, 0)
+};
+static const char attention_relevance_cpu[] = {
+#embed "../../Kernels/attention_relevance_cpu.cl" suffix(, 0)
+};
+static const char attention_relevance_mean[] = {
+#embed "../../Kernels/attention_relevance_mean.cl" suffix(, 0)
+};
+static const char attention_tiles[] = {
+#embed "../../Kernels/attention_tiles.cl" suffix(, 0)
+};
+static const char attention_tiles_cpu[] = {
+#embed "../../Kernels/attention_tiles_cpu.cl" suffix(, 0)
+};
 static const char common[] = {
 #embed "../../Kernels/common.cl" suffix(, 0)
 };
@@ -93,6 +120,15 @@ static const struct legrad_kernel_file files[] = {
     FILE(activate),
     FILE(activation_backward),
     FILE(add_rows),
+    FILE(attention),
+    FILE(attention_backward),
+    FILE(attention_backward_cpu),
+    FILE(attention_cpu),
+    FILE(attention_relevance),
+    FILE(attention_relevance_cpu),
+    FILE(attention_relevance_mean),
+    FILE(attention_tiles),
+    FILE(attention_tiles_cpu),
     FILE(common),
     FILE(copy),
     FILE(fill),
