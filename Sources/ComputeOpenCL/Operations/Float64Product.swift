@@ -25,7 +25,8 @@ extension OpenCLBackend {
           .flag(operation.rightIsTransposed), .size(left.rows), .size(left.columns), .size(columns),
         ],
         global: [columns.roundedUp(to: width), (left.rows + rowsPerItem - 1) / rowsPerItem], local: [width, 1])
-      unsafe try values.withUnsafeMutableBytes { bytes throws(OpenCLError) in
+      var span = values.mutableSpan
+      unsafe try span.withUnsafeMutableBytes { bytes throws(OpenCLError) in
         guard let start = bytes.baseAddress else { return }
         unsafe try stream.download(places[2].columns(0..<bytes.count / MemoryLayout<Float>.size).region, into: start)
       }
