@@ -79,12 +79,15 @@ extension Model {
 
   /// Checks a request without a picture and before the weights are read, so that a bad one fails before any work.
   public func check(
-    size: InputSize, resize: ResizeMode, layers: LayerSelection, options: Explainer.Options
+    size: InputSize, resize: ResizeMode, methods: [Method], prompts: Int, options: Explainer.Options
   ) throws(LeGradError) {
     let statistics = configuration.preprocessing
     _ = try pixelStatistics(mean: options.mean ?? statistics.mean, std: options.std ?? statistics.std)
     _ = try fitting(size: size, resize: resize)
-    _ = try layers.blocks(of: configuration.vision.layers)
+    for method in methods {
+      _ = try method.blocks(of: configuration.vision.layers)
+      try method.check(prompts: prompts)
+    }
   }
 
   fileprivate func pixelStatistics(

@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Compute
+public import ComputeOpenCL
 public import ImageFiles
 public import LeGrad
 
@@ -19,9 +20,17 @@ extension InputSize: ExpressibleByArgument {
   public static var allValueStrings: [String] { ["native", "N", "WIDTHxHEIGHT"] }
 }
 
+extension KernelVariant: ExpressibleByArgument {}
+
 /// What to compute on, and how.
 struct DeviceOptions: ParsableArguments {
-  @Option(help: "Where to compute: auto, cpu, or a name or index from 'legrad devices'.")
+  @Option(
+    help: ArgumentHelp(
+      """
+      Where to compute: auto (the first OpenCL GPU, else the CPU), cpu, gpu, opencl (the first of any kind), or an \
+      index or part of a name from 'legrad devices'.
+      """,
+      valueName: "device"))
   var device = "auto"
 
   @Option(help: "How weights and the inputs of products are stored: f32, f16, bf16, or auto for the device's fastest.")
@@ -30,18 +39,40 @@ struct DeviceOptions: ParsableArguments {
   @Option(help: "Threads of the CPU; all cores if not given.")
   var threads: Int?
 
+  @Option(help: "Kernels of an OpenCL device; those that are faster on it if not given.")
+  var kernelVariant: KernelVariant?
+
+  @Option(
+    help: ArgumentHelp(
+      "Memory of an OpenCL device to use at most, such as 4GiB or 500M; weights that exceed it stream.",
+      valueName: "bytes"))
+  var memoryLimit: ByteCount?
+
   func validate() throws {
     try requirePositive(threads, "--threads", atMost: 4096)
   }
 
   /// Checked as far as that goes without a model.
-  func explainerOptions() throws(Failure) -> Explainer.Options {
+  /// - Parameter device: in place of the one on the command line.
+  func explainerOptions(device: DeviceChoice? = nil) throws(Failure) -> Explainer.Options {
     var options = Explainer.Options()
-    options.device = DeviceChoice(device)
+    options.device = device ?? choice
     options.threads = threads
     options.precision = Precision(rawValue: precision.rawValue)
+    options.kernelVariant = kernelVariant
+    options.memoryLimit = memoryLimit?.bytes
+    options.notify = Terminal.note
     do { try options.device.check() } catch { throw Failure(error) }
     return options
+  }
+
+  var choice: DeviceChoice { DeviceChoice(device) }
+}
+
+extension Explainer {
+  /// Says which device was chosen, where that was left to this program.
+  func noteDevice(_ choice: DeviceChoice) {
+    if choice == .auto || device.isStreaming { Terminal.note("device: \(device.name) (\(device.reason))") }
   }
 }
 
@@ -84,20 +115,70 @@ struct FormatList: ExpressibleByArgument, Equatable, Sendable {
   }
 }
 
-/// A list of methods; this version has one.
-enum MethodList {
-  static let available = ["legrad"]
-  private static let planned = [
-    "raw-attention", "rollout", "gradcam", "chefercam", "chefercam-all", "lrp", "partial-lrp", "textspan",
-  ]
+/// How to explain, and what some methods can be told.
+struct MethodOptions: ParsableArguments {
+  static let names = Method.all.map(\.name)
 
-  static func check(_ list: String) throws {
-    for name in list.split(separator: ",", omittingEmptySubsequences: false).map({ $0.trimmingSpaces() })
-    where !available.contains(name) {
-      let reason = planned.contains(name) ? "not in this version" : "no method of this name"
-      throw ValidationError("--method \(name): \(reason), available: \(available.joined(separator: ", "))")
+  @Option(help: "How to explain: any of \(names.joined(separator: ",")), or all. They share one forward.")
+  var method = "legrad"
+
+  @Option(help: "The token that a block's score reads in legrad.")
+  var readout: Readout = .mean
+
+  @Option(help: "The first block that rollout multiplies, from 0.")
+  var rolloutStart = 1
+
+  @Option(help: "What textspan subtracts from a prompt: none, mean of all prompts, or the number of one, from 0.")
+  var textspanBaseline: TextBaseline = .none
+
+  func validate() throws {
+    _ = try methods(layers: .all)
+    guard rolloutStart >= 0 else {
+      throw ValidationError("--rollout-start \(rolloutStart): expected a block, from 0")
     }
   }
+
+  /// In the order asked for.
+  /// - Parameter layers: of LeGrad.
+  func methods(layers: LayerSelection) throws -> [Method] {
+    let names =
+      method == "all"
+      ? Self.names : method.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingSpaces() }
+    var methods: [Method] = []
+    for name in names {
+      guard let method = Method.all.first(where: { $0.name == name }) else {
+        throw ValidationError(
+          "--method \(name): no method of this name, available: \(Self.names.joined(separator: ", ")), all")
+      }
+      guard !methods.contains(where: { $0.name == name }) else {
+        throw ValidationError("--method \(name): named twice")
+      }
+      switch method {
+      case .legrad: methods.append(.legrad(layers: layers, readout: readout))
+      case .rollout: methods.append(.rollout(start: rolloutStart))
+      case .textSpan: methods.append(.textSpan(baseline: textspanBaseline))
+      default: methods.append(method)
+      }
+    }
+    return methods
+  }
+}
+
+extension Readout: ExpressibleByArgument {}
+
+extension TextBaseline: ExpressibleByArgument {
+  public init?(argument: String) {
+    switch argument {
+    case "none": self = .none
+    case "mean": self = .mean
+    default:
+      guard let number = Int(argument), number >= 0 else { return nil }
+      self = .prompt(number)
+    }
+  }
+
+  public var defaultValueDescription: String { "none" }
+  public static var allValueStrings: [String] { ["none", "mean", "K"] }
 }
 
 func requirePositive(_ value: Int?, _ option: String, atMost limit: Int = .max) throws {

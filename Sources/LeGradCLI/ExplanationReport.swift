@@ -27,9 +27,9 @@ struct ExplanationReport: Codable, Sendable {
     let similarity: Float
     /// The relevance is the same everywhere; the heatmap is then zero.
     let flat: Bool
-    /// Smallest and largest relevance on the grid, before min–max.
+    /// Smallest and largest relevance, before enlargement and min–max.
     let relevanceRange: [Float]
-    /// Centre of the patch with the largest relevance, in pixels of the upright image; absent for a flat map.
+    /// Centre of the patch (lrp: of the pixel) with the largest relevance, in pixels of the upright image; absent for a flat map.
     let maximum: Point?
   }
 
@@ -39,9 +39,44 @@ struct ExplanationReport: Codable, Sendable {
     let hash: String?
   }
 
+  /// What a method was told; absent for a method that can be told nothing.
+  struct MethodSettings: Codable, Equatable, Sendable {
+    /// The token that LeGrad's scores read.
+    var readout: String?
+    /// What TextSpan subtracted: `none`, `mean`, or a prompt's number.
+    var baseline: String?
+
+    init?(_ method: Method) {
+      switch method {
+      case .legrad(_, let readout): self.readout = readout.rawValue
+      case .textSpan(.none): baseline = "none"
+      case .textSpan(.mean): baseline = "mean"
+      case .textSpan(.prompt(let number)): baseline = "\(number)"
+      default: return nil
+      }
+    }
+  }
+
   struct Device: Codable, Sendable {
     let name: String
+    /// `native` or `OpenCL`.
+    let backend: String
+    /// OpenCL's platform and driver; absent for the native backend.
+    let platform: String?
+    let driver: String?
+    /// The instruction set or the kernels in use.
+    let variant: String
+    /// Whether the weights exceeded the device and went there block by block.
+    let streaming: Bool
     let reason: String
+  }
+
+  /// How far the native CPU backend's float32 result is.
+  struct Verification: Codable, Sendable {
+    /// What was compared: `relevance`, as a share of its maximum, or `heatmap`.
+    let compared: String
+    let error: Double
+    let bound: Double
   }
 
   struct Orientation: Codable, Sendable {
@@ -68,10 +103,13 @@ struct ExplanationReport: Codable, Sendable {
   let prompts: [Prompt]
   let model: ModelIdentity
   let method: String
-  /// Blocks that were summed, 0-based.
+  let options: MethodSettings?
+  /// Blocks that the method read, 0-based; LeGrad sums over them.
   let layers: [Int]
   let device: Device
   let precision: String
+  /// Absent where it was not asked for.
+  let verification: Verification?
   let batchSize: Int
   /// What the model saw.
   let inputSize: Size
@@ -94,12 +132,26 @@ struct FailureReport: Codable, Sendable {
   let error: String
 }
 
+extension ExplanationReport.Device {
+  init(_ device: DeviceDescription) {
+    self.init(
+      name: device.name, backend: device.backend, platform: device.platform, driver: device.driver,
+      variant: device.variant, streaming: device.isStreaming, reason: device.reason)
+  }
+}
+
+extension ExplanationReport.Verification {
+  init(_ disagreement: Disagreement) {
+    self.init(compared: disagreement.measure.rawValue, error: disagreement.error, bound: disagreement.bound)
+  }
+}
+
 extension ExplanationReport.Point {
   /// Centre of the patch with the largest relevance of `prompt`, in pixels of the image that `region` is a part of.
   /// Ties go to the first patch in reading order.
   init(maximumOf explanation: Explanation, prompt: Int, region: PixelRegion) {
-    let grid = explanation.grid
-    let cells = explanation.relevance[prompt * grid.count..<(prompt + 1) * grid.count]
+    let grid = explanation.mapSize
+    let cells = explanation.relevance(prompt: prompt)
     let best = cells.indices.max { cells[$0] < cells[$1] || (cells[$0] == cells[$1] && $0 > $1) } ?? cells.startIndex
     let cell = best - cells.startIndex
     func centre(_ index: Int, of count: Int, start: Int, length: Int) -> Int {
