@@ -9,21 +9,34 @@ import Testing
 
   init() throws { scratch = try ScratchFolder() }
 
-  private func explain(_ images: [String], _ options: [String] = []) throws -> CommandResult {
-    try CommandRunner.run(["explain"] + images + ["-m", GoldenCommand.model] + options, in: scratch)
+  private func explain(
+    _ images: [String], _ options: [String] = [], environment: [String: String] = [:]
+  ) throws -> CommandResult {
+    try CommandRunner.run(
+      ["explain"] + images + ["-m", GoldenCommand.model] + options, in: scratch, environment: environment)
   }
 
   private func floats(_ name: String) throws -> NpyArray<Float> { try NpyFile.readFloats(scratch.path(name)) }
 
-  @Test(arguments: [(32, 32), (48, 48), (32, 56)])
-  func arraysEqualTheGoldenAnswers(height: Int, width: Int) throws {
+  /// The CPU, and the OpenCL device where there is one.
+  private static let devices = TestDevice.first == nil ? ["cpu"] : ["cpu", "opencl"]
+
+  @Test(arguments: devices, [(height: 32, width: 32), (48, 48), (32, 56)])
+  func arraysEqualTheGoldenAnswers(_ device: String, _ input: (height: Int, width: Int)) throws {
+    let (height, width) = input
     let size = "\(height)x\(width)"
     let image = Fixtures.path("clip/inputs/image_\(size).png")
     let result = try explain(
       [image],
       GoldenCommand.promptArguments
-        + ["--layers", "all", "--size", "\(width)x\(height)", "--format", "npy", "--per-layer", "-o", "out"])
+        + [
+          "--layers", "all", "--size", "\(width)x\(height)", "--format", "npy", "--per-layer", "-o", "out", "--device",
+          device,
+        ],
+      // The folder in which drivers and the backend keep what they built.
+      environment: ["HOME": NSHomeDirectory()])
     expectExit(0, result)
+    #expect(result.errors.contains("OpenCL") == (device == "opencl"), "\(result.errors)")
     let stem = "out/image_\(size)"
     #expect(
       scratch.files(in: "out") == [
