@@ -26,7 +26,7 @@ extension MalformedInput {
     .flags(["--rollout-start", "-1"], "expected a block, from 0"),
     .flags(["--readout", "first"], "expected one of"),
     .flags(["--method", "textspan", "--textspan-baseline", "7"], "there are prompts 0..0"),
-    .flags(["--textspan-baseline", "-1"], "'none', 'mean' or 'K'"),
+    .flags(["--textspan-baseline", "dog"], "none"),
     .flags(["--method", "magic"], "no method of this name, available: legrad"),
     .flags(["--mean", "0.5,0.5,0.5"], "belong together"),
     .flags(["--mean", "0.5,0.5", "--std", "1,1,1"], "--mean"),
