@@ -11,12 +11,14 @@ public struct Heatmap: Sendable {
   public let isFlat: Bool
 
   /// Enlarges `relevance` bilinearly from the grid to `height × width`, then scales its range to [0, 1].
-  public init(relevance: [Float], grid: Grid, height: Int, width: Int) {
+  /// - Parameter dropsNegative: whether what is below zero after enlargement becomes zero first.
+  public init(relevance: [Float], grid: Grid, height: Int, width: Int, dropsNegative: Bool = false) {
     precondition(relevance.count == grid.count, "\(relevance.count) values for a grid of \(grid.count)")
     self.height = height
     self.width = width
-    let map = MapResampling.enlarge(
+    var map = MapResampling.enlarge(
       relevance, height: grid.height, width: grid.width, toHeight: height, toWidth: width)
+    if dropsNegative { map = map.map { max(0, $0) } }
     let low = map.min() ?? 0
     let high = map.max() ?? 0
     isFlat = !(high > low)

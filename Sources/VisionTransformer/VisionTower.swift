@@ -1,5 +1,13 @@
 package import Compute
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// A CLIP vision transformer on a backend (methods §0, §9.1).
 package final class VisionTower<B: Backend>: Sendable {
   package let configuration: VisionConfiguration
@@ -10,6 +18,8 @@ package final class VisionTower<B: Backend>: Sendable {
   /// The layer norm and projection of the read-out.
   package let outputNorm: Norm<B>
   package let projection: Linear<B>
+  /// What the model multiplies similarities by; 100, where training ends, for a tower without one.
+  package let logitScale: Float
   private let patchEmbedding: Linear<B>
   private let inputNorm: Norm<B>
   private let classEmbedding: [Float]
@@ -43,6 +53,8 @@ package final class VisionTower<B: Backend>: Sendable {
     outputNorm = try loader.norm("visual.ln_post", epsilon: vision.epsilon)
     projection = try loader.linear(
       weight: "visual.proj", bias: nil, outputs: source.configuration.embeddingWidth, inputs: vision.width)
+    let hasLogitScale = source.configuration.text != nil
+    logitScale = hasLogitScale ? Float(exp(Double(try loader.values("logit_scale")[0]))) : 100
   }
 
   /// What is added to the patch products of an image: its positions, with the class embedding in row 0. Always
