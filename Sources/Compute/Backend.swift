@@ -69,6 +69,9 @@ public protocol Backend: Sendable {
   // MARK: Methods
 
   func attentionRelevance(_ operation: AttentionRelevance<Buffer>) throws(BackendError)
+  func keyScores(_ operation: KeyScores<Buffer>) throws(BackendError)
+  func keyRelevance(_ operation: KeyRelevance<Buffer>) throws(BackendError)
+  func tokenSums(_ operation: TokenSums<Buffer>) throws(BackendError)
 }
 
 extension Backend {

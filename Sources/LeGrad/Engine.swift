@@ -31,7 +31,7 @@ protocol Engine: AnyObject, Sendable {
 final class BackendEngine<B: Backend>: Engine {
   private let backend: B
   private let loaded: Mutex<VisionTower<B>?>
-  private let lastRun = Mutex<(key: RunKey, run: LeGradRun<B>)?>(nil)
+  private let lastRun = Mutex<(key: RunKey, run: any BatchRun)?>(nil)
 
   private struct RunKey: Equatable {
     let shape: VisionShape
@@ -63,12 +63,18 @@ final class BackendEngine<B: Backend>: Engine {
     }
     let key = RunKey(shape: shape, text: text, layers: layers)
     // Taken out while it runs: a second caller at the same time makes memory of its own.
-    let kept = lastRun.withLock { last -> LeGradRun<B>? in
+    let kept = lastRun.withLock { last -> (any BatchRun)? in
       defer { last = nil }
       return last?.key == key ? last?.run : nil
     }
-    let run: LeGradRun<B>
-    if let kept { run = kept } else { run = try LeGradRun(tower: tower, shape: shape, text: text, layers: layers) }
+    let run: any BatchRun
+    if let kept {
+      run = kept
+    } else if let pooler = tower.pooler {
+      run = try PoolerLeGradRun(tower: tower, pooler: pooler, shape: shape, text: text, layers: layers)
+    } else {
+      run = try LeGradRun(tower: tower, shape: shape, text: text, layers: layers)
+    }
     let result = try run.explain(pixels)
     lastRun.withLock { $0 = (key, run) }
     return result

@@ -88,7 +88,12 @@ public final class Explainer: Sendable {
       throw LeGradError(.input, "\(model.name): the checkpoint has no text tower; give --text-embeddings")
     }
     let tokenizer = try model.tokenizer()
-    let ids = prompts.map { tokenizer.encode($0, contextLength: text.contextLength) }
+    let ids: [[Int32]]
+    do throws(TokenizerError) {
+      ids = try prompts.map { prompt throws(TokenizerError) in
+        try tokenizer.encode(prompt, contextLength: text.contextLength)
+      }
+    } catch { throw LeGradError(.input, error.description) }
     let source = model.source
     let rows: [Float] = try room.run { engine throws(LeGradError) in
       do throws(ModelError) {
@@ -102,25 +107,33 @@ public final class Explainer: Sendable {
   }
 
   /// Explains images of one size in one batch; each gets the bits that it would get alone.
-  /// - Parameter text: what to look for; nil gives image embeddings without maps.
+  /// - Parameters:
+  ///   - text: what to look for; nil gives image embeddings without maps.
+  ///   - correction: SigLIP's suppression of what a text without content lights up; see `correction(threshold:)`.
   public func explain(
-    _ images: [PreparedImage], text: TextEmbeddings?, layers: LayerSelection = .last(2)
+    _ images: [PreparedImage], text: TextEmbeddings?, layers: LayerSelection = .last(2),
+    correction: EmptyTextCorrection? = nil
   ) throws(LeGradError) -> [Explanation] {
     guard let first = images.first else { return [] }
     guard images.allSatisfy({ $0.height == first.height && $0.width == first.width }) else {
       throw LeGradError(.usage, "a batch needs images of one size; explain other sizes in a call of their own")
     }
     let text = text ?? TextEmbeddings(prompts: [], width: model.configuration.embeddingWidth, unitRows: [])
-    guard text.width == model.configuration.embeddingWidth else {
+    guard correction == nil || model.takesCorrection else {
+      throw LeGradError(.usage, "\(model.name): only a SigLIP model's maps are corrected by a text without content")
+    }
+    for width in [text.width, correction?.embedding.width ?? text.width]
+    where width != model.configuration.embeddingWidth {
       throw LeGradError(
         .input,
-        "text embeddings have \(text.width) columns, \(model.name) has \(model.configuration.embeddingWidth); "
+        "text embeddings have \(width) columns, \(model.name) has \(model.configuration.embeddingWidth); "
           + "encode the prompts with this model")
     }
     let blocks = try layers.blocks(of: model.configuration.vision.layers)
     let patch = model.configuration.vision.patchSize
     let grid = Grid(height: first.height / patch, width: first.width / patch)
-    let explanations = try explain(images[...], grid, text: text, layers: blocks)
+    let explanations = try explain(
+      images[...], grid, text: text, layers: blocks, correction: text.count == 0 ? nil : correction)
     guard explanations.allSatisfy(\.isFinite) else {
       throw LeGradError(
         .numerical, "\(model.name) produced values that are not finite; try --precision f32, or check the weights")
@@ -130,26 +143,30 @@ public final class Explainer: Sendable {
 
   /// Explains a batch, in halves where the whole exceeds the device's memory: each image gets the same bits.
   private func explain(
-    _ images: ArraySlice<PreparedImage>, _ grid: Grid, text: TextEmbeddings, layers: Range<Int>
+    _ images: ArraySlice<PreparedImage>, _ grid: Grid, text: TextEmbeddings, layers: Range<Int>,
+    correction: EmptyTextCorrection?
   ) throws(LeGradError) -> [Explanation] {
-    let shape = VisionShape(images: images.count, grid: grid)
+    let vision = model.configuration.vision
+    let shape = VisionShape(images: images.count, grid: grid, leadingTokens: vision.leadingTokens)
+    let rows = text.values + (correction?.embedding.values ?? [])
     let pixels = images.count == 1 ? images[images.startIndex].pixels : images.flatMap(\.pixels)
     let batch: BatchRelevance
     do {
       batch = try room.run(
         { engine throws(LeGradError) in
           do throws(BackendError) {
-            return try engine.explain(pixels.span, shape: shape, text: text.values, layers: layers)
+            return try engine.explain(pixels.span, shape: shape, text: rows, layers: layers)
           } catch { throw LeGradError(error) }
         }, canShrink: images.count > 1)
     } catch  where error.kind == .memory && images.count > 1 {
       let middle = images.startIndex + images.count / 2
-      return try explain(images[..<middle], grid, text: text, layers: layers)
-        + explain(images[middle...], grid, text: text, layers: layers)
+      return try explain(images[..<middle], grid, text: text, layers: layers, correction: correction)
+        + explain(images[middle...], grid, text: text, layers: layers, correction: correction)
     }
     return images.enumerated().map { index, image in
       Explanation(
-        batch, image: index, layers: layers, text: text, inputHeight: image.height, inputWidth: image.width)
+        batch, image: index, layers: layers, text: text, inputHeight: image.height, inputWidth: image.width,
+        scaling: model.takesCorrection ? .cells : .pixels, correction: correction)
     }
   }
 }

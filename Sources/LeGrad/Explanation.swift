@@ -16,27 +16,38 @@ public struct Explanation: Sendable {
   public let relevance: [Float]
   /// The model's own image embedding, a unit row.
   public let imageEmbedding: [Float]
-  /// Cosine similarity of the image and each prompt, from the model's own (class token) embedding.
+  /// Cosine similarity of the image and each prompt, from the model's own embedding.
   public let similarities: [Float]
+  /// Cells of the grid, row-major, that the correction by a text without content makes zero in every heatmap.
+  public let suppressedCells: [Int]
+  private let scaling: Heatmap.Scaling
 
+  /// - Parameter correction: its text is the batch's last prompt.
   init(
-    _ batch: BatchRelevance, image: Int, layers: Range<Int>, text: TextEmbeddings, inputHeight: Int, inputWidth: Int
+    _ batch: BatchRelevance, image: Int, layers: Range<Int>, text: TextEmbeddings, inputHeight: Int, inputWidth: Int,
+    scaling: Heatmap.Scaling = .pixels, correction: EmptyTextCorrection? = nil
   ) {
     grid = batch.grid
     self.inputHeight = inputHeight
     self.inputWidth = inputWidth
     self.layers = layers
-    prompts = batch.prompts
-    layerRelevance = batch.values[image]
+    self.scaling = scaling
+    let prompts = batch.prompts - (correction == nil ? 0 : 1)
+    self.prompts = prompts
     imageEmbedding = batch.embeddings[image]
     let cells = batch.prompts * batch.grid.count
+    let kept = prompts * batch.grid.count
     var sum = [Double](repeating: 0, count: cells)
+    var layerRelevance: [Float] = []
     for layer in 0..<batch.layers {
+      layerRelevance += batch.values[image][layer * cells..<layer * cells + kept]
       for cell in 0..<cells { sum[cell] += Double(batch.values[image][layer * cells + cell]) }
     }
-    relevance = sum.map { Float($0) }
+    self.layerRelevance = layerRelevance
+    relevance = sum[..<kept].map { Float($0) }
+    suppressedCells = correction?.suppressedCells(sum[kept...].map { Float($0) }) ?? []
     let embedding = imageEmbedding
-    similarities = (0..<batch.prompts).map { prompt in
+    similarities = (0..<prompts).map { prompt in
       let row = text.row(prompt)
       return Float(zip(row, embedding).reduce(0.0) { $0 + Double($1.0) * Double($1.1) })
     }
@@ -49,10 +60,11 @@ public struct Explanation: Sendable {
   }
 
   /// The heatmap of a prompt: its relevance enlarged bilinearly to the model's input size, then scaled to [0, 1]
-  /// (methods §1.2 steps 7–8).
+  /// (methods §1.2 steps 7–8); for SigLIP corrected, scaled, then enlarged (§1.4 steps 5–6).
   public func heatmap(prompt: Int) -> Heatmap {
     precondition(prompt >= 0 && prompt < prompts, "prompt \(prompt) of \(prompts)")
-    let cells = relevance[prompt * grid.count..<(prompt + 1) * grid.count]
-    return Heatmap(relevance: Array(cells), grid: grid, height: inputHeight, width: inputWidth)
+    var cells = Array(relevance[prompt * grid.count..<(prompt + 1) * grid.count])
+    for cell in suppressedCells { cells[cell] = 0 }
+    return Heatmap(relevance: cells, grid: grid, height: inputHeight, width: inputWidth, scaling: scaling)
   }
 }

@@ -84,7 +84,8 @@ struct ModelReport: Codable, Sendable {
       resizeMode: steps.resizeMode.rawValue,
       missing: (steps.mean == nil ? ["mean"] : []) + (steps.std == nil ? ["std"] : []))
     do throws(LeGradError) {
-      tokenizer = "CLIP byte pairs, \(try model.tokenizer().idCount) ids"
+      let found = try model.tokenizer()
+      tokenizer = "\(found.name), \(found.idCount) ids"
       tokenizerProblem = nil
     } catch {
       tokenizer = nil

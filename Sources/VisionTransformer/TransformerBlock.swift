@@ -95,8 +95,10 @@ package struct BlockActivations<B: Backend>: Sendable {
 extension TransformerBlock {
   /// Everything up to and including the MLP's activation: leaves `middle`, its statistics, `hidden`, the values
   /// and, with `keepDerivative`, the activation's derivative.
+  /// - Parameter afterAttention: may replace rows of the attention's output, which is in `activations.normalized`.
   package func forwardToHidden(
-    _ activations: BlockActivations<B>, tokens: Int, mask: AttentionMask, keepDerivative: Bool, on backend: B
+    _ activations: BlockActivations<B>, tokens: Int, mask: AttentionMask, keepDerivative: Bool, on backend: B,
+    afterAttention: (() throws(BackendError) -> Void)? = nil
   ) throws(BackendError) {
     let width = shape.width
     let projected = activations.queriesKeysValues
@@ -112,6 +114,7 @@ extension TransformerBlock {
       Attention(
         queries: projected.columns(0..<width), keys: projected.columns(width..<2 * width),
         values: activations.values, heads: shape.heads, tokens: tokens, mask: mask, output: activations.normalized))
+    try afterAttention?()
     try backend.matmul(
       Matmul(
         input: activations.normalized, weight: attentionOutput.weight, output: activations.middle,

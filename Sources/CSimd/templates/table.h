@@ -10,6 +10,7 @@
 #include "rows.h"
 #include "attention.h"
 #include "attention_backward.h"
+#include "attention_rows.h"
 #include "peak.h"
 
 const struct legrad_simd_table LEGRAD_TABLE = {
@@ -37,5 +38,8 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .attention_relevance = attention_relevance,
     .attention_relevance_scratch = attention_relevance_scratch,
     .relevance_mean = relevance_mean,
+    .key_scores = key_scores,
+    .key_relevance = key_relevance,
+    .token_sums = token_sums,
     .multiply_add_burst = multiply_add_burst,
 };

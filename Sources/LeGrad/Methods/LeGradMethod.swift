@@ -5,7 +5,7 @@ import VisionTransformer
 ///
 /// Block `l`'s score of prompt `p` is `text_p · readOut(mean token of block l's output)`. Its gradient at the
 /// block's own attention map, clamped at zero and averaged over heads and queries, is the relevance of the keys.
-final class LeGradRun<B: Backend>: Sendable {
+final class LeGradRun<B: Backend>: BatchRun {
   let shape: VisionShape
   let prompts: Int
   let layers: Range<Int>
@@ -81,9 +81,22 @@ final class LeGradRun<B: Backend>: Sendable {
         try relevance(of: weights, layer: index - layers.lowerBound, backward)
       }
     }
-    try backend.copy(Copy(tail.classToken, to: readOut.input))
-    try readOut.forward(tower)
+    try readEmbedding()
     return try collect()
+  }
+
+  /// The model's own embedding, from the last block's output.
+  private func readEmbedding() throws(BackendError) {
+    let block = activations.block
+    if tower.configuration.pooling == .classToken {
+      try tower.backend.copy(Copy(tail.classToken, to: readOut.input))
+      return try readOut.forward(tower)
+    }
+    if let last = tower.blocks.last {
+      try last.forwardFromHidden(
+        hidden: block.hidden, middle: block.middle, output: block.stream, on: tower.backend)
+    }
+    try readOut.forward(pooling: block.stream, scratch: block.normalized, shape: shape, tower: tower)
   }
 
   /// The relevance of one block for all prompts, a stack of them at a time.
@@ -144,6 +157,13 @@ final class LeGradRun<B: Backend>: Sendable {
   private func split(_ embeddings: [Float]) -> [[Float]] {
     (0..<shape.images).map { Array(embeddings[$0 * tower.embeddingWidth..<($0 + 1) * tower.embeddingWidth]) }
   }
+}
+
+/// All memory for explaining batches of one shape.
+protocol BatchRun: AnyObject, Sendable {
+  /// Explains a batch.
+  /// - Parameter pixels: normalised and planar, `[images, 3, height, width]`.
+  func explain(_ pixels: Span<Float>) throws(BackendError) -> BatchRelevance
 }
 
 /// What one run gives for each image of a batch.
