@@ -27,11 +27,13 @@ bench: setup
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; failed=0; \
-	for kernel in $(filter-out Kernels/common.cl,$(wildcard Kernels/*.cl)); do \
+	for kernel in $(filter-out Kernels/common.cl Kernels/%_tiles.cl Kernels/%_tiles_cpu.cl,$(wildcard Kernels/*.cl)); do \
+	  tiles=$$(grep -o '[a-z_]*_tiles[a-z_]*[.]cl' $$kernel | head -1); \
 	  case $$kernel in *_cpu.cl) lanes=16 ;; *) lanes=1; [ -e $${kernel%.cl}_cpu.cl ] || lanes="1 16" ;; esac; \
 	  storages=0; ! grep -qw STORAGE $$kernel || storages="0 1 2"; \
 	  for lane in $$lanes; do for storage in $$storages; do \
-	    $$clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -include Kernels/common.cl -fsyntax-only \
+	    $$clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only \
+	      -include Kernels/common.cl $${tiles:+-include Kernels/$$tiles} \
 	      -Wall -Wextra -Werror -DLANES=$$lane -DSTORAGE=$$storage $$kernel || { failed=1; \
 	      echo "$$kernel with LANES=$$lane STORAGE=$$storage"; }; \
 	  done; done; \

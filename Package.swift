@@ -32,7 +32,8 @@ let package = Package(
   products: [
     // The façade, the modules whose types its signatures name, and what writes files.
     .library(
-      name: "LeGrad", targets: ["LeGrad", "Compute", "Files", "ImageFiles", "Tokenizers", "VisionTransformer"]),
+      name: "LeGrad",
+      targets: ["LeGrad", "Compute", "ComputeOpenCL", "Files", "ImageFiles", "Tokenizers", "VisionTransformer"]),
     // The operations themselves, for the benchmarks, which are a package of their own.
     .library(name: "LeGradCompute", targets: ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime"]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
@@ -98,7 +99,7 @@ let package = Package(
     .executableTarget(
       name: "LeGradCLI",
       dependencies: [
-        "LeGrad", "Compute", "VisionTransformer", "Tokenizers", "Files", "ImageFiles", "NpyFiles",
+        "LeGrad", "Compute", "ComputeOpenCL", "VisionTransformer", "Tokenizers", "Files", "ImageFiles", "NpyFiles",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -118,7 +119,7 @@ let package = Package(
     tests(
       "LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
     // The command, run as a process of its own, and the logic behind it.
-    tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles"]),
+    tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles", "OpenCLRuntime"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime"]),
     // What only the OpenCL backend has: embedded kernels, program cache, traffic, failures of the driver.

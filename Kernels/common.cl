@@ -240,3 +240,68 @@ static inline activated activate_value(uint activation, vfloat x) {
   result.derivative = (vfloat)(1.0f);
   return result;
 }
+
+#if LANES == 16
+// Rows `distance` apart exchange elements.
+#define EXCHANGE(distance, first, second)                  \
+  _Pragma("unroll") for (uint i = 0; i < 16; i++) {        \
+    if (i & distance) continue;                            \
+    const float16 x = rows[i], y = rows[i + distance];     \
+    rows[i] = (float16)first;                              \
+    rows[i + distance] = (float16)second;                  \
+  }
+
+// Turns a square in registers: rows[i][k] becomes rows[k][i]. Squares of four are turned first, then change places:
+// steps for which processors have shuffles without an index register.
+static inline void turn_square(float16 rows[16]) {
+  EXCHANGE(
+      1, (x.s0, y.s0, x.s1, y.s1, x.s4, y.s4, x.s5, y.s5, x.s8, y.s8, x.s9, y.s9, x.sc, y.sc, x.sd, y.sd),
+      (x.s2, y.s2, x.s3, y.s3, x.s6, y.s6, x.s7, y.s7, x.sa, y.sa, x.sb, y.sb, x.se, y.se, x.sf, y.sf))
+  EXCHANGE(
+      2, (x.s0, x.s1, y.s0, y.s1, x.s4, x.s5, y.s4, y.s5, x.s8, x.s9, y.s8, y.s9, x.sc, x.sd, y.sc, y.sd),
+      (x.s2, x.s3, y.s2, y.s3, x.s6, x.s7, y.s6, y.s7, x.sa, x.sb, y.sa, y.sb, x.se, x.sf, y.se, y.sf))
+  EXCHANGE(
+      4, (x.s0, x.s1, x.s2, x.s3, x.s8, x.s9, x.sa, x.sb, y.s0, y.s1, y.s2, y.s3, y.s8, y.s9, y.sa, y.sb),
+      (x.s4, x.s5, x.s6, x.s7, x.sc, x.sd, x.se, x.sf, y.s4, y.s5, y.s6, y.s7, y.sc, y.sd, y.se, y.sf))
+  EXCHANGE(
+      8, (x.s0, x.s1, x.s2, x.s3, x.s8, x.s9, x.sa, x.sb, y.s0, y.s1, y.s2, y.s3, y.s8, y.s9, y.sa, y.sb),
+      (x.s4, x.s5, x.s6, x.s7, x.sc, x.sd, x.se, x.sf, y.s4, y.s5, y.s6, y.s7, y.sc, y.sd, y.se, y.sf))
+  // The first two steps left the rows of each four in the order 0, 2, 1, 3.
+#pragma unroll
+  for (uint i = 0; i < 16; i += 4) {
+    const float16 x = rows[i + 1];
+    rows[i + 1] = rows[i + 2];
+    rows[i + 2] = x;
+  }
+}
+#endif
+
+// What a product does to its sums before it stores them (Compute/Operations/Matmul.swift).
+typedef struct {
+  __global const float *bias, *residual;
+  __global float *output, *derivative;
+  uint residual_stride, output_stride, derivative_stride, columns, has_bias, activation, has_derivative, residual_rows;
+} epilogue;
+
+// The epilogue in a kernel's parameters of these names. No residual has 0 rows.
+#define EPILOGUE                                                                                                    \
+  {                                                                                                                 \
+    ROW(bias, 0), ROW(residual, 0), ROW(output, 0), ROW(derivative, 0), residual_stride, output_stride,             \
+        derivative_stride, columns, has_bias, activation, has_derivative, residual_rows                             \
+  }
+
+// Elements of one row from `column` on, LANES of them or as many as the row still has.
+static inline void finish(const epilogue *e, uint row, uint column, vfloat sum) {
+  if (column >= e->columns) return;
+  const uint count = e->columns - column;
+  vfloat x = sum;
+  if (e->has_bias) x += load_up_to(e->bias + column, count);
+  if (e->activation != IDENTITY) {
+    const activated a = activate_value(e->activation, x);
+    x = a.value;
+    if (e->has_derivative) store_up_to(e->derivative + (ulong)row * e->derivative_stride + column, a.derivative, count);
+  }
+  if (e->residual_rows)
+    x += load_up_to(e->residual + (ulong)(row % e->residual_rows) * e->residual_stride + column, count);
+  store_up_to(e->output + (ulong)row * e->output_stride + column, x, count);
+}

@@ -15,6 +15,33 @@ static const char activation_backward[] = {
 static const char add_rows[] = {
 #embed "../../Kernels/add_rows.cl" suffix(, 0)
 };
+static const char attention[] = {
+#embed "../../Kernels/attention.cl" suffix(, 0)
+};
+static const char attention_backward[] = {
+#embed "../../Kernels/attention_backward.cl" suffix(, 0)
+};
+static const char attention_backward_cpu[] = {
+#embed "../../Kernels/attention_backward_cpu.cl" suffix(, 0)
+};
+static const char attention_cpu[] = {
+#embed "../../Kernels/attention_cpu.cl" suffix(, 0)
+};
+static const char attention_relevance[] = {
+#embed "../../Kernels/attention_relevance.cl" suffix(, 0)
+};
+static const char attention_relevance_cpu[] = {
+#embed "../../Kernels/attention_relevance_cpu.cl" suffix(, 0)
+};
+static const char attention_relevance_mean[] = {
+#embed "../../Kernels/attention_relevance_mean.cl" suffix(, 0)
+};
+static const char attention_tiles[] = {
+#embed "../../Kernels/attention_tiles.cl" suffix(, 0)
+};
+static const char attention_tiles_cpu[] = {
+#embed "../../Kernels/attention_tiles_cpu.cl" suffix(, 0)
+};
 static const char common[] = {
 #embed "../../Kernels/common.cl" suffix(, 0)
 };
@@ -39,6 +66,12 @@ static const char layer_norm_backward_cpu[] = {
 static const char layer_norm_cpu[] = {
 #embed "../../Kernels/layer_norm_cpu.cl" suffix(, 0)
 };
+static const char matmul[] = {
+#embed "../../Kernels/matmul.cl" suffix(, 0)
+};
+static const char matmul_cpu[] = {
+#embed "../../Kernels/matmul_cpu.cl" suffix(, 0)
+};
 static const char mean_rows[] = {
 #embed "../../Kernels/mean_rows.cl" suffix(, 0)
 };
@@ -54,8 +87,20 @@ static const char normalize_rows_backward_cpu[] = {
 static const char normalize_rows_cpu[] = {
 #embed "../../Kernels/normalize_rows_cpu.cl" suffix(, 0)
 };
+static const char pack_rows_cpu[] = {
+#embed "../../Kernels/pack_rows_cpu.cl" suffix(, 0)
+};
+static const char pack_weight[] = {
+#embed "../../Kernels/pack_weight.cl" suffix(, 0)
+};
+static const char pack_weight_cpu[] = {
+#embed "../../Kernels/pack_weight_cpu.cl" suffix(, 0)
+};
 static const char patchify[] = {
 #embed "../../Kernels/patchify.cl" suffix(, 0)
+};
+static const char peak[] = {
+#embed "../../Kernels/peak.cl" suffix(, 0)
 };
 static const char softmax[] = {
 #embed "../../Kernels/softmax.cl" suffix(, 0)
@@ -75,6 +120,15 @@ static const struct legrad_kernel_file files[] = {
     FILE(activate),
     FILE(activation_backward),
     FILE(add_rows),
+    FILE(attention),
+    FILE(attention_backward),
+    FILE(attention_backward_cpu),
+    FILE(attention_cpu),
+    FILE(attention_relevance),
+    FILE(attention_relevance_cpu),
+    FILE(attention_relevance_mean),
+    FILE(attention_tiles),
+    FILE(attention_tiles_cpu),
     FILE(common),
     FILE(copy),
     FILE(fill),
@@ -83,12 +137,18 @@ static const struct legrad_kernel_file files[] = {
     FILE(layer_norm_backward),
     FILE(layer_norm_backward_cpu),
     FILE(layer_norm_cpu),
+    FILE(matmul),
+    FILE(matmul_cpu),
     FILE(mean_rows),
     FILE(normalize_rows),
     FILE(normalize_rows_backward),
     FILE(normalize_rows_backward_cpu),
     FILE(normalize_rows_cpu),
+    FILE(pack_rows_cpu),
+    FILE(pack_weight),
+    FILE(pack_weight_cpu),
     FILE(patchify),
+    FILE(peak),
     FILE(softmax),
     FILE(softmax_backward),
     FILE(softmax_backward_cpu),

@@ -2,6 +2,8 @@
 struct KernelIdentifier: Hashable, Sendable {
   /// The file in `Kernels/`, without `.cl`.
   let file: String
+  /// What stands before it in its program, beside `common.cl`.
+  let shared: String?
   let function: String
   /// In the order of their names, so that equal sets are equal text.
   private let defines: [Define]
@@ -12,12 +14,18 @@ struct KernelIdentifier: Hashable, Sendable {
   }
 
   /// An operation's kernel in a file of one variant: `layer_norm.cl` or `layer_norm_cpu.cl`.
-  /// - Parameter function: the operation's name where nil.
-  init(_ operation: String, function: String? = nil, _ variant: KernelVariant, _ defines: [String: Int] = [:]) {
+  /// - Parameters:
+  ///   - shared: a file of the same variant that it builds on.
+  ///   - function: the operation's name where nil.
+  init(
+    _ operation: String, on shared: String? = nil, function: String? = nil, _ variant: KernelVariant,
+    _ defines: [String: Int] = [:]
+  ) {
     var defines = defines
     if variant == .cpu { defines["LANES"] = 16 }
+    let suffix = variant == .cpu ? "_cpu" : ""
     self.init(
-      file: variant == .cpu ? operation + "_cpu" : operation, function: function ?? operation, defines: defines)
+      file: operation + suffix, shared: shared.map { $0 + suffix }, function: function ?? operation, defines: defines)
   }
 
   /// An operation's kernel in the one file of all variants.
@@ -27,8 +35,9 @@ struct KernelIdentifier: Hashable, Sendable {
     self.init(file: operation, function: function ?? operation, defines: defines)
   }
 
-  private init(file: String, function: String, defines: [String: Int]) {
+  private init(file: String, shared: String? = nil, function: String, defines: [String: Int]) {
     self.file = file
+    self.shared = shared
     self.function = function
     self.defines = defines.sorted { $0.key < $1.key }.map { Define(name: $0.key, value: $0.value) }
   }

@@ -39,7 +39,7 @@ final class KernelLibrary: Sendable {
   }
 
   private func build(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLProgram {
-    let sources = try Self.sources(of: identifier.file)
+    let sources = try Self.sources(of: identifier)
     if let cache, let program = cache.program(context, sources: sources, options: identifier.options) {
       return program
     }
@@ -49,11 +49,13 @@ final class KernelLibrary: Sendable {
   }
 
   /// The pieces of a program. `#line` makes the compiler's messages name the file and the line in it.
-  private static func sources(of file: String) throws(OpenCLError) -> [String] {
-    [
-      "#line 1 \"common.cl\"\n", try text(of: "common.cl"), "\n#line 1 \"\(file).cl\"\n",
-      try text(of: file + ".cl"),
-    ]
+  private static func sources(of identifier: KernelIdentifier) throws(OpenCLError) -> [String] {
+    var sources: [String] = []
+    for file in ["common", identifier.shared, identifier.file] {
+      guard let file else { continue }
+      sources += ["\n#line 1 \"\(file).cl\"\n", try text(of: file + ".cl")]
+    }
+    return sources
   }
 
   private static func text(of name: String) throws(OpenCLError) -> String {

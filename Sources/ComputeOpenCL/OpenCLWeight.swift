@@ -47,7 +47,7 @@ struct WeightLayout: Sendable, Equatable {
     self.inputs = inputs
     tile =
       switch variant {
-      case .portable: 64
+      case .portable: 128
       case .cpu: 32
       }
   }

@@ -7,6 +7,35 @@ extension OpenCLBackend {
   func packWeight(
     _ values: Matrix<OpenCLBuffer>, _ layout: WeightLayout, into target: OpenCLMemory, on stream: CommandStream
   ) throws(OpenCLError) -> Int {
-    throw OpenCLError(call: "packWeight", status: .success, detail: "there is no kernel")
+    let overflows = try stream.scratch("overflows", floats: 1)
+    try stream.run("fill", variant, [.matrix(overflows), .factor(0), .size(1), .size(1)], elementsOf: overflows)
+    let targets: [KernelArgument] = [.matrix(values), .memory(target), .memory(overflows.buffer.memory)]
+    let sizes: [KernelArgument] = [.size(layout.outputs), .size(layout.inputs), .size(layout.paddedInputs)]
+    let kernel = KernelIdentifier("pack_weight", variant, ["STORAGE": precision.storage])
+    switch variant {
+    case .portable:
+      try stream.run(
+        kernel, targets + sizes, global: [layout.paddedInputs, layout.paddedOutputs], local: [layout.tile, 1])
+    case .cpu:
+      try stream.run(
+        kernel, targets + [.size(0)] + sizes, global: [layout.paddedOutputs / layout.tile], local: [1])
+    }
+    guard precision != .f32 else { return 0 }
+    var count: UInt32 = 0
+    unsafe try withUnsafeMutablePointer(to: &count) { count throws(OpenCLError) in
+      unsafe try stream.download(overflows.region, into: count)
+    }
+    return Int(count)
+  }
+}
+
+extension Precision {
+  /// `STORAGE` of the kernels.
+  var storage: Int {
+    switch self {
+    case .f32: 0
+    case .f16: 1
+    case .bf16: 2
+    }
   }
 }

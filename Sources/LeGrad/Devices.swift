@@ -1,4 +1,4 @@
-import Compute
+public import Compute
 import ComputeCPU
 import ComputeOpenCL
 import OpenCLRuntime
@@ -87,14 +87,16 @@ struct Devices: Sendable {
   init(_ library: () throws(OpenCLError) -> OpenCLLibrary) {
     do throws(OpenCLError) {
       openCL = try library().devices()
-      problem = openCL.isEmpty ? "OpenCL has no driver here (Debian: pocl-opencl-icd, or the vendor's)" : nil
+      problem = openCL.isEmpty ? "OpenCL has no driver here (Debian: \(Self.drivers))" : nil
     } catch {
       openCL = []
       problem =
         error.call == "dlopen"
-        ? "\(error.detail) (Debian: ocl-icd-libopencl1, and a driver)" : "OpenCL failed: \(error)"
+        ? "\(error.detail) (Debian: ocl-icd-libopencl1, and \(Self.drivers))" : "OpenCL failed: \(error)"
     }
   }
+
+  private static let drivers = "a driver such as pocl-opencl-icd or the vendor's"
 
   /// Looked for each time: what a driver answers is not kept here.
   static func found() -> Devices { Devices { () throws(OpenCLError) in try OpenCLLibrary.system() } }
@@ -115,15 +117,30 @@ public struct DeviceDescription: Sendable {
   public let reason: String
   /// `native` or `OpenCL`.
   public let backend: String
+  /// OpenCL's platform and driver; nil for the native backend.
+  public let platform: String?
+  public let driver: String?
   /// Whether the model exceeds the device and its weights go there block by block.
   public let isStreaming: Bool
 
-  package init(name: String, variant: String, reason: String, backend: String = "native", isStreaming: Bool = false) {
+  package init(name: String, variant: String, reason: String) {
     self.name = name
     self.variant = variant
     self.reason = reason
-    self.backend = backend
-    self.isStreaming = isStreaming
+    backend = "native"
+    platform = nil
+    driver = nil
+    isStreaming = false
+  }
+
+  init(_ backend: OpenCLBackend, reason: String) {
+    name = backend.deviceDescription
+    variant = backend.variant.rawValue
+    self.reason = reason
+    self.backend = "OpenCL"
+    platform = backend.device.platform
+    driver = backend.device.driver
+    isStreaming = backend.streamsWeights
   }
 }
 
@@ -158,6 +175,29 @@ public struct DeviceSummary: Sendable {
     }
     return summaries
   }
+
+  /// The one that a choice stands for.
+  public static func chosen(by choice: DeviceChoice) throws(LeGradError) -> DeviceSummary {
+    let devices = Devices.found()
+    guard case .openCL(let device) = try choice.resolve(devices).device,
+      let offset = devices.openCL.firstIndex(where: { $0 === device })
+    else { return try native() }
+    return DeviceSummary(device, index: offset + 1)
+  }
+
+  public var isNative: Bool { index == 0 }
+
+  /// The variant that this device uses unless told otherwise; opens it, and builds and times kernels if need be.
+  public func preferredVariant() throws(LeGradError) -> String {
+    guard !isNative else { return variants.last ?? "" }
+    let devices = Devices.found().openCL
+    guard devices.indices.contains(index - 1) else { throw LeGradError(.device, "\(name) is gone") }
+    do { return try OpenCLBackend(devices[index - 1]).variant.rawValue } catch { throw LeGradError(error) }
+  }
+
+  /// How it can store weights, and which of these `auto` picks.
+  public var precisions: [Precision] { Precision.allCases }
+  public var fastestPrecision: Precision { isNative ? CPUBackend.fastestPrecision : .f32 }
 
   /// Why there are no OpenCL devices; nil where there are.
   public static var loaderProblem: String? { Devices.found().problem }

@@ -23,8 +23,17 @@ protocol Engine: AnyObject, Sendable {
   func encode(_ prompts: [[Int32]], source: any WeightSource, configuration: TextConfiguration)
     throws(ModelError) -> [Float]
 
+  /// Runs work on the backend.
+  func perform<Work: BackendWork>(_ work: Work) throws(BackendError) -> Work.Result
+
   /// Frees the weights. Calls that are under way finish; later ones fail.
   func unload()
+}
+
+/// Work that is written for any backend.
+protocol BackendWork {
+  associatedtype Result
+  func run<B: Backend>(on backend: B) throws(BackendError) -> Result
 }
 
 /// The engine of one backend. Keeps the memory of the last run, which the next batch of the same shape reuses.
@@ -54,6 +63,8 @@ final class BackendEngine<B: Backend>: Engine {
   }
 
   func measurePeak() throws(BackendError) -> Double { try backend.measurePeak() }
+
+  func perform<Work: BackendWork>(_ work: Work) throws(BackendError) -> Work.Result { try work.run(on: backend) }
 
   func explain(
     _ pixels: Span<Float>, shape: VisionShape, text: [Float], layers: Range<Int>

@@ -165,9 +165,7 @@ struct EngineLoader {
     do { engine = try BackendEngine(source, backend: backend) } catch { throw LeGradError(error) }
     return EngineRoom.Current(
       engine: engine,
-      device: DeviceDescription(
-        name: backend.deviceDescription, variant: backend.variant.rawValue, reason: reason, backend: "OpenCL",
-        isStreaming: streams),
+      device: DeviceDescription(backend, reason: reason),
       precision: backend.precision, rung: streams ? .streaming(device) : .resident(device))
   }
 }

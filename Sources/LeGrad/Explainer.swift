@@ -40,7 +40,7 @@ public final class Explainer: Sendable {
   /// Pixel statistics in use; nil if neither the folder nor the options give them.
   public let mean: [Float]?
   public let std: [Float]?
-  private let room: EngineRoom
+  let room: EngineRoom
 
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) throws(LeGradError) {

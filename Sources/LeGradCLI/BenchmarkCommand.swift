@@ -1,7 +1,4 @@
 import ArgumentParser
-import Compute
-import Glibc
-import ImageFiles
 import LeGrad
 import VisionTransformer
 
@@ -13,7 +10,9 @@ struct BenchmarkCommand: ParsableCommand {
       One repetition takes all images from preprocessed pixels to heatmaps, with random pixels and random unit text \
       rows. One repetition warms up and is not counted. gflops counts the arithmetic of the method's formulas; \
       shareOfPeak divides it by the float32 multiply-adds per second that the same device reaches in registers with \
-      the same threads.
+      the same threads. Rows of operations have the arithmetic of that operation.
+
+      With --device all every device is measured, side by side; one that fails is told and the rest go on.
       """)
 
   enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
@@ -49,6 +48,14 @@ struct BenchmarkCommand: ParsableCommand {
   @Option(help: "Repetitions after the warm-up.")
   var repetitions = 5
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Add rows for a block's products, attention and relevance. Default: for --device all in a table.")
+  var operations: Bool?
+
+  @Flag(help: "Print the device's time in each kernel. Launches get slower by it.")
+  var profile = false
+
   @Option(name: [.customShort("o"), .long], help: "How to print the rows.")
   var output: OutputFormat = .md
 
@@ -64,25 +71,63 @@ struct BenchmarkCommand: ParsableCommand {
     try requirePositive(repetitions, "--repetitions", atMost: 1_000_000)
   }
 
+  private var format: OutputFormat { json ? .json : output }
+  private var isForAll: Bool { computing.device == "all" }
+
   func run() throws {
-    // This build computes on the CPU only, so that all devices are one.
-    var computing = computing
-    if computing.device == "all" { computing.device = "cpu" }
-    var options = try computing.explainerOptions()
+    let devices = try isForAll ? allDevices() : [computing.choice]
+    var failures = 0
+    var results: [BenchmarkResult] = []
+    let model = try openModel()
+    for device in devices {
+      do {
+        results.append(try measure(model, on: device))
+      } catch  where isForAll {
+        failures += 1
+        Terminal.error("\(name(of: device)): \(Failure(error, command: Self.self).line)")
+      }
+    }
+    if !results.isEmpty || isForAll { print(results) }
+    guard failures == 0 else { throw ExitStatus.someFailed }
+  }
+
+  private func allDevices() throws(LeGradError) -> [DeviceChoice] {
+    if let problem = DeviceSummary.loaderProblem { Terminal.note("only the CPU is measured: \(problem)") }
+    return try DeviceSummary.all().map { .named("\($0.index)") }
+  }
+
+  private func name(of device: DeviceChoice) -> String {
+    if case .named(let name) = device { "device \(name)" } else { "device \(computing.device)" }
+  }
+
+  private func measure(_ model: Model, on device: DeviceChoice) throws -> BenchmarkResult {
+    var options = try computing.explainerOptions(device: device)
+    options.profiles = profile
     // Random pixels need no statistics of a model's own.
     options.mean = [0.5, 0.5, 0.5]
     options.std = [0.5, 0.5, 0.5]
-    let model = try openModel()
     try model.check(size: size, resize: .squash, layers: layers, options: options)
     let explainer = try Explainer(model, options: options)
-    let row = try BenchmarkRun(
+    explainer.noteDevice(device)
+    return try BenchmarkRun(
       explainer: explainer, images: images, prompts: prompts, size: size, layers: layers, batchSize: batchSize,
-      repetitions: repetitions
+      repetitions: repetitions, measuresOperations: operations ?? (isForAll && format == .md)
     ).measure()
-    switch json ? .json : output {
-    case .md: Terminal.out(BenchmarkRow.markdown([row]))
-    case .csv: Terminal.out(BenchmarkRow.csv([row]))
-    case .json: Terminal.out(JSONText.encode([row]))
+  }
+
+  /// Rows go to standard output; in a table the remarks follow them, beside data they go to standard error.
+  private func print(_ results: [BenchmarkResult]) {
+    let rows = results.flatMap(\.rows)
+    switch format {
+    case .md: Terminal.out(BenchmarkRow.markdown(rows))
+    case .csv: Terminal.out(BenchmarkRow.csv(rows))
+    case .json: Terminal.out(JSONText.encode(rows))
+    }
+    for result in results {
+      if format == .md { Terminal.out("\n" + result.launchLine.printable) } else { Terminal.note(result.launchLine) }
+      guard profile else { continue }
+      let lines = result.profileLines
+      if format == .md { Terminal.out(lines.joined(separator: "\n")) } else { lines.forEach(Terminal.note) }
     }
   }
 
@@ -90,104 +135,5 @@ struct BenchmarkCommand: ParsableCommand {
     if let arch { return try Model(randomArchitecture: arch) }
     if model == nil { Terminal.note("no --arch or -m given: using 'demo', the small model inside this program") }
     return try Model.open(model ?? "demo")
-  }
-}
-
-/// Measures one setting.
-struct BenchmarkRun {
-  let explainer: Explainer
-  let images: Int
-  let prompts: Int
-  let size: InputSize
-  let layers: LayerSelection
-  let batchSize: Int
-  let repetitions: Int
-
-  func measure() throws -> BenchmarkRow {
-    let model = explainer.model
-    let vision = model.configuration.vision
-    var (width, height) = (vision.imageWidth, vision.imageHeight)
-    if case .pixels(let askedWidth, let askedHeight) = size { (width, height) = (askedWidth, askedHeight) }
-    var generator = SeededGenerator(seed: 1)
-    let batches = try makeBatches(width: width, height: height, using: &generator)
-    let text = try randomText(width: model.configuration.embeddingWidth, using: &generator)
-    let peak = try explainer.measurePeak()
-
-    try explain(batches, text: text)
-    let before = explainer.traffic
-    var seconds: [Double] = []
-    var bar = ProgressBar(total: repetitions)
-    for _ in 0..<repetitions {
-      let start = ContinuousClock.now
-      try explain(batches, text: text)
-      seconds.append((ContinuousClock.now - start).inSeconds)
-      bar.advance()
-    }
-    bar.finish()
-    let traffic = explainer.traffic - before
-    let usedLayers = try layers.blocks(of: vision.layers).count
-    let operations =
-      Double(images)
-      * Arithmetic(model, width: width, height: height).explanation(prompts: prompts, usedLayers: usedLayers)
-    let middle = median(seconds)
-    return BenchmarkRow(
-      arch: model.name, method: "legrad", device: explainer.device.name, variant: explainer.device.variant,
-      precision: explainer.precision.rawValue, size: "\(width)x\(height)", images: images, prompts: prompts,
-      layers: usedLayers, repetitions: repetitions, medianSeconds: middle, minSeconds: seconds.min() ?? middle,
-      imagesPerSecond: Double(images) / middle, gflops: operations / middle / 1e9,
-      shareOfPeak: peak > 0 ? operations / middle / peak : nil, peakBytes: Self.peakResidentBytes,
-      uploadedBytes: traffic.uploadedBytes / (images * repetitions),
-      downloadedBytes: traffic.downloadedBytes / (images * repetitions))
-  }
-
-  private func explain(_ batches: [[PreparedImage]], text: TextEmbeddings) throws(LeGradError) {
-    for batch in batches {
-      for explanation in try explainer.explain(batch, text: text, layers: layers) {
-        for prompt in 0..<prompts { _ = explanation.heatmap(prompt: prompt) }
-      }
-    }
-  }
-
-  private func makeBatches(
-    width: Int, height: Int, using generator: inout SeededGenerator
-  ) throws(LeGradError) -> [[PreparedImage]] {
-    var batches: [[PreparedImage]] = []
-    for index in 0..<images {
-      let pixels = (0..<width * height * 3).map { _ in UInt8(truncatingIfNeeded: generator.next() >> 56) }
-      let image = try explainer.prepare(RGBImage(width: width, height: height, pixels: pixels), size: size)
-      if index % batchSize == 0 { batches.append([]) }
-      batches[batches.count - 1].append(image)
-    }
-    return batches
-  }
-
-  private func randomText(width: Int, using generator: inout SeededGenerator) throws(LeGradError) -> TextEmbeddings {
-    // Sums of uniform numbers: near enough to normal for directions without preference.
-    let values = (0..<prompts * width).map { _ in
-      (0..<4).reduce(Float(0)) { sum, _ in sum + Float(generator.next() >> 40) / Float(1 << 24) } - 2
-    }
-    return try TextEmbeddings(rows: values, width: width)
-  }
-
-  private static var peakResidentBytes: Int {
-    var usage = rusage()
-    guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
-    // Linux counts in KiB.
-    return usage.ru_maxrss * 1024
-  }
-}
-
-/// SplitMix64: the same numbers on every machine.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return z ^ z >> 31
   }
 }

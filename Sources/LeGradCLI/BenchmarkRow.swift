@@ -1,9 +1,10 @@
 /// One measured setting.
 struct BenchmarkRow: Codable, Equatable, Sendable {
   let arch: String
+  /// How images were explained, or an operation with its sizes.
   let method: String
   let device: String
-  /// The instruction set in use.
+  /// The instruction set or the kernels in use.
   let variant: String
   let precision: String
   /// Width×height in pixels.
@@ -17,9 +18,9 @@ struct BenchmarkRow: Codable, Equatable, Sendable {
   let minSeconds: Double
   let imagesPerSecond: Double
   let gflops: Double
-  /// Of the float32 multiply-adds that this machine reaches in registers; null if that was not measured.
+  /// Of the float32 multiply-adds that this device reaches in registers; null if that was not measured.
   let shareOfPeak: Double?
-  /// The process's largest resident memory.
+  /// The process's largest resident memory, or what was allocated at most on an OpenCL device.
   let peakBytes: Int
   /// Per image.
   let uploadedBytes: Int

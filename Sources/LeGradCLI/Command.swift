@@ -19,7 +19,8 @@ struct Command: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      ExplainCommand.self, DemoCommand.self, DevicesCommand.self, BenchmarkCommand.self, ModelCommand.self,
+      ExplainCommand.self, DemoCommand.self, DevicesCommand.self, DoctorCommand.self, BenchmarkCommand.self,
+      ModelCommand.self,
     ])
 
   static func main() {

@@ -12,6 +12,11 @@ struct DemoCommand: ParsableCommand {
   @Option(name: [.customShort("o"), .long], help: "The folder for the pictures and results.")
   var output = "demo-output"
 
+  @OptionGroup var computing: DeviceOptions
+
+  @Flag(help: Verification.help)
+  var verify = false
+
   @Flag(help: "Replace files of an earlier run.")
   var overwrite = false
 
@@ -23,6 +28,7 @@ struct DemoCommand: ParsableCommand {
   }
 
   func run() throws {
+    let options = try computing.explainerOptions()
     let pictures = try DemoPicture.all()
     let plans = try pictures.map { picture in
       try OutputPlan(
@@ -32,7 +38,8 @@ struct DemoCommand: ParsableCommand {
     try checkPictures(pictures)
     try FileSystem.makeWritableFolder(output)
     let model = try Model.demo()
-    let explainer = try Explainer(model)
+    let explainer = try Explainer(model, options: options)
+    explainer.noteDevice(options.device)
     for picture in pictures {
       try Interruption.whileWriting {
         try AtomicFile.write(picture.bytes, to: FileSystem.join(output, picture.name))
@@ -40,9 +47,11 @@ struct DemoCommand: ParsableCommand {
     }
     var reports: [ExplanationReport] = []
     for (picture, plan) in zip(pictures, plans) {
+      let prompts = PromptSource.texts(picture.prompts)
       let run = ExplainRun(
-        explainer: explainer, text: try explainer.encode(picture.prompts), identity: try model.identity(),
-        writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(layers: .all))
+        explainer: explainer, text: try prompts.encoded(by: explainer), identity: try model.identity(),
+        writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(layers: .all),
+        verification: try verify ? Verification(of: explainer, prompts) : nil)
       try run.run { outcome throws(Failure) in
         switch outcome {
         case .explained(let report): reports.append(report)

@@ -1,39 +1,98 @@
 import ArgumentParser
+import Compute
 import LeGrad
 
 struct DevicesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "devices", abstract: "List what can be computed on.")
+    commandName: "devices", abstract: "List what can be computed on, and how it would be.",
+    discussion: """
+      The variant in use is marked with a star: on the CPU an instruction set, on an OpenCL device the kernels that \
+      are faster there. 'legrad doctor' tells whether a device computes right.
+      """)
 
   @Flag(help: "Print a JSON array with an element per device.")
   var json = false
 
   struct Row: Codable {
     let index: Int
+    /// `native` or `OpenCL`.
+    let backend: String
     let kind: String
     let name: String
-    /// From the slowest to the one that is used.
-    let instructionSets: [String]
-    let threads: Int
+    /// Of OpenCL; absent for the native backend.
+    let platform: String?
+    let driver: String?
+    let version: String?
+    let variants: [String]
+    /// The one that is used unless told otherwise; absent where the device cannot be used.
+    let variant: String?
+    /// Why the device cannot be used.
+    let problem: String?
+    /// Threads of the native backend, compute units of an OpenCL device.
+    let computeUnits: Int
+    /// Bytes; absent for the native backend, which uses the machine's.
+    let memory: Int?
+    let largestBuffer: Int?
+    let precisions: [String]
+    /// What `--precision auto` takes.
+    let fastestPrecision: String
+    /// Whether it computes in float64.
+    let fp64: Bool
+    /// Whether `--device auto` takes it.
+    let isDefault: Bool
   }
 
   func run() throws {
-    let rows = try DeviceSummary.all().map { device in
-      Row(
-        index: device.index, kind: device.kind, name: device.name, instructionSets: device.variants,
-        threads: device.computeUnits)
-    }
+    let chosen = try DeviceSummary.chosen(by: .auto).index
+    let rows = try DeviceSummary.all().map { Row($0, isDefault: $0.index == chosen) }
     if let problem = DeviceSummary.loaderProblem { Terminal.note(problem) }
     if json {
       Terminal.out(JSONText.encode(rows))
       return
     }
-    var table = TextTable(["index", "kind", "name", "instruction sets", "threads"])
-    for row in rows {
-      table.append([
-        "\(row.index)", row.kind, row.name.printable, row.instructionSets.joined(separator: " "), "\(row.threads)",
-      ])
+    Terminal.out(rows.map(\.text).joined(separator: "\n\n"))
+  }
+}
+
+extension DevicesCommand.Row {
+  init(_ device: DeviceSummary, isDefault: Bool) {
+    var problem: String?
+    var variant: String?
+    if device.isAvailable {
+      do { variant = try device.preferredVariant() } catch { problem = error.description }
+    } else {
+      problem = "the driver says that it is not available or has no compiler"
     }
-    Terminal.out(table.lines().joined(separator: "\n"))
+    func known(_ text: String) -> String? { text.isEmpty ? nil : text }
+    self.init(
+      index: device.index, backend: device.backend, kind: device.kind, name: device.name,
+      platform: known(device.platform), driver: known(device.driver), version: known(device.version),
+      variants: device.variants, variant: variant, problem: problem, computeUnits: device.computeUnits,
+      memory: device.isNative ? nil : device.memory, largestBuffer: device.isNative ? nil : device.largestBuffer,
+      precisions: device.precisions.map(\.rawValue), fastestPrecision: device.fastestPrecision.rawValue,
+      fp64: device.hasDoubles, isDefault: isDefault)
+  }
+
+  /// A line that identifies the device, and what the backend uses below it.
+  fileprivate var text: String {
+    let heading = "[\(index)] \(backend) \(kind): \(name.printable)" + (isDefault ? "  (--device auto)" : "")
+    var rows: [[String]] = []
+    if let platform { rows.append(["platform", platform]) }
+    if let driver { rows.append(["driver", driver + (version.map { ", \($0)" } ?? "")]) }
+    rows.append([backend == "native" ? "threads" : "compute units", "\(computeUnits)"])
+    if let memory { rows.append(["memory", memory.asBytes]) }
+    if let largestBuffer { rows.append(["largest buffer", largestBuffer.asBytes]) }
+    rows.append(["variants", variants.map { $0 == variant ? $0 + "*" : $0 }.joined(separator: " ")])
+    rows.append([
+      "precisions",
+      precisions.joined(separator: " ") + (fp64 ? ", float64 too" : ", no float64")
+        + ", auto is \(fastestPrecision)",
+    ])
+    if let problem { rows.append(["unusable", problem]) }
+    let width = (rows.map { $0[0].count }.max() ?? 0) + 2
+    let lines = rows.map {
+      "    " + $0[0] + String(repeating: " ", count: width - $0[0].count) + $0[1].printable
+    }
+    return ([Terminal.heading(heading)] + lines).joined(separator: "\n")
   }
 }

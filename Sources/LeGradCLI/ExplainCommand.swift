@@ -52,6 +52,9 @@ struct ExplainCommand: ParsableCommand {
 
   @OptionGroup var computing: DeviceOptions
 
+  @Flag(help: Verification.help)
+  var verify = false
+
   @Option(help: "Images computed together; bounds the memory, never the result.")
   var batchSize = ExplainRun.defaultBatchSize
 
@@ -117,13 +120,15 @@ struct ExplainCommand: ParsableCommand {
     _ model: Model, prompts: PromptSource, plan: OutputPlan, options: Explainer.Options
   ) throws {
     let explainer = try Explainer(model, options: options)
-    if options.device == .auto { Terminal.note("device: \(explainer.device.name) (\(explainer.device.reason))") }
+    explainer.noteDevice(options.device)
     let text = try prompts.encoded(by: explainer)
+    let verification = try verify ? Verification(of: explainer, prompts) : nil
     let run = ExplainRun(
       explainer: explainer, text: text, identity: try model.identity(hashed: json || format.formats.contains(.json)),
       writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
       settings: .init(
-        layers: layers, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels))
+        layers: layers, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels),
+      verification: verification)
     try ExplainPresentation(json: json, total: images.count).present(run)
   }
 

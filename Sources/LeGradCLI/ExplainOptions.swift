@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Compute
+public import ComputeOpenCL
 public import ImageFiles
 public import LeGrad
 
@@ -19,9 +20,17 @@ extension InputSize: ExpressibleByArgument {
   public static var allValueStrings: [String] { ["native", "N", "WIDTHxHEIGHT"] }
 }
 
+extension KernelVariant: ExpressibleByArgument {}
+
 /// What to compute on, and how.
 struct DeviceOptions: ParsableArguments {
-  @Option(help: "Where to compute: auto, cpu, or a name or index from 'legrad devices'.")
+  @Option(
+    help: ArgumentHelp(
+      """
+      Where to compute: auto (the first OpenCL GPU, else the CPU), cpu, gpu, opencl (the first of any kind), or an \
+      index or part of a name from 'legrad devices'.
+      """,
+      valueName: "device"))
   var device = "auto"
 
   @Option(help: "How weights and the inputs of products are stored: f32, f16, bf16, or auto for the device's fastest.")
@@ -30,18 +39,40 @@ struct DeviceOptions: ParsableArguments {
   @Option(help: "Threads of the CPU; all cores if not given.")
   var threads: Int?
 
+  @Option(help: "Kernels of an OpenCL device; those that are faster on it if not given.")
+  var kernelVariant: KernelVariant?
+
+  @Option(
+    help: ArgumentHelp(
+      "Memory of an OpenCL device to use at most, such as 4GiB or 500M; weights that exceed it stream.",
+      valueName: "bytes"))
+  var memoryLimit: ByteCount?
+
   func validate() throws {
     try requirePositive(threads, "--threads", atMost: 4096)
   }
 
   /// Checked as far as that goes without a model.
-  func explainerOptions() throws(Failure) -> Explainer.Options {
+  /// - Parameter device: in place of the one on the command line.
+  func explainerOptions(device: DeviceChoice? = nil) throws(Failure) -> Explainer.Options {
     var options = Explainer.Options()
-    options.device = DeviceChoice(device)
+    options.device = device ?? choice
     options.threads = threads
     options.precision = Precision(rawValue: precision.rawValue)
+    options.kernelVariant = kernelVariant
+    options.memoryLimit = memoryLimit?.bytes
+    options.notify = Terminal.note
     do { try options.device.check() } catch { throw Failure(error) }
     return options
+  }
+
+  var choice: DeviceChoice { DeviceChoice(device) }
+}
+
+extension Explainer {
+  /// Says which device was chosen, where that was left to this program.
+  func noteDevice(_ choice: DeviceChoice) {
+    if choice == .auto || device.isStreaming { Terminal.note("device: \(device.name) (\(device.reason))") }
   }
 }
 

@@ -30,6 +30,7 @@ struct ExplainRun {
   let identity: ExplanationReport.ModelIdentity
   let writer: ExplanationWriter
   let settings: Settings
+  let verification: Verification?
 
   /// A decoded image that waits for its batch.
   private struct Waiting {
@@ -40,7 +41,15 @@ struct ExplainRun {
     let prepareSeconds: Double
   }
 
-  private typealias Explained = (explanation: Explanation, seconds: Double, batchSize: Int)
+  private struct Explained {
+    let explanation: Explanation
+    let seconds: Double
+    let batchSize: Int
+    /// Another device may take over between two batches.
+    let device: DeviceDescription
+    let precision: Precision
+    let disagreement: Disagreement?
+  }
 
   /// Calls `report` with each image's outcome, in the order of the plan.
   /// - Throws: what ends the whole run: memory, the device, or an output that cannot be written.
@@ -127,10 +136,9 @@ struct ExplainRun {
     _ batch: [Waiting], into explained: inout [Int: Explained], failed: inout [Int: Failure]
   ) throws(Failure) {
     let start = ContinuousClock.now
+    let results: [Explanation]
     do throws(LeGradError) {
-      let results = try explainer.explain(batch.map(\.prepared), text: text, layers: settings.layers)
-      let seconds = (ContinuousClock.now - start).inSeconds / Double(batch.count)
-      for (image, result) in zip(batch, results) { explained[image.index] = (result, seconds, batch.count) }
+      results = try explainer.explain(batch.map(\.prepared), text: text, layers: settings.layers)
     } catch {
       guard error.kind == .numerical else { throw Failure(error) }
       guard batch.count > 1 else {
@@ -140,6 +148,16 @@ struct ExplainRun {
       }
       // One image of the batch is at fault: alone, the others succeed.
       for image in batch { try explain([image], into: &explained, failed: &failed) }
+      return
+    }
+    let seconds = (ContinuousClock.now - start).inSeconds / Double(batch.count)
+    let disagreements = try verification?.check(
+      results, of: batch.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
+      layers: settings.layers)
+    for (index, image) in batch.enumerated() {
+      explained[image.index] = Explained(
+        explanation: results[index], seconds: seconds, batchSize: batch.count, device: explainer.device,
+        precision: explainer.precision, disagreement: disagreements?[index])
     }
   }
 
@@ -178,8 +196,8 @@ struct ExplainRun {
       orientation: .init(
         stored: image.decoded.storedOrientation.rawValue, applied: image.decoded.appliedOrientation != .upright),
       prompts: prompts, model: identity, method: "legrad", layers: Array(explanation.layers),
-      device: .init(name: explainer.device.name, reason: explainer.device.reason),
-      precision: explainer.precision.rawValue, batchSize: result.batchSize,
+      device: .init(result.device), precision: result.precision.rawValue,
+      verification: result.disagreement.map { .init($0) }, batchSize: result.batchSize,
       inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),
       grid: .init(width: explanation.grid.width, height: explanation.grid.height),
       resize: settings.resize.rawValue, filter: explainer.model.configuration.preprocessing.interpolation.rawValue,

@@ -41,7 +41,24 @@ struct ExplanationReport: Codable, Sendable {
 
   struct Device: Codable, Sendable {
     let name: String
+    /// `native` or `OpenCL`.
+    let backend: String
+    /// OpenCL's platform and driver; absent for the native backend.
+    let platform: String?
+    let driver: String?
+    /// The instruction set or the kernels in use.
+    let variant: String
+    /// Whether the weights exceeded the device and went there block by block.
+    let streaming: Bool
     let reason: String
+  }
+
+  /// How far the native CPU backend's float32 result is.
+  struct Verification: Codable, Sendable {
+    /// What was compared: `relevance`, as a share of its maximum, or `heatmap`.
+    let compared: String
+    let error: Double
+    let bound: Double
   }
 
   struct Orientation: Codable, Sendable {
@@ -72,6 +89,8 @@ struct ExplanationReport: Codable, Sendable {
   let layers: [Int]
   let device: Device
   let precision: String
+  /// Absent where it was not asked for.
+  let verification: Verification?
   let batchSize: Int
   /// What the model saw.
   let inputSize: Size
@@ -92,6 +111,20 @@ struct ExplanationReport: Codable, Sendable {
 struct FailureReport: Codable, Sendable {
   let image: String
   let error: String
+}
+
+extension ExplanationReport.Device {
+  init(_ device: DeviceDescription) {
+    self.init(
+      name: device.name, backend: device.backend, platform: device.platform, driver: device.driver,
+      variant: device.variant, streaming: device.isStreaming, reason: device.reason)
+  }
+}
+
+extension ExplanationReport.Verification {
+  init(_ disagreement: Disagreement) {
+    self.init(compared: disagreement.measure.rawValue, error: disagreement.error, bound: disagreement.bound)
+  }
 }
 
 extension ExplanationReport.Point {

@@ -14,6 +14,29 @@ extension Double {
   }
 }
 
+extension Double {
+  /// The number in powers of ten with a fixed count of digits: `1.2e-14`.
+  func scientific(digits: Int) -> String {
+    guard isFinite, self != 0 else { return isFinite ? "0" : "\(self)" }
+    var exponent = 0
+    var mantissa = magnitude
+    while mantissa >= 10 {
+      mantissa /= 10
+      exponent += 1
+    }
+    while mantissa < 1 {
+      mantissa *= 10
+      exponent -= 1
+    }
+    var text = mantissa.decimal(places: digits - 1)
+    if text.hasPrefix("10") {
+      text = 1.0.decimal(places: digits - 1)
+      exponent += 1
+    }
+    return (self < 0 ? "-" : "") + text + "e\(exponent)"
+  }
+}
+
 extension Int {
   /// Bytes for people: `512 B`, `1.5 MiB`.
   var asBytes: String {

@@ -96,7 +96,13 @@ final class RunningCommand {
     process.executableURL = URL(filePath: CommandRunner.binary)
     process.arguments = arguments
     process.currentDirectoryURL = URL(filePath: folder.path)
-    process.environment = ["TMPDIR": FileManager.default.temporaryDirectory.path].merging(environment) { $1 }
+    let temporary = FileManager.default.temporaryDirectory
+    // Drivers that compile may call a linker. Kernels that one run builds, the next finds.
+    let base = [
+      "TMPDIR": temporary.path, "PATH": "/usr/bin:/bin",
+      "XDG_CACHE_HOME": temporary.appending(path: "legrad-test-cache").path,
+    ]
+    process.environment = base.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
     process.standardError = try FileHandle(forWritingTo: URL(filePath: errors))

@@ -1,0 +1,83 @@
+import Compute
+import OpenCLRuntime
+
+/// Heads of sequences: what the kernels of attention are launched over.
+struct HeadLaunch {
+  let sequences: Int
+  let tokens: Int
+  let heads: Int
+  let headWidth: Int
+
+  /// The heads in `matrix`, which has `tokens` rows per sequence.
+  init(_ matrix: Matrix<OpenCLBuffer>, tokens: Int, heads: Int) {
+    sequences = matrix.rows / tokens
+    self.tokens = tokens
+    self.heads = heads
+    headWidth = matrix.columns / heads
+  }
+}
+
+/// A file of kernels on attention_tiles.cl or attention_tiles_cpu.cl, and what a launch has to know of it.
+struct AttentionProgram {
+  let operation: String
+  /// Rows of a sequence that one work-group of the portable variant computes.
+  let rowsPerGroup: Int
+  /// What a work-item of the cpu variant has in local memory at most: blocks, maps of a block's rows, panels.
+  let blocks: Int
+  let maps: Int
+  let panels: Int
+
+  static let attention = AttentionProgram(operation: "attention", rowsPerGroup: 64, blocks: 2, maps: 1, panels: 3)
+  static let backward = AttentionProgram(
+    operation: "attention_backward", rowsPerGroup: 64, blocks: 2, maps: 2, panels: 4)
+  static let relevance = AttentionProgram(
+    operation: "attention_relevance", rowsPerGroup: 32, blocks: 1, maps: 0, panels: 1)
+
+  /// Rows of a panel.
+  fileprivate static let panel = 32
+  private static let tile = 8
+  /// A whole sequence of the ViT-*/14 models, whose rows are then copied only once.
+  private static let largestBlock = 264
+
+  /// Rows of a block that leave room for the rest in `localMemory` bytes.
+  fileprivate func block(headWidth: Int, localMemory: Int) -> Int {
+    let free = localMemory / MemoryLayout<Float>.size - panels * Self.panel * headWidth
+    let rows = free / (blocks * headWidth + maps * Self.panel)
+    return min(max(rows / Self.tile * Self.tile, Self.tile), Self.largestBlock)
+  }
+}
+
+extension OpenCLBackend {
+  /// Launches a kernel over rows (dimension 0) of heads (1) of sequences (2).
+  /// - Parameter function: the operation's name where nil.
+  func run(
+    _ program: AttentionProgram, function: String? = nil, _ arguments: [KernelArgument], over launch: HeadLaunch,
+    on stream: CommandStream
+  ) throws(OpenCLError) {
+    let width = launch.headWidth.roundedUp(to: 16)
+    var defines = ["HEAD_WIDTH": width]
+    let (groups, group, last): (Int, Int, [KernelArgument])
+    switch variant {
+    case .portable:
+      group = 128
+      groups = launch.tokens.dividedUp(by: program.rowsPerGroup)
+      last = []
+    case .cpu:
+      defines["BLOCK"] = program.block(headWidth: width, localMemory: device.localMemory)
+      // A work-item is a whole head, which it copies once; only where heads do not fill the device they are cut.
+      let panels = launch.tokens.dividedUp(by: AttentionProgram.panel)
+      let wanted = min(panels, (3 * device.computeUnits).dividedUp(by: launch.sequences * launch.heads))
+      let rows = panels.dividedUp(by: wanted) * AttentionProgram.panel
+      group = 1
+      groups = launch.tokens.dividedUp(by: rows)
+      last = [.size(rows)]
+    }
+    try stream.run(
+      KernelIdentifier(program.operation, on: "attention_tiles", function: function, variant, defines),
+      arguments + last, global: [groups * group, launch.heads, launch.sequences], local: [group, 1, 1])
+  }
+}
+
+extension Int {
+  fileprivate func dividedUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
+}

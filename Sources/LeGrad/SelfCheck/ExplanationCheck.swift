@@ -1,0 +1,63 @@
+import Compute
+import ImageFiles
+
+/// A bundled picture explained from text and pixels to relevance, on two backends.
+public struct ExplanationCheck: Sendable {
+  public let picture: String
+  public let prompts: Int
+  /// Nil where there is no result.
+  public let disagreement: Disagreement?
+  /// The largest error that it may have.
+  public let bound: Double
+  public let referenceSeconds: Double
+  /// Nil where there is no result.
+  public let seconds: Double?
+  public let verdict: CheckVerdict
+
+  private struct Run {
+    let explanation: Explanation
+    let seconds: Double
+  }
+
+  /// - Throws: what the reference refuses.
+  init(
+    _ model: Model, _ picture: DemoPicture, reference: some Backend, tested: some Backend
+  ) throws(LeGradError) {
+    self.picture = picture.name
+    prompts = picture.prompts.count
+    let expected = try Self.run(model, picture, on: reference)
+    referenceSeconds = expected.seconds
+    bound = Disagreement.bound(tested.precision)
+    do throws(LeGradError) {
+      let actual = try Self.run(model, picture, on: tested)
+      let disagreement = actual.explanation.disagreement(with: expected.explanation, precision: tested.precision)
+      self.disagreement = disagreement
+      seconds = actual.seconds
+      verdict = disagreement.isTolerable ? .good : .wrong("wrong \(disagreement.measure.rawValue)")
+    } catch {
+      disagreement = nil
+      seconds = nil
+      verdict = error.kind == .numerical ? .wrong(error.description) : .failed(error.description)
+    }
+  }
+
+  private static func run(
+    _ model: Model, _ picture: DemoPicture, on backend: some Backend
+  ) throws(LeGradError) -> Run {
+    let explainer = try Explainer(model, backend: backend, variant: "", reason: "self-check")
+    let image: PreparedImage
+    do { image = try explainer.prepare(RGBImage.decode(bytes: picture.bytes).image) } catch let error as LeGradError {
+      throw error
+    } catch { throw LeGradError(.input, "\(picture.name): \(error)") }
+    let text = try explainer.encode(picture.prompts)
+    // The first run is not timed: it plans its memory and builds kernels.
+    var explanation = try explainer.explain([image], text: text, layers: .all)[0]
+    var seconds = Double.infinity
+    for _ in 0..<3 {
+      let start = ContinuousClock.now
+      explanation = try explainer.explain([image], text: text, layers: .all)[0]
+      seconds = min(seconds, (ContinuousClock.now - start).inSeconds)
+    }
+    return Run(explanation: explanation, seconds: seconds)
+  }
+}

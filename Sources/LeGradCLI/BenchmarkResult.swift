@@ -1,0 +1,50 @@
+import ComputeOpenCL
+
+/// What was measured on one device.
+struct BenchmarkResult: Sendable {
+  /// Device time of one kernel in all repetitions.
+  struct Kernel: Sendable, Equatable {
+    let name: String
+    let launches: Int
+    let nanoseconds: UInt64
+  }
+
+  let device: String
+  let rows: [BenchmarkRow]
+  /// What a launch takes at least.
+  let launchSeconds: Double
+  let launchesPerImage: Double
+  let waitsPerImage: Double
+  /// The longest first; empty where no times were kept.
+  let kernels: [Kernel]
+
+  /// What was added between two moments.
+  static func kernels(from before: [String: KernelTime], to after: [String: KernelTime]) -> [Kernel] {
+    after.map { name, time in
+      Kernel(
+        name: name, launches: time.launches - (before[name]?.launches ?? 0),
+        nanoseconds: time.nanoseconds - (before[name]?.nanoseconds ?? 0))
+    }
+    .filter { $0.launches > 0 }
+    .sorted { ($1.nanoseconds, $0.name) < ($0.nanoseconds, $1.name) }
+  }
+
+  var launchLine: String {
+    "\(device): a launch takes \((launchSeconds * 1e6).decimal(places: 2)) µs; per image "
+      + "\(launchesPerImage.decimal(places: 1)) launches and \(waitsPerImage.decimal(places: 1)) waits for the device"
+  }
+
+  /// A table of device time, or why there is none.
+  var profileLines: [String] {
+    guard !kernels.isEmpty else { return ["\(device.printable): no time per kernel; only OpenCL devices keep it"] }
+    let total = Double(max(1, kernels.reduce(0) { $0 + $1.nanoseconds }))
+    var table = TextTable(["kernel", "launches", "ms", "share"])
+    for kernel in kernels {
+      table.append([
+        kernel.name, "\(kernel.launches)", (Double(kernel.nanoseconds) / 1e6).decimal(places: 3),
+        (100 * Double(kernel.nanoseconds) / total).decimal(places: 1) + " %",
+      ])
+    }
+    return table.lines(indent: 2)
+  }
+}

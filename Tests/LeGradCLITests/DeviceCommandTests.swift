@@ -1,0 +1,152 @@
+import Foundation
+import OpenCLRuntime
+import TestSupport
+import Testing
+
+@testable import LeGradCLI
+
+/// `devices` and `doctor`.
+@Suite struct DeviceCommandTests {
+  let scratch: ScratchFolder
+
+  init() throws { scratch = try ScratchFolder() }
+
+  private func run(_ arguments: [String], environment: [String: String] = [:]) throws -> CommandResult {
+    try CommandRunner.run(arguments, in: scratch, environment: environment)
+  }
+
+  @Test func devicesSayWhatIsUsed() throws {
+    let result = try run(["devices", "--json"])
+    expectExit(0, result)
+    let rows = try #require(try result.json() as? [[String: Any]])
+    let native = try #require(rows.first)
+    #expect(native["backend"] as? String == "native" && native["kind"] as? String == "cpu")
+    let sets = try #require(native["variants"] as? [String])
+    #expect(sets.first == "portable" && native["variant"] as? String == sets.last)
+    #expect(native["memory"] == nil && native["platform"] == nil)
+    #expect(rows.count { $0["isDefault"] as? Bool == true } == 1)
+    for (index, row) in rows.enumerated() {
+      #expect(row["index"] as? Int == index)
+      #expect(row["precisions"] as? [String] == ["f32", "f16", "bf16"])
+      #expect(["f32", "f16", "bf16"].contains(try #require(row["fastestPrecision"] as? String)))
+      #expect(try #require(row["computeUnits"] as? Int) > 0)
+      #expect(row["fp64"] is Bool)
+    }
+    let text = try run(["devices"]).output
+    #expect(text.contains("[0] native cpu: ") && text.contains("\(sets[sets.count - 1])*"))
+  }
+
+  @Test(.enabled(if: OpenCLCommand.isPossible))
+  func devicesOfOpenCLSayWhatIsUsed() throws {
+    let rows = try #require(try run(["devices", "--json"]).json() as? [[String: Any]])
+    let row = try #require(rows.first { $0["backend"] as? String == "OpenCL" })
+    let device = try #require(TestDevice.first)
+    #expect(row["index"] as? Int == 1)
+    #expect(row["name"] as? String == device.name && row["kind"] as? String == device.kind.rawValue)
+    #expect(row["platform"] as? String == device.platform && row["driver"] as? String == device.driver)
+    #expect(row["memory"] as? Int == device.memory && row["largestBuffer"] as? Int == device.largestBuffer)
+    #expect(row["variants"] as? [String] == ["portable", "cpu"])
+    #expect(["portable", "cpu"].contains(try #require(row["variant"] as? String)))
+    #expect(row["problem"] == nil)
+    #expect(try run(["devices"]).output.contains("[1] OpenCL \(device.kind.rawValue): \(device.name)"))
+  }
+
+  @Test func aMissingDriverIsExplained() throws {
+    let result = try run(["devices", "--json"], environment: OpenCLCommand.noDriver)
+    expectExit(0, result)
+    #expect((try result.json() as? [Any])?.count == 1)
+    #expect(result.errorLines.count == 1 && result.errors.contains("pocl-opencl-icd"))
+  }
+
+  @Test func aMissingLoaderIsExplained() throws {
+    let result = try run(["devices", "--json"], environment: try OpenCLCommand.noLoader(in: scratch))
+    expectExit(0, result)
+    #expect((try result.json() as? [Any])?.count == 1)
+    #expect(result.errorLines.count == 1 && result.errors.contains("ocl-icd-libopencl1"))
+    #expect(result.errors.contains("pocl-opencl-icd"))
+  }
+
+  @Test func doctorIsContentWithoutOpenCL() throws {
+    let result = try run(["doctor", "--json"], environment: OpenCLCommand.noDriver)
+    expectExit(0, result)
+    #expect(result.errors.contains("only the CPU is checked") && result.errors.contains("pocl-opencl-icd"))
+    let reports = try #require(try result.json() as? [[String: Any]])
+    #expect(reports.count == 1 && reports[0]["verdict"] as? String == "good")
+  }
+
+  @Test(arguments: ["opencl", "gpu", "1", "nobody's card"])
+  func doctorNeedsADeviceThatIsAskedFor(_ device: String) throws {
+    let result = try run(["doctor", "--device", device], environment: OpenCLCommand.noDriver)
+    expectExit(4, result, complaint: "device '\(device)'")
+    #expect(result.errors.contains("pocl-opencl-icd") && result.output.isEmpty)
+  }
+
+  @Test(.enabled(if: OpenCLCommand.isPossible))
+  func doctorChecksEveryVariant() throws {
+    let result = try run(["doctor", "--device", "opencl", "--json"])
+    expectExit(0, result)
+    let reports = try #require(try result.json() as? [[String: Any]])
+    #expect(reports.compactMap { $0["variant"] as? String } == ["portable", "cpu"])
+    for report in reports {
+      #expect(report["verdict"] as? String == "good")
+      let operations = try #require(report["operations"] as? [[String: Any]])
+      let explanation = try #require(report["explanation"] as? [String: Any])
+      for check in operations + [explanation] {
+        let bound = try #require(check["bound"] as? Double)
+        #expect(try #require(check["error"] as? Double) <= bound, "\(check)")
+        #expect(try #require(check["seconds"] as? Double) > 0)
+        #expect(try #require(check["referenceSeconds"] as? Double) > 0)
+        #expect(check["problem"] == nil)
+      }
+      #expect(explanation["bound"] as? Double == 1e-4)
+      #expect(Set(operations.compactMap { $0["operation"] as? String }).count >= 19)
+    }
+  }
+
+  @Test(.enabled(if: OpenCLCommand.isPossible))
+  func doctorFindsWrongNumbers() throws {
+    let result = try run(
+      ["doctor", "--device", "opencl", "--kernel-variant", "cpu"],
+      environment: try OpenCLCommand.wrongKernels(in: scratch))
+    expectExit(6, result, complaint: "computes wrong numbers: 2 of")
+    #expect(result.errors.contains("layerNormBackward"))
+    #expect(result.errors.contains("--device cpu, another --kernel-variant or a newer driver"))
+    let wrong = result.output.split(separator: "\n").filter { $0.hasSuffix("WRONG") }
+    #expect(wrong.count == 2 && wrong[0].contains("layerNormBackward") && wrong[1].contains("explanation"))
+  }
+
+  @Test(.enabled(if: OpenCLCommand.isPossible))
+  func doctorFindsWhatDoesNotRun() throws {
+    let result = try run(
+      ["doctor", "--device", "opencl", "--kernel-variant", "cpu"],
+      environment: try OpenCLCommand.brokenKernels(in: scratch))
+    expectExit(4, result, complaint: "cannot be used: 2 of")
+    #expect(result.errors.contains("layerNormBackward"))
+    let failed = result.output.split(separator: "\n").filter { $0.hasSuffix("FAILED") }
+    #expect(failed.count == 2 && failed[0].contains("layerNormBackward") && failed[1].contains("explanation"))
+  }
+}
+
+@Suite struct ByteCountTests {
+  @Test(arguments: [
+    ("1", 1), ("123456", 123_456), ("4K", 4000), ("500M", 500_000_000), ("2G", 2_000_000_000), ("4KiB", 4096),
+    ("3MiB", 3 << 20), ("4GiB", 4 << 30), ("1.5G", 1_500_000_000), ("0.5KiB", 512), ("9007199254740992", 1 << 53),
+  ])
+  func areRead(_ text: String, bytes: Int) { #expect(ByteCount(argument: text)?.bytes == bytes) }
+
+  @Test(arguments: [
+    "", "0", "-1", "K", "GiB", "1.5", "4 G", "4g", "4GB", "4T", "0.1K.", "1e3", "1e3K", "nan", "infG", "0x10", "+1",
+    "9007199254740993000", "99999999999G", "٣", "1.2.3G", "0.0001K",
+  ])
+  func areRefused(_ text: String) { #expect(ByteCount(argument: text) == nil) }
+}
+
+@Suite struct ScientificTests {
+  @Test(arguments: [
+    (1.2345e-14, 2, "1.2e-14"), (0, 2, "0"), (1, 2, "1.0e0"), (-123, 3, "-1.23e2"), (9.96, 2, "1.0e1"),
+    (1e-10, 1, "1e-10"), (0.0001, 1, "1e-4"), (9.99e-5, 1, "1e-4"), (.infinity, 2, "inf"), (.nan, 2, "nan"),
+  ])
+  func numbersAreShort(_ value: Double, digits: Int, expected: String) {
+    #expect(value.scientific(digits: digits) == expected)
+  }
+}

@@ -1,0 +1,39 @@
+import Foundation
+import TestSupport
+
+/// What tests of the command on OpenCL share.
+enum OpenCLCommand {
+  static var isPossible: Bool { TestDevice.first != nil }
+
+  /// A loader that finds no driver.
+  static let noDriver = ["OCL_ICD_VENDORS": "/nonexistent"]
+
+  /// No loader that can be opened: files of its names that are none come first.
+  static func noLoader(in scratch: ScratchFolder) throws -> [String: String] {
+    for name in ["libOpenCL.so.1", "libOpenCL.so"] { try scratch.write("no library", to: name) }
+    return ["LD_LIBRARY_PATH": scratch.path]
+  }
+
+  /// The kernels with `text` before both variants of one, which are then used in place of the embedded ones.
+  static func kernels(
+    in scratch: ScratchFolder, with text: String, before kernel: String
+  ) throws -> [String: String] {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Kernels").path
+    try FileManager.default.copyItem(atPath: folder, toPath: scratch.path("kernels"))
+    for name in scratch.files(in: "kernels") where [kernel + ".cl", kernel + "_cpu.cl"].contains(name) {
+      try scratch.write(Array(text.utf8) + scratch.bytes("kernels/\(name)"), to: "kernels/\(name)")
+    }
+    return ["LEGRAD_KERNELS": scratch.path("kernels")]
+  }
+
+  /// A driver that multiplies wrongly in the layer norm's backward.
+  static func wrongKernels(in scratch: ScratchFolder) throws -> [String: String] {
+    try kernels(in: scratch, with: "#define fma(a, b, c) (1.01f * fma(a, b, c))\n", before: "layer_norm_backward")
+  }
+
+  /// A compiler that chokes on the layer norm's backward.
+  static func brokenKernels(in scratch: ScratchFolder) throws -> [String: String] {
+    try kernels(in: scratch, with: "#error broken\n", before: "layer_norm_backward")
+  }
+}

@@ -1,0 +1,179 @@
+import Compute
+import Synchronization
+
+/// What a backend can do that changes numbers, by the names in `Backend`.
+enum BackendOperation: String, Sendable, CaseIterable {
+  case prepare, upload, download, copy, fill
+  case patchify, gatherRows, layerNorm, matmul, softmax, attention, activate
+  case meanRows, normalizeRows, normalizeRowsBackward
+  case activationBackward, layerNormBackward, addRows, softmaxBackward, attentionBackward
+  case attentionRelevance
+}
+
+/// A backend that does one thing wrong, or refuses it, and counts what it is asked for.
+final class FaultyBackend<Base: Backend>: Backend {
+  typealias Buffer = Base.Buffer
+  typealias Weight = Base.Weight
+
+  enum Fault: Sendable {
+    case none
+    /// One element of every result is off by one.
+    case wrong(BackendOperation)
+    /// One element of every result is not a number.
+    case notANumber(BackendOperation)
+    /// As `wrong`, from the second time on.
+    case unsteady(BackendOperation)
+    case refused(BackendOperation)
+  }
+
+  private let base: Base
+  private let fault: Fault
+  private let calls = Mutex<[BackendOperation: Int]>([:])
+
+  init(_ base: Base, _ fault: Fault) {
+    self.base = base
+    self.fault = fault
+  }
+
+  var called: Set<BackendOperation> { calls.withLock { Set($0.keys) } }
+
+  /// Counts a call, and says how its result changes.
+  private func change(_ operation: BackendOperation) throws(BackendError) -> ((inout Float) -> Void)? {
+    let count = calls.withLock { calls in
+      calls[operation, default: 0] += 1
+      return calls[operation, default: 0]
+    }
+    switch fault {
+    case .wrong(operation): return { $0 += 1 }
+    case .notANumber(operation): return { $0 = .nan }
+    case .unsteady(operation) where count > 1: return { $0 += Float(count) }
+    case .refused(operation):
+      throw BackendError(.launchFailed, operation: operation.rawValue, "the device is on strike")
+    default: return nil
+    }
+  }
+
+  private func run(
+    _ operation: BackendOperation, _ output: Matrix<Buffer>, _ body: () throws(BackendError) -> Void
+  ) throws(BackendError) {
+    let change = try change(operation)
+    try body()
+    guard let change else { return }
+    var values = [Float](repeating: 0, count: output.rows * output.columns)
+    var span = values.mutableSpan
+    try base.download(output, into: &span)
+    change(&values[values.count / 2])
+    try base.upload(values.span, to: output)
+  }
+
+  var precision: Precision { base.precision }
+  var deviceDescription: String { "faulty " + base.deviceDescription }
+  var traffic: Traffic { base.traffic }
+  var peakBytes: Int? { base.peakBytes }
+
+  func measurePeak() throws(BackendError) -> Double { try base.measurePeak() }
+  func synchronize() throws(BackendError) { try base.synchronize() }
+  func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer> {
+    try base.makeMatrix(rows: rows, columns: columns)
+  }
+
+  func prepare(
+    _ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?
+  ) throws(BackendError) -> Weight {
+    var copy = values.indices.map { values[$0] }
+    if let change = try change(.prepare) { change(&copy[copy.count / 2]) }
+    return try base.prepare(copy.span, rows: rows, columns: columns, group: group)
+  }
+
+  func upload(_ values: Span<Float>, to matrix: Matrix<Buffer>) throws(BackendError) {
+    try run(.upload, matrix) { () throws(BackendError) in try base.upload(values, to: matrix) }
+  }
+
+  func download(_ matrix: Matrix<Buffer>, into values: inout MutableSpan<Float>) throws(BackendError) {
+    let change = try change(.download)
+    try base.download(matrix, into: &values)
+    change?(&values[values.count / 2])
+  }
+
+  func copy(_ operation: Copy<Buffer>) throws(BackendError) {
+    try run(.copy, operation.destination) { () throws(BackendError) in try base.copy(operation) }
+  }
+
+  func fill(_ operation: Fill<Buffer>) throws(BackendError) {
+    try run(.fill, operation.destination) { () throws(BackendError) in try base.fill(operation) }
+  }
+
+  func patchify(_ operation: Patchify<Buffer>) throws(BackendError) {
+    try run(.patchify, operation.patches) { () throws(BackendError) in try base.patchify(operation) }
+  }
+
+  func gatherRows(_ operation: GatherRows<Buffer>) throws(BackendError) {
+    try run(.gatherRows, operation.output) { () throws(BackendError) in try base.gatherRows(operation) }
+  }
+
+  func layerNorm(_ operation: LayerNorm<Buffer>) throws(BackendError) {
+    try run(.layerNorm, operation.output) { () throws(BackendError) in try base.layerNorm(operation) }
+  }
+
+  func matmul(_ operation: Matmul<Buffer, Weight>) throws(BackendError) {
+    try run(.matmul, operation.output) { () throws(BackendError) in try base.matmul(operation) }
+  }
+
+  func softmax(_ operation: Softmax<Buffer>) throws(BackendError) {
+    try run(.softmax, operation.output) { () throws(BackendError) in try base.softmax(operation) }
+  }
+
+  func attention(_ operation: Attention<Buffer>) throws(BackendError) {
+    try run(.attention, operation.output) { () throws(BackendError) in try base.attention(operation) }
+  }
+
+  func activate(_ operation: Activate<Buffer>) throws(BackendError) {
+    try run(.activate, operation.output) { () throws(BackendError) in try base.activate(operation) }
+  }
+
+  func meanRows(_ operation: MeanRows<Buffer>) throws(BackendError) {
+    try run(.meanRows, operation.output) { () throws(BackendError) in try base.meanRows(operation) }
+  }
+
+  func normalizeRows(_ operation: NormalizeRows<Buffer>) throws(BackendError) {
+    try run(.normalizeRows, operation.output) { () throws(BackendError) in try base.normalizeRows(operation) }
+  }
+
+  func normalizeRowsBackward(_ operation: NormalizeRowsBackward<Buffer>) throws(BackendError) {
+    try run(.normalizeRowsBackward, operation.gradient) { () throws(BackendError) in
+      try base.normalizeRowsBackward(operation)
+    }
+  }
+
+  func activationBackward(_ operation: ActivationBackward<Buffer>) throws(BackendError) {
+    try run(.activationBackward, operation.gradient) { () throws(BackendError) in
+      try base.activationBackward(operation)
+    }
+  }
+
+  func layerNormBackward(_ operation: LayerNormBackward<Buffer>) throws(BackendError) {
+    try run(.layerNormBackward, operation.output) { () throws(BackendError) in
+      try base.layerNormBackward(operation)
+    }
+  }
+
+  func addRows(_ operation: AddRows<Buffer>) throws(BackendError) {
+    try run(.addRows, operation.output) { () throws(BackendError) in try base.addRows(operation) }
+  }
+
+  func softmaxBackward(_ operation: SoftmaxBackward<Buffer>) throws(BackendError) {
+    try run(.softmaxBackward, operation.gradient) { () throws(BackendError) in try base.softmaxBackward(operation) }
+  }
+
+  func attentionBackward(_ operation: AttentionBackward<Buffer>) throws(BackendError) {
+    try run(.attentionBackward, operation.keyGradient) { () throws(BackendError) in
+      try base.attentionBackward(operation)
+    }
+  }
+
+  func attentionRelevance(_ operation: AttentionRelevance<Buffer>) throws(BackendError) {
+    try run(.attentionRelevance, operation.relevance) { () throws(BackendError) in
+      try base.attentionRelevance(operation)
+    }
+  }
+}
