@@ -35,7 +35,7 @@ static inline void store_statistic(__global float *to, float4 value, uint first,
 __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backward_statistics(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global float *statistics, const uint head_width,
     const uint tokens, const uint is_causal, const float factor) {
-  __local float4 stage[STAGE], exchange[EXCHANGE];
+  __local float4 stage[STAGE], exchange[GIVEN];
   const uint column = get_group_id(1) * head_width, first_row = get_group_id(2) * tokens;
   const uint query = get_group_id(0) * TILE_ROWS, count = min(tokens - query, (uint)TILE_ROWS);
   const uint seen = is_causal ? query + count : tokens;
@@ -60,7 +60,6 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backw
   }
   give(s.sum, exchange);
   const float4 inverse = 1.0f / sum_given(exchange);
-  barrier(CLK_LOCAL_MEM_FENCE);
   give(along, exchange);
   along = sum_given(exchange) * inverse;
   if (ITEM_COLUMN > 0) return;

@@ -13,7 +13,8 @@
 //
 // 16 rows of 8 work-items. Each holds 4 x 4 elements of a map in registers, and of the sums 4 rows of
 // W = HEAD_WIDTH / 8 columns: a vector of 4 from each operand serves 16 multiply-adds. Rows and columns past a matrix's
-// end are zeros in local memory. Lines of a turned tile are 4 elements longer than the tile, so that neighbours meet different banks.
+// end are zeros in local memory. Lines of a turned tile are 4 elements longer than the tile, so that neighbours meet
+// different banks.
 
 #ifndef HEAD_WIDTH
 #define HEAD_WIDTH 64  // Of a head's columns, the next multiple of 16.
@@ -22,7 +23,7 @@
 #define DEPTH 32  // Columns that are in local memory at once for a map.
 #endif
 
-#define ITEMS 128
+#define ITEMS 128  // of a work-group
 #define TILE_ROWS 64
 #define TILE_COLUMNS 32
 #define ROWS_PITCH (TILE_ROWS / 4 + 1)
@@ -160,9 +161,11 @@ static inline float4 hide(float4 scores, uint4 query, uint4 key, uint tokens, ui
 }
 
 // The eight work-items that share a row give each other a number: one vector per work-item, for its 4 rows.
-#define EXCHANGE (8 * ROWS_PITCH)
+#define GIVEN (8 * ROWS_PITCH)
 
 static inline void give(float4 own, __local float4 *exchange) {
+  // What was given before may still be read.
+  barrier(CLK_LOCAL_MEM_FENCE);
   exchange[ITEM_COLUMN * ROWS_PITCH + ITEM_ROW] = own;
   barrier(CLK_LOCAL_MEM_FENCE);
 }

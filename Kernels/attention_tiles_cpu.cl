@@ -41,23 +41,6 @@ static inline void copy_block(
   for (uint i = count * VECTORS; i % (TILE_ROWS * VECTORS) != 0; i++) to[i] = (vfloat)(0.0f);
 }
 
-// x[i][j] = x[j][i]. Each round interleaves the first half of the rows with the second.
-static inline void turn(vfloat x[LANES]) {
-#pragma unroll
-  for (uint round = 0; round < 4; round++) {
-    vfloat y[LANES];
-#pragma unroll
-    for (uint i = 0; i < LANES / 2; i++) {
-      y[2 * i].even = x[i].lo;
-      y[2 * i].odd = x[i + LANES / 2].lo;
-      y[2 * i + 1].even = x[i].hi;
-      y[2 * i + 1].odd = x[i + LANES / 2].hi;
-    }
-#pragma unroll
-    for (uint i = 0; i < LANES; i++) x[i] = y[i];
-  }
-}
-
 // to[column][lane] = factor · from[lane][column] for `count` rows; the lanes past them repeat the last one.
 static inline void turn_panel(
     __global const float *from, uint stride, uint count, uint width, float factor, __local vfloat *to) {
@@ -69,7 +52,7 @@ static inline void turn_panel(
       vfloat square[LANES];
 #pragma unroll
       for (uint i = 0; i < LANES; i++) square[i] = load(rows[i] + column);
-      turn(square);
+      turn_square(square);
 #pragma unroll
       for (uint i = 0; i < LANES; i++) to[(column + i) * 2 + half_panel] = square[i] * factor;
     }

@@ -20,14 +20,18 @@ public struct Heatmap: Sendable {
   }
 
   /// Enlarges `relevance` bilinearly from the grid to `height × width`, and scales its range to [0, 1].
-  public init(relevance: [Float], grid: Grid, height: Int, width: Int, scaling: Scaling = .pixels) {
+  /// - Parameter dropsNegative: whether what is below zero becomes zero before it is scaled.
+  public init(
+    relevance: [Float], grid: Grid, height: Int, width: Int, scaling: Scaling = .pixels, dropsNegative: Bool = false
+  ) {
     precondition(relevance.count == grid.count, "\(relevance.count) values for a grid of \(grid.count)")
     self.height = height
     self.width = width
     func enlarged(_ map: [Float]) -> [Float] {
       MapResampling.enlarge(map, height: grid.height, width: grid.width, toHeight: height, toWidth: width)
     }
-    let map = scaling == .pixels ? enlarged(relevance) : relevance
+    var map = scaling == .pixels ? enlarged(relevance) : relevance
+    if dropsNegative { map = map.map { max(0, $0) } }
     isFlat = !((map.max() ?? 0) > (map.min() ?? 0))
     let scaled = Self.scaled(map)
     values = scaling == .pixels ? scaled : enlarged(scaled)

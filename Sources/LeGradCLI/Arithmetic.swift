@@ -31,9 +31,38 @@ struct Arithmetic: Sendable, Equatable {
     return 2 * n * m * d + 2 * n * d * d + 2 * n * n * d
   }
 
-  /// One image explained for `prompts` prompts over `usedLayers` blocks.
+  /// The backward of one row of one block for one prompt.
+  var rowBackward: Double {
+    let d = Double(width)
+    return 2 * (2 * d * Double(mlpWidth) + d * d) + 2 * Double(tokens) * d
+  }
+
+  /// The backward of one block for one prompt, through the softmax to its input.
+  var fullBackward: Double {
+    let n = Double(tokens)
+    let d = Double(width)
+    return 2 * n * (4 * d * d + 2 * d * Double(mlpWidth)) + 8 * n * n * d
+  }
+
+  /// One image explained by LeGrad for `prompts` prompts over `usedLayers` blocks.
   func explanation(prompts: Int, usedLayers: Int) -> Double {
     forward + Double(prompts * usedLayers) * localBackward
+  }
+
+  /// One image explained for `prompts` prompts by a method that reads `usedLayers` blocks.
+  func explanation(_ method: Method, prompts: Int, usedLayers: Int) -> Double {
+    let all = Double(prompts * usedLayers)
+    switch method {
+    case .legrad(_, .mean): return explanation(prompts: prompts, usedLayers: usedLayers)
+    case .legrad(_, .cls), .gradCAM, .cheferCAM, .partialLRP: return forward + all * rowBackward
+    case .rawAttention: return forward
+    // A row through the mean of the heads' maps.
+    case .rollout: return forward + Double(usedLayers) * 2 * Double(tokens * tokens)
+    case .cheferCAMAll: return forward + all * fullBackward
+    case .textSpan: return forward + all * 2 * Double(width * width + tokens * width)
+    // Positive and negative parts of every product, forward once and backward for each prompt.
+    case .lrp: return forward * Double(3 + 2 * prompts)
+    }
   }
 }
 

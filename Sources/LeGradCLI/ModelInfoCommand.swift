@@ -33,8 +33,8 @@ struct ModelReport: Codable, Sendable {
   }
 
   struct Preprocessing: Codable, Sendable {
-    let mean: [Float]?
-    let std: [Float]?
+    let mean: [Double]?
+    let std: [Double]?
     let interpolation: String
     let resizeMode: String
     /// What the folder does not say and `explain` must be given.
@@ -125,5 +125,5 @@ struct ModelReport: Codable, Sendable {
     return rows.map { $0[0] + String(repeating: " ", count: 12 - $0[0].count) + $0[1].printable }
   }
 
-  private static func list(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
+  private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
 }

@@ -28,25 +28,28 @@ struct Verification {
   /// How far each explanation is from the CPU's.
   /// - Throws: a numerical fault where one is too far.
   func check(
-    _ explanations: [Explanation], of images: [(name: String, prepared: PreparedImage)], by explainer: Explainer,
-    layers: LayerSelection
-  ) throws(Failure) -> [Disagreement] {
-    let expected: [Explanation]
-    do { expected = try reference.explain(images.map(\.prepared), text: text, layers: layers) } catch {
+    _ explanations: [[Explanation]], of images: [(name: String, prepared: PreparedImage)], by explainer: Explainer,
+    methods: [Method]
+  ) throws(Failure) -> [[Disagreement]] {
+    let expected: [[Explanation]]
+    do { expected = try reference.explain(images.map(\.prepared), text: text, methods: methods) } catch {
       throw Failure(error)
     }
-    var disagreements: [Disagreement] = []
+    var disagreements: [[Disagreement]] = []
     for index in images.indices {
-      let disagreement = explanations[index].disagreement(with: expected[index], precision: explainer.precision)
-      guard disagreement.isTolerable else {
-        throw Failure(
-          .numericalFault,
-          "\(images[index].name): \(explainer.device.name) computes a wrong \(disagreement.measure.rawValue): "
-            + "error \(disagreement.error.scientific(digits: 2)), at most "
-            + "\(disagreement.bound.scientific(digits: 2)); use --device cpu, another --kernel-variant or a newer "
-            + "driver ('legrad doctor' tells which operation is wrong)")
+      disagreements.append([])
+      for (actual, expected) in zip(explanations[index], expected[index]) {
+        let disagreement = actual.disagreement(with: expected, precision: explainer.precision)
+        guard disagreement.isTolerable else {
+          throw Failure(
+            .numericalFault,
+            "\(images[index].name): \(explainer.device.name) computes a wrong \(disagreement.measure.rawValue) of "
+              + "\(actual.method.name): error \(disagreement.error.scientific(digits: 2)), at most "
+              + "\(disagreement.bound.scientific(digits: 2)); use --device cpu, another --kernel-variant or a newer "
+              + "driver ('legrad doctor' tells which operation is wrong)")
+        }
+        disagreements[index].append(disagreement)
       }
-      disagreements.append(disagreement)
     }
     return disagreements
   }

@@ -5,10 +5,12 @@ package struct ReadOut<B: Backend>: Sendable {
   /// The rows that are read: `[images, width]`.
   package let input: Matrix<B.Buffer>
   let normalized: Matrix<B.Buffer>
-  let statistics: Matrix<B.Buffer>
+  /// Mean and 1/σ of the rows that were read.
+  package let statistics: Matrix<B.Buffer>
   /// Unit rows `[images, embedding]`.
   package let embedding: Matrix<B.Buffer>
-  let norms: Matrix<B.Buffer>
+  /// Lengths of the embeddings before they were made unit rows.
+  package let norms: Matrix<B.Buffer>
 
   package struct Slots: Sendable {
     let input, normalized, statistics, embedding, norms: WorkspacePlan.Slot

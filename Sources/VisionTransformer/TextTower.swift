@@ -65,7 +65,7 @@ public final class TextTower<B: Backend>: Sendable {
     do throws(BackendError) {
       var plan = WorkspacePlan()
       let slots = BlockActivations<B>.reserve(
-        rows: prompts.count * batch.tokens, shape: blockShape, backward: false, in: &plan)
+        rows: prompts.count * batch.tokens, shape: blockShape, backward: .none, in: &plan)
       let pooledSlot = plan.reserve(rows: prompts.count, columns: configuration.width)
       let embeddingSlot = plan.reserve(rows: prompts.count, columns: embeddingWidth)
       let normsSlot = plan.reserve(rows: prompts.count, columns: 1)

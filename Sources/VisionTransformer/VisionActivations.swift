@@ -36,9 +36,9 @@ package struct VisionActivations<B: Backend>: Sendable {
 }
 
 extension VisionTower {
-  /// Plans the memory of a forward; `backward` keeps what local backwards need.
+  /// Plans the memory of a forward, and what backwards need to be kept of a block.
   package func reserve(
-    _ shape: VisionShape, backward: Bool, in plan: inout WorkspacePlan
+    _ shape: VisionShape, backward: BackwardReach, in plan: inout WorkspacePlan
   ) -> VisionActivations<B>.Slots {
     let patchValues = 3 * configuration.patchSize * configuration.patchSize
     return VisionActivations<B>.Slots(

@@ -1,5 +1,13 @@
 package import Compute
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// A vision transformer of CLIP, SigLIP or CoCa on a backend (methods §0, §9.1).
 package final class VisionTower<B: Backend>: Sendable {
   package let configuration: VisionConfiguration
@@ -12,6 +20,8 @@ package final class VisionTower<B: Backend>: Sendable {
   /// What makes the embedding by attention on the tokens; nil where a row of them is read.
   package let pooler: AttentionPooler<B>?
   private let outputProjection: Linear<B>?
+  /// What the model multiplies similarities by; 100, where training ends, for a tower without one.
+  package let logitScale: Float
   private let patchEmbedding: Linear<B>
   private let inputNorm: Norm<B>?
   private let classEmbedding: [Float]
@@ -53,6 +63,8 @@ package final class VisionTower<B: Backend>: Sendable {
         weight: "visual.proj", bias: nil, outputs: embeddingWidth,
         inputs: vision.hasAttentionPooler ? embeddingWidth : vision.width)
     }
+    let hasLogitScale = source.configuration.text != nil
+    logitScale = hasLogitScale ? Float(exp(Double(try loader.values("logit_scale")[0]))) : 100
   }
 
   /// The projection of the read-out. SigLIP's pooler projects by itself: its tower has none.

@@ -59,7 +59,7 @@ struct AttentionRelevanceTests {
     (2, 1, 29, 1, 104),
   ].map { Case(images: $0.0, prompts: $0.1, tokens: $0.2, heads: $0.3, headWidth: $0.4) }
 
-  static let longCases = [(1, 1, 197, 1, 64), (1, 2, 257, 1, 12)].map {
+  static let longCases = [(1, 1, 197, 1, 64), (1, 2, 257, 1, 12), (1, 1, 281, 1, 8)].map {
     Case(images: $0.0, prompts: $0.1, tokens: $0.2, heads: $0.3, headWidth: $0.4)
   }
 

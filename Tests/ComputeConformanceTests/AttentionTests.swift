@@ -100,6 +100,9 @@ struct AttentionTests {
     Shape(sequences: 1, tokens: 257, heads: 1, headWidth: 20),
     Shape(sequences: 1, tokens: 77, heads: 2, headWidth: 64, mask: .causal),
     Shape(sequences: 1, tokens: 139, heads: 1, headWidth: 24, mask: .causal),
+    // More keys than a processor's kernels take at once.
+    Shape(sequences: 1, tokens: 281, heads: 1, headWidth: 8),
+    Shape(sequences: 1, tokens: 281, heads: 1, headWidth: 16, mask: .causal),
   ]
 
   @Test(arguments: TestBackend.available, shapes.map { Forward($0) })

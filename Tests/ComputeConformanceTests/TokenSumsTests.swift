@@ -34,18 +34,14 @@ struct TokenSumsTests {
     var testDescription: String { "\(weights.rows) rows for \(images) images of \(weights.columns) tokens" }
   }
 
-  static let backends = TestBackend.available.filter {
-    if case .openCL = $0 { false } else { true }
-  }
-
   static let cases = [
     (1, 1, 1, 1), (1, 1, 5, 7), (2, 3, 7, 16), (1, 12, 25, 49), (3, 2, 17, 33), (2, 4, 197, 65), (1, 8, 196, 769),
   ].map { Case(images: $0.0, rowsPerImage: $0.1, tokens: $0.2, width: $0.3) }
 
-  @Test(arguments: backends, cases)
+  @Test(arguments: TestBackend.available, cases)
   func tokenSums(_ backend: TestBackend, _ test: Case) throws { try checkDefinition(backend.open(), test) }
 
-  @Test(arguments: backends)
+  @Test(arguments: TestBackend.available)
   func tokenSumsRowsAreIndependent(_ backend: TestBackend) throws {
     let test = Case(images: 3, rowsPerImage: 4, tokens: 37, width: 67)
     try checkIndependence(backend.open(), test)

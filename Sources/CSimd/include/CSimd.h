@@ -328,6 +328,49 @@ struct legrad_token_sums {
   ptrdiff_t sum_stride;
 };
 
+// Items: (image * prompts + prompt) * heads + head; each fills its row of `sums` [items, tokens]. `output_gradient`
+// and `values` are null where the map alone is wanted. Scratch: row_through_map_scratch floats.
+struct legrad_row_through_map {
+  const float *row;
+  ptrdiff_t row_stride;
+  const float *queries;
+  ptrdiff_t query_stride;
+  const float *keys;
+  ptrdiff_t key_stride;
+  const float *output_gradient;
+  ptrdiff_t output_gradient_stride;
+  const float *values;
+  ptrdiff_t value_stride;
+  ptrdiff_t heads;
+  ptrdiff_t head_width;
+  struct legrad_stack stack;
+  float *sums;
+};
+
+// Items: image * prompts + prompt; adds the rows of heads in ascending order to `row`.
+struct legrad_row_mean {
+  const float *sums;
+  ptrdiff_t heads;
+  ptrdiff_t tokens;
+  const float *row;
+  ptrdiff_t row_stride;
+  float factor;
+  float *output;
+  ptrdiff_t output_stride;
+};
+
+// Row-major and contiguous: left [rows, inner], right [inner, columns] or transposed, output [rows, columns]. Items:
+// panels of tile_columns / 2 columns. Scratch: inner * tile_columns floats.
+struct legrad_double_product {
+  const double *left;
+  ptrdiff_t rows;
+  ptrdiff_t inner;
+  const double *right;
+  bool right_is_transposed;
+  ptrdiff_t columns;
+  double *output;
+};
+
 struct legrad_simd_table {
   // The tile that a product's accumulators hold, in rows of the left operand and columns of the right one.
   ptrdiff_t tile_rows;
@@ -366,6 +409,10 @@ struct legrad_simd_table {
   void (*key_scores)(const struct legrad_key_scores *, ptrdiff_t begin, ptrdiff_t end);
   void (*key_relevance)(const struct legrad_key_relevance *, ptrdiff_t begin, ptrdiff_t end);
   void (*token_sums)(const struct legrad_token_sums *, ptrdiff_t begin, ptrdiff_t end);
+  void (*row_through_map)(const struct legrad_row_through_map *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
+  ptrdiff_t (*row_through_map_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
+  void (*double_product)(const struct legrad_double_product *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
+  void (*row_mean)(const struct legrad_row_mean *, ptrdiff_t begin, ptrdiff_t end);
 
   // Independent multiply-adds in registers, a multiplication and an addition where they are two instructions.
   // `value` holds 0.5 and receives the result. Returns the arithmetic operations done: two per element and round.

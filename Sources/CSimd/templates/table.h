@@ -11,6 +11,7 @@
 #include "attention.h"
 #include "attention_backward.h"
 #include "attention_rows.h"
+#include "double_product.h"
 #include "peak.h"
 
 const struct legrad_simd_table LEGRAD_TABLE = {
@@ -41,5 +42,9 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .key_scores = key_scores,
     .key_relevance = key_relevance,
     .token_sums = token_sums,
+    .row_through_map = row_through_map,
+    .row_through_map_scratch = row_through_map_scratch,
+    .row_mean = row_mean,
+    .double_product = double_product,
     .multiply_add_burst = multiply_add_burst,
 };

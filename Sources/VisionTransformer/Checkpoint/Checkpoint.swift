@@ -66,6 +66,17 @@ public struct Checkpoint: WeightSource {
 
   /// See `WeightSource`. LayerScale is multiplied into the weight and bias that it follows.
   public func floats(_ canonicalName: String) throws(CheckpointError) -> [Float] {
+    try scaled(canonicalName) { $0 }
+  }
+
+  public func doubles(_ canonicalName: String) throws(CheckpointError) -> [Double] {
+    try scaled(canonicalName) { $0.map { Double($0) } }
+  }
+
+  /// The tensor after `convert`, with LayerScale multiplied in.
+  private func scaled<Scalar: BinaryFloatingPoint>(
+    _ canonicalName: String, _ convert: ([Float]) -> [Scalar]
+  ) throws(CheckpointError) -> [Scalar] {
     guard let tensor = stored[canonicalName] else {
       throw CheckpointError(
         .unknownTensor, file: folder, place: "tensor \"\(canonicalName)\"", expected: "a tensor of this model",
@@ -79,13 +90,14 @@ public struct Checkpoint: WeightSource {
       }
       let shape = tensor.parts[0].shape
       if tensor.isTransposed { values = transposed(values, rows: shape[0], columns: shape[1]) }
-      guard let scale = scales[canonicalName] else { return values }
-      let factors = try store.floats(scale, shape: [shape[0]])
-      let columns = values.count / factors.count
+      var converted = convert(values)
+      guard let scale = scales[canonicalName] else { return converted }
+      let factors = convert(try store.floats(scale, shape: [shape[0]]))
+      let columns = converted.count / factors.count
       for row in factors.indices {
-        for index in row * columns..<(row + 1) * columns { values[index] *= factors[row] }
+        for index in row * columns..<(row + 1) * columns { converted[index] *= factors[row] }
       }
-      return values
+      return converted
     } catch {
       throw CheckpointError(error)
     }

@@ -194,14 +194,14 @@ public struct Preprocessing: Equatable, Sendable {
 
   /// Mean of each colour channel, red, green, blue, of pixels in 0…1. Nil when the folder does not say: a guess would
   /// be silently wrong, so whoever needs it must be given one.
-  public var mean: [Float]?
+  public var mean: [Double]?
   /// Standard deviation of each colour channel; nil when the folder does not say.
-  public var std: [Float]?
+  public var std: [Double]?
   public var interpolation: Interpolation
   public var resizeMode: ResizeMode
 
   public init(
-    mean: [Float]?, std: [Float]?, interpolation: Interpolation = .bicubic, resizeMode: ResizeMode = .shortest
+    mean: [Double]?, std: [Double]?, interpolation: Interpolation = .bicubic, resizeMode: ResizeMode = .shortest
   ) {
     self.mean = mean
     self.std = std

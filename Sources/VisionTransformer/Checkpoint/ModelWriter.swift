@@ -182,5 +182,5 @@ public enum ModelWriter {
     return fields
   }
 
-  private static func list(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
+  private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
 }

@@ -7,13 +7,16 @@ import VisionTransformer
 /// clamped at zero and averaged over heads, is the relevance of the tokens. SigLIP's score is the cosine with what the
 /// pooler makes of the tokens before the tower's last layer norm; CoCa's is the product with the first query's row,
 /// projected, neither normalised nor scaled to a unit: its gradient is the same for every image.
-final class PoolerLeGradRun<B: Backend>: BatchRun {
-  let shape: VisionShape
-  let prompts: Int
-  let layers: Range<Int>
+final class PoolerRun<B: Backend>: BatchRun {
   /// Bytes of the workspace.
   let bytes: Int
 
+  private let shape: VisionShape
+  private let prompts: Int
+  /// Of each request, the blocks that are summed.
+  private let requests: [Range<Int>]
+  /// All of them.
+  private let layers: Range<Int>
   private let tower: VisionTower<B>
   private let pooler: AttentionPooler<B>
   private let activations: VisionActivations<B>
@@ -34,22 +37,27 @@ final class PoolerLeGradRun<B: Backend>: BatchRun {
   /// Plans and takes all memory of a run, and uploads what every image of it shares.
   /// - Parameter text: unit rows `[prompts, embedding]`; empty for embeddings alone.
   init(
-    tower: VisionTower<B>, pooler: AttentionPooler<B>, shape: VisionShape, text: [Float], layers: Range<Int>
+    tower: VisionTower<B>, pooler: AttentionPooler<B>, shape: VisionShape, text: [Float],
+    requests: [MethodRequest]
   ) throws(BackendError) {
+    precondition(requests.allSatisfy { $0.method.isLeGrad }, "a pooler's tower is explained by LeGrad alone")
     let prompts = text.count / tower.embeddingWidth
     self.tower = tower
     self.pooler = pooler
     self.shape = shape
     self.prompts = prompts
-    self.layers = prompts > 0 ? layers : 0..<0
+    self.requests = requests.map(\.blocks)
+    let first = self.requests.map(\.lowerBound).min() ?? 0
+    let layers = prompts > 0 ? first..<(self.requests.map(\.upperBound).max() ?? 0) : 0..<0
+    self.layers = layers
 
     var plan = WorkspacePlan()
-    let visionSlots = tower.reserve(shape, backward: false, in: &plan)
+    let visionSlots = tower.reserve(shape, backward: .none, in: &plan)
     let poolerSlots = PoolerActivations<B>.reserve(shape, pooler: pooler, in: &plan)
     let promptsPerPass = max(1, min(prompts, Self.stackedRows / (shape.images * pooler.heads)))
     let groups = pooler.mlp == nil ? prompts : shape.images * promptsPerPass
     let slots =
-      prompts > 0
+      !layers.isEmpty
       ? (
         directions: plan.reserve(rows: prompts, columns: tower.embeddingWidth),
         gradients: PoolerGradients<B>.reserve(
@@ -74,7 +82,7 @@ final class PoolerLeGradRun<B: Backend>: BatchRun {
     }
   }
 
-  func explain(_ pixels: Span<Float>) throws(BackendError) -> BatchRelevance {
+  func explain(_ pixels: Span<Float>) throws(BackendError) -> RunResult {
     let (backend, block) = (tower.backend, activations.block)
     try backend.upload(pixels, to: activations.pixels)
     try tower.embed(activations)
@@ -132,24 +140,30 @@ final class PoolerLeGradRun<B: Backend>: BatchRun {
   }
 
   /// Downloads what leaves the device: relevance of the patches, and the embeddings.
-  private func collect() throws(BackendError) -> BatchRelevance {
+  private func collect() throws(BackendError) -> RunResult {
     let width = tower.embeddingWidth
     let embeddings = try download(pooled.embedding)
     let rows = try backward.map { backward throws(BackendError) in try download(backward.relevance) } ?? []
-    var values = [[Float]](repeating: [], count: shape.images)
-    for image in values.indices {
-      for layer in 0..<layers.count {
-        for pass in passes {
-          for prompt in 0..<pass.count {
-            let row = firstRow(layer: layer, pass: pass) + image * pass.count + prompt
-            values[image] += rows[row * shape.tokens + shape.leadingTokens..<(row + 1) * shape.tokens]
-          }
+    var result = RunResult(
+      relevance: [], embeddings: (0..<shape.images).map { Array(embeddings[$0 * width..<($0 + 1) * width]) })
+    guard backward != nil else { return result }
+    result.relevance = requests.map { blocks in (0..<shape.images).map { relevance(of: blocks, image: $0, in: rows) } }
+    return result
+  }
+
+  /// `[layers, prompts, height, width]` of one image.
+  private func relevance(of blocks: Range<Int>, image: Int, in rows: [Float]) -> [Float] {
+    var values: [Float] = []
+    values.reserveCapacity(blocks.count * prompts * shape.grid.count)
+    for block in blocks {
+      for pass in passes {
+        for prompt in 0..<pass.count {
+          let row = firstRow(layer: block - layers.lowerBound, pass: pass) + image * pass.count + prompt
+          values += rows[row * shape.tokens + shape.leadingTokens..<(row + 1) * shape.tokens]
         }
       }
     }
-    return BatchRelevance(
-      layers: layers.count, prompts: prompts, grid: shape.grid, values: values,
-      embeddings: (0..<shape.images).map { Array(embeddings[$0 * width..<($0 + 1) * width]) })
+    return values
   }
 
   private func download(_ matrix: Matrix<B.Buffer>) throws(BackendError) -> [Float] {
