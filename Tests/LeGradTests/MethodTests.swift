@@ -1,12 +1,13 @@
 import Compute
 import ComputeCPU
+import ComputeOpenCL
 import ImageFiles
 import LeGrad
 import TestSupport
 import Testing
 import VisionTransformer
 
-/// The methods beside LeGrad against the float64 reference, on every instruction set of this machine.
+/// Every method against the float64 reference, on every instruction set and OpenCL variant of this machine.
 @Suite struct MethodTests {
   struct Answer: Sendable, CustomTestStringConvertible {
     let method: Method
@@ -33,19 +34,28 @@ import VisionTransformer
 
   static let models = GoldenModel.all.filter { $0.layout == "clip" || $0.layout == "clip-odd" }
   static let cases = models.flatMap { golden in
-    CPUBackend.availableInstructionSets.map { Case(golden: golden, instructionSet: $0) }
+    CPUBackend.availableInstructionSets.map { Case(golden: golden, place: .cpu($0)) }
+      + (TestDevice.first == nil ? [] : KernelVariant.allCases.map { Case(golden: golden, place: .openCL($0)) })
+  }
+
+  enum Place: Sendable {
+    case cpu(InstructionSet)
+    case openCL(KernelVariant)
   }
 
   struct Case: Sendable, CustomTestStringConvertible {
     let golden: GoldenModel
-    let instructionSet: InstructionSet
+    let place: Place
 
-    var testDescription: String { "\(golden.layout) \(instructionSet)" }
+    var testDescription: String { "\(golden.layout) \(place)" }
 
     func explainer() throws -> Explainer {
-      try Explainer(
-        golden.open(), backend: CPUBackend(threads: 2, instructionSet: instructionSet), variant: "test",
-        reason: "test")
+      let backend: any Backend =
+        switch place {
+        case .cpu(let set): try CPUBackend(threads: 2, instructionSet: set)
+        case .openCL(let variant): try TestDevice.backend(variant)
+        }
+      return try Explainer(golden.open(), backend: backend, variant: "test", reason: "test")
     }
 
     func text(_ explainer: Explainer) throws -> TextEmbeddings {
