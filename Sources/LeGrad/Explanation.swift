@@ -71,13 +71,19 @@ public struct Explanation: Sendable {
     return relevance[prompt * mapSize.count..<(prompt + 1) * mapSize.count]
   }
 
+  /// The same with the suppressed cells zero.
+  public func correctedRelevance(prompt: Int) -> [Float] {
+    var cells = Array(relevance(prompt: prompt))
+    for cell in suppressedCells { cells[cell] = 0 }
+    return cells
+  }
+
   /// The heatmap of a prompt: its relevance enlarged bilinearly to the model's input size, TextSpan's then cut at zero,
   /// and scaled to [0, 1] (methods §1.2 steps 7–8, §5); SigLIP's corrected, scaled, then enlarged (§1.4 steps 5–6).
   public func heatmap(prompt: Int) -> Heatmap {
-    var cells = Array(relevance(prompt: prompt))
-    for cell in suppressedCells { cells[cell] = 0 }
-    return Heatmap(
-      relevance: cells, grid: mapSize, height: inputHeight, width: inputWidth, scaling: scaling,
+    Heatmap(
+      relevance: correctedRelevance(prompt: prompt), grid: mapSize, height: inputHeight, width: inputWidth,
+      scaling: scaling,
       dropsNegative: method.dropsNegative)
   }
 }

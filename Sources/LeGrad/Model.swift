@@ -92,6 +92,14 @@ public struct Model: Sendable {
     return tokenizer
   }
 
+  /// Checks without reading weights that prompts in words can be encoded.
+  public func checkText() throws(LeGradError) {
+    guard configuration.text != nil else {
+      throw LeGradError(.input, "\(name): the checkpoint has no text tower; give --text-embeddings")
+    }
+    _ = try tokenizer()
+  }
+
   /// SHA-256 of the weight files in hexadecimal, which identifies the model in reports; nil for random weights.
   /// Reads every byte of them.
   public func fileHash() throws(LeGradError) -> String? {
