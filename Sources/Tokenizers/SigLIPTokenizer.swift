@@ -45,7 +45,7 @@ public struct SigLIPTokenizer: TextTokenizer {
   public var idCount: Int {
     switch segmenter {
     case .library(let model): model.pieceCount
-    case .own(let vocabulary): vocabulary.pieceCount
+    case .own(let vocabulary): vocabulary.idCount
     }
   }
 

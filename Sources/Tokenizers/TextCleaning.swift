@@ -25,7 +25,7 @@ enum TextCleaning {
   }
 
   /// Python's `string.punctuation` without the underscore.
-  private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+  static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar {
     case "_": false
     case "!"..."/", ":"..."@", "["..."`", "{"..."~": true

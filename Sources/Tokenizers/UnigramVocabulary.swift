@@ -5,7 +5,8 @@
 /// and neighbouring unknown ones are one token.
 struct UnigramVocabulary: Sendable {
   let endID: Int32
-  let pieceCount: Int
+  /// One more than the largest id that a text can become.
+  let idCount: Int
   private let unknownID: Int32
   private let scores: [Float]
   private let unknownScore: Float
@@ -29,7 +30,7 @@ struct UnigramVocabulary: Sendable {
     self.characterMap = characterMap
     self.endID = Int32(endID)
     self.unknownID = Int32(unknownID)
-    pieceCount = pieces.count
+    idCount = 1 + (pieces.indices.last { $0 == endID || $0 == unknownID || !controls.contains($0) } ?? 0)
     scores = pieces.map(\.score)
     // SentencePiece's penalty.
     unknownScore = lowest - 10

@@ -53,6 +53,16 @@ extension String {
     }
   }
 
+  /// T5's tokenizers, SigLIP's relatives, have a hundred tokens more that no cleaned text contains.
+  @Test(arguments: [#"["<extra_id_0>", 0.0]"#, ""]) func tokensThatNoTextContainsDoNotCount(piece: String) throws {
+    var text = try String(contentsOf: URL(filePath: folder + "/tokenizer.json"), encoding: .utf8)
+    text = text.replacing(#""special": true}]"#, with: #""special": true}, {"id": 176, "content": "<extra_id_0>"}]"#)
+    if !piece.isEmpty { text = text.replacing(#"]], "byte_fallback""#, with: "], \(piece)], \"byte_fallback\"") }
+    let tokenizer = try withFolder(["tokenizer.json": Array(text.utf8)], SigLIPTokenizer.load(folder:))
+    #expect(text.contains("extra_id"))
+    #expect(tokenizer.idCount == 176)
+  }
+
   @Test func bothSegmentationsAgreeOnAnyText() throws {
     let library = try SentencePieceModel(file: folder + "/spiece.model")
     let own = try UnigramVocabulary(tokenizerFile: folder + "/tokenizer.json")
