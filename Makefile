@@ -1,12 +1,14 @@
-# demo   install what is missing, build, explain the bundled pictures into demo-output/
-# test   install what is missing, check the formatting, run every test
-# build  the release binary, with Swift's own libraries inside
-# bench  time the operations and an explanation (a package of its own under Benchmarks/)
-# lint   formatting rules, and every OpenCL kernel through the toolchain's own clang, warnings as errors
-# setup  install the system packages that are missing (Debian, Ubuntu)
+# demo         install what is missing, build, explain the bundled pictures into demo-output/
+# test         install what is missing, check the formatting, run every test, on the CPU and on an OpenCL device
+# test-large   models up to ViT-bigG-14 on the CPU and on an OpenCL device (minutes, 16 GB of memory)
+# build        the release binary, with Swift's own libraries inside
+# bench        time the operations and an explanation (a package of its own under Benchmarks/)
+# lint         formatting rules, and every OpenCL kernel through the toolchain's own clang, warnings as errors
+# setup        install the system packages that are missing (Debian, Ubuntu)
+# setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test build bench lint setup
+.PHONY: demo test test-large build bench lint setup setup-tests
 
 packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd
@@ -18,8 +20,12 @@ demo: build
 build: setup
 	$(swift_build)
 
-test: setup lint
-	swift test --disable-xctest
+test: setup-tests lint
+	# The driver keeps what it compiles; a second cache would compile it twice.
+	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_CACHE= swift test --disable-xctest
+
+test-large: setup-tests
+	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_TEST_LARGE=1 swift test -c release -Xswiftc -enable-testing --disable-xctest --filter LargeModelTests
 
 bench: setup
 	cd Benchmarks && swift build -c release --product LeGradBenchmarks && swift package benchmark --quiet --no-progress
@@ -39,10 +45,18 @@ lint:
 	  done; done; \
 	done; exit $$failed
 
+# Installs those of the packages $(1) that are missing.
+define install
+missing=$$(for package in $(1); do dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+if [ -n "$$missing" ]; then \
+  as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+  echo "installing" $$missing; \
+  $$as_root apt-get update -q && $$as_root apt-get install -y -q --no-install-recommends $$missing; \
+fi
+endef
+
 setup:
-	@missing=$$(for package in $(packages); do dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
-	if [ -n "$$missing" ]; then \
-	  as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  echo "installing" $$missing; \
-	  $$as_root apt-get update -q && $$as_root apt-get install -y -q --no-install-recommends $$missing; \
-	fi
+	@$(call install,$(packages))
+
+setup-tests:
+	@$(call install,$(packages) $(test_packages))

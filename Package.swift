@@ -117,13 +117,24 @@ let package = Package(
     tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
     // The methods and the façade against the float64 reference.
     tests(
-      "LeGradTests", ["LeGrad", "Compute", "ComputeCPU", "ImageFiles", "NpyFiles", "Tokenizers", "VisionTransformer"]),
+      "LeGradTests",
+      [
+        "LeGrad", "Compute", "ComputeCPU", "ComputeOpenCL", "ImageFiles", "NpyFiles", "Tokenizers",
+        "VisionTransformer",
+      ]),
     // The command, run as a process of its own, and the logic behind it.
     tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles", "OpenCLRuntime"]),
     // Every operation on every backend of this machine, against the oracle.
     tests("ComputeConformanceTests", ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime"]),
+    // The system's OpenCL with calls counted, objects tracked, and chosen calls that fail.
+    .target(name: "CFaultyOpenCL", dependencies: ["COpenCL"], path: "Tests/CFaultyOpenCL", cSettings: strictC),
     // What only the OpenCL backend has: embedded kernels, program cache, traffic, failures of the driver.
-    tests("ComputeOpenCLTests", ["Compute", "ComputeOpenCL", "OpenCLRuntime", "CKernels"]),
+    tests(
+      "ComputeOpenCLTests",
+      [
+        "LeGrad", "VisionTransformer", "Compute", "ComputeOpenCL", "OpenCLRuntime", "COpenCL", "CFaultyOpenCL",
+        "CKernels", "ImageFiles",
+      ]),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
   ],

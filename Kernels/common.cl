@@ -242,37 +242,28 @@ static inline activated activate_value(uint activation, vfloat x) {
 }
 
 #if LANES == 16
-// Rows `distance` apart exchange elements.
-#define EXCHANGE(distance, first, second)                  \
-  _Pragma("unroll") for (uint i = 0; i < 16; i++) {        \
-    if (i & distance) continue;                            \
-    const float16 x = rows[i], y = rows[i + distance];     \
-    rows[i] = (float16)first;                              \
-    rows[i + distance] = (float16)second;                  \
-  }
-
 // Turns a square in registers: rows[i][k] becomes rows[k][i]. Squares of four are turned first, then change places:
 // steps for which processors have shuffles without an index register.
+#define EXCHANGE_ROWS(distance, first, second)         \
+  _Pragma("unroll") for (uint i = 0; i < 16; i++) {    \
+    if (i & distance) continue;                        \
+    const float16 x = rows[i], y = rows[i + distance]; \
+    rows[i] = (float16)first;                          \
+    rows[i + distance] = (float16)second;              \
+  }
 static inline void turn_square(float16 rows[16]) {
-  EXCHANGE(
+  EXCHANGE_ROWS(
+      2, (x.s0, y.s0, x.s1, y.s1, x.s4, y.s4, x.s5, y.s5, x.s8, y.s8, x.s9, y.s9, x.sc, y.sc, x.sd, y.sd),
+      (x.s2, y.s2, x.s3, y.s3, x.s6, y.s6, x.s7, y.s7, x.sa, y.sa, x.sb, y.sb, x.se, y.se, x.sf, y.sf))
+  EXCHANGE_ROWS(
       1, (x.s0, y.s0, x.s1, y.s1, x.s4, y.s4, x.s5, y.s5, x.s8, y.s8, x.s9, y.s9, x.sc, y.sc, x.sd, y.sd),
       (x.s2, y.s2, x.s3, y.s3, x.s6, y.s6, x.s7, y.s7, x.sa, y.sa, x.sb, y.sb, x.se, y.se, x.sf, y.sf))
-  EXCHANGE(
-      2, (x.s0, x.s1, y.s0, y.s1, x.s4, x.s5, y.s4, y.s5, x.s8, x.s9, y.s8, y.s9, x.sc, x.sd, y.sc, y.sd),
-      (x.s2, x.s3, y.s2, y.s3, x.s6, x.s7, y.s6, y.s7, x.sa, x.sb, y.sa, y.sb, x.se, x.sf, y.se, y.sf))
-  EXCHANGE(
+  EXCHANGE_ROWS(
       4, (x.s0, x.s1, x.s2, x.s3, x.s8, x.s9, x.sa, x.sb, y.s0, y.s1, y.s2, y.s3, y.s8, y.s9, y.sa, y.sb),
       (x.s4, x.s5, x.s6, x.s7, x.sc, x.sd, x.se, x.sf, y.s4, y.s5, y.s6, y.s7, y.sc, y.sd, y.se, y.sf))
-  EXCHANGE(
+  EXCHANGE_ROWS(
       8, (x.s0, x.s1, x.s2, x.s3, x.s8, x.s9, x.sa, x.sb, y.s0, y.s1, y.s2, y.s3, y.s8, y.s9, y.sa, y.sb),
       (x.s4, x.s5, x.s6, x.s7, x.sc, x.sd, x.se, x.sf, y.s4, y.s5, y.s6, y.s7, y.sc, y.sd, y.se, y.sf))
-  // The first two steps left the rows of each four in the order 0, 2, 1, 3.
-#pragma unroll
-  for (uint i = 0; i < 16; i += 4) {
-    const float16 x = rows[i + 1];
-    rows[i + 1] = rows[i + 2];
-    rows[i + 2] = x;
-  }
 }
 #endif
 

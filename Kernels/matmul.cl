@@ -1,197 +1,221 @@
-// output = epilogue(left · weightᵀ) or, with SIDE_INPUTS, epilogue(left · weight): the portable variant of
-// Compute/Operations/Matmul.swift, on a weight from pack_weight.cl.
+// output = epilogue(left · right): the portable variant of Compute/Operations/Matmul.swift, on a weight from
+// pack_weight.cl.
 //
-//   sum[r][c] = Σ_k left[r][k] · right[k][c], right[k][c] = weight[c][k], or weight[k][c] with SIDE_INPUTS
-//   left[r]   = input[r], or input[shared row of r] ⊙ scales[r / tokens] with has_scales
+//   sum[r][c] = Σ_k left[r][k] · right[k][c],   right[k][c] = weight[c][k], or weight[k][c] with SIDE_INPUTS
+//   left[r][k] = input[r][k], or input[shared row of r][k] · scales[r / tokens][k] with SCALED
 //
-//              TILE_COLUMNS            A work-group computes one tile of the output. Step by step, TILE_DEPTH of k at a
-//             ┌────────────┐           time, its items fetch the next pieces of both operands into registers, multiply
-//             │   right    │ k         the pieces that lie in local memory, and put the fetched ones there.
-//   TILE_DEPTH└────────────┘
-//       ┌───┐ ┌────────────┐           An item computes ITEM_ROWS × ITEM_COLUMNS sums in groups of four rows and four
-//       │   │ │ ■■··  ■■·· │           columns, TILE / (ITEM / 4) apart: its neighbours read the neighbouring four
-//       │ l │ │ ■■··  ■■·· │           columns from local memory, without bank conflicts, and it reads four floats
-//  TILE_│ e │ │            │           at a time.
-//  ROWS │ f │ │ ■■··  ■■·· │
-//       │ t │ │ ■■··  ■■·· │           Both pieces lie in local memory as [k][row or column].
-//       └───┘ └────────────┘
+//                    TILE_N columns
+//                 ┌────────────────────┐   A work-group computes a tile of the output: dimension 0 counts tiles of
+//        TILE_K   │ right tile [k][n]  │   rows, dimension 1 tiles of columns, so that groups that start together
+//     ┌────────┐  ├────────────────────┤   share the weight's columns. Step by step, TILE_K deep, both operands go
+//     │ left   │  │    ▪▪    ▪▪        │   to local memory, the next step's already on their way in registers. A
+//     │ tile   │  │    ▪▪    ▪▪        │   work-item multiplies ITEM_M × ITEM_N elements (▪): squares of four, half
+//     │ [k][m] │  │                    │   a tile apart, so that neighbours read neighbouring words of local memory.
+//     └────────┘  └────────────────────┘
 //
-// Dimension 0 has a group of ITEMS per tile of columns, dimension 1 an item per tile of rows. Each sum is one chain of
-// fma over ascending k, so that tiles of all sizes give the same bits.
+// Tiles lie by k, four words longer than they need to be so that turned stores spread over the banks. Each sum is one
+// chain of fma over ascending k, whatever the tile's sizes. The weight is filled up with zeros to whole tiles; the left
+// operand is read as 0 beyond the depth, and beyond the rows as the last row, whose sums nobody stores.
 
 #ifndef STORAGE
-#define STORAGE 0  // of the weight: 0 float32, 1 float16, 2 bfloat16
+#define STORAGE 0  // of the weight's elements: 0 float32, 1 float16, 2 bfloat16
 #endif
 #ifndef SIDE_INPUTS
 #define SIDE_INPUTS 0
 #endif
-#ifndef TILE_ROWS
-#define TILE_ROWS 64
+#ifndef SCALED
+#define SCALED 0
 #endif
-#ifndef TILE_COLUMNS
-#define TILE_COLUMNS 64
+#ifndef ALIGNED
+#define ALIGNED 0  // whether rows of input and scales start at multiples of four floats
 #endif
-#ifndef TILE_DEPTH
-#define TILE_DEPTH 16
+#ifndef TILE_M
+#define TILE_M 64
 #endif
-#ifndef ITEM_ROWS
-#define ITEM_ROWS 4
+#ifndef TILE_N
+#define TILE_N 64
 #endif
-#ifndef ITEM_COLUMNS
-#define ITEM_COLUMNS 8
+#ifndef TILE_K
+#define TILE_K 16
 #endif
+#ifndef ITEM_M
+#define ITEM_M 4
+#endif
+#ifndef ITEM_N
+#define ITEM_N 8
+#endif
+#define ITEMS_M (TILE_M / ITEM_M)
+#define ITEMS_N (TILE_N / ITEM_N)
+#define GROUP_ITEMS (ITEMS_M * ITEMS_N)
 
-#define ITEMS_ACROSS (TILE_COLUMNS / ITEM_COLUMNS)
-#define ITEMS (TILE_ROWS / ITEM_ROWS * ITEMS_ACROSS)
-#define ROW_GROUPS (ITEM_ROWS / 4)
-#define COLUMN_GROUPS (ITEM_COLUMNS / 4)
-// float4 that an item fetches of each operand in a step.
-#define LEFT_FETCHES (TILE_ROWS * TILE_DEPTH / 4 / ITEMS)
-#define RIGHT_FETCHES (TILE_COLUMNS * TILE_DEPTH / 4 / ITEMS)
-// One float4 more per k, so that items that store different k meet different banks.
-#define LEFT_STRIDE (TILE_ROWS / 4 + 1)
-#define RIGHT_STRIDE (TILE_COLUMNS / 4 + 1)
+// Quads, four elements that lie together: of a row of TILE_K elements, of one of TILE_N, and how many an item brings.
+#define QUADS_K (TILE_K / 4)
+#define QUADS_N (TILE_N / 4)
+#define LEFT_QUADS (TILE_M * QUADS_K / GROUP_ITEMS)
+#define RIGHT_QUADS (TILE_N * QUADS_K / GROUP_ITEMS)
+#if LEFT_QUADS * GROUP_ITEMS != TILE_M * QUADS_K || RIGHT_QUADS * GROUP_ITEMS != TILE_N * QUADS_K || \
+    GROUP_ITEMS % QUADS_N != 0 || ITEMS_M % 4 != 0 || ITEMS_N % 8 != 0 || ITEMS_M > TILE_K
+#error "these tiles do not divide among the items"
+#endif
+// From one square of an item to its next.
+#define SPAN_M (TILE_M / (ITEM_M / 4))
+#define SPAN_N (TILE_N / (ITEM_N / 4))
+#define LEFT_STRIDE (TILE_M + 4)
+#define RIGHT_STRIDE (TILE_N + 4)
+
+// PoCL 3.1 loses local memory of a kernel that it finds in a function.
+#define INLINE __attribute__((always_inline)) static inline
 
 #if STORAGE == 0
 typedef float stored;
-static inline float4 four_stored(__global const stored *from) { return vload4(0, from); }
+static inline float4 weight_quad(__global const stored *from) { return *(__global const float4 *)from; }
 #elif STORAGE == 1
 typedef half stored;
-static inline float4 four_stored(__global const stored *from) { return vload_half4(0, from); }
+static inline float4 weight_quad(__global const stored *from) { return vloada_half4(0, from); }
 #else
 typedef ushort stored;
-static inline float4 four_stored(__global const stored *from) {
-  return as_float4(convert_uint4(vload4(0, from)) << (uint4)(16));
+static inline float4 weight_quad(__global const stored *from) {
+  return as_float4(convert_uint4(*(__global const ushort4 *)from) << (uint4)(16));
 }
 #endif
 
-// Four elements of a row of the left operand from `k` on; zeros past the last.
-static inline float4 four_of_row(__global const float *row, uint k, uint depth) {
-  if (k + 4 <= depth) return vload4(0, row + k);
-  return (float4)(
-      k < depth ? row[k] : 0.0f, k + 1 < depth ? row[k + 1] : 0.0f, k + 2 < depth ? row[k + 2] : 0.0f, 0.0f);
+// Elements k … k + 3 of a row of the left operand, 0 beyond its end.
+static inline float4 row_quad(__global const float *row, uint k, uint depth) {
+  if (k + 4 <= depth) return ALIGNED ? *(__global const float4 *)(row + k) : vload4(0, row + k);
+  float4 quad = (float4)(0.0f);
+  if (k < depth) quad.x = row[k];
+  if (k + 1 < depth) quad.y = row[k + 1];
+  if (k + 2 < depth) quad.z = row[k + 2];
+  return quad;
 }
 
-// One step: TILE_DEPTH of k from local memory.
-static inline void multiply_step(
-    __local const float4 *left, __local const float4 *right, uint item_row, uint item_column,
-    float4 sums[ITEM_ROWS][COLUMN_GROUPS]) {
-  for (uint k = 0; k < TILE_DEPTH; k++) {
-    float4 a[ROW_GROUPS], b[COLUMN_GROUPS];
-#pragma unroll
-    for (uint g = 0; g < ROW_GROUPS; g++) a[g] = left[k * LEFT_STRIDE + g * (TILE_ROWS / ITEM_ROWS) + item_row];
-#pragma unroll
-    for (uint g = 0; g < COLUMN_GROUPS; g++) b[g] = right[k * RIGHT_STRIDE + g * ITEMS_ACROSS + item_column];
-#pragma unroll
-    for (uint g = 0; g < ROW_GROUPS; g++)
-#pragma unroll
-      for (uint c = 0; c < COLUMN_GROUPS; c++) {
-        sums[4 * g][c] = fma((float4)(a[g].x), b[c], sums[4 * g][c]);
-        sums[4 * g + 1][c] = fma((float4)(a[g].y), b[c], sums[4 * g + 1][c]);
-        sums[4 * g + 2][c] = fma((float4)(a[g].z), b[c], sums[4 * g + 2][c]);
-        sums[4 * g + 3][c] = fma((float4)(a[g].w), b[c], sums[4 * g + 3][c]);
-      }
-  }
-}
-
-// Where an item finds its share of the left operand's next piece, and the rows that scale it.
+// What one item brings of every step.
 typedef struct {
-  __global const float *rows[LEFT_FETCHES];
-  __global const float *scales[LEFT_FETCHES];
-} left_rows;
+  __global const float *rows[LEFT_QUADS], *scales[LEFT_QUADS];
+  __global const stored *weight[RIGHT_QUADS];
+  float4 left[LEFT_QUADS], right[RIGHT_QUADS];
+} delivery;
 
-static inline void fetch_left(
-    const left_rows *rows, uint item, uint first, uint depth, uint has_scales, float4 fetched[LEFT_FETCHES]) {
+// Reads the quads of the step at k.
+INLINE void fetch(delivery *d, uint k, uint depth, uint padded_inputs) {
 #pragma unroll
-  for (uint i = 0; i < LEFT_FETCHES; i++) {
-    const uint k = first + (item + i * ITEMS) % (TILE_DEPTH / 4) * 4;
-    fetched[i] = four_of_row(rows->rows[i], k, depth);
-    if (has_scales) fetched[i] *= four_of_row(rows->scales[i], k, depth);
+  for (uint i = 0; i < LEFT_QUADS; i++) {
+    d->left[i] = row_quad(d->rows[i], k, depth);
+    if (SCALED) d->left[i] *= row_quad(d->scales[i], k, depth);
+  }
+#pragma unroll
+  for (uint i = 0; i < RIGHT_QUADS; i++) {
+    d->right[i] = weight_quad(d->weight[i]);
+    d->weight[i] += SIDE_INPUTS ? TILE_K * padded_inputs : TILE_K;
   }
 }
 
-static inline void fetch_right(
-    __global const stored *weight, uint padded_inputs, uint column, uint item, uint first,
-    float4 fetched[RIGHT_FETCHES]) {
+// A quad of k becomes a column of a tile.
+INLINE void put_turned(__local float *to, uint stride, float4 quad) {
+  to[0] = quad.x;
+  to[stride] = quad.y;
+  to[2 * stride] = quad.z;
+  to[3 * stride] = quad.w;
+}
+
+// Puts what was fetched into the tiles.
+INLINE void put(const delivery *d, uint item, __local float *left, __local float *right) {
 #pragma unroll
-  for (uint i = 0; i < RIGHT_FETCHES; i++) {
-    const uint number = item + i * ITEMS;
+  for (uint i = 0; i < LEFT_QUADS; i++) {
+    const uint quad = item + i * GROUP_ITEMS;
+    put_turned(left + quad % QUADS_K * 4 * LEFT_STRIDE + quad / QUADS_K, LEFT_STRIDE, d->left[i]);
+  }
+#pragma unroll
+  for (uint i = 0; i < RIGHT_QUADS; i++) {
+    const uint quad = item + i * GROUP_ITEMS;
 #if SIDE_INPUTS
-    const ulong row = first + number / (TILE_COLUMNS / 4), at = column + number % (TILE_COLUMNS / 4) * 4;
+    *(__local float4 *)(right + quad / QUADS_N * RIGHT_STRIDE + quad % QUADS_N * 4) = d->right[i];
 #else
-    const ulong row = column + number / (TILE_DEPTH / 4), at = first + number % (TILE_DEPTH / 4) * 4;
+    put_turned(right + quad % QUADS_K * 4 * RIGHT_STRIDE + quad / QUADS_K, RIGHT_STRIDE, d->right[i]);
 #endif
-    fetched[i] = four_stored(weight + row * padded_inputs + at);
   }
 }
 
-// Four elements along k of one row (or column) go to four rows of local memory.
-static inline void store_turned(__local float4 *piece, uint stride, uint number, float4 fetched) {
-  __local float *to = (__local float *)piece + number % (TILE_DEPTH / 4) * 4 * stride * 4 + number / (TILE_DEPTH / 4);
-  to[0] = fetched.x;
-  to[4 * stride] = fetched.y;
-  to[8 * stride] = fetched.z;
-  to[12 * stride] = fetched.w;
+#define ADD_ROW(row, a)                                   \
+  _Pragma("unroll") for (uint j = 0; j < ITEM_N / 4; j++) \
+    sums[row][j] = fma((float4)(a), b[j], sums[row][j]);
+
+// An item's sums go on over one step; `left` and `right` are its first elements of the tiles.
+INLINE void add_step(__local const float *left, __local const float *right, float4 sums[ITEM_M][ITEM_N / 4]) {
+#pragma unroll
+  for (uint k = 0; k < TILE_K; k++) {
+    float4 b[ITEM_N / 4];
+#pragma unroll
+    for (uint j = 0; j < ITEM_N / 4; j++) b[j] = *(__local const float4 *)(right + k * RIGHT_STRIDE + j * SPAN_N);
+#pragma unroll
+    for (uint i = 0; i < ITEM_M; i += 4) {
+      const float4 a = *(__local const float4 *)(left + k * LEFT_STRIDE + i / 4 * SPAN_M);
+      ADD_ROW(i, a.x)
+      ADD_ROW(i + 1, a.y)
+      ADD_ROW(i + 2, a.z)
+      ADD_ROW(i + 3, a.w)
+    }
+  }
 }
 
-__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void matmul(
+__attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) __kernel void matmul(
     INPUT(input), INPUT(scales), __global const stored *weight, INPUT(bias), INPUT(residual), OUTPUT(output),
     OUTPUT(derivative), const uint rows, const uint columns, const uint depth, const uint padded_inputs,
-    const uint has_scales, const uint prompts, const uint tokens, const uint has_bias, const uint activation,
-    const uint has_derivative, const uint residual_rows) {
-  __local float4 left[TILE_DEPTH * LEFT_STRIDE], right[TILE_DEPTH * RIGHT_STRIDE];
-  const uint item = get_local_id(0), item_row = item / ITEMS_ACROSS, item_column = item % ITEMS_ACROSS;
-  const uint column = get_group_id(0) * TILE_COLUMNS, row = get_group_id(1) * TILE_ROWS;
+    const uint prompts, const uint tokens, const uint has_bias, const uint activation, const uint has_derivative,
+    const uint residual_rows) {
+  __local float4 left_quads[TILE_K * LEFT_STRIDE / 4], right_quads[TILE_K * RIGHT_STRIDE / 4];
+  __local float *left = (__local float *)left_quads, *right = (__local float *)right_quads;
+  const uint item = get_local_id(0), first_row = get_group_id(0) * TILE_M, first_column = get_group_id(1) * TILE_N;
+  // Blocks of 4 × 8 items start together on most GPUs: together they read few words of the tiles.
+  const uint block = item / 32, lane = item % 32;
+  const uint item_m = (block / (ITEMS_N / 8) * 4 + lane / 8) * 4, item_n = (block % (ITEMS_N / 8) * 8 + lane % 8) * 4;
 
-  left_rows mine;
+  delivery next;
+  const uint item_k = item % QUADS_K * 4;
 #pragma unroll
-  for (uint i = 0; i < LEFT_FETCHES; i++) {
-    // Rows past the last one repeat it; nobody stores their sums.
-    const uint r = min(row + (item + i * ITEMS) / (TILE_DEPTH / 4), rows - 1);
-    mine.rows[i] = ROW(input, has_scales ? shared_row(r, prompts, tokens) : r);
-    mine.scales[i] = ROW(scales, has_scales ? r / tokens : 0);
+  for (uint i = 0; i < LEFT_QUADS; i++) {
+    const uint row = min(first_row + (item + i * GROUP_ITEMS) / QUADS_K, rows - 1);
+    next.rows[i] = ROW(input, SCALED ? shared_row(row, prompts, tokens) : row);
+    if (SCALED) next.scales[i] = ROW(scales, row / tokens);
   }
-  float4 sums[ITEM_ROWS][COLUMN_GROUPS], next_left[LEFT_FETCHES], next_right[RIGHT_FETCHES];
 #pragma unroll
-  for (uint r = 0; r < ITEM_ROWS; r++)
-#pragma unroll
-    for (uint c = 0; c < COLUMN_GROUPS; c++) sums[r][c] = (float4)(0.0f);
-
-  fetch_left(&mine, item, 0, depth, has_scales, next_left);
-  fetch_right(weight, padded_inputs, column, item, 0, next_right);
-  for (uint first = 0; first < depth; first += TILE_DEPTH) {
-    barrier(CLK_LOCAL_MEM_FENCE);
-#pragma unroll
-    for (uint i = 0; i < LEFT_FETCHES; i++) store_turned(left, LEFT_STRIDE, item + i * ITEMS, next_left[i]);
-#pragma unroll
-    for (uint i = 0; i < RIGHT_FETCHES; i++) {
-      const uint number = item + i * ITEMS;
-#if SIDE_INPUTS
-      right[number / (TILE_COLUMNS / 4) * RIGHT_STRIDE + number % (TILE_COLUMNS / 4)] = next_right[i];
-#else
-      store_turned(right, RIGHT_STRIDE, number, next_right[i]);
-#endif
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    if (first + TILE_DEPTH < depth) {
-      fetch_left(&mine, item, first + TILE_DEPTH, depth, has_scales, next_left);
-      fetch_right(weight, padded_inputs, column, item, first + TILE_DEPTH, next_right);
-    }
-    multiply_step(left, right, item_row, item_column, sums);
+  for (uint i = 0; i < RIGHT_QUADS; i++) {
+    const uint quad = item + i * GROUP_ITEMS;
+    const uint line = SIDE_INPUTS ? quad / QUADS_N : first_column + quad / QUADS_K;
+    next.weight[i] = weight + (ulong)line * padded_inputs + (SIDE_INPUTS ? first_column + quad % QUADS_N * 4 : item_k);
   }
 
+  float4 sums[ITEM_M][ITEM_N / 4];
+#pragma unroll
+  for (uint i = 0; i < ITEM_M; i++)
+#pragma unroll
+    for (uint j = 0; j < ITEM_N / 4; j++) sums[i][j] = (float4)(0.0f);
+
+  fetch(&next, item_k, depth, padded_inputs);
+  for (uint k = 0; k < depth; k += TILE_K) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    put(&next, item, left, right);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (k + TILE_K < depth) fetch(&next, k + TILE_K + item_k, depth, padded_inputs);
+    add_step(left + item_m, right + item_n, sums);
+  }
+
+  // A row of every item at a time goes through local memory, so that neighbours store neighbours, and so that the
+  // epilogue is there once.
   const epilogue end = EPILOGUE;
+  for (uint i = 0; i < ITEM_M; i++) {
+    barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
-  for (uint r = 0; r < ITEM_ROWS; r++) {
-    const uint at = row + r / 4 * (TILE_ROWS / ROW_GROUPS) + item_row * 4 + r % 4;
-    if (at >= rows) continue;
+    for (uint r = 0; r < ITEM_M; r++) {
+      if (r != i) continue;
 #pragma unroll
-    for (uint c = 0; c < COLUMN_GROUPS; c++) {
-      const uint first = column + c * (TILE_COLUMNS / COLUMN_GROUPS) + item_column * 4;
-      finish(&end, at, first, sums[r][c].x);
-      finish(&end, at, first + 1, sums[r][c].y);
-      finish(&end, at, first + 2, sums[r][c].z);
-      finish(&end, at, first + 3, sums[r][c].w);
+      for (uint j = 0; j < ITEM_N / 4; j++)
+        *(__local float4 *)(right + item_m / 4 * TILE_N + j * SPAN_N + item_n) = sums[r][j];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint e = item; e < ITEMS_M * TILE_N; e += GROUP_ITEMS) {
+      const uint row = first_row + i / 4 * SPAN_M + e / TILE_N * 4 + i % 4;
+      if (row < rows) finish(&end, row, first_column + e % TILE_N, right[e]);
     }
   }
 }

@@ -181,7 +181,7 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void matmul(
   const uint tile_begin = get_global_id(0) * tiles_per_item, tile_end = min(tile_begin + tiles_per_item, tile_count);
   for (uint k = 0; k < depth; k += DEPTH_BLOCK) {
     const uint block_depth = min(depth - k, (uint)DEPTH_BLOCK);
-    const bool is_last = k + block_depth == depth;
+    const uint is_last = k + block_depth == depth;
 #if EXPANDS
     expand(weight, panel, k, block_depth, padded_inputs, expanded);
     RIGHT *right = expanded;
@@ -189,7 +189,8 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void matmul(
     RIGHT *right = (RIGHT *)weight_at(weight, panel, k, padded_inputs);
 #endif
     // While the tiles compute, the memory brings the panel's next block, or the next panel's first.
-    const uint next_k = is_last ? 0 : k + DEPTH_BLOCK, next_panel = is_last ? min(panel + 1, (columns - 1) / TILE_COLUMNS) : panel;
+    const uint next_k = is_last ? 0 : k + DEPTH_BLOCK, last_panel = (columns - 1) / TILE_COLUMNS;
+    const uint next_panel = min(panel + is_last, last_panel);
     const uint lines = min(depth - next_k, (uint)DEPTH_BLOCK) * TILE_COLUMNS / LINE;
     const uint tiles = tile_end - tile_begin, lines_per_tile = lines / tiles + 1;
     // Few tiles are no time to hide anything in.
@@ -199,8 +200,8 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void matmul(
       const uint line = (t - tile_begin) * lines_per_tile;
       if (asks_ahead) fetch_ahead(weight, next_panel, next_k, padded_inputs, line, min(line + lines_per_tile, lines));
       __global float16 *tile = sums + ((ulong)panel * tile_count + t) * 2 * TILE_ROWS;
-      add_products(
-          tile_rows, block_depth, left + ((ulong)k * tile_count + (ulong)t * block_depth) * TILE_ROWS, right, tile, k == 0);
+      __global const float *tile_left = left + ((ulong)k * tile_count + (ulong)t * block_depth) * TILE_ROWS;
+      add_products(tile_rows, block_depth, tile_left, right, tile, k == 0);
       if (!is_last) continue;
       for (uint i = 0; i < 2 * tile_rows; i++)
         finish(&end, first_row + row + i / 2, panel * TILE_COLUMNS + i % 2 * 16, tile[i]);

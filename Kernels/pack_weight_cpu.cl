@@ -9,18 +9,16 @@
 #endif
 #define TILE_COLUMNS 32
 
+// TOO_LARGE: the magnitude of the smallest number that becomes infinite.
 #if STORAGE == 0
+#define TOO_LARGE 0x7f800000
 typedef float stored;
 typedef float16 stored_vector;
 static inline stored_vector rounded(float16 x) { return x; }
-#else
+#elif STORAGE == 1
+#define TOO_LARGE 0x477ff000
 typedef ushort stored;
 typedef ushort16 stored_vector;
-#endif
-
-#if STORAGE == 1
-// The smallest that rounds to infinity.
-#define TOO_LARGE 0x477ff000u
 // To nearest, ties to even. PoCL's vstore_half does the same, element by element.
 static inline stored_vector rounded(float16 x) {
   const uint16 sign = as_uint16(x) >> (uint16)(16) & (uint16)(0x8000), magnitude = as_uint16(x) & (uint16)(0x7fffffff);
@@ -33,8 +31,10 @@ static inline stored_vector rounded(float16 x) {
   result = select(result, (uint16)(0x7e00), magnitude > (uint16)(0x7f800000));
   return convert_ushort16(result | sign);
 }
-#elif STORAGE == 2
-#define TOO_LARGE 0x7f7f8000u
+#else
+#define TOO_LARGE 0x7f7f8000
+typedef ushort stored;
+typedef ushort16 stored_vector;
 static inline stored_vector rounded(float16 x) {
   const uint16 bits = as_uint16(x), magnitude = bits & (uint16)(0x7fffffff);
   const uint16 nearest = bits + (uint16)(0x7fff) + (bits >> (uint16)(16) & (uint16)(1));
@@ -43,18 +43,17 @@ static inline stored_vector rounded(float16 x) {
 }
 #endif
 
-#if STORAGE != 0
+// 1 in lanes that are finite and will not be.
 static inline uint16 overflows(float16 x) {
   const uint16 magnitude = as_uint16(x) & (uint16)(0x7fffffff);
   return as_uint16(magnitude >= (uint16)(TOO_LARGE) && magnitude < (uint16)(0x7f800000)) & (uint16)(1);
 }
-#endif
 
 __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void pack_weight(
-    INPUT(values), __global stored *panels, __global uint *overflow_count, const uint first_row, const uint rows,
-    const uint columns, const uint padded_inputs) {
+    INPUT(values), __global stored *panels, __global uint *overflow_count, const uint rows, const uint columns,
+    const uint padded_inputs) {
   const uint first = get_global_id(0) * TILE_COLUMNS;
-  __global stored *panel = panels + (ulong)(first_row + first) * padded_inputs;
+  __global stored *panel = panels + (ulong)first * padded_inputs;
   uint16 overflowing = (uint16)(0);
   for (uint k = 0; k < padded_inputs; k += 16)
     for (uint c = 0; c < TILE_COLUMNS; c += 16) {
@@ -64,9 +63,7 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void pack_weight(
         const uint row = first + c + i;
         square[i] = (float16)(0.0f);
         if (row < rows && k < columns) square[i] = load_up_to(ROW(values, row) + k, columns - k);
-#if STORAGE != 0
         overflowing += overflows(square[i]);
-#endif
       }
       turn_square(square);
 #pragma unroll

@@ -24,8 +24,12 @@ final class CommandStream {
     self.streaming = streaming
   }
 
-  /// Commands that are on their way still read host memory that goes with this.
-  deinit { try? queue.finish() }
+  /// Commands that are on their way still read host memory that goes with this. Copies whose end cannot be awaited are
+  /// left behind.
+  deinit {
+    guard (try? queue.finish()) == nil else { return }
+    for copy in inFlight { copy.abandon() }
+  }
 
   /// Bytes of weights that were brought to the device again and again.
   var streamedBytes: Int { streaming?.streamedBytes ?? 0 }
@@ -102,10 +106,11 @@ final class CommandStream {
   private func passed() throws(OpenCLError) {
     inFlight.removeAll(keepingCapacity: true)
     streaming?.computeIsDone()
-    for (kernel, event) in launched {
+    let finished = launched
+    launched.removeAll(keepingCapacity: true)
+    for (kernel, event) in finished {
       profile[kernel, default: KernelTime()].add(nanoseconds: try event.duration())
     }
-    launched.removeAll(keepingCapacity: true)
   }
 }
 

@@ -3,6 +3,7 @@
 /// Unchecked because it owns raw memory, which is written before anybody else sees it and never after.
 @safe final class HostCopy: @unchecked Sendable {
   let bytes: UnsafeMutableRawBufferPointer
+  private var isAbandoned = false
 
   init<Element: BitwiseCopyable>(_ values: Span<Element>) {
     unsafe bytes = .allocate(
@@ -18,7 +19,10 @@
     unsafe try fill(start)
   }
 
-  deinit { unsafe bytes.deallocate() }
+  /// Leaves the memory to whoever still reads it; it is never freed.
+  func abandon() { isAbandoned = true }
+
+  deinit { if !isAbandoned { unsafe bytes.deallocate() } }
 
   /// The first byte, for as long as the copy lives.
   var start: UnsafeRawPointer? { unsafe UnsafeRawPointer(bytes.baseAddress) }

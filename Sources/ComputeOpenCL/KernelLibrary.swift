@@ -7,6 +7,7 @@ import Synchronization
 final class KernelLibrary: Sendable {
   let context: OpenCLContext
   private let cache: ProgramCache?
+  private let kernelFolder: String?
   private let built = Mutex(Built())
 
   private struct Built {
@@ -15,9 +16,21 @@ final class KernelLibrary: Sendable {
     var kernels: [KernelIdentifier: OpenCLKernel] = [:]
   }
 
-  init(_ context: OpenCLContext) {
+  /// What a library reads and keeps on disk.
+  struct Folders: Sendable {
+    /// Of built programs; they are not kept if nil.
+    var cache: String?
+    /// Of `.cl` files that are used instead of the embedded ones.
+    var kernels: String?
+
+    /// Those that the environment names.
+    static var environment: Folders { Folders(cache: Environment.cacheFolder, kernels: Environment.kernelFolder) }
+  }
+
+  init(_ context: OpenCLContext, folders: Folders = .environment) {
     self.context = context
-    cache = Environment.cacheFolder.map { ProgramCache(folder: $0, device: context.device) }
+    cache = folders.cache.map { ProgramCache(folder: $0, device: context.device) }
+    kernelFolder = folders.kernels
   }
 
   /// The kernel, built now if it has not been before.
@@ -39,7 +52,7 @@ final class KernelLibrary: Sendable {
   }
 
   private func build(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLProgram {
-    let sources = try Self.sources(of: identifier)
+    let sources = try sources(of: identifier)
     if let cache, let program = cache.program(context, sources: sources, options: identifier.options) {
       return program
     }
@@ -49,7 +62,7 @@ final class KernelLibrary: Sendable {
   }
 
   /// The pieces of a program. `#line` makes the compiler's messages name the file and the line in it.
-  private static func sources(of identifier: KernelIdentifier) throws(OpenCLError) -> [String] {
+  private func sources(of identifier: KernelIdentifier) throws(OpenCLError) -> [String] {
     var sources: [String] = []
     for file in ["common", identifier.shared, identifier.file] {
       guard let file else { continue }
@@ -58,15 +71,15 @@ final class KernelLibrary: Sendable {
     return sources
   }
 
-  private static func text(of name: String) throws(OpenCLError) -> String {
-    if let folder = Environment.kernelFolder {
+  private func text(of name: String) throws(OpenCLError) -> String {
+    if let folder = kernelFolder {
       do {
         return String(decoding: try WholeFile.read(folder + "/" + name, limit: 1 << 20), as: UTF8.self)
       } catch {
         throw OpenCLError(call: "LEGRAD_KERNELS", status: .success, detail: error.description)
       }
     }
-    guard let text = embedded[name] else {
+    guard let text = Self.embedded[name] else {
       preconditionFailure("\(name) is not in Sources/CKernels/kernels.c")
     }
     return text

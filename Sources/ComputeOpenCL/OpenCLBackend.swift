@@ -21,6 +21,7 @@ public final class OpenCLBackend: Backend {
     public var streamsWeights = false
     /// Whether device time is kept per kernel. Launches get slower.
     public var profiles = false
+    var folders = KernelLibrary.Folders.environment
 
     public init() {}
   }
@@ -51,7 +52,8 @@ public final class OpenCLBackend: Backend {
       let queue = try OpenCLQueue(context, profiles: options.profiles)
       let streaming =
         options.streamsWeights ? try WeightStreaming(compute: queue, memory: memory, registry: registry) : nil
-      let stream = CommandStream(queue, library: KernelLibrary(context), memory: memory, streaming: streaming)
+      let stream = CommandStream(
+        queue, library: KernelLibrary(context, folders: options.folders), memory: memory, streaming: streaming)
       self.memory = memory
       streamsWeights = options.streamsWeights
       self.stream = Mutex(stream)
@@ -107,6 +109,9 @@ extension BackendError {
     case let status where status.isLackOfMemory:
       code = .outOfMemory
       advice = "; explain fewer images at once, or raise --memory-limit"
+    case .success:
+      // Nothing that the driver said.
+      code = .unavailable
     case .buildProgramFailure:
       code = .unavailable
       advice = "; try --kernel-variant, or --device cpu"

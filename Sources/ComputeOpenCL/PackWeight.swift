@@ -9,16 +9,17 @@ extension OpenCLBackend {
   ) throws(OpenCLError) -> Int {
     let overflows = try stream.scratch("overflows", floats: 1)
     try stream.run("fill", variant, [.matrix(overflows), .factor(0), .size(1), .size(1)], elementsOf: overflows)
-    let targets: [KernelArgument] = [.matrix(values), .memory(target), .memory(overflows.buffer.memory)]
-    let sizes: [KernelArgument] = [.size(layout.outputs), .size(layout.inputs), .size(layout.paddedInputs)]
+    let arguments: [KernelArgument] = [
+      .matrix(values), .memory(target), .memory(overflows.buffer.memory), .size(layout.outputs), .size(layout.inputs),
+      .size(layout.paddedInputs),
+    ]
     let kernel = KernelIdentifier("pack_weight", variant, ["STORAGE": precision.storage])
     switch variant {
     case .portable:
       try stream.run(
-        kernel, targets + sizes, global: [layout.paddedInputs, layout.paddedOutputs], local: [layout.tile, 1])
+        kernel, arguments, global: [layout.paddedInputs, layout.paddedOutputs], local: [layout.tile, 1])
     case .cpu:
-      try stream.run(
-        kernel, targets + [.size(0)] + sizes, global: [layout.paddedOutputs / layout.tile], local: [1])
+      try stream.run(kernel, arguments, global: [layout.paddedOutputs / layout.tile], local: [1])
     }
     guard precision != .f32 else { return 0 }
     var count: UInt32 = 0

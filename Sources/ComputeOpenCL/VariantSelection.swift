@@ -11,6 +11,13 @@ enum VariantSelection {
   static func choose(for device: OpenCLDevice) throws(BackendError) -> KernelVariant {
     let key = "\(device.platform) \(device.name) \(device.driver)"
     if let known = chosen.withLock({ $0[key] }) { return known }
+    let variant = try best(for: device)
+    chosen.withLock { $0[key] = variant }
+    return variant
+  }
+
+  /// The variant that was found best just now.
+  static func best(for device: OpenCLDevice) throws(BackendError) -> KernelVariant {
     var best: (variant: KernelVariant, time: Duration)?
     var failures: [String] = []
     for variant in KernelVariant.allCases {
@@ -28,7 +35,6 @@ enum VariantSelection {
         .unavailable, operation: "OpenCLBackend",
         "no kernels compute right on \(device.name) (\(failures.joined(separator: "; "))); use --device cpu")
     }
-    chosen.withLock { $0[key] = best.variant }
     return best.variant
   }
 }

@@ -31,6 +31,8 @@ protocol Engine: AnyObject, Sendable {
   /// Runs work on the backend.
   func perform<Work: BackendWork>(_ work: Work) throws(BackendError) -> Work.Result
 
+  /// Whether the weights are there.
+  var isLoaded: Bool { get }
   /// Frees the weights. Calls that are under way finish; later ones fail.
   func unload()
 }
@@ -63,6 +65,8 @@ final class BackendEngine<B: Backend>: Engine {
   var traffic: Traffic { backend.traffic }
   var peakBytes: Int? { backend.peakBytes }
   var profile: [String: KernelTime] { (backend as? OpenCLBackend)?.profile ?? [:] }
+
+  var isLoaded: Bool { loaded.withLock { $0 != nil } }
 
   func unload() {
     lastRun.withLock { $0 = nil }

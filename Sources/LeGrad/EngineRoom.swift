@@ -32,11 +32,13 @@ final class EngineRoom: Sendable {
 
   var current: Current { state.withLock { $0 } }
 
-  /// Loads the model onto the device that the options choose.
-  init(_ source: any WeightSource, options: Explainer.Options) throws(LeGradError) {
+  /// Loads the model onto the one of `devices` that the options choose.
+  init(
+    _ source: any WeightSource, options: Explainer.Options, devices: Devices = .found()
+  ) throws(LeGradError) {
     self.source = source
     self.options = options
-    let (chosen, reason) = try options.device.resolve(Devices.found())
+    let (chosen, reason) = try options.device.resolve(devices)
     let loader = EngineLoader(source: source, options: options)
     state = Mutex(try loader.load(chosen, reason: reason))
   }
@@ -72,7 +74,8 @@ final class EngineRoom: Sendable {
   private func nextRung(after used: Current, _ error: LeGradError) -> Rung? {
     guard error.kind == .memory || error.kind == .device else { return nil }
     switch used.rung {
-    case .resident(let device) where error.kind == .memory: return .streaming(device)
+    // Without its weights, the engine is one whose successor could not be loaded the last time.
+    case .resident(let device) where error.kind == .memory || !used.engine.isLoaded: return .streaming(device)
     case .resident, .streaming: return options.device == .auto ? .native : nil
     case .native, .fixed: return nil
     }

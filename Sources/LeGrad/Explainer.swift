@@ -47,6 +47,11 @@ public final class Explainer: Sendable {
     self.init(model, options: options, room: try EngineRoom(model.source, options: options))
   }
 
+  /// Loads the vision tower onto one of `devices`.
+  convenience init(_ model: Model, options: Options, devices: Devices) throws(LeGradError) {
+    self.init(model, options: options, room: try EngineRoom(model.source, options: options, devices: devices))
+  }
+
   /// Loads the vision tower onto a backend of the caller's.
   package convenience init(
     _ model: Model, options: Options = Options(), backend: some Backend, variant: String, reason: String

@@ -40,23 +40,36 @@ public struct PreparedImage: Sendable {
   public let width: Int
   /// The part of the original picture that the model sees, in the original's pixels.
   public let region: PixelRegion
+  private let origin: Origin?
+
   /// What was normalised, and by what.
-  private let picture: RGBImage
-  private let mean: [Double]
-  private let std: [Double]
+  private struct Origin {
+    let picture: RGBImage
+    let mean: [Double]
+    let std: [Double]
+  }
 
   fileprivate init(_ picture: RGBImage, mean: [Double], std: [Double], region: PixelRegion) {
     pixels = picture.normalised(mean: mean, std: std)
     height = picture.height
     width = picture.width
     self.region = region
-    self.picture = picture
-    self.mean = mean
-    self.std = std
+    origin = Origin(picture: picture, mean: mean, std: std)
+  }
+
+  /// Pixels that come from no picture.
+  init(pixels: [Float], height: Int, width: Int, region: PixelRegion) {
+    self.pixels = pixels
+    self.height = height
+    self.width = width
+    self.region = region
+    origin = nil
   }
 
   /// `pixels` as float64 gives them: the methods that compute in float64 would see the rounding of float32.
-  var float64Pixels: [Double] { picture.normalisedInDouble(mean: mean, std: std) }
+  var float64Pixels: [Double] {
+    origin.map { $0.picture.normalisedInDouble(mean: $0.mean, std: $0.std) } ?? pixels.map { Double($0) }
+  }
 }
 
 extension Explainer {

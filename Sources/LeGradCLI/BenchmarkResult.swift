@@ -34,11 +34,11 @@ struct BenchmarkResult: Sendable {
       + "\(launchesPerImage.decimal(places: 1)) launches and \(waitsPerImage.decimal(places: 1)) waits for the device"
   }
 
-  /// What each method takes beside the forward, where the forward was measured too.
+  /// What each method takes beside the forward at best, where the forward was measured too.
   var methodLines: [String] {
     guard let forward = rows.first(where: { $0.method == BenchmarkRun.forward }) else { return [] }
     return rows.prefix { $0.method != BenchmarkRun.forward }.map { row in
-      let share = 100 * (row.medianSeconds / forward.medianSeconds - 1)
+      let share = 100 * (row.minSeconds / forward.minSeconds - 1)
       return "\(row.method): \(share >= 0 ? "+" : "")\(share.decimal(places: 1)) % over the forward"
     }
   }

@@ -70,9 +70,9 @@ struct DeviceOptions: ParsableArguments {
 }
 
 extension Explainer {
-  /// Says which device was chosen, where that was left to this program.
+  /// Says which device a choice stands for and why, unless that is plain.
   func noteDevice(_ choice: DeviceChoice) {
-    if choice == .auto || device.isStreaming { Terminal.note("device: \(device.name) (\(device.reason))") }
+    if choice != .cpu { Terminal.note("device: \(device.name) (\(device.reason))") }
   }
 }
 

@@ -35,8 +35,9 @@ import Synchronization
         var count: cl_uint = 0
         let all = cl_device_type(CL_DEVICE_TYPE_ALL)
         let status = unsafe calls.clGetDeviceIDs(platform, all, 0, nil, &count)
-        if status == CL_DEVICE_NOT_FOUND || count == 0 { continue }
+        if status == CL_DEVICE_NOT_FOUND { continue }
         try check(status, "clGetDeviceIDs", name)
+        guard count > 0 else { continue }
         var identifiers = unsafe [cl_device_id?](repeating: nil, count: Int(count))
         unsafe try check(calls.clGetDeviceIDs(platform, all, count, &identifiers, nil), "clGetDeviceIDs", name)
         for index in unsafe identifiers.indices {

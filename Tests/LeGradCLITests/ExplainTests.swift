@@ -9,21 +9,34 @@ import Testing
 
   init() throws { scratch = try ScratchFolder() }
 
-  private func explain(_ images: [String], _ options: [String] = []) throws -> CommandResult {
-    try CommandRunner.run(["explain"] + images + ["-m", GoldenCommand.model] + options, in: scratch)
+  private func explain(
+    _ images: [String], _ options: [String] = [], environment: [String: String] = [:]
+  ) throws -> CommandResult {
+    try CommandRunner.run(
+      ["explain"] + images + ["-m", GoldenCommand.model] + options, in: scratch, environment: environment)
   }
 
   private func floats(_ name: String) throws -> NpyArray<Float> { try NpyFile.readFloats(scratch.path(name)) }
 
-  @Test(arguments: [(32, 32), (48, 48), (32, 56)])
-  func arraysEqualTheGoldenAnswers(height: Int, width: Int) throws {
+  /// The CPU, and the OpenCL device where there is one.
+  private static let devices = TestDevice.first == nil ? ["cpu"] : ["cpu", "opencl"]
+
+  @Test(arguments: devices, [(height: 32, width: 32), (48, 48), (32, 56)])
+  func arraysEqualTheGoldenAnswers(_ device: String, _ input: (height: Int, width: Int)) throws {
+    let (height, width) = input
     let size = "\(height)x\(width)"
     let image = Fixtures.path("clip/inputs/image_\(size).png")
     let result = try explain(
       [image],
       GoldenCommand.promptArguments
-        + ["--layers", "all", "--size", "\(width)x\(height)", "--format", "npy", "--per-layer", "-o", "out"])
+        + [
+          "--layers", "all", "--size", "\(width)x\(height)", "--format", "npy", "--per-layer", "-o", "out", "--device",
+          device,
+        ],
+      // The folder in which drivers and the backend keep what they built.
+      environment: ["HOME": NSHomeDirectory()])
     expectExit(0, result)
+    #expect(result.errors.contains("OpenCL") == (device == "opencl"), "\(result.errors)")
     let stem = "out/image_\(size)"
     #expect(
       scratch.files(in: "out") == [
@@ -57,6 +70,40 @@ import Testing
     let sum = (0..<count).map { index in blocks.reduce(Float(0)) { $0 + all.values[$1 * count + index] } }
     expectClose(
       try floats("legrad-out/image_32x32.relevance.npy"), NpyArray(shape: Array(all.shape.dropFirst()), values: sum),
+      relative: 1e-5)
+  }
+
+  @Test func severalMethodsHaveFilesOfTheirOwn() throws {
+    let methods = ["legrad", "gradcam", "rollout", "lrp", "textspan"]
+    let result = try explain(
+      [GoldenCommand.image],
+      GoldenCommand.promptArguments
+        + ["--method", methods.joined(separator: ","), "--layers", "all", "--format", "npy,json", "--per-layer"])
+    expectExit(0, result)
+    #expect(
+      result.errors.contains("--layers is for legrad; gradcam, rollout, lrp, textspan use the blocks of"))
+    let kinds = ["heatmaps.npy", "json", "relevance.npy"]
+    let names = methods.flatMap { method in
+      (kinds + (method == "legrad" ? ["layers.npy"] : [])).map { "image_32x32.\(method).\($0)" }
+    }
+    #expect(scratch.files(in: "legrad-out") == names.sorted())
+    for method in methods {
+      let relevance = try floats("legrad-out/image_32x32.\(method).relevance.npy")
+      expectClose(relevance, try GoldenCommand.expected("32x32/\(method)"), relative: 1e-4)
+      #expect(relevance.shape == (method == "lrp" ? [3, 32, 32] : [3, 4, 4]))
+      let report = try scratch.json("legrad-out/image_32x32.\(method).json")
+      #expect(report["method"] as? String == method)
+      #expect(report["precision"] as? String == (method == "lrp" ? "f64" : "f32"))
+    }
+  }
+
+  @Test func theReadoutIsTheClassToken() throws {
+    let result = try explain(
+      [GoldenCommand.image],
+      GoldenCommand.promptArguments + ["--readout", "cls", "--layers", "all", "--format", "npy"])
+    expectExit(0, result)
+    expectClose(
+      try floats("legrad-out/image_32x32.relevance.npy"), try GoldenCommand.expected("32x32/legrad-cls"),
       relative: 1e-5)
   }
 

@@ -29,7 +29,7 @@ enum OpenCLCommand {
 
   /// A driver that multiplies wrongly in the layer norm's backward.
   static func wrongKernels(in scratch: ScratchFolder) throws -> [String: String] {
-    try kernels(in: scratch, with: "#define fma(a, b, c) (1.01f * fma(a, b, c))\n", before: "layer_norm_backward")
+    try kernels(in: scratch, with: "#define fma(a, b, c) ((a) * (b) * 1.01f + (c))\n", before: "layer_norm_backward")
   }
 
   /// A compiler that chokes on the layer norm's backward.

@@ -83,6 +83,25 @@ import Testing
     #expect(scratch.files(in: "legrad-out").isEmpty)
   }
 
+  @Test(.enabled(if: OpenCLCommand.isPossible))
+  func aMemoryLimitMakesWeightsStreamAndSaysSo() throws {
+    func run(_ folder: String, _ options: [String]) throws -> CommandResult {
+      try CommandRunner.run(
+        ["explain", GoldenCommand.image, "-p", "a red circle", "-m", "demo", "--device", "opencl", "-o", folder]
+          + ["--format", "npy,json"] + options, in: scratch)
+    }
+    expectExit(0, try run("resident", []))
+    let streamed = try run("streamed", ["--memory-limit", "5M"])
+    expectExit(0, streamed)
+    #expect(streamed.errors.contains("weights stream") && streamed.errors.contains("exceed 5000000"))
+    let device = try #require(try scratch.json("streamed/image_32x32.json")["device"] as? [String: Any])
+    #expect(device["streaming"] as? Bool == true)
+    let name = "image_32x32.relevance.npy"
+    #expect(try scratch.bytes("streamed/\(name)") == scratch.bytes("resident/\(name)"))
+    expectExit(5, try run("nothing", ["--memory-limit", "100K"]), complaint: "--memory-limit")
+    #expect(scratch.files(in: "nothing").isEmpty)
+  }
+
   @Test func theCPUInFloat32HasNothingToVerify() throws {
     let result = try explain(["--device", "cpu", "--verify"])
     expectExit(0, result)

@@ -30,17 +30,32 @@ import VisionTransformer
     }
   }
 
-  @Test(arguments: [(32, 32), (56, 40)])
-  func aBatchGivesTheBitsOfSingleImages(width: Int, height: Int) throws {
-    let explainer = try explainer()
+  @Test(arguments: GoldenBackend.devices, [(32, 32), (56, 40)])
+  func aBatchGivesTheBitsOfSingleImages(_ backend: GoldenBackend, size: (width: Int, height: Int)) throws {
+    let explainer = try backend.explainer(golden.open())
     let text = try text(3)
-    let images = try images(explainer, width: width, height: height)
+    let images = try images(explainer, width: size.width, height: size.height)
     let batch = try explainer.explain(images, text: text, layers: .all)
     for (image, together) in zip(images, batch) {
       let alone = try explainer.explain([image], text: text, layers: .all)[0]
       #expect(together.layerRelevance.map(\.bitPattern) == alone.layerRelevance.map(\.bitPattern))
       #expect(together.imageEmbedding.map(\.bitPattern) == alone.imageEmbedding.map(\.bitPattern))
       #expect(together.relevance == alone.relevance && together.similarities == alone.similarities)
+    }
+  }
+
+  @Test(arguments: GoldenBackend.devices)
+  func aRepetitionGivesTheSameBits(_ backend: GoldenBackend) throws {
+    let text = try text(3)
+    let results = try (0..<2).flatMap { _ in
+      let explainer = try backend.explainer(golden.open())
+      return try (0..<2).map { _ in try explainer.explain(images(explainer), text: text, layers: .all) }
+    }
+    for result in results {
+      for (repetition, first) in zip(result, results[0]) {
+        #expect(repetition.layerRelevance.map(\.bitPattern) == first.layerRelevance.map(\.bitPattern))
+        #expect(repetition.imageEmbedding.map(\.bitPattern) == first.imageEmbedding.map(\.bitPattern))
+      }
     }
   }
 
@@ -54,8 +69,9 @@ import VisionTransformer
   }
 
   /// More prompts than are stacked in one pass: 17 tokens each, at most 8192 rows.
-  @Test func manyPromptsGiveTheBitsOfSinglePrompts() throws {
-    let explainer = try explainer()
+  @Test(arguments: GoldenBackend.devices)
+  func manyPromptsGiveTheBitsOfSinglePrompts(_ backend: GoldenBackend) throws {
+    let explainer = try backend.explainer(golden.open())
     let many = try text(500)
     let image = try images(explainer)[0]
     let together = try explainer.explain([image], text: many, layers: .last(2))[0]
@@ -103,8 +119,9 @@ import VisionTransformer
     #expect(!sloped.isFlat && sloped.values.min() == 0 && sloped.values.max() == 1)
   }
 
-  @Test func callersAtTheSameTimeGetTheirOwnResults() async throws {
-    let explainer = try explainer()
+  @Test(arguments: GoldenBackend.devices)
+  func callersAtTheSameTimeGetTheirOwnResults(_ backend: GoldenBackend) async throws {
+    let explainer = try backend.explainer(golden.open())
     let images = try images(explainer)
     let texts = try [text(1, seed: 1), text(4, seed: 2)]
     let expected = try texts.map { text in try images.map { try explainer.explain([$0], text: text)[0].relevance } }

@@ -1,5 +1,4 @@
 import Compute
-import ComputeCPU
 import ImageFiles
 import LeGrad
 import TestSupport
@@ -7,27 +6,20 @@ import Testing
 import Tokenizers
 import VisionTransformer
 
-/// Every answer of the float64 reference for LeGrad on CLIP towers, on every instruction set of this machine.
+/// Every answer of the float64 reference for LeGrad on CLIP towers, on every backend of this machine.
 @Suite struct GoldenTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let golden: GoldenModel
-    let instructionSet: InstructionSet
-    let precision: Precision
+    let backend: GoldenBackend
 
-    var testDescription: String { "\(golden.layout) \(instructionSet) \(precision)" }
+    var precision: Precision { backend.precision }
+    var testDescription: String { "\(golden.layout) \(backend.testDescription)" }
 
-    func explainer() throws -> Explainer {
-      try Explainer(
-        golden.open(),
-        backend: CPUBackend(precision: precision, threads: 2, instructionSet: instructionSet), variant: "test",
-        reason: "test")
-    }
+    func explainer() throws -> Explainer { try backend.explainer(golden.open()) }
   }
 
   static let cases = GoldenModel.all.flatMap { golden in
-    CPUBackend.availableInstructionSets.flatMap { set in
-      Precision.allCases.map { Case(golden: golden, instructionSet: set, precision: $0) }
-    }
+    GoldenBackend.all.map { Case(golden: golden, backend: $0) }
   }
   static let float32Cases = cases.filter { $0.precision == .f32 }
 

@@ -91,7 +91,8 @@ import VisionTransformer
     for method in [Method.rollout(start: 4), .rollout(start: -1), .textSpan(baseline: .prompt(2))] {
       #expect(throws: LeGradError.self) { try explainer.explain([image], text: text, methods: [method]) }
     }
-    #expect(try explainer.explain([image], text: nil, methods: [.cheferCAMAll, .lrp])[0].allSatisfy { $0.prompts == 0 })
+    #expect(
+      try explainer.explain([image], text: nil, methods: [.cheferCAMAll, .lrp])[0].allSatisfy { $0.prompts == 0 })
   }
 
   /// The bytes of a run on towers that differ in depth alone.

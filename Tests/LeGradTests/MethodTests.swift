@@ -1,13 +1,11 @@
 import Compute
-import ComputeCPU
-import ComputeOpenCL
 import ImageFiles
 import LeGrad
 import TestSupport
 import Testing
 import VisionTransformer
 
-/// Every method against the float64 reference, on every instruction set and OpenCL variant of this machine.
+/// Every method against the float64 reference, on every backend of this machine.
 @Suite struct MethodTests {
   struct Answer: Sendable, CustomTestStringConvertible {
     let method: Method
@@ -34,29 +32,16 @@ import VisionTransformer
 
   static let models = GoldenModel.all.filter { $0.layout == "clip" || $0.layout == "clip-odd" }
   static let cases = models.flatMap { golden in
-    CPUBackend.availableInstructionSets.map { Case(golden: golden, place: .cpu($0)) }
-      + (TestDevice.first == nil ? [] : KernelVariant.allCases.map { Case(golden: golden, place: .openCL($0)) })
-  }
-
-  enum Place: Sendable {
-    case cpu(InstructionSet)
-    case openCL(KernelVariant)
+    GoldenBackend.float32.map { Case(golden: golden, backend: $0) }
   }
 
   struct Case: Sendable, CustomTestStringConvertible {
     let golden: GoldenModel
-    let place: Place
+    let backend: GoldenBackend
 
-    var testDescription: String { "\(golden.layout) \(place)" }
+    var testDescription: String { "\(golden.layout) \(backend.testDescription)" }
 
-    func explainer() throws -> Explainer {
-      let backend: any Backend =
-        switch place {
-        case .cpu(let set): try CPUBackend(threads: 2, instructionSet: set)
-        case .openCL(let variant): try TestDevice.backend(variant)
-        }
-      return try Explainer(golden.open(), backend: backend, variant: "test", reason: "test")
-    }
+    func explainer() throws -> Explainer { try backend.explainer(golden.open()) }
 
     func text(_ explainer: Explainer) throws -> TextEmbeddings {
       try TextEmbeddings(

@@ -12,61 +12,62 @@ extension OpenCLBackend {
         + "into \(operation.output.shape)")
     try perform("matmul") { stream throws(OpenCLError) in
       switch variant {
-      case .portable: try portableMatmul(operation, on: stream)
+      case .portable:
+        let output = operation.output
+        try portableMatmul(
+          operation, by: .best(rows: output.rows, columns: output.columns, computeUnits: device.computeUnits),
+          on: stream)
       case .cpu: try cpuMatmul(operation, on: stream)
       }
     }
   }
 
-  private func portableMatmul(
-    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
+  func portableMatmul(
+    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, by tile: PortableTile, on stream: CommandStream
   ) throws(OpenCLError) {
-    let output = operation.output
-    let tile = PortableTile(rows: output.rows, columns: output.columns, computeUnits: device.computeUnits)
-    let kernel = KernelIdentifier("matmul", variant, operation.defines.merging(tile.defines) { $1 })
-    let scale = operation.inputScale
+    let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
+    let isAligned = input.startsRowsAtQuads && scale?.scales.startsRowsAtQuads ?? true
+    let defines = operation.defines.merging(tile.defines) { $1 }
+      .merging(["ALIGNED": isAligned ? 1 : 0, "SCALED": scale == nil ? 0 : 1]) { $1 }
     try stream.run(
-      kernel,
-      [
-        .matrix(operation.input), .matrix(scale?.scales ?? output), .memory(try stream.memory(of: operation.weight)),
-      ] + operation.epilogueMatrices + [
-        .size(output.rows), .size(output.columns), .size(operation.input.columns),
-        .size(operation.weight.layout.paddedInputs), .flag(scale != nil), .size(scale?.stack.prompts ?? 1),
-        .size(scale?.stack.tokens ?? 1),
-      ] + operation.epilogueFlags,
-      global: [tile.items * tile.count(output.columns, tile.columns), tile.count(output.rows, tile.rows)],
-      local: [tile.items, 1])
+      KernelIdentifier("matmul", variant, defines),
+      [.matrix(input), .matrix(scale?.scales ?? input), .memory(try stream.memory(of: operation.weight))]
+        + operation.epilogueMatrices + [
+          .size(output.rows), .size(output.columns), .size(input.columns),
+          .size(operation.weight.layout.paddedInputs), .size(scale?.stack.prompts ?? 1),
+          .size(scale?.stack.tokens ?? 1),
+        ] + operation.epilogueFlags,
+      global: [tile.items * tile.rowTiles(of: output), tile.columnTiles(of: output)], local: [tile.items, 1])
   }
 
   private func cpuMatmul(
     _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
   ) throws(OpenCLError) {
-    let output = operation.output
-    let depth = operation.input.columns
-    let panels = (output.columns + CPUTile.columns - 1) / CPUTile.columns
-    let kernel = KernelIdentifier("matmul", variant, operation.defines)
-    let scale = operation.inputScale
-    for first in stride(from: 0, to: output.rows, by: CPUTile.rowsPerLaunch) {
-      let rows = min(CPUTile.rowsPerLaunch, output.rows - first)
-      let tiles = (rows + CPUTile.rows - 1) / CPUTile.rows
-      let packed = try stream.scratch("packed rows", floats: tiles * CPUTile.rows * depth)
-      let sums = try stream.scratch("tile sums", floats: panels * tiles * CPUTile.rows * CPUTile.columns)
+    let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
+    let schedule = CPUProductSchedule(
+      rows: output.rows, columns: output.columns, depth: input.columns, computeUnits: device.computeUnits)
+    let packing = KernelIdentifier("pack_rows", variant, CPUProductSchedule.defines)
+    let product = KernelIdentifier(
+      "matmul", variant, operation.defines.merging(CPUProductSchedule.defines) { $1 })
+    for first in stride(from: 0, to: output.rows, by: schedule.rowsPerPass) {
+      let rows = min(schedule.rowsPerPass, output.rows - first)
+      let tiles = schedule.tiles(of: rows)
+      let packed = try stream.scratch("packed rows", floats: schedule.packedFloats(rows: rows)).buffer.memory
+      let sums = try stream.scratch("tile sums", floats: schedule.sumFloats(rows: rows)).buffer.memory
       try stream.run(
-        KernelIdentifier("pack_rows", variant),
+        packing,
         [
-          .matrix(operation.input), .matrix(scale?.scales ?? output), .memory(packed.buffer.memory), .size(first),
-          .size(rows), .size(depth), .flag(scale != nil), .size(scale?.stack.prompts ?? 1),
-          .size(scale?.stack.tokens ?? 1),
+          .matrix(input), .matrix(scale?.scales ?? input), .memory(packed), .size(first), .size(rows),
+          .size(input.columns), .flag(scale != nil), .size(scale?.stack.prompts ?? 1), .size(scale?.stack.tokens ?? 1),
         ],
         global: [tiles], local: [1])
       try stream.run(
-        kernel,
-        [.memory(packed.buffer.memory), .memory(try stream.memory(of: operation.weight))]
-          + operation.epilogueMatrices + [
-            .memory(sums.buffer.memory), .size(first), .size(rows), .size(output.columns), .size(depth),
-            .size(operation.weight.layout.paddedInputs), .size(tiles),
-          ] + operation.epilogueFlags,
-        global: [1, panels], local: [1, 1])
+        product,
+        [.memory(packed), .memory(try stream.memory(of: operation.weight))] + operation.epilogueMatrices + [
+          .memory(sums), .size(first), .size(rows), .size(output.columns), .size(input.columns),
+          .size(operation.weight.layout.paddedInputs), .size(schedule.tilesPerItem),
+        ] + operation.epilogueFlags,
+        global: [(tiles + schedule.tilesPerItem - 1) / schedule.tilesPerItem, schedule.panels], local: [1, 1])
     }
   }
 
@@ -95,43 +96,6 @@ extension OpenCLBackend {
   }
 }
 
-/// The work-group tile of the portable product.
-struct PortableTile {
-  let rows: Int
-  let columns: Int
-  let itemRows: Int
-  let itemColumns: Int
-
-  /// Large tiles reuse more of what they fetch; smaller ones where there would be too few to fill the device, and flat
-  /// ones for few rows.
-  init(rows: Int, columns: Int, computeUnits: Int) {
-    let large = (rows + 127) / 128 * ((columns + 127) / 128)
-    if rows <= 16 {
-      (self.rows, self.columns, itemRows, itemColumns) = (16, 64, 4, 4)
-    } else if rows > 64, large >= 2 * computeUnits {
-      (self.rows, self.columns, itemRows, itemColumns) = (128, 128, 8, 8)
-    } else {
-      (self.rows, self.columns, itemRows, itemColumns) = (64, 64, 4, 8)
-    }
-  }
-
-  var items: Int { rows / itemRows * (columns / itemColumns) }
-
-  func count(_ size: Int, _ tile: Int) -> Int { (size + tile - 1) / tile }
-
-  var defines: [String: Int] {
-    ["TILE_ROWS": rows, "TILE_COLUMNS": columns, "ITEM_ROWS": itemRows, "ITEM_COLUMNS": itemColumns]
-  }
-}
-
-/// The register tile of the cpu variant, as `matmul_cpu.cl` and `pack_rows_cpu.cl` have it.
-private enum CPUTile {
-  static let rows = 12
-  static let columns = 32
-  /// Rows whose packed block of depth stays in the second-level cache.
-  static let rowsPerLaunch = 528
-}
-
 extension Matmul<OpenCLBuffer, OpenCLWeight> {
   fileprivate var defines: [String: Int] {
     ["STORAGE": weight.precision.storage, "SIDE_INPUTS": side == .inputs ? 1 : 0]
@@ -151,4 +115,9 @@ extension Matmul<OpenCLBuffer, OpenCLWeight> {
       .size(epilogue.residual?.rows ?? 0),
     ]
   }
+}
+
+extension Matrix<OpenCLBuffer> {
+  /// Whether every row starts at a multiple of four floats of its buffer, which starts at one itself.
+  fileprivate var startsRowsAtQuads: Bool { offset % 4 == 0 && (rowStride % 4 == 0 || rows == 1) }
 }

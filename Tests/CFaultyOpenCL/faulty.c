@@ -1,0 +1,233 @@
+#include "CFaultyOpenCL.h"
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+static struct legrad_opencl real;
+
+static atomic_long calls, uploaded_bytes, downloaded_bytes, waits;
+static atomic_long first_failing = LONG_MAX, last_failing = -1;
+static atomic_bool poses_as_gpu;
+static atomic_long live[LEGRAD_OBJECT_KINDS];
+
+enum { TRACED_CALLS = 1 << 16 };
+static const char *_Atomic trace[TRACED_CALLS];
+
+// Counts a call and tells whether it has to fail.
+static int fails(const char *name) {
+  long number = atomic_fetch_add(&calls, 1);
+  if (number < TRACED_CALLS) atomic_store(&trace[number], name);
+  return number >= atomic_load(&first_failing) && number <= atomic_load(&last_failing);
+}
+
+static void *created(enum legrad_object_kind kind, void *object) {
+  if (object) atomic_fetch_add(&live[kind], 1);
+  return object;
+}
+
+// An event is one more object where the caller asked for it and the call was made.
+static cl_int with_event(cl_int status, cl_event *event) {
+  if (status == CL_SUCCESS && event) created(LEGRAD_EVENTS, *event);
+  return status;
+}
+
+static cl_int moved(cl_int status, atomic_long *counter, size_t bytes, cl_bool blocking) {
+  if (status != CL_SUCCESS) return status;
+  atomic_fetch_add(counter, (long)bytes);
+  if (blocking) atomic_fetch_add(&waits, 1);
+  return status;
+}
+
+// A call that answers with a status alone.
+#define CALL(name, failure, parameters, arguments)    \
+  static cl_int CL_API_CALL faulty_##name parameters { \
+    if (fails(#name)) return failure;                  \
+    return real.name arguments;                        \
+  }
+
+// A call that returns an object, its status through a pointer.
+#define CREATE(name, type, kind, failure, parameters, arguments) \
+  static type CL_API_CALL faulty_##name parameters {             \
+    if (fails(#name)) {                                          \
+      if (status) *status = failure;                             \
+      return NULL;                                               \
+    }                                                            \
+    return created(kind, real.name arguments);                   \
+  }
+
+// A call that gives up an object; it never fails by itself.
+#define RELEASE(name, type, kind)                      \
+  static cl_int CL_API_CALL faulty_##name(type object) { \
+    cl_int status = real.name(object);                 \
+    if (status == CL_SUCCESS) atomic_fetch_sub(&live[kind], 1); \
+    return status;                                     \
+  }
+
+CALL(clGetPlatformIDs, CL_OUT_OF_HOST_MEMORY, (cl_uint room, cl_platform_id *platforms, cl_uint *count),
+     (room, platforms, count))
+CALL(clGetPlatformInfo, CL_OUT_OF_HOST_MEMORY,
+     (cl_platform_id platform, cl_platform_info name, size_t room, void *value, size_t *size),
+     (platform, name, room, value, size))
+CALL(clGetDeviceIDs, CL_OUT_OF_RESOURCES,
+     (cl_platform_id platform, cl_device_type type, cl_uint room, cl_device_id *devices, cl_uint *count),
+     (platform, type, room, devices, count))
+
+static cl_int CL_API_CALL faulty_clGetDeviceInfo(
+    cl_device_id device, cl_device_info name, size_t room, void *value, size_t *size) {
+  if (fails("clGetDeviceInfo")) return CL_OUT_OF_RESOURCES;
+  cl_int status = real.clGetDeviceInfo(device, name, room, value, size);
+  if (status == CL_SUCCESS && name == CL_DEVICE_TYPE && value && atomic_load(&poses_as_gpu))
+    *(cl_device_type *)value = CL_DEVICE_TYPE_GPU;
+  return status;
+}
+
+typedef void(CL_CALLBACK *context_callback)(const char *, const void *, size_t, void *);
+CREATE(clCreateContext, cl_context, LEGRAD_CONTEXTS, CL_DEVICE_NOT_AVAILABLE,
+       (const cl_context_properties *properties, cl_uint count, const cl_device_id *devices, context_callback callback,
+        void *data, cl_int *status),
+       (properties, count, devices, callback, data, status))
+RELEASE(clReleaseContext, cl_context, LEGRAD_CONTEXTS)
+
+CREATE(clCreateCommandQueue, cl_command_queue, LEGRAD_QUEUES, CL_OUT_OF_RESOURCES,
+       (cl_context context, cl_device_id device, cl_command_queue_properties properties, cl_int *status),
+       (context, device, properties, status))
+RELEASE(clReleaseCommandQueue, cl_command_queue, LEGRAD_QUEUES)
+
+CREATE(clCreateBuffer, cl_mem, LEGRAD_BUFFERS, CL_MEM_OBJECT_ALLOCATION_FAILURE,
+       (cl_context context, cl_mem_flags flags, size_t bytes, void *host, cl_int *status),
+       (context, flags, bytes, host, status))
+RELEASE(clReleaseMemObject, cl_mem, LEGRAD_BUFFERS)
+
+CREATE(clCreateProgramWithSource, cl_program, LEGRAD_PROGRAMS, CL_OUT_OF_HOST_MEMORY,
+       (cl_context context, cl_uint count, const char **texts, const size_t *lengths, cl_int *status),
+       (context, count, texts, lengths, status))
+CREATE(clCreateProgramWithBinary, cl_program, LEGRAD_PROGRAMS, CL_INVALID_BINARY,
+       (cl_context context, cl_uint count, const cl_device_id *devices, const size_t *lengths,
+        const unsigned char **binaries, cl_int *each, cl_int *status),
+       (context, count, devices, lengths, binaries, each, status))
+typedef void(CL_CALLBACK *program_callback)(cl_program, void *);
+CALL(clBuildProgram, CL_BUILD_PROGRAM_FAILURE,
+     (cl_program program, cl_uint count, const cl_device_id *devices, const char *options, program_callback callback,
+      void *data),
+     (program, count, devices, options, callback, data))
+CALL(clGetProgramInfo, CL_OUT_OF_HOST_MEMORY,
+     (cl_program program, cl_program_info name, size_t room, void *value, size_t *size),
+     (program, name, room, value, size))
+CALL(clGetProgramBuildInfo, CL_OUT_OF_HOST_MEMORY,
+     (cl_program program, cl_device_id device, cl_program_build_info name, size_t room, void *value, size_t *size),
+     (program, device, name, room, value, size))
+RELEASE(clReleaseProgram, cl_program, LEGRAD_PROGRAMS)
+
+CREATE(clCreateKernel, cl_kernel, LEGRAD_KERNELS, CL_OUT_OF_HOST_MEMORY,
+       (cl_program program, const char *name, cl_int *status), (program, name, status))
+RELEASE(clReleaseKernel, cl_kernel, LEGRAD_KERNELS)
+CALL(clSetKernelArg, CL_INVALID_ARG_VALUE, (cl_kernel kernel, cl_uint index, size_t size, const void *value),
+     (kernel, index, size, value))
+CALL(clGetKernelWorkGroupInfo, CL_OUT_OF_RESOURCES,
+     (cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info name, size_t room, void *value, size_t *size),
+     (kernel, device, name, room, value, size))
+
+static cl_int CL_API_CALL faulty_clEnqueueNDRangeKernel(
+    cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *offset, const size_t *global,
+    const size_t *local, cl_uint count, const cl_event *list, cl_event *event) {
+  if (fails("clEnqueueNDRangeKernel")) return CL_OUT_OF_RESOURCES;
+  return with_event(
+      real.clEnqueueNDRangeKernel(queue, kernel, dimensions, offset, global, local, count, list, event), event);
+}
+
+static cl_int CL_API_CALL faulty_clEnqueueReadBuffer(
+    cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t bytes, void *host, cl_uint count,
+    const cl_event *list, cl_event *event) {
+  if (fails("clEnqueueReadBuffer")) return CL_OUT_OF_RESOURCES;
+  cl_int status = real.clEnqueueReadBuffer(queue, buffer, blocking, offset, bytes, host, count, list, event);
+  return moved(with_event(status, event), &downloaded_bytes, bytes, blocking);
+}
+
+static cl_int CL_API_CALL faulty_clEnqueueReadBufferRect(
+    cl_command_queue queue, cl_mem buffer, cl_bool blocking, const size_t *origin, const size_t *host_origin,
+    const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice, void *host, cl_uint count,
+    const cl_event *list, cl_event *event) {
+  if (fails("clEnqueueReadBufferRect")) return CL_OUT_OF_RESOURCES;
+  cl_int status = real.clEnqueueReadBufferRect(
+      queue, buffer, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host, count, list, event);
+  return moved(with_event(status, event), &downloaded_bytes, region[0] * region[1] * region[2], blocking);
+}
+
+static cl_int CL_API_CALL faulty_clEnqueueWriteBuffer(
+    cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t bytes, const void *host,
+    cl_uint count, const cl_event *list, cl_event *event) {
+  if (fails("clEnqueueWriteBuffer")) return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+  cl_int status = real.clEnqueueWriteBuffer(queue, buffer, blocking, offset, bytes, host, count, list, event);
+  return moved(with_event(status, event), &uploaded_bytes, bytes, blocking);
+}
+
+static cl_int CL_API_CALL faulty_clEnqueueWriteBufferRect(
+    cl_command_queue queue, cl_mem buffer, cl_bool blocking, const size_t *origin, const size_t *host_origin,
+    const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice, const void *host,
+    cl_uint count, const cl_event *list, cl_event *event) {
+  if (fails("clEnqueueWriteBufferRect")) return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+  cl_int status = real.clEnqueueWriteBufferRect(
+      queue, buffer, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host, count, list, event);
+  return moved(with_event(status, event), &uploaded_bytes, region[0] * region[1] * region[2], blocking);
+}
+
+static cl_int CL_API_CALL faulty_clEnqueueMarkerWithWaitList(
+    cl_command_queue queue, cl_uint count, const cl_event *list, cl_event *event) {
+  if (fails("clEnqueueMarkerWithWaitList")) return CL_OUT_OF_HOST_MEMORY;
+  return with_event(real.clEnqueueMarkerWithWaitList(queue, count, list, event), event);
+}
+
+static cl_int CL_API_CALL faulty_clEnqueueBarrierWithWaitList(
+    cl_command_queue queue, cl_uint count, const cl_event *list, cl_event *event) {
+  if (fails("clEnqueueBarrierWithWaitList")) return CL_OUT_OF_HOST_MEMORY;
+  return with_event(real.clEnqueueBarrierWithWaitList(queue, count, list, event), event);
+}
+
+CALL(clFlush, CL_INVALID_COMMAND_QUEUE, (cl_command_queue queue), (queue))
+
+static cl_int CL_API_CALL faulty_clFinish(cl_command_queue queue) {
+  if (fails("clFinish")) return CL_INVALID_COMMAND_QUEUE;
+  atomic_fetch_add(&waits, 1);
+  return real.clFinish(queue);
+}
+
+CALL(clGetEventProfilingInfo, CL_PROFILING_INFO_NOT_AVAILABLE,
+     (cl_event event, cl_profiling_info name, size_t room, void *value, size_t *size),
+     (event, name, room, value, size))
+RELEASE(clReleaseEvent, cl_event, LEGRAD_EVENTS)
+
+const char *legrad_faulty_open(struct legrad_opencl *table) {
+  const char *reason = legrad_opencl_open(&real);
+  if (reason) return reason;
+#define FIELD(name) .name = faulty_##name,
+  *table = (struct legrad_opencl){LEGRAD_OPENCL_CALLS(FIELD)};
+#undef FIELD
+  return NULL;
+}
+
+void legrad_faulty_reset(void) {
+  legrad_faulty_fail(LONG_MAX, -1);
+  atomic_store(&calls, 0);
+  atomic_store(&uploaded_bytes, 0);
+  atomic_store(&downloaded_bytes, 0);
+  atomic_store(&waits, 0);
+}
+
+void legrad_faulty_fail(long first, long last) {
+  atomic_store(&first_failing, first);
+  atomic_store(&last_failing, last);
+}
+
+void legrad_faulty_pose_as_gpu(bool poses) { atomic_store(&poses_as_gpu, poses); }
+
+struct legrad_faulty_counts legrad_faulty_counts(void) {
+  return (struct legrad_faulty_counts){atomic_load(&calls), atomic_load(&uploaded_bytes),
+                                       atomic_load(&downloaded_bytes), atomic_load(&waits)};
+}
+
+const char *legrad_faulty_call(long number) {
+  return number >= 0 && number < TRACED_CALLS ? atomic_load(&trace[number]) : NULL;
+}
+
+long legrad_faulty_live(enum legrad_object_kind kind) { return atomic_load(&live[kind]); }

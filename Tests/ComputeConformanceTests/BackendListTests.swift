@@ -1,0 +1,24 @@
+import Compute
+import ComputeOpenCL
+import TestSupport
+import Testing
+
+@testable import ComputeCPU
+
+/// A backend that is not in the list is tested by nobody, and no test of it fails.
+struct BackendListTests {
+  @Test func everyInstructionSetIsTestedInEveryPrecision() {
+    for set in CPUBackend.availableInstructionSets {
+      for precision in Precision.allCases { #expect(TestBackend.available.contains(.cpu(set, precision))) }
+      #expect(TestBackend.available.contains(.cpuPairs(set)))
+    }
+  }
+
+  /// Where the machine must have an OpenCL device, as in CI, every operation runs on it in two variants and three
+  /// precisions.
+  @Test func everyVariantOfARequiredDeviceIsTestedInEveryPrecision() throws {
+    let devices = TestBackend.available.filter { if case .openCL = $0 { true } else { false } }
+    #expect(devices.count == (TestDevice.isRequired || TestDevice.first != nil ? 6 : 0))
+    for backend in devices { _ = try backend.open() }
+  }
+}

@@ -1,0 +1,60 @@
+import Compute
+import ComputeCPU
+import ComputeOpenCL
+import LeGrad
+import TestSupport
+import Testing
+
+/// A backend of this machine for whole explanations, as an argument of tests.
+enum GoldenBackend: Sendable, CustomTestStringConvertible {
+  case cpu(InstructionSet, Precision)
+  /// The machine's first OpenCL device.
+  case openCL(KernelVariant, Precision)
+
+  static let all: [GoldenBackend] =
+    CPUBackend.availableInstructionSets.flatMap { set in Precision.allCases.map { .cpu(set, $0) } }
+    + (TestDevice.first == nil
+      ? []
+      : KernelVariant.allCases.flatMap { variant in Precision.allCases.map { .openCL(variant, $0) } })
+  static let float32 = all.filter { $0.precision == .f32 }
+  /// The fastest instruction set, and every variant of the OpenCL device.
+  static let devices = float32.filter {
+    switch $0 {
+    case .cpu(let set, _): set == CPUBackend.availableInstructionSets.last
+    case .openCL: true
+    }
+  }
+
+  var precision: Precision {
+    switch self {
+    case .cpu(_, let precision), .openCL(_, let precision): precision
+    }
+  }
+
+  var testDescription: String {
+    switch self {
+    case .cpu(let set, let precision): "cpu \(set) \(precision)"
+    case .openCL(let variant, let precision): "opencl \(variant) \(precision)"
+    }
+  }
+
+  func explainer(_ model: Model) throws -> Explainer {
+    switch self {
+    case .cpu(let set, let precision):
+      try Explainer(
+        model, backend: CPUBackend(precision: precision, threads: 2, instructionSet: set), variant: "test",
+        reason: "test")
+    case .openCL(let variant, let precision):
+      try Explainer(model, backend: TestDevice.backend(variant, precision), variant: "test", reason: "test")
+    }
+  }
+}
+
+struct GoldenBackendTests {
+  /// The golden data is on a device in every variant and precision where the machine must have one.
+  @Test func everyBackendIsThere() {
+    let devices = GoldenBackend.all.count { if case .openCL = $0 { true } else { false } }
+    #expect(devices == (TestDevice.isRequired || TestDevice.first != nil ? 6 : 0))
+    #expect(GoldenBackend.all.count - devices == CPUBackend.availableInstructionSets.count * 3)
+  }
+}
