@@ -132,6 +132,9 @@ static const char softmax_backward_cpu[] = {
 static const char softmax_cpu[] = {
 #embed "../../Kernels/softmax_cpu.cl" suffix(, 0)
 };
+static const char token_sums[] = {
+#embed "../../Kernels/token_sums.cl" suffix(, 0)
+};
 
 #define FILE(name) {#name ".cl", name, sizeof name - 1}
 static const struct legrad_kernel_file files[] = {
@@ -177,6 +180,7 @@ static const struct legrad_kernel_file files[] = {
     FILE(softmax_backward),
     FILE(softmax_backward_cpu),
     FILE(softmax_cpu),
+    FILE(token_sums),
 };
 
 size_t legrad_kernel_file_count(void) { return sizeof files / sizeof *files; }

@@ -71,6 +71,7 @@ public protocol Backend: Sendable {
   func attentionRelevance(_ operation: AttentionRelevance<Buffer>) throws(BackendError)
   func keyScores(_ operation: KeyScores<Buffer>) throws(BackendError)
   func keyRelevance(_ operation: KeyRelevance<Buffer>) throws(BackendError)
+  func tokenSums(_ operation: TokenSums<Buffer>) throws(BackendError)
   func rowThroughMap(_ operation: RowThroughMap<Buffer>) throws(BackendError)
 
   // MARK: Float64

@@ -20,28 +20,40 @@ public struct Explanation: Sendable {
   public let relevance: [Float]
   /// The model's own image embedding, a unit row.
   public let imageEmbedding: [Float]
-  /// Cosine similarity of the image and each prompt, from the model's own (class token) embedding.
+  /// Cosine similarity of the image and each prompt, from the model's own embedding.
   public let similarities: [Float]
 
+  /// Cells of the grid, row-major, that the correction by a text without content makes zero in every heatmap.
+  public let suppressedCells: [Int]
+  private let scaling: Heatmap.Scaling
+
+  /// - Parameters:
+  ///   - layerRelevance: `[layers, prompts, …]` of `text` and, with a correction, of its text as the last prompt.
+  ///   - scaling: when the model's heatmaps are scaled.
   init(
     _ request: MethodRequest, layerRelevance: [Float], embedding: [Float], grid: Grid, text: TextEmbeddings,
-    inputHeight: Int, inputWidth: Int
+    inputHeight: Int, inputWidth: Int, scaling: Heatmap.Scaling = .pixels, correction: EmptyTextCorrection? = nil
   ) {
     method = request.method
     self.grid = grid
     self.inputHeight = inputHeight
     self.inputWidth = inputWidth
+    self.scaling = scaling
     layers = request.blocks
     prompts = text.count
     mapSize = request.method.givesPixels ? Grid(height: inputHeight, width: inputWidth) : grid
-    self.layerRelevance = layerRelevance
     imageEmbedding = embedding
-    let cells = text.count * mapSize.count
+    let kept = text.count * mapSize.count
+    let cells = kept + (correction == nil ? 0 : mapSize.count)
     var sum = [Double](repeating: 0, count: cells)
+    var own: [Float] = []
     for first in stride(from: 0, to: layerRelevance.count, by: max(cells, 1)) {
+      own += layerRelevance[first..<first + kept]
       for cell in 0..<cells { sum[cell] += Double(layerRelevance[first + cell]) }
     }
-    relevance = sum.map { Float($0) }
+    self.layerRelevance = own
+    relevance = sum[..<kept].map { Float($0) }
+    suppressedCells = correction?.suppressedCells(sum[kept...].map { Float($0) }) ?? []
     similarities = (0..<text.count).map { prompt in
       Float(zip(text.row(prompt), embedding).reduce(0.0) { $0 + Double($1.0) * Double($1.1) })
     }
@@ -59,11 +71,19 @@ public struct Explanation: Sendable {
     return relevance[prompt * mapSize.count..<(prompt + 1) * mapSize.count]
   }
 
+  /// The same with the suppressed cells zero.
+  public func correctedRelevance(prompt: Int) -> [Float] {
+    var cells = Array(relevance(prompt: prompt))
+    for cell in suppressedCells { cells[cell] = 0 }
+    return cells
+  }
+
   /// The heatmap of a prompt: its relevance enlarged bilinearly to the model's input size, TextSpan's then cut at zero,
-  /// and scaled to [0, 1] (methods §1.2 steps 7–8, §5).
+  /// and scaled to [0, 1] (methods §1.2 steps 7–8, §5); SigLIP's corrected, scaled, then enlarged (§1.4 steps 5–6).
   public func heatmap(prompt: Int) -> Heatmap {
     Heatmap(
-      relevance: Array(relevance(prompt: prompt)), grid: mapSize, height: inputHeight, width: inputWidth,
+      relevance: correctedRelevance(prompt: prompt), grid: mapSize, height: inputHeight, width: inputWidth,
+      scaling: scaling,
       dropsNegative: method.dropsNegative)
   }
 }

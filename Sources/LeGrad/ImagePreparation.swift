@@ -100,6 +100,7 @@ extension Model {
     for method in methods {
       _ = try method.blocks(of: configuration.vision.layers)
       try method.check(prompts: prompts)
+      try method.check(configuration.vision, model: name)
     }
   }
 

@@ -11,6 +11,8 @@ struct Arithmetic: Sendable, Equatable {
   let embeddingWidth: Int
   /// The class token and the patches.
   let tokens: Int
+  /// Heads of an attention pooler; 0 without one.
+  var poolerHeads = 0
 
   /// Patch products, all blocks and the projection of one image.
   var forward: Double {
@@ -23,8 +25,9 @@ struct Arithmetic: Sendable, Equatable {
   }
 
   /// The local backward of one block for one prompt: through the MLP, the attention's output projection, and the
-  /// products with the values.
+  /// products with the values; with a pooler the products of its heads with the tokens, once forward and once backward.
   var localBackward: Double {
+    if poolerHeads > 0 { return 6 * Double(tokens) * Double(width) * Double(poolerHeads) }
     let n = Double(tokens)
     let d = Double(width)
     let m = Double(mlpWidth)
@@ -72,7 +75,12 @@ extension Arithmetic {
     self.init(
       layers: vision.layers, width: vision.width, mlpWidth: vision.mlpWidth, patchSize: vision.patchSize,
       embeddingWidth: model.configuration.embeddingWidth,
-      tokens: 1 + inputWidth / vision.patchSize * (inputHeight / vision.patchSize))
+      tokens: vision.leadingTokens + inputWidth / vision.patchSize * (inputHeight / vision.patchSize))
+    switch vision.pooling {
+    case .classToken, .average, .unpooled: break
+    case .map: poolerHeads = vision.heads
+    case .queries(_, let heads): poolerHeads = heads
+    }
   }
 }
 

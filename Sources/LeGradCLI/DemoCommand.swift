@@ -49,7 +49,7 @@ struct DemoCommand: ParsableCommand {
     for (picture, plan) in zip(pictures, plans) {
       let prompts = PromptSource.texts(picture.prompts)
       let run = ExplainRun(
-        explainer: explainer, text: try prompts.encoded(by: explainer), identity: try model.identity(),
+        explainer: explainer, question: try prompts.question(to: explainer), identity: try model.identity(),
         writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(methods: [.legrad(layers: .all)]),
         verification: try verify ? Verification(of: explainer, prompts) : nil)
       try run.run { outcome throws(Failure) in

@@ -50,6 +50,8 @@ struct ExplainCommand: ParsableCommand {
   @Option(help: "Pixel standard deviations R,G,B in place of the folder's.")
   var std: ChannelValues?
 
+  @OptionGroup var correcting: CorrectionOptions
+
   @OptionGroup var computing: DeviceOptions
 
   @Flag(help: Verification.help)
@@ -108,9 +110,11 @@ struct ExplainCommand: ParsableCommand {
     try prompts.check(against: model)
     try model.check(size: size, resize: resize, methods: methods, prompts: prompts.count, options: options)
     noteUnusedOptions(methods)
+    let correction = try correcting.source(for: model)
     let made = try FileSystem.makeWritableFolder(output)
     do {
-      try explain(model, prompts: prompts, methods: methods, plan: plan, options: options)
+      try explain(
+        model, prompts: prompts, correction: correction, methods: methods, plan: plan, options: options)
     } catch {
       FileSystem.removeEmpty(made)
       throw error
@@ -118,14 +122,16 @@ struct ExplainCommand: ParsableCommand {
   }
 
   private func explain(
-    _ model: Model, prompts: PromptSource, methods: [Method], plan: OutputPlan, options: Explainer.Options
+    _ model: Model, prompts: PromptSource, correction: CorrectionSource?, methods: [Method], plan: OutputPlan,
+    options: Explainer.Options
   ) throws {
     let explainer = try Explainer(model, options: options)
     explainer.noteDevice(options.device)
-    let text = try prompts.encoded(by: explainer)
-    let verification = try verify ? Verification(of: explainer, prompts) : nil
+    let question = try prompts.question(to: explainer, correction: correction)
+    let verification = try verify ? Verification(of: explainer, prompts, correction) : nil
     let run = ExplainRun(
-      explainer: explainer, text: text, identity: try model.identity(hashed: json || format.formats.contains(.json)),
+      explainer: explainer, question: question,
+      identity: try model.identity(hashed: json || format.formats.contains(.json)),
       writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
       settings: .init(
         methods: methods, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels),

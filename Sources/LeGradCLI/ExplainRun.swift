@@ -27,7 +27,7 @@ struct ExplainRun {
   private static let waitingPixelLimit = 64 << 20
 
   let explainer: Explainer
-  let text: TextEmbeddings
+  let question: Question
   let identity: ExplanationReport.ModelIdentity
   let writer: ExplanationWriter
   let settings: Settings
@@ -141,7 +141,8 @@ struct ExplainRun {
     let start = ContinuousClock.now
     let results: [[Explanation]]
     do throws(LeGradError) {
-      results = try explainer.explain(batch.map(\.prepared), text: text, methods: settings.methods)
+      results = try explainer.explain(
+        batch.map(\.prepared), text: question.text, methods: settings.methods, correction: question.correction)
     } catch {
       guard error.kind == .numerical else { throw Failure(error) }
       guard batch.count > 1 else {
@@ -199,7 +200,8 @@ struct ExplainRun {
     let prompts = heatmaps.indices.map { prompt in
       let cells = explanation.relevance(prompt: prompt)
       return ExplanationReport.Prompt(
-        prompt: text.prompts[prompt], similarity: explanation.similarities[prompt], flat: heatmaps[prompt].isFlat,
+        prompt: question.text.prompts[prompt], similarity: explanation.similarities[prompt],
+        flat: heatmaps[prompt].isFlat,
         relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
         maximum: heatmaps[prompt].isFlat
           ? nil : ExplanationReport.Point(maximumOf: explanation, prompt: prompt, region: region))
@@ -210,7 +212,9 @@ struct ExplainRun {
       orientation: .init(
         stored: image.decoded.storedOrientation.rawValue, applied: image.decoded.appliedOrientation != .upright),
       prompts: prompts, model: identity, method: explanation.method.name,
-      options: .init(explanation.method), layers: Array(explanation.layers),
+      options: .init(explanation.method, of: explainer.model),
+      correction: question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) },
+      layers: Array(explanation.layers),
       device: .init(result.device), precision: explanation.method.isDouble ? "f64" : result.precision.rawValue,
       verification: result.disagreements.map { .init($0[method]) }, batchSize: result.batchSize,
       inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),

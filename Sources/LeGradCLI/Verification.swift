@@ -8,11 +8,13 @@ struct Verification {
     "Recompute each image on the CPU in float32 and stop with exit code 6 where the device computes something else."
 
   private let reference: Explainer
-  private let text: TextEmbeddings
+  private let question: Question
 
   /// Loads the model onto the CPU too. Words are encoded there again, so that the text tower is verified as well.
   /// - Returns: nil where there is nothing to verify: the device is that backend itself.
-  init?(of explainer: Explainer, _ prompts: PromptSource) throws(LeGradError) {
+  init?(
+    of explainer: Explainer, _ prompts: PromptSource, _ correction: CorrectionSource? = nil
+  ) throws(LeGradError) {
     guard explainer.device.backend != "native" || explainer.precision != .f32 else {
       Terminal.note("--verify: this is the CPU in float32 itself, there is nothing to compare it with")
       return nil
@@ -22,7 +24,7 @@ struct Verification {
     options.mean = explainer.mean
     options.std = explainer.std
     reference = try Explainer(explainer.model, options: options)
-    text = try prompts.encoded(by: reference)
+    question = try prompts.question(to: reference, correction: correction)
   }
 
   /// How far each explanation is from the CPU's.
@@ -32,9 +34,10 @@ struct Verification {
     methods: [Method]
   ) throws(Failure) -> [[Disagreement]] {
     let expected: [[Explanation]]
-    do { expected = try reference.explain(images.map(\.prepared), text: text, methods: methods) } catch {
-      throw Failure(error)
-    }
+    do {
+      expected = try reference.explain(
+        images.map(\.prepared), text: question.text, methods: methods, correction: question.correction)
+    } catch { throw Failure(error) }
     var disagreements: [[Disagreement]] = []
     for index in images.indices {
       disagreements.append([])

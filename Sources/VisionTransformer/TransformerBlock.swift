@@ -146,14 +146,17 @@ extension TransformerBlock {
 
   /// Everything up to and including the MLP's activation: leaves `middle`, its statistics, `hidden`, the values
   /// and, with `keepDerivative`, the activation's derivative.
+  /// - Parameter afterAttention: may replace rows of the attention's output, which is in `activations.normalized`.
   package func forwardToHidden(
-    _ activations: BlockActivations<B>, tokens: Int, mask: AttentionMask, keepDerivative: Bool, on backend: B
+    _ activations: BlockActivations<B>, tokens: Int, mask: AttentionMask, keepDerivative: Bool, on backend: B,
+    afterAttention: (() throws(BackendError) -> Void)? = nil
   ) throws(BackendError) {
     try forwardToAttention(activations, on: backend)
     try backend.attention(
       Attention(
         queries: activations.queries, keys: activations.keys, values: activations.values, heads: shape.heads,
         tokens: tokens, mask: mask, output: activations.normalized))
+    try afterAttention?()
     try backend.matmul(
       Matmul(
         input: activations.normalized, weight: attentionOutput.weight, output: activations.middle,

@@ -4,15 +4,18 @@ package import Compute
 package struct VisionShape: Sendable, Hashable {
   package let images: Int
   package let grid: Grid
+  /// Tokens before the patches: the class token, if the tower has one.
+  package let leadingTokens: Int
 
-  package init(images: Int, grid: Grid) {
-    precondition(images > 0, "a run needs images")
+  package init(images: Int, grid: Grid, leadingTokens: Int = 1) {
+    precondition(images > 0 && leadingTokens >= 0, "a run needs images")
     self.images = images
     self.grid = grid
+    self.leadingTokens = leadingTokens
   }
 
   /// Tokens of one image: the class token, then the patches.
-  package var tokens: Int { 1 + grid.count }
+  package var tokens: Int { leadingTokens + grid.count }
   package var rows: Int { images * tokens }
 }
 

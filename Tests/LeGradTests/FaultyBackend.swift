@@ -7,7 +7,7 @@ enum BackendOperation: String, Sendable, CaseIterable {
   case patchify, gatherRows, layerNorm, matmul, softmax, attention, activate
   case meanRows, normalizeRows, normalizeRowsBackward
   case activationBackward, layerNormBackward, addRows, softmaxBackward, attentionBackward
-  case attentionRelevance, keyScores, keyRelevance, rowThroughMap
+  case attentionRelevance, keyScores, keyRelevance, tokenSums, rowThroughMap
 }
 
 /// A backend that does one thing wrong, or refuses it, and counts what it is asked for.
@@ -183,6 +183,10 @@ final class FaultyBackend<Base: Backend>: Backend {
 
   func keyRelevance(_ operation: KeyRelevance<Buffer>) throws(BackendError) {
     try run(.keyRelevance, operation.relevance) { () throws(BackendError) in try base.keyRelevance(operation) }
+  }
+
+  func tokenSums(_ operation: TokenSums<Buffer>) throws(BackendError) {
+    try run(.tokenSums, operation.sums) { () throws(BackendError) in try base.tokenSums(operation) }
   }
 
   func rowThroughMap(_ operation: RowThroughMap<Buffer>) throws(BackendError) {

@@ -315,6 +315,19 @@ struct legrad_key_relevance {
   ptrdiff_t relevance_stride;
 };
 
+// Items: rows of the sums.
+struct legrad_token_sums {
+  const float *weights;
+  ptrdiff_t weight_stride;
+  const float *token_values;
+  ptrdiff_t token_stride;
+  ptrdiff_t tokens;
+  ptrdiff_t rows_per_image;
+  ptrdiff_t columns;
+  float *sums;
+  ptrdiff_t sum_stride;
+};
+
 // Items: (image * prompts + prompt) * heads + head; each fills its row of `sums` [items, tokens]. `output_gradient`
 // and `values` are null where the map alone is wanted. Scratch: row_through_map_scratch floats.
 struct legrad_row_through_map {
@@ -395,6 +408,7 @@ struct legrad_simd_table {
   void (*relevance_mean)(const struct legrad_relevance_mean *, ptrdiff_t begin, ptrdiff_t end);
   void (*key_scores)(const struct legrad_key_scores *, ptrdiff_t begin, ptrdiff_t end);
   void (*key_relevance)(const struct legrad_key_relevance *, ptrdiff_t begin, ptrdiff_t end);
+  void (*token_sums)(const struct legrad_token_sums *, ptrdiff_t begin, ptrdiff_t end);
   void (*row_through_map)(const struct legrad_row_through_map *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   ptrdiff_t (*row_through_map_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
   void (*double_product)(const struct legrad_double_product *, ptrdiff_t begin, ptrdiff_t end, float *scratch);

@@ -114,3 +114,17 @@ static void row_mean(const struct legrad_row_mean *o, ptrdiff_t begin, ptrdiff_t
     }
   }
 }
+
+static void token_sums(const struct legrad_token_sums *o, ptrdiff_t begin, ptrdiff_t end) {
+  for (ptrdiff_t row = begin; row < end; row++) {
+    const float *weights = o->weights + row * o->weight_stride;
+    const float *tokens = o->token_values + row / o->rows_per_image * o->tokens * o->token_stride;
+    float *to = o->sums + row * o->sum_stride;
+    EACH_IN_ROW(o->columns, c, n, {
+      vfloat sum = splat(0);
+      for (ptrdiff_t token = 0; token < o->tokens; token++)
+        sum = multiply_add(splat(weights[token]), load_up_to(tokens + token * o->token_stride + c, n), sum);
+      store_up_to(to + c, sum, n);
+    });
+  }
+}

@@ -41,6 +41,7 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .relevance_mean = relevance_mean,
     .key_scores = key_scores,
     .key_relevance = key_relevance,
+    .token_sums = token_sums,
     .row_through_map = row_through_map,
     .row_through_map_scratch = row_through_map_scratch,
     .row_mean = row_mean,

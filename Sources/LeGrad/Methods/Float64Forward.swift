@@ -61,7 +61,7 @@ struct Float64Forward<B: Backend>: Sendable {
       rows: tokens.rows, columns: width, values: zip(tokens.values, positions).map { $0 + $1 })
     return Embedding(
       patches: patches, convolution: convolution, tokens: tokens, positions: Array(positions),
-      output: try layerNorm(sum, "visual.ln_pre"))
+      output: vision.hasInputNorm ? try layerNorm(sum, "visual.ln_pre") : sum)
   }
 
   static func patches(_ pixels: [Double], grid: Grid, patch: Int) -> Float64Matrix {

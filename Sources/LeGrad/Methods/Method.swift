@@ -1,3 +1,5 @@
+import VisionTransformer
+
 /// The token that a block's score reads in LeGrad.
 public enum Readout: String, Sendable, Hashable, CaseIterable {
   /// The mean of all tokens, as the public code has it.
@@ -86,6 +88,25 @@ public enum Method: Sendable, Equatable {
         throw LeGradError(.usage, "rollout from block \(start): the model has blocks 0..\(layers - 1)")
       }
       return start..<layers
+    }
+  }
+
+  /// Whether it is LeGrad, by whatever read-out.
+  var isLeGrad: Bool {
+    if case .legrad = self { true } else { false }
+  }
+
+  /// Checks that it is defined, and computed here, for a model with such a vision tower.
+  func check(_ vision: VisionConfiguration, model: String) throws(LeGradError) {
+    if vision.hasAttentionPooler {
+      guard isLeGrad else {
+        throw LeGradError(.usage, "\(model) has an attention pooler: \(name) is not computed for it yet; use legrad")
+      }
+      guard case .legrad(_, .mean) = self else {
+        throw LeGradError(.usage, "\(model) has an attention pooler: its layers are read by that; leave --readout out")
+      }
+    } else if vision.pooling != .classToken, !isLeGrad {
+      throw LeGradError(.usage, "\(name) asks the class token, which \(model) does not read; use legrad")
     }
   }
 

@@ -39,8 +39,15 @@ struct PlannedMethod<B: Backend> {
   let make: (Workspace<B>, SharedForward<B>) throws(BackendError) -> any ForwardMethod<B>
 }
 
+/// All memory for explaining batches of one shape.
+protocol BatchRun: AnyObject, Sendable {
+  /// Explains a batch.
+  /// - Parameter pixels: normalised and planar, `[images, 3, height, width]`.
+  func explain(_ pixels: Span<Float>) throws(BackendError) -> RunResult
+}
+
 /// Several methods on one forward, with all its memory.
-final class MethodRun<B: Backend>: Sendable {
+final class MethodRun<B: Backend>: BatchRun {
   /// Bytes of the workspace.
   let bytes: Int
 
@@ -83,8 +90,7 @@ final class MethodRun<B: Backend>: Sendable {
     try backend.upload(pixels, to: activations.pixels)
     try tower.embed(activations)
     for block in tower.blocks.indices { try run(block) }
-    try backend.copy(Copy(forward.tail.classToken, to: forward.readOut.input))
-    try forward.readOut.forward(tower)
+    try readEmbedding()
     for method in methods { try finish(method) }
     // What goes back through the blocks comes last: it leaves other activations behind.
     for method in methods { try retrace(method) }
@@ -95,6 +101,18 @@ final class MethodRun<B: Backend>: Sendable {
     return RunResult(
       relevance: relevance,
       embeddings: (0..<forward.shape.images).map { Array(embeddings[$0 * width..<($0 + 1) * width]) })
+  }
+
+  /// The model's own embedding, from the last block's output.
+  private func readEmbedding() throws(BackendError) {
+    let (tower, readOut, block) = (forward.tower, forward.readOut, forward.activations.block)
+    if tower.configuration.pooling == .classToken {
+      try tower.backend.copy(Copy(forward.tail.classToken, to: readOut.input))
+      return try readOut.forward(tower)
+    }
+    try tower.blocks[forward.sizes.lastBlock].forwardFromHidden(
+      hidden: block.hidden, middle: block.middle, output: block.stream, on: tower.backend)
+    try readOut.forward(pooling: block.stream, scratch: block.normalized, shape: forward.shape, tower: tower)
   }
 
   private func run(_ block: Int) throws(BackendError) {

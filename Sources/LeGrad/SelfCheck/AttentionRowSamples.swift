@@ -7,6 +7,7 @@ extension SampleSizes {
     let row = AttentionRow(images: images, stack: stack, width: width, heads: vision.heads)
     return [KeyScoresSample(row: row)]
       + HeadReading.allCases.map { KeyRelevanceSample(row: row, reading: $0) }
+      + [TokenSumsSample(row: row)]
       + [false, true].map { RowThroughMapSample(row: row, hasGradient: $0) }
   }
 }
@@ -53,6 +54,21 @@ private struct KeyRelevanceSample: OperationSample {
       reading, map: map, gradient: gradient, heads: row.heads, leadingKeys: 1, factor: 0.5,
       relevance: try bench.output(rows: reading.readsGradient ? row.stacked : row.images, columns: tokens))
     return { () throws(BackendError) in try bench.backend.keyRelevance(operation) }
+  }
+}
+
+private struct TokenSumsSample: OperationSample {
+  let row: AttentionRow
+  let operation = "tokenSums"
+  var detail: String { row.detail }
+
+  func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
+    let rows = row.stacked * row.heads
+    let operation = TokenSums(
+      weights: try bench.input(rows: rows, columns: row.stack.tokens, mean: 2),
+      tokens: try bench.input(rows: row.images * row.stack.tokens, columns: row.width + 1),
+      sums: try bench.output(rows: rows, columns: row.width + 1))
+    return { () throws(BackendError) in try bench.backend.tokenSums(operation) }
   }
 }
 
