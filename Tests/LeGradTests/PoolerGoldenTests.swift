@@ -1,6 +1,5 @@
 import Compute
 import ComputeCPU
-import ComputeOpenCL
 import ImageFiles
 import LeGrad
 import TestSupport
@@ -13,20 +12,12 @@ import VisionTransformer
 @Suite struct PoolerGoldenTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let golden: GoldenModel
-    let place: MethodTests.Place
-    var precision = Precision.f32
+    var backend = GoldenBackend.cpu(.portable, .f32)
 
-    var testDescription: String { "\(golden.layout) \(place) \(precision)" }
-
-    func backend() throws -> any Backend {
-      switch place {
-      case .cpu(let set): try CPUBackend(precision: precision, threads: 2, instructionSet: set)
-      case .openCL(let variant): try TestDevice.backend(variant, precision)
-      }
-    }
+    var testDescription: String { "\(golden.layout) \(backend.testDescription)" }
 
     /// Unit rows of framed prompts, by the text tower alone.
-    func encode(_ ids: [[Int32]]) throws -> [Float] { try encode(ids, on: backend()) }
+    func encode(_ ids: [[Int32]]) throws -> [Float] { try encode(ids, on: backend.open()) }
 
     private func encode<B: Backend>(_ ids: [[Int32]], on backend: B) throws -> [Float] {
       let checkpoint = try Checkpoint(folder: Fixtures.path("\(golden.layout)/model"))
@@ -34,9 +25,7 @@ import VisionTransformer
       return try TextTower(checkpoint, configuration: text, on: backend).encode(ids)
     }
 
-    func explainer() throws -> Explainer {
-      try Explainer(golden.open(), backend: backend(), variant: "test", reason: "test")
-    }
+    func explainer() throws -> Explainer { try backend.explainer(golden.open()) }
 
     func text() throws -> TextEmbeddings {
       try TextEmbeddings(
@@ -62,13 +51,8 @@ import VisionTransformer
   static let siglip = GoldenModel(layout: "siglip", answers: "siglip", sizes: [(40, 40), (56, 40)])
   static let coca = GoldenModel(layout: "coca", answers: "coca", sizes: [(32, 32), (48, 32)])
 
-  static func cases(_ goldens: [GoldenModel], _ precisions: [Precision] = [.f32]) -> [Case] {
-    goldens.flatMap { golden in
-      (CPUBackend.availableInstructionSets.map { MethodTests.Place.cpu($0) }
-        + (TestDevice.first == nil ? [] : KernelVariant.allCases.map { .openCL($0) })).flatMap { place in
-          precisions.map { Case(golden: golden, place: place, precision: $0) }
-        }
-    }
+  static func cases(_ goldens: [GoldenModel], _ backends: [GoldenBackend] = GoldenBackend.float32) -> [Case] {
+    goldens.flatMap { golden in backends.map { Case(golden: golden, backend: $0) } }
   }
 
   @Test(arguments: cases([siglip, coca]))
@@ -124,13 +108,13 @@ import VisionTransformer
     }
   }
 
-  @Test(arguments: cases([siglip, coca], [.f16, .bf16]))
+  @Test(arguments: cases([siglip, coca], GoldenBackend.all.filter { $0.precision != .f32 }))
   func sixteenBitHeatmaps(_ test: Case) throws {
     let size = test.golden.sizes[0]
     let name = test.golden.layout == "coca" ? "legrad_heatmap" : "legrad_uncorrected_heatmap"
     expectClose(
       heatmaps(try test.explain(size)), try test.golden.expected(size, name),
-      absolute: test.precision == .f16 ? 3e-3 : 2e-2)
+      absolute: test.backend.precision == .f16 ? 3e-3 : 2e-2)
   }
 
   @Test(arguments: cases([siglip, coca]))
@@ -175,9 +159,8 @@ import VisionTransformer
     let scratch = try ScratchFolder()
     let golden = Self.siglip
     try golden.open().write(to: scratch.path, as: .f32)
-    let test = Case(golden: golden, place: .cpu(.portable))
-    let explainer = try Explainer(
-      Model(folder: scratch.path), backend: test.backend(), variant: "test", reason: "test")
+    let test = Case(golden: golden)
+    let explainer = try test.backend.explainer(Model(folder: scratch.path))
     #expect(explainer.model.summary.layout == "openCLIP")
     let image = try RGBImage.decode(path: golden.path("inputs/image_40x40.png")).image
     let explanation = try explainer.explain([explainer.prepare(image)], text: test.text(), layers: .all)[0]
@@ -187,7 +170,7 @@ import VisionTransformer
   /// Prompts that do not fit one pass, and images that stand beside others, get the same bits.
   @Test(arguments: [siglip, coca])
   func manyPromptsAndImagesGetTheBitsThatEachGetsAlone(_ golden: GoldenModel) throws {
-    let test = Case(golden: golden, place: .cpu(.portable))
+    let test = Case(golden: golden)
     let explainer = try test.explainer()
     let width = explainer.model.configuration.embeddingWidth
     let rows = HostMatrix.random(1100, width, seed: 8)
@@ -209,7 +192,7 @@ import VisionTransformer
   }
 
   @Test func correctionsAreForSiglipAlone() throws {
-    let test = Case(golden: Self.coca, place: .cpu(.portable))
+    let test = Case(golden: Self.coca)
     let text = try test.text()
     let one = try TextEmbeddings(rows: Array(text.row(0)), width: text.width)
     let error = try #require(throws: LeGradError.self) {
