@@ -15,7 +15,7 @@ extension DriverTests {
   /// these are all calls, except that nine in ten set a kernel's argument, which is handled in one place: of them every
   /// `step`-th is failed. Loading takes longer: of its calls every `step`-th is failed, and of each name the first two
   /// and the last. Steps are primes, so that they meet every position in a repeated sequence.
-  @Suite struct FailureTests {
+  @Suite(OwnProgramCache()) struct FailureTests {
     private func ending<Value>(
       failing: ClosedRange<Int>, _ body: () throws -> Value
     ) -> Result<Value, any Error> {

@@ -72,3 +72,13 @@ struct TinyWork {
     return (try Explainer(model, backend: backend, variant: variant.rawValue, reason: "test"), backend)
   }
 }
+
+/// Gives a suite a program cache of its own, whatever the environment says.
+struct OwnProgramCache: SuiteTrait, TestScoping {
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    let folder = try ScratchFolder()
+    try await Environment.$testCacheFolder.withValue(folder.path) { try await function() }
+  }
+}
