@@ -14,6 +14,10 @@ let strictC: [CSetting] = [
   .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
 ]
 
+let strictCXX: [CXXSetting] = [
+  .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+]
+
 /// A Swift library room. Arrows between rooms point downward only; the compiler enforces it.
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
   .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
@@ -73,7 +77,10 @@ let package = Package(
     // Text to token ids.
     .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
-    room("Tokenizers", ["Files", "StrictJSON", "CUtf8proc", "CZlib"], exclude: ["Scripts"]),
+    // The SentencePiece library behind a few C calls that return a status instead of throwing.
+    .target(
+      name: "CSentencePiece", cxxSettings: strictCXX, linkerSettings: [.linkedLibrary("sentencepiece")]),
+    room("Tokenizers", ["Files", "StrictJSON", "CSentencePiece", "CUtf8proc", "CZlib"], exclude: ["Scripts"]),
     tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
@@ -131,5 +138,6 @@ let package = Package(
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
   ],
-  cLanguageStandard: .gnu2x
+  cLanguageStandard: .gnu2x,
+  cxxLanguageStandard: .cxx17
 )

@@ -51,8 +51,17 @@ static const char copy[] = {
 static const char fill[] = {
 #embed "../../Kernels/fill.cl" suffix(, 0)
 };
+static const char float64_product[] = {
+#embed "../../Kernels/float64_product.cl" suffix(, 0)
+};
 static const char gather_rows[] = {
 #embed "../../Kernels/gather_rows.cl" suffix(, 0)
+};
+static const char key_relevance[] = {
+#embed "../../Kernels/key_relevance.cl" suffix(, 0)
+};
+static const char key_scores[] = {
+#embed "../../Kernels/key_scores.cl" suffix(, 0)
 };
 static const char layer_norm[] = {
 #embed "../../Kernels/layer_norm.cl" suffix(, 0)
@@ -102,6 +111,15 @@ static const char patchify[] = {
 static const char peak[] = {
 #embed "../../Kernels/peak.cl" suffix(, 0)
 };
+static const char row_through_map[] = {
+#embed "../../Kernels/row_through_map.cl" suffix(, 0)
+};
+static const char row_through_map_cpu[] = {
+#embed "../../Kernels/row_through_map_cpu.cl" suffix(, 0)
+};
+static const char row_through_map_mean[] = {
+#embed "../../Kernels/row_through_map_mean.cl" suffix(, 0)
+};
 static const char softmax[] = {
 #embed "../../Kernels/softmax.cl" suffix(, 0)
 };
@@ -113,6 +131,9 @@ static const char softmax_backward_cpu[] = {
 };
 static const char softmax_cpu[] = {
 #embed "../../Kernels/softmax_cpu.cl" suffix(, 0)
+};
+static const char token_sums[] = {
+#embed "../../Kernels/token_sums.cl" suffix(, 0)
 };
 
 #define FILE(name) {#name ".cl", name, sizeof name - 1}
@@ -132,7 +153,10 @@ static const struct legrad_kernel_file files[] = {
     FILE(common),
     FILE(copy),
     FILE(fill),
+    FILE(float64_product),
     FILE(gather_rows),
+    FILE(key_relevance),
+    FILE(key_scores),
     FILE(layer_norm),
     FILE(layer_norm_backward),
     FILE(layer_norm_backward_cpu),
@@ -149,10 +173,14 @@ static const struct legrad_kernel_file files[] = {
     FILE(pack_weight_cpu),
     FILE(patchify),
     FILE(peak),
+    FILE(row_through_map),
+    FILE(row_through_map_cpu),
+    FILE(row_through_map_mean),
     FILE(softmax),
     FILE(softmax_backward),
     FILE(softmax_backward_cpu),
     FILE(softmax_cpu),
+    FILE(token_sums),
 };
 
 size_t legrad_kernel_file_count(void) { return sizeof files / sizeof *files; }

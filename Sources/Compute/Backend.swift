@@ -69,6 +69,14 @@ public protocol Backend: Sendable {
   // MARK: Methods
 
   func attentionRelevance(_ operation: AttentionRelevance<Buffer>) throws(BackendError)
+  func keyScores(_ operation: KeyScores<Buffer>) throws(BackendError)
+  func keyRelevance(_ operation: KeyRelevance<Buffer>) throws(BackendError)
+  func tokenSums(_ operation: TokenSums<Buffer>) throws(BackendError)
+  func rowThroughMap(_ operation: RowThroughMap<Buffer>) throws(BackendError)
+
+  // MARK: Float64
+
+  func multiply(_ operation: Float64Product) throws(BackendError) -> Float64Matrix
 }
 
 extension Backend {

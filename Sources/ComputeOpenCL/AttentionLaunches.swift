@@ -8,6 +8,13 @@ struct HeadLaunch {
   let heads: Int
   let headWidth: Int
 
+  init(sequences: Int, tokens: Int, heads: Int, headWidth: Int) {
+    self.sequences = sequences
+    self.tokens = tokens
+    self.heads = heads
+    self.headWidth = headWidth
+  }
+
   /// The heads in `matrix`, which has `tokens` rows per sequence.
   init(_ matrix: Matrix<OpenCLBuffer>, tokens: Int, heads: Int) {
     sequences = matrix.rows / tokens
@@ -32,6 +39,8 @@ struct AttentionProgram {
     operation: "attention_backward", rowsPerGroup: 64, blocks: 2, maps: 2, panels: 4)
   static let relevance = AttentionProgram(
     operation: "attention_relevance", rowsPerGroup: 32, blocks: 1, maps: 0, panels: 1)
+  static let rowThroughMap = AttentionProgram(
+    operation: "row_through_map", rowsPerGroup: 64, blocks: 2, maps: 2, panels: 2)
 
   /// Rows of a panel.
   fileprivate static let panel = 32

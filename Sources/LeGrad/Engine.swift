@@ -15,9 +15,14 @@ protocol Engine: AnyObject, Sendable {
   func measurePeak() throws(BackendError) -> Double
 
   /// Explains a batch of equally sized images.
+  /// - Parameters:
+  ///   - pixels: normalised and planar, `[images, 3, height, width]`.
+  ///   - text: unit rows `[prompts, embedding]`; empty for embeddings alone.
+  ///   - float64Pixels: one image's pixels, for the methods that compute in float64.
   func explain(
-    _ pixels: Span<Float>, shape: VisionShape, text: [Float], layers: Range<Int>
-  ) throws(BackendError) -> BatchRelevance
+    _ pixels: Span<Float>, shape: VisionShape, text: [Float], requests: [MethodRequest],
+    float64Pixels: (Int) -> [Double]
+  ) throws(ModelError) -> RunResult
 
   /// Unit rows of framed prompts.
   func encode(_ prompts: [[Int32]], source: any WeightSource, configuration: TextConfiguration)
@@ -40,17 +45,19 @@ protocol BackendWork {
 
 /// The engine of one backend. Keeps the memory of the last run, which the next batch of the same shape reuses.
 final class BackendEngine<B: Backend>: Engine {
+  private let source: any WeightSource
   private let backend: B
   private let loaded: Mutex<VisionTower<B>?>
-  private let lastRun = Mutex<(key: RunKey, run: LeGradRun<B>)?>(nil)
+  private let lastRun = Mutex<(key: RunKey, run: any BatchRun)?>(nil)
 
   private struct RunKey: Equatable {
     let shape: VisionShape
     let text: [Float]
-    let layers: Range<Int>
+    let requests: [MethodRequest]
   }
 
   init(_ source: any WeightSource, backend: B) throws(ModelError) {
+    self.source = source
     self.backend = backend
     loaded = Mutex(try VisionTower(source, on: backend))
   }
@@ -71,19 +78,54 @@ final class BackendEngine<B: Backend>: Engine {
   func perform<Work: BackendWork>(_ work: Work) throws(BackendError) -> Work.Result { try work.run(on: backend) }
 
   func explain(
-    _ pixels: Span<Float>, shape: VisionShape, text: [Float], layers: Range<Int>
-  ) throws(BackendError) -> BatchRelevance {
+    _ pixels: Span<Float>, shape: VisionShape, text: [Float], requests: [MethodRequest],
+    float64Pixels: (Int) -> [Double]
+  ) throws(ModelError) -> RunResult {
+    let shared = requests.filter { !$0.method.isDouble }
+    var result: RunResult
+    do throws(BackendError) {
+      result = try explain(pixels, shape: shape, text: text, requests: shared)
+    } catch { throw .backend(error) }
+    guard shared.count < requests.count, !text.isEmpty else { return result }
+    let lrp = LRPMethod(source: source, backend: backend, grid: shape.grid, text: text)
+    let others = requests.filter(\.method.isDouble)
+    var maps: [[[Float]]] = []
+    for image in 0..<shape.images {
+      maps.append(try lrp.explain(float64Pixels(image), partial: others.map { $0.method == .partialLRP }))
+    }
+    var (sharedNumber, otherNumber) = (0, 0)
+    result.relevance = requests.map { request in
+      if request.method.isDouble {
+        defer { otherNumber += 1 }
+        return maps.map { $0[otherNumber] }
+      }
+      defer { sharedNumber += 1 }
+      return result.relevance[sharedNumber]
+    }
+    return result
+  }
+
+  /// The methods that share a forward.
+  private func explain(
+    _ pixels: Span<Float>, shape: VisionShape, text: [Float], requests: [MethodRequest]
+  ) throws(BackendError) -> RunResult {
     guard let tower = loaded.withLock({ $0 }) else {
       throw BackendError(.unavailable, operation: "explain", "the device's weights were freed")
     }
-    let key = RunKey(shape: shape, text: text, layers: layers)
+    let key = RunKey(shape: shape, text: text, requests: requests)
     // Taken out while it runs: a second caller at the same time makes memory of its own.
-    let kept = lastRun.withLock { last -> LeGradRun<B>? in
+    let kept = lastRun.withLock { last -> (any BatchRun)? in
       defer { last = nil }
       return last?.key == key ? last?.run : nil
     }
-    let run: LeGradRun<B>
-    if let kept { run = kept } else { run = try LeGradRun(tower: tower, shape: shape, text: text, layers: layers) }
+    let run: any BatchRun
+    if let kept {
+      run = kept
+    } else if let pooler = tower.pooler {
+      run = try PoolerRun(tower: tower, pooler: pooler, shape: shape, text: text, requests: requests)
+    } else {
+      run = try MethodRun(tower: tower, shape: shape, text: text, requests: requests)
+    }
     let result = try run.explain(pixels)
     lastRun.withLock { $0 = (key, run) }
     return result

@@ -188,11 +188,13 @@ struct ResidencyPlan {
     let vision = configuration.vision
     let (width, mlpWidth) = (vision.width, vision.mlpWidth)
     let blockWeights = 4 * width * width + 2 * width * mlpWidth
-    let edges = 3 * vision.patchSize * vision.patchSize * width + configuration.embeddingWidth * width
+    var edges = 3 * vision.patchSize * vision.patchSize * width + configuration.embeddingWidth * width
+    // At most one MLP and the projections of values and output.
+    if vision.hasAttentionPooler { edges += blockWeights }
     weightBytes = (vision.layers * blockWeights + edges) * precision.bytes
     // One image of the model's own size and one prompt: ten rows of the width and three of the MLP's per token. Then
     // the largest weight as it comes, and as it is stored.
-    let tokens = 1 + vision.gridHeight * vision.gridWidth
+    let tokens = vision.tokens
     let float = MemoryLayout<Float>.size
     workspaceBytes =
       tokens * (10 * width + 3 * mlpWidth) * float + width * max(mlpWidth, 3 * width) * (float + precision.bytes)

@@ -30,16 +30,16 @@ public final class Explainer: Sendable {
     /// Told in one line when another device takes over.
     public var notify: (@Sendable (String) -> Void)?
     /// Pixel statistics that replace the folder's, three values each.
-    public var mean: [Float]?
-    public var std: [Float]?
+    public var mean: [Double]?
+    public var std: [Double]?
 
     public init() {}
   }
 
   public let model: Model
   /// Pixel statistics in use; nil if neither the folder nor the options give them.
-  public let mean: [Float]?
-  public let std: [Float]?
+  public let mean: [Double]?
+  public let std: [Double]?
   let room: EngineRoom
 
   /// Loads the vision tower onto a device.
@@ -93,7 +93,12 @@ public final class Explainer: Sendable {
       throw LeGradError(.input, "\(model.name): the checkpoint has no text tower; give --text-embeddings")
     }
     let tokenizer = try model.tokenizer()
-    let ids = prompts.map { tokenizer.encode($0, contextLength: text.contextLength) }
+    let ids: [[Int32]]
+    do throws(TokenizerError) {
+      ids = try prompts.map { prompt throws(TokenizerError) in
+        try tokenizer.encode(prompt, contextLength: text.contextLength)
+      }
+    } catch { throw LeGradError(.input, error.description) }
     let source = model.source
     let rows: [Float] = try room.run { engine throws(LeGradError) in
       do throws(ModelError) {
@@ -106,27 +111,52 @@ public final class Explainer: Sendable {
     return TextEmbeddings(prompts: prompts, width: model.configuration.embeddingWidth, unitRows: rows)
   }
 
-  /// Explains images of one size in one batch; each gets the bits that it would get alone.
-  /// - Parameter text: what to look for; nil gives image embeddings without maps.
+  /// Explains images of one size in one batch by LeGrad; each gets the bits that it would get alone.
+  /// - Parameters:
+  ///   - text: what to look for; nil gives image embeddings without maps.
+  ///   - correction: SigLIP's suppression of what a text without content lights up; see `correction(threshold:)`.
   public func explain(
-    _ images: [PreparedImage], text: TextEmbeddings?, layers: LayerSelection = .last(2)
+    _ images: [PreparedImage], text: TextEmbeddings?, layers: LayerSelection = .last(2),
+    correction: EmptyTextCorrection? = nil
   ) throws(LeGradError) -> [Explanation] {
+    try explain(images, text: text, methods: [.legrad(layers: layers)], correction: correction).map { $0[0] }
+  }
+
+  /// Explains images of one size in one batch by several methods, which share the forward.
+  /// - Parameters:
+  ///   - text: what to look for; nil gives image embeddings without maps.
+  ///   - correction: SigLIP's suppression of what a text without content lights up; see `correction(threshold:)`.
+  /// - Returns: for each image an explanation by each method.
+  public func explain(
+    _ images: [PreparedImage], text: TextEmbeddings?, methods: [Method], correction: EmptyTextCorrection? = nil
+  ) throws(LeGradError) -> [[Explanation]] {
     guard let first = images.first else { return [] }
     guard images.allSatisfy({ $0.height == first.height && $0.width == first.width }) else {
       throw LeGradError(.usage, "a batch needs images of one size; explain other sizes in a call of their own")
     }
     let text = text ?? TextEmbeddings(prompts: [], width: model.configuration.embeddingWidth, unitRows: [])
-    guard text.width == model.configuration.embeddingWidth else {
+    guard correction == nil || model.takesCorrection else {
+      throw LeGradError(.usage, "\(model.name): only a SigLIP model's maps are corrected by a text without content")
+    }
+    for width in [text.width, correction?.embedding.width ?? text.width]
+    where width != model.configuration.embeddingWidth {
       throw LeGradError(
         .input,
-        "text embeddings have \(text.width) columns, \(model.name) has \(model.configuration.embeddingWidth); "
+        "text embeddings have \(width) columns, \(model.name) has \(model.configuration.embeddingWidth); "
           + "encode the prompts with this model")
     }
-    let blocks = try layers.blocks(of: model.configuration.vision.layers)
+    var requests: [MethodRequest] = []
+    for method in methods {
+      try method.check(prompts: text.count)
+      try method.check(model.configuration.vision, model: model.name)
+      requests.append(
+        MethodRequest(method: method, blocks: try method.blocks(of: model.configuration.vision.layers)))
+    }
     let patch = model.configuration.vision.patchSize
     let grid = Grid(height: first.height / patch, width: first.width / patch)
-    let explanations = try explain(images[...], grid, text: text, layers: blocks)
-    guard explanations.allSatisfy(\.isFinite) else {
+    let explanations = try explain(
+      images[...], grid, text: text, requests: requests, correction: text.count == 0 ? nil : correction)
+    guard explanations.joined().allSatisfy(\.isFinite) else {
       throw LeGradError(
         .numerical, "\(model.name) produced values that are not finite; try --precision f32, or check the weights")
     }
@@ -135,26 +165,35 @@ public final class Explainer: Sendable {
 
   /// Explains a batch, in halves where the whole exceeds the device's memory: each image gets the same bits.
   private func explain(
-    _ images: ArraySlice<PreparedImage>, _ grid: Grid, text: TextEmbeddings, layers: Range<Int>
-  ) throws(LeGradError) -> [Explanation] {
-    let shape = VisionShape(images: images.count, grid: grid)
+    _ images: ArraySlice<PreparedImage>, _ grid: Grid, text: TextEmbeddings, requests: [MethodRequest],
+    correction: EmptyTextCorrection?
+  ) throws(LeGradError) -> [[Explanation]] {
+    let vision = model.configuration.vision
+    let shape = VisionShape(images: images.count, grid: grid, leadingTokens: vision.leadingTokens)
+    let rows = text.values + (correction?.embedding.values ?? [])
     let pixels = images.count == 1 ? images[images.startIndex].pixels : images.flatMap(\.pixels)
-    let batch: BatchRelevance
+    let batch: RunResult
     do {
       batch = try room.run(
         { engine throws(LeGradError) in
-          do throws(BackendError) {
-            return try engine.explain(pixels.span, shape: shape, text: text.values, layers: layers)
+          do throws(ModelError) {
+            return try engine.explain(
+              pixels.span, shape: shape, text: rows, requests: requests,
+              float64Pixels: { images[images.startIndex + $0].float64Pixels })
           } catch { throw LeGradError(error) }
         }, canShrink: images.count > 1)
     } catch  where error.kind == .memory && images.count > 1 {
       let middle = images.startIndex + images.count / 2
-      return try explain(images[..<middle], grid, text: text, layers: layers)
-        + explain(images[middle...], grid, text: text, layers: layers)
+      return try explain(images[..<middle], grid, text: text, requests: requests, correction: correction)
+        + explain(images[middle...], grid, text: text, requests: requests, correction: correction)
     }
     return images.enumerated().map { index, image in
-      Explanation(
-        batch, image: index, layers: layers, text: text, inputHeight: image.height, inputWidth: image.width)
+      requests.indices.map { number in
+        Explanation(
+          requests[number], layerRelevance: text.count > 0 ? batch.relevance[number][index] : [],
+          embedding: batch.embeddings[index], grid: grid, text: text, inputHeight: image.height,
+          inputWidth: image.width, scaling: model.takesCorrection ? .cells : .pixels, correction: correction)
+      }
     }
   }
 }

@@ -1,44 +1,61 @@
 public import VisionTransformer
 
-/// Where one image answers each prompt.
+/// Where one image answers each prompt, by one method.
 public struct Explanation: Sendable {
-  /// The patch grid of the maps.
+  public let method: Method
+  /// The patch grid of the image.
   public let grid: Grid
   /// Pixels that the model saw: `height × width`.
   public let inputHeight: Int
   public let inputWidth: Int
-  /// The blocks that were summed, 0-based.
+  /// The blocks that the method read, 0-based; LeGrad sums over them.
   public let layers: Range<Int>
   public let prompts: Int
-  /// Relevance before enlargement and min–max: `[layers, prompts, grid.height, grid.width]`.
+  /// Rows and columns of a prompt's relevance: the grid, or the input's pixels for a method that reaches them.
+  public let mapSize: Grid
+  /// Relevance before enlargement and min–max, `[layers, prompts, mapSize.height, mapSize.width]`; LeGrad alone has more
+  /// than one layer.
   public let layerRelevance: [Float]
-  /// The sum over layers: `[prompts, grid.height, grid.width]`.
+  /// The sum over layers: `[prompts, mapSize.height, mapSize.width]`.
   public let relevance: [Float]
   /// The model's own image embedding, a unit row.
   public let imageEmbedding: [Float]
-  /// Cosine similarity of the image and each prompt, from the model's own (class token) embedding.
+  /// Cosine similarity of the image and each prompt, from the model's own embedding.
   public let similarities: [Float]
 
+  /// Cells of the grid, row-major, that the correction by a text without content makes zero in every heatmap.
+  public let suppressedCells: [Int]
+  private let scaling: Heatmap.Scaling
+
+  /// - Parameters:
+  ///   - layerRelevance: `[layers, prompts, …]` of `text` and, with a correction, of its text as the last prompt.
+  ///   - scaling: when the model's heatmaps are scaled.
   init(
-    _ batch: BatchRelevance, image: Int, layers: Range<Int>, text: TextEmbeddings, inputHeight: Int, inputWidth: Int
+    _ request: MethodRequest, layerRelevance: [Float], embedding: [Float], grid: Grid, text: TextEmbeddings,
+    inputHeight: Int, inputWidth: Int, scaling: Heatmap.Scaling = .pixels, correction: EmptyTextCorrection? = nil
   ) {
-    grid = batch.grid
+    method = request.method
+    self.grid = grid
     self.inputHeight = inputHeight
     self.inputWidth = inputWidth
-    self.layers = layers
-    prompts = batch.prompts
-    layerRelevance = batch.values[image]
-    imageEmbedding = batch.embeddings[image]
-    let cells = batch.prompts * batch.grid.count
+    self.scaling = scaling
+    layers = request.blocks
+    prompts = text.count
+    mapSize = request.method.givesPixels ? Grid(height: inputHeight, width: inputWidth) : grid
+    imageEmbedding = embedding
+    let kept = text.count * mapSize.count
+    let cells = kept + (correction == nil ? 0 : mapSize.count)
     var sum = [Double](repeating: 0, count: cells)
-    for layer in 0..<batch.layers {
-      for cell in 0..<cells { sum[cell] += Double(batch.values[image][layer * cells + cell]) }
+    var own: [Float] = []
+    for first in stride(from: 0, to: layerRelevance.count, by: max(cells, 1)) {
+      own += layerRelevance[first..<first + kept]
+      for cell in 0..<cells { sum[cell] += Double(layerRelevance[first + cell]) }
     }
-    relevance = sum.map { Float($0) }
-    let embedding = imageEmbedding
-    similarities = (0..<batch.prompts).map { prompt in
-      let row = text.row(prompt)
-      return Float(zip(row, embedding).reduce(0.0) { $0 + Double($1.0) * Double($1.1) })
+    self.layerRelevance = own
+    relevance = sum[..<kept].map { Float($0) }
+    suppressedCells = correction?.suppressedCells(sum[kept...].map { Float($0) }) ?? []
+    similarities = (0..<text.count).map { prompt in
+      Float(zip(text.row(prompt), embedding).reduce(0.0) { $0 + Double($1.0) * Double($1.1) })
     }
   }
 
@@ -48,11 +65,25 @@ public struct Explanation: Sendable {
       && similarities.allSatisfy(\.isFinite)
   }
 
-  /// The heatmap of a prompt: its relevance enlarged bilinearly to the model's input size, then scaled to [0, 1]
-  /// (methods §1.2 steps 7–8).
-  public func heatmap(prompt: Int) -> Heatmap {
+  /// One prompt's relevance, row by row.
+  public func relevance(prompt: Int) -> ArraySlice<Float> {
     precondition(prompt >= 0 && prompt < prompts, "prompt \(prompt) of \(prompts)")
-    let cells = relevance[prompt * grid.count..<(prompt + 1) * grid.count]
-    return Heatmap(relevance: Array(cells), grid: grid, height: inputHeight, width: inputWidth)
+    return relevance[prompt * mapSize.count..<(prompt + 1) * mapSize.count]
+  }
+
+  /// The same with the suppressed cells zero.
+  public func correctedRelevance(prompt: Int) -> [Float] {
+    var cells = Array(relevance(prompt: prompt))
+    for cell in suppressedCells { cells[cell] = 0 }
+    return cells
+  }
+
+  /// The heatmap of a prompt: its relevance enlarged bilinearly to the model's input size, TextSpan's then cut at zero,
+  /// and scaled to [0, 1] (methods §1.2 steps 7–8, §5); SigLIP's corrected, scaled, then enlarged (§1.4 steps 5–6).
+  public func heatmap(prompt: Int) -> Heatmap {
+    Heatmap(
+      relevance: correctedRelevance(prompt: prompt), grid: mapSize, height: inputHeight, width: inputWidth,
+      scaling: scaling,
+      dropsNegative: method.dropsNegative)
   }
 }

@@ -10,17 +10,39 @@ public struct Heatmap: Sendable {
   /// True where the relevance was the same everywhere; the values are then all zero.
   public let isFlat: Bool
 
-  /// Enlarges `relevance` bilinearly from the grid to `height × width`, then scales its range to [0, 1].
-  public init(relevance: [Float], grid: Grid, height: Int, width: Int) {
+  /// When the range of values becomes [0, 1].
+  public enum Scaling: Sendable {
+    /// Among the pixels of the enlarged map, as the public code does it for most models.
+    case pixels
+    /// Among the cells of the grid, before it is enlarged, as the public code does it for SigLIP: the pixels need not
+    /// reach 0 and 1.
+    case cells
+  }
+
+  /// Enlarges `relevance` bilinearly from the grid to `height × width`, and scales its range to [0, 1].
+  /// - Parameter dropsNegative: whether what is below zero becomes zero before it is scaled.
+  public init(
+    relevance: [Float], grid: Grid, height: Int, width: Int, scaling: Scaling = .pixels, dropsNegative: Bool = false
+  ) {
     precondition(relevance.count == grid.count, "\(relevance.count) values for a grid of \(grid.count)")
     self.height = height
     self.width = width
-    let map = MapResampling.enlarge(
-      relevance, height: grid.height, width: grid.width, toHeight: height, toWidth: width)
+    func enlarged(_ map: [Float]) -> [Float] {
+      MapResampling.enlarge(map, height: grid.height, width: grid.width, toHeight: height, toWidth: width)
+    }
+    var map = scaling == .pixels ? enlarged(relevance) : relevance
+    if dropsNegative { map = map.map { max(0, $0) } }
+    isFlat = !((map.max() ?? 0) > (map.min() ?? 0))
+    let scaled = Self.scaled(map)
+    values = scaling == .pixels ? scaled : enlarged(scaled)
+  }
+
+  /// The range of values as [0, 1]; all zero where they are equal.
+  static func scaled(_ map: [Float]) -> [Float] {
     let low = map.min() ?? 0
     let high = map.max() ?? 0
-    isFlat = !(high > low)
+    guard high > low else { return [Float](repeating: 0, count: map.count) }
     // Divided, not multiplied by an inverse: the maximum is then exactly 1.
-    values = isFlat ? [Float](repeating: 0, count: map.count) : map.map { ($0 - low) / (high - low) }
+    return map.map { ($0 - low) / (high - low) }
   }
 }

@@ -40,6 +40,36 @@ public struct PreparedImage: Sendable {
   public let width: Int
   /// The part of the original picture that the model sees, in the original's pixels.
   public let region: PixelRegion
+  private let origin: Origin?
+
+  /// What was normalised, and by what.
+  private struct Origin {
+    let picture: RGBImage
+    let mean: [Double]
+    let std: [Double]
+  }
+
+  fileprivate init(_ picture: RGBImage, mean: [Double], std: [Double], region: PixelRegion) {
+    pixels = picture.normalised(mean: mean, std: std)
+    height = picture.height
+    width = picture.width
+    self.region = region
+    origin = Origin(picture: picture, mean: mean, std: std)
+  }
+
+  /// Pixels that come from no picture.
+  init(pixels: [Float], height: Int, width: Int, region: PixelRegion) {
+    self.pixels = pixels
+    self.height = height
+    self.width = width
+    self.region = region
+    origin = nil
+  }
+
+  /// `pixels` as float64 gives them: the methods that compute in float64 would see the rounding of float32.
+  var float64Pixels: [Double] {
+    origin.map { $0.picture.normalisedInDouble(mean: $0.mean, std: $0.std) } ?? pixels.map { Double($0) }
+  }
 }
 
 extension Explainer {
@@ -52,9 +82,7 @@ extension Explainer {
     let (mean, std) = try model.pixelStatistics(mean: mean, std: std)
     let fitting = try model.fitting(size: size, resize: resize)
     let fitted = image.fitted(fitting, filter: filter ?? model.filter)
-    return PreparedImage(
-      pixels: fitted.image.normalised(mean: mean, std: std), height: fitted.image.height, width: fitted.image.width,
-      region: fitted.region)
+    return PreparedImage(fitted.image, mean: mean, std: std, region: fitted.region)
   }
 }
 
@@ -64,16 +92,20 @@ extension Model {
 
   /// Checks a request without a picture and before the weights are read, so that a bad one fails before any work.
   public func check(
-    size: InputSize, resize: ResizeMode, layers: LayerSelection, options: Explainer.Options
+    size: InputSize, resize: ResizeMode, methods: [Method], prompts: Int, options: Explainer.Options
   ) throws(LeGradError) {
     let statistics = configuration.preprocessing
     _ = try pixelStatistics(mean: options.mean ?? statistics.mean, std: options.std ?? statistics.std)
     _ = try fitting(size: size, resize: resize)
-    _ = try layers.blocks(of: configuration.vision.layers)
+    for method in methods {
+      _ = try method.blocks(of: configuration.vision.layers)
+      try method.check(prompts: prompts)
+      try method.check(configuration.vision, model: name)
+    }
   }
 
   fileprivate func pixelStatistics(
-    mean: [Float]?, std: [Float]?
+    mean: [Double]?, std: [Double]?
   ) throws(LeGradError) -> (mean: [Double], std: [Double]) {
     guard let mean, let std else {
       throw LeGradError(
@@ -84,7 +116,7 @@ extension Model {
     guard mean.count == 3, std.count == 3, (mean + std).allSatisfy(\.isFinite), std.allSatisfy({ $0 > 0 }) else {
       throw LeGradError(.usage, "mean and std need three finite values each, std above zero; got \(mean) and \(std)")
     }
-    return (mean.map(Double.init), std.map(Double.init))
+    return (mean, std)
   }
 
   fileprivate func fitting(size: InputSize, resize: ResizeMode) throws(LeGradError) -> ImageFitting {

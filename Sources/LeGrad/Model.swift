@@ -15,7 +15,7 @@ public struct Model: Sendable {
   private enum Origin: Sendable {
     case folder(String)
     /// The bundled model, whose files are gone once it is open.
-    case bundled(CLIPTokenizer, fileHash: String)
+    case bundled(any TextTokenizer, fileHash: String)
     case random
   }
 
@@ -33,10 +33,10 @@ public struct Model: Sendable {
     let checkpoint = try checkpoint(files.folder)
     return Model(
       checkpoint, name: "demo",
-      origin: .bundled(try tokenizer(in: files.folder), fileHash: try fileHash(of: checkpoint)))
+      origin: .bundled(try tokenizer(in: files.folder, .clip), fileHash: try fileHash(of: checkpoint)))
   }
 
-  /// An architecture with seeded random weights, for benchmarks: no tokenizer, OpenAI's pixel statistics.
+  /// An architecture with seeded random weights, for benchmarks: no tokenizer, the pixel statistics of its kind.
   public init(randomArchitecture architecture: String, seed: UInt64 = 0) throws(LeGradError) {
     do {
       let checkpoint = RandomCheckpoint(try Architecture(name: architecture), seed: seed)
@@ -58,8 +58,15 @@ public struct Model: Sendable {
     do { return try Checkpoint(folder: folder) } catch { throw LeGradError(.input, error.description) }
   }
 
-  private static func tokenizer(in folder: String) throws(LeGradError) -> CLIPTokenizer {
-    do { return try CLIPTokenizer.load(folder: folder) } catch { throw LeGradError(.input, error.description) }
+  private static func tokenizer(
+    in folder: String, _ kind: TextConfiguration.Tokenization
+  ) throws(LeGradError) -> any TextTokenizer {
+    do throws(TokenizerError) {
+      switch kind {
+      case .clip: return try CLIPTokenizer.load(folder: folder)
+      case .siglip: return try SigLIPTokenizer.load(folder: folder)
+      }
+    } catch { throw LeGradError(.input, error.description) }
   }
 
   private static func fileHash(of checkpoint: Checkpoint) throws(LeGradError) -> String {
@@ -67,10 +74,11 @@ public struct Model: Sendable {
   }
 
   /// The tokenizer of the model's folder; needed for prompts in words only.
-  public func tokenizer() throws(LeGradError) -> CLIPTokenizer {
-    let tokenizer: CLIPTokenizer
+  public func tokenizer() throws(LeGradError) -> any TextTokenizer {
+    let tokenizer: any TextTokenizer
     switch origin {
-    case .folder(let folder): tokenizer = try Self.tokenizer(in: folder)
+    case .folder(let folder):
+      tokenizer = try Self.tokenizer(in: folder, configuration.text?.tokenization ?? .clip)
     case .bundled(let bundled, _): tokenizer = bundled
     case .random:
       throw LeGradError(.input, "\(name): random weights have no tokenizer; give --text-embeddings")
@@ -82,6 +90,14 @@ public struct Model: Sendable {
           + "use the tokenizer that belongs to the model")
     }
     return tokenizer
+  }
+
+  /// Checks without reading weights that prompts in words can be encoded.
+  public func checkText() throws(LeGradError) {
+    guard configuration.text != nil else {
+      throw LeGradError(.input, "\(name): the checkpoint has no text tower; give --text-embeddings")
+    }
+    _ = try tokenizer()
   }
 
   /// SHA-256 of the weight files in hexadecimal, which identifies the model in reports; nil for random weights.

@@ -38,6 +38,13 @@ public struct TextEmbeddings: Sendable {
 
   public var count: Int { prompts.count }
 
+  /// Some of the prompts.
+  public func rows(_ range: Range<Int>) -> TextEmbeddings {
+    TextEmbeddings(
+      prompts: Array(prompts[range]), width: width,
+      unitRows: Array(values[range.lowerBound * width..<range.upperBound * width]))
+  }
+
   /// One prompt's row.
   public func row(_ prompt: Int) -> ArraySlice<Float> { values[prompt * width..<(prompt + 1) * width] }
 }

@@ -12,6 +12,8 @@ struct BenchmarkCommand: ParsableCommand {
       shareOfPeak divides it by the float32 multiply-adds per second that the same device reaches in registers with \
       the same threads. Rows of operations have the arithmetic of that operation.
 
+      Several methods have a row each, measured one by one, and one for the forward alone.
+
       With --device all every device is measured, side by side; one that fails is told and the rest go on.
       """)
 
@@ -34,11 +36,10 @@ struct BenchmarkCommand: ParsableCommand {
   @Option(help: "What the model sees: native, N, or WIDTHxHEIGHT in pixels, multiples of its patch.")
   var size: InputSize = .native
 
-  @Option(help: "Blocks to sum over: all, last:N, or A..B (from 0, inclusive).")
+  @Option(help: "Blocks that legrad sums over: all, last:N, or A..B (from 0, inclusive).")
   var layers: LayerSelection = .all
 
-  @Option(help: "How to explain: legrad.")
-  var method = "legrad"
+  @OptionGroup var explaining: MethodOptions
 
   @OptionGroup var computing: DeviceOptions
 
@@ -63,7 +64,6 @@ struct BenchmarkCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    try MethodList.check(method)
     guard arch == nil || model == nil else { throw ValidationError("--arch and -m exclude each other; give one") }
     try requirePositive(prompts, "--prompts", atMost: 100_000)
     try requirePositive(images, "--images", atMost: 100_000)
@@ -106,11 +106,12 @@ struct BenchmarkCommand: ParsableCommand {
     // Random pixels need no statistics of a model's own.
     options.mean = [0.5, 0.5, 0.5]
     options.std = [0.5, 0.5, 0.5]
-    try model.check(size: size, resize: .squash, layers: layers, options: options)
+    let methods = try explaining.methods(layers: layers)
+    try model.check(size: size, resize: .squash, methods: methods, prompts: prompts, options: options)
     let explainer = try Explainer(model, options: options)
     explainer.noteDevice(device)
     return try BenchmarkRun(
-      explainer: explainer, images: images, prompts: prompts, size: size, layers: layers, batchSize: batchSize,
+      explainer: explainer, images: images, prompts: prompts, size: size, methods: methods, batchSize: batchSize,
       repetitions: repetitions, measuresOperations: operations ?? (isForAll && format == .md)
     ).measure()
   }
@@ -125,6 +126,9 @@ struct BenchmarkCommand: ParsableCommand {
     }
     for result in results {
       if format == .md { Terminal.out("\n" + result.launchLine.printable) } else { Terminal.note(result.launchLine) }
+      for line in result.methodLines {
+        if format == .md { Terminal.out(line.printable) } else { Terminal.note(line) }
+      }
       guard profile else { continue }
       let lines = result.profileLines
       if format == .md { Terminal.out(lines.joined(separator: "\n")) } else { lines.forEach(Terminal.note) }

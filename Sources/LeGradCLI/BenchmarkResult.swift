@@ -34,6 +34,15 @@ struct BenchmarkResult: Sendable {
       + "\(launchesPerImage.decimal(places: 1)) launches and \(waitsPerImage.decimal(places: 1)) waits for the device"
   }
 
+  /// What each method takes beside the forward at best, where the forward was measured too.
+  var methodLines: [String] {
+    guard let forward = rows.first(where: { $0.method == BenchmarkRun.forward }) else { return [] }
+    return rows.prefix { $0.method != BenchmarkRun.forward }.map { row in
+      let share = 100 * (row.minSeconds / forward.minSeconds - 1)
+      return "\(row.method): \(share >= 0 ? "+" : "")\(share.decimal(places: 1)) % over the forward"
+    }
+  }
+
   /// A table of device time, or why there is none.
   var profileLines: [String] {
     guard !kernels.isEmpty else { return ["\(device.printable): no time per kernel; only OpenCL devices keep it"] }

@@ -11,7 +11,7 @@ struct BenchmarkRun {
   let images: Int
   let prompts: Int
   let size: InputSize
-  let layers: LayerSelection
+  let methods: [Method]
   let batchSize: Int
   let repetitions: Int
   let measuresOperations: Bool
@@ -28,37 +28,37 @@ struct BenchmarkRun {
     let batches = try makeBatches(width: width, height: height, using: &generator)
     let text = try randomText(width: explainer.model.configuration.embeddingWidth, using: &generator)
     let peak = try explainer.measurePeak()
-    let measured = try measure(batches, text: text)
+    var rows: [BenchmarkRow] = []
+    var first: Measured?
+    for method in methods {
+      let measured = try measure(batches, text: text, [method])
+      first = first ?? measured
+      rows.append(try row(of: method, measured, peak: peak, width: width, height: height))
+    }
+    if methods.count > 1 { rows.append(try forwardRow(batches, peak: peak, width: width, height: height)) }
+    guard let first else { preconditionFailure("a benchmark has methods") }
     // Read before operations are measured, which take memory of their own.
-    let peakBytes = explainer.peakBytes ?? Self.peakResidentBytes
-    let usedLayers = try layers.blocks(of: explainer.model.configuration.vision.layers).count
-    let arithmetic =
-      Double(images)
-      * Arithmetic(explainer.model, width: width, height: height).explanation(prompts: prompts, usedLayers: usedLayers)
-    let moved = measured.traffic
-    var rows = [
-      row(
-        method: "legrad", images: images, layers: usedLayers, seconds: measured.seconds, arithmetic: arithmetic,
-        peak: peak, peakBytes: peakBytes, uploaded: moved.uploadedBytes / (images * repetitions),
-        downloaded: moved.downloadedBytes / (images * repetitions))
-    ]
+    let peakBytes = rows.last?.peakBytes ?? 0
+    let moved = first.traffic
     if measuresOperations { rows += try operationRows(peak: peak, peakBytes: peakBytes) }
     let perImage = Double(images * repetitions)
     return BenchmarkResult(
       device: explainer.device.name, rows: rows, launchSeconds: try explainer.measureLaunch(),
       launchesPerImage: Double(moved.launches) / perImage, waitsPerImage: Double(moved.waits) / perImage,
-      kernels: measured.kernels)
+      kernels: first.kernels)
   }
 
-  private func measure(_ batches: [[PreparedImage]], text: TextEmbeddings) throws(LeGradError) -> Measured {
-    try explain(batches, text: text)
+  private func measure(
+    _ batches: [[PreparedImage]], text: TextEmbeddings?, _ methods: [Method]
+  ) throws(LeGradError) -> Measured {
+    try explain(batches, text: text, methods)
     let before = explainer.traffic
     let profileBefore = explainer.profile
     var seconds: [Double] = []
     var bar = ProgressBar(total: repetitions)
     for _ in 0..<repetitions {
       let start = ContinuousClock.now
-      try explain(batches, text: text)
+      try explain(batches, text: text, methods)
       seconds.append((ContinuousClock.now - start).inSeconds)
       bar.advance()
     }
@@ -68,12 +68,43 @@ struct BenchmarkRun {
       kernels: BenchmarkResult.kernels(from: profileBefore, to: explainer.profile))
   }
 
-  private func explain(_ batches: [[PreparedImage]], text: TextEmbeddings) throws(LeGradError) {
+  private func explain(
+    _ batches: [[PreparedImage]], text: TextEmbeddings?, _ methods: [Method]
+  ) throws(LeGradError) {
     for batch in batches {
-      for explanation in try explainer.explain(batch, text: text, layers: layers) {
-        for prompt in 0..<prompts { _ = explanation.heatmap(prompt: prompt) }
+      for explanation in try explainer.explain(batch, text: text, methods: methods).joined() {
+        for prompt in 0..<explanation.prompts { _ = explanation.heatmap(prompt: prompt) }
       }
     }
+  }
+
+  private func row(
+    of method: Method, _ measured: Measured, peak: Double, width: Int, height: Int
+  ) throws(LeGradError) -> BenchmarkRow {
+    let layers = try method.blocks(of: explainer.model.configuration.vision.layers).count
+    let arithmetic = Arithmetic(explainer.model, width: width, height: height)
+    return row(
+      method: method.name, precision: method.isDouble ? "f64" : nil, images: images, layers: layers,
+      seconds: measured.seconds,
+      arithmetic: Double(images) * arithmetic.explanation(method, prompts: prompts, usedLayers: layers), peak: peak,
+      peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
+      uploaded: measured.traffic.uploadedBytes / (images * repetitions),
+      downloaded: measured.traffic.downloadedBytes / (images * repetitions))
+  }
+
+  /// The name of the row of image embeddings alone.
+  static let forward = "forward"
+
+  private func forwardRow(
+    _ batches: [[PreparedImage]], peak: Double, width: Int, height: Int
+  ) throws(LeGradError) -> BenchmarkRow {
+    let measured = try measure(batches, text: nil, [.rawAttention])
+    return row(
+      method: Self.forward, images: images, layers: 0, seconds: measured.seconds,
+      arithmetic: Double(images) * Arithmetic(explainer.model, width: width, height: height).forward, peak: peak,
+      peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
+      uploaded: measured.traffic.uploadedBytes / (images * repetitions),
+      downloaded: measured.traffic.downloadedBytes / (images * repetitions))
   }
 
   /// Of one batch of the same size.
@@ -89,14 +120,16 @@ struct BenchmarkRun {
   }
 
   private func row(
-    method: String, images: Int, layers: Int, seconds: [Double], arithmetic: Double, peak: Double, peakBytes: Int,
+    method: String, precision: String? = nil, images: Int, layers: Int, seconds: [Double], arithmetic: Double,
+    peak: Double, peakBytes: Int,
     uploaded: Int, downloaded: Int
   ) -> BenchmarkRow {
     let middle = median(seconds)
     let (width, height) = inputSize
     return BenchmarkRow(
       arch: explainer.model.name, method: method, device: explainer.device.name, variant: explainer.device.variant,
-      precision: explainer.precision.rawValue, size: "\(width)x\(height)", images: images, prompts: prompts,
+      precision: precision ?? explainer.precision.rawValue, size: "\(width)x\(height)", images: images,
+      prompts: prompts,
       layers: layers, repetitions: repetitions, medianSeconds: middle, minSeconds: seconds.min() ?? middle,
       imagesPerSecond: Double(images) / middle, gflops: arithmetic / middle / 1e9,
       shareOfPeak: peak > 0 ? arithmetic / middle / peak : nil, peakBytes: peakBytes, uploadedBytes: uploaded,

@@ -49,12 +49,12 @@ struct DemoCommand: ParsableCommand {
     for (picture, plan) in zip(pictures, plans) {
       let prompts = PromptSource.texts(picture.prompts)
       let run = ExplainRun(
-        explainer: explainer, text: try prompts.encoded(by: explainer), identity: try model.identity(),
-        writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(layers: .all),
+        explainer: explainer, question: try prompts.question(to: explainer), identity: try model.identity(),
+        writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(methods: [.legrad(layers: .all)]),
         verification: try verify ? Verification(of: explainer, prompts) : nil)
       try run.run { outcome throws(Failure) in
         switch outcome {
-        case .explained(let report): reports.append(report)
+        case .explained(let explained): reports += explained
         case .failed(_, let failure): throw failure
         }
       }

@@ -10,7 +10,8 @@ struct ExplainCommand: ParsableCommand {
       For each image STEM and prompt number k, written into the output folder: STEM.overlay.k.png at the image's size, \
       STEM.heatmap.k.png at the model's input size and, with --format npy, STEM.heatmaps.npy [prompts, height, width] \
       in [0, 1] and STEM.relevance.npy [prompts, rows, columns], the sum over layers before enlargement and scaling. \
-      STEM.json is written last and says all that was computed and how.
+      STEM.json is written last and says all that was computed and how. With several methods the names are \
+      STEM.METHOD.overlay.k.png and so on; lrp's relevance has the size of the input.
 
       An image that fails is listed and the rest are done; the exit code is then 1.
       """)
@@ -32,11 +33,10 @@ struct ExplainCommand: ParsableCommand {
     help: "A model folder in OpenCLIP or Hugging Face layout, or 'demo', the small model inside this program.")
   var model: String?
 
-  @Option(help: "How to explain: legrad.")
-  var method = "legrad"
+  @OptionGroup var explaining: MethodOptions
 
-  @Option(help: "Blocks to sum over: all, last:N, or A..B (from 0, inclusive).")
-  var layers: LayerSelection = .last(2)
+  @Option(help: "Blocks that legrad sums over: all, last:N, or A..B (from 0, inclusive). (default: last:2)")
+  var layers: LayerSelection?
 
   @Option(help: "What the model sees: native, N, or WIDTHxHEIGHT in pixels, multiples of its patch.")
   var size: InputSize = .native
@@ -49,6 +49,8 @@ struct ExplainCommand: ParsableCommand {
 
   @Option(help: "Pixel standard deviations R,G,B in place of the folder's.")
   var std: ChannelValues?
+
+  @OptionGroup var correcting: CorrectionOptions
 
   @OptionGroup var computing: DeviceOptions
 
@@ -83,7 +85,6 @@ struct ExplainCommand: ParsableCommand {
   var maxPixels = RGBImage.defaultPixelLimit
 
   func validate() throws {
-    try MethodList.check(method)
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
     try requirePositive(maxPixels, "--max-pixels")
     guard (0...1).contains(alpha) else { throw ValidationError("--alpha \(alpha): expected a number from 0 to 1") }
@@ -97,19 +98,23 @@ struct ExplainCommand: ParsableCommand {
 
   func run() throws {
     let prompts = try PromptSource(texts: prompt, file: promptsFile, embeddings: textEmbeddings)
+    let methods = try explaining.methods(layers: layers ?? .last(2))
     let plan = try OutputPlan(
       images: images, folder: output, formats: format.formats, perLayer: perLayer, prompts: prompts.count,
-      overwrite: overwrite)
+      overwrite: overwrite, methods: methods.map(\.name))
     var options = try computing.explainerOptions()
     options.mean = mean?.values
     options.std = std?.values
     try requireReadableImage()
     let model = try openModel()
     try prompts.check(against: model)
-    try model.check(size: size, resize: resize, layers: layers, options: options)
+    try model.check(size: size, resize: resize, methods: methods, prompts: prompts.count, options: options)
+    noteUnusedOptions(methods)
+    let correction = try correcting.source(for: model)
     let made = try FileSystem.makeWritableFolder(output)
     do {
-      try explain(model, prompts: prompts, plan: plan, options: options)
+      try explain(
+        model, prompts: prompts, correction: correction, methods: methods, plan: plan, options: options)
     } catch {
       FileSystem.removeEmpty(made)
       throw error
@@ -117,19 +122,40 @@ struct ExplainCommand: ParsableCommand {
   }
 
   private func explain(
-    _ model: Model, prompts: PromptSource, plan: OutputPlan, options: Explainer.Options
+    _ model: Model, prompts: PromptSource, correction: CorrectionSource?, methods: [Method], plan: OutputPlan,
+    options: Explainer.Options
   ) throws {
     let explainer = try Explainer(model, options: options)
     explainer.noteDevice(options.device)
-    let text = try prompts.encoded(by: explainer)
-    let verification = try verify ? Verification(of: explainer, prompts) : nil
+    let question = try prompts.question(to: explainer, correction: correction)
+    let verification = try verify ? Verification(of: explainer, prompts, correction) : nil
     let run = ExplainRun(
-      explainer: explainer, text: text, identity: try model.identity(hashed: json || format.formats.contains(.json)),
+      explainer: explainer, question: question,
+      identity: try model.identity(hashed: json || format.formats.contains(.json)),
       writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
       settings: .init(
-        layers: layers, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels),
+        methods: methods, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels),
       verification: verification)
     try ExplainPresentation(json: json, total: images.count).present(run)
+  }
+
+  /// Options that one method alone reads, given without it.
+  private func noteUnusedOptions(_ methods: [Method]) {
+    let names = methods.map(\.name)
+    func note(_ option: String, isGiven: Bool, _ method: String) {
+      guard isGiven, !names.contains(method) else { return }
+      Terminal.note("\(option) is for \(method) and changes nothing here")
+    }
+    let others = names.filter { $0 != "legrad" }
+    if layers != nil, !others.isEmpty {
+      let verb = others.count == 1 ? "uses" : "use"
+      Terminal.note(
+        "--layers is for legrad; \(others.joined(separator: ", ")) \(verb) the blocks of the method's definition")
+    }
+    note("--per-layer", isGiven: perLayer, "legrad")
+    note("--readout", isGiven: explaining.readout != .mean, "legrad")
+    note("--rollout-start", isGiven: explaining.rolloutStart != 1, "rollout")
+    note("--textspan-baseline", isGiven: explaining.textspanBaseline != .none, "textspan")
   }
 
   /// Without one image to explain there is no reason to load a model.

@@ -85,11 +85,11 @@ enum PrecisionChoice: String, CaseIterable, ExpressibleByArgument, Sendable {
 struct ChannelValues: ExpressibleByArgument, Equatable, Sendable {
   static let allValueStrings = ["R,G,B"]
 
-  let values: [Float]
+  let values: [Double]
 
   init?(argument: String) {
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-    let values = parts.compactMap { Float($0.trimmingSpaces()) }
+    let values = parts.compactMap { Double($0.trimmingSpaces()) }
     guard parts.count == 3, values.count == 3, values.allSatisfy(\.isFinite) else { return nil }
     self.values = values
   }
@@ -115,20 +115,70 @@ struct FormatList: ExpressibleByArgument, Equatable, Sendable {
   }
 }
 
-/// A list of methods; this version has one.
-enum MethodList {
-  static let available = ["legrad"]
-  private static let planned = [
-    "raw-attention", "rollout", "gradcam", "chefercam", "chefercam-all", "lrp", "partial-lrp", "textspan",
-  ]
+/// How to explain, and what some methods can be told.
+struct MethodOptions: ParsableArguments {
+  static let names = Method.all.map(\.name)
 
-  static func check(_ list: String) throws {
-    for name in list.split(separator: ",", omittingEmptySubsequences: false).map({ $0.trimmingSpaces() })
-    where !available.contains(name) {
-      let reason = planned.contains(name) ? "not in this version" : "no method of this name"
-      throw ValidationError("--method \(name): \(reason), available: \(available.joined(separator: ", "))")
+  @Option(help: "How to explain: any of \(names.joined(separator: ",")), or all. They share one forward.")
+  var method = "legrad"
+
+  @Option(help: "The token that a block's score reads in legrad.")
+  var readout: Readout = .mean
+
+  @Option(help: "The first block that rollout multiplies, from 0.")
+  var rolloutStart = 1
+
+  @Option(help: "What textspan subtracts from a prompt: none, mean of all prompts, or the number of one, from 0.")
+  var textspanBaseline: TextBaseline = .none
+
+  func validate() throws {
+    _ = try methods(layers: .all)
+    guard rolloutStart >= 0 else {
+      throw ValidationError("--rollout-start \(rolloutStart): expected a block, from 0")
     }
   }
+
+  /// In the order asked for.
+  /// - Parameter layers: of LeGrad.
+  func methods(layers: LayerSelection) throws -> [Method] {
+    let names =
+      method == "all"
+      ? Self.names : method.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingSpaces() }
+    var methods: [Method] = []
+    for name in names {
+      guard let method = Method.all.first(where: { $0.name == name }) else {
+        throw ValidationError(
+          "--method \(name): no method of this name, available: \(Self.names.joined(separator: ", ")), all")
+      }
+      guard !methods.contains(where: { $0.name == name }) else {
+        throw ValidationError("--method \(name): named twice")
+      }
+      switch method {
+      case .legrad: methods.append(.legrad(layers: layers, readout: readout))
+      case .rollout: methods.append(.rollout(start: rolloutStart))
+      case .textSpan: methods.append(.textSpan(baseline: textspanBaseline))
+      default: methods.append(method)
+      }
+    }
+    return methods
+  }
+}
+
+extension Readout: ExpressibleByArgument {}
+
+extension TextBaseline: ExpressibleByArgument {
+  public init?(argument: String) {
+    switch argument {
+    case "none": self = .none
+    case "mean": self = .mean
+    default:
+      guard let number = Int(argument), number >= 0 else { return nil }
+      self = .prompt(number)
+    }
+  }
+
+  public var defaultValueDescription: String { "none" }
+  public static var allValueStrings: [String] { ["none", "mean", "K"] }
 }
 
 func requirePositive(_ value: Int?, _ option: String, atMost limit: Int = .max) throws {

@@ -13,9 +13,11 @@ struct ExplainPresentation {
     do throws(Failure) {
       try run.run { outcome throws(Failure) in
         switch outcome {
-        case .explained(let report):
-          Self.remarks(report).forEach(Terminal.note)
-          if json { stream.append(report) } else { Terminal.out(Self.table(report)) }
+        case .explained(let reports):
+          for report in reports {
+            Self.remarks(report).forEach(Terminal.note)
+            if json { stream.append(report) } else { Terminal.out(Self.table(report)) }
+          }
         case .failed(let report, let failure):
           failures += 1
           Terminal.error(failure.line)
@@ -57,7 +59,7 @@ struct ExplainPresentation {
     let blocks = report.layers.count == 1 ? "block" : "blocks"
     let summary =
       "\(report.image.printable): \(size.width)×\(size.height), seen as \(input.width)×\(input.height) "
-      + "(\(report.resize)), \(blocks) \(list(report.layers))"
+      + "(\(report.resize)), \(report.method), \(blocks) \(list(report.layers))"
     return ([summary] + table.lines(indent: 2) + ["  files: \(files(report).joined(separator: " "))", ""]).joined(
       separator: "\n")
   }
@@ -77,10 +79,9 @@ struct ExplainPresentation {
   private static func files(_ report: ExplanationReport) -> [String] {
     let files = report.files
     var names: [String] = []
-    for (kind, numbered) in [("overlay", files.overlays), ("heatmap", files.heatmaps)] where !numbered.isEmpty {
-      let stem = FileSystem.stem(of: report.image)
-      names.append(
-        numbered.count == 1 ? numbered[0] : "\(stem).\(kind).{0..\(numbered.count - 1)}.png")
+    for numbered in [files.overlays, files.heatmaps] where !numbered.isEmpty {
+      let stem = numbered[0].dropLast("0.png".count)
+      names.append(numbered.count == 1 ? numbered[0] : "\(stem){0..\(numbered.count - 1)}.png")
     }
     names += [files.heatmapArray, files.relevance, files.layers, files.report].compactMap { $0 }
     return names.map { FileSystem.join(report.outputFolder, $0).printable }

@@ -7,7 +7,7 @@ import VisionTransformer
 /// rest go on.
 struct ExplainRun {
   struct Settings: Sendable {
-    var layers: LayerSelection = .last(2)
+    var methods: [Method] = [.legrad()]
     var size: InputSize = .native
     var resize: ResizeMode = .squash
     var batchSize = ExplainRun.defaultBatchSize
@@ -16,7 +16,8 @@ struct ExplainRun {
 
   /// What became of one image.
   enum Outcome {
-    case explained(ExplanationReport)
+    /// By method.
+    case explained([ExplanationReport])
     case failed(FailureReport, Failure)
   }
 
@@ -26,7 +27,7 @@ struct ExplainRun {
   private static let waitingPixelLimit = 64 << 20
 
   let explainer: Explainer
-  let text: TextEmbeddings
+  let question: Question
   let identity: ExplanationReport.ModelIdentity
   let writer: ExplanationWriter
   let settings: Settings
@@ -42,13 +43,15 @@ struct ExplainRun {
   }
 
   private struct Explained {
-    let explanation: Explanation
+    /// By method.
+    let explanations: [Explanation]
+    /// Of all methods.
     let seconds: Double
     let batchSize: Int
     /// Another device may take over between two batches.
     let device: DeviceDescription
     let precision: Precision
-    let disagreement: Disagreement?
+    let disagreements: [Disagreement]?
   }
 
   /// Calls `report` with each image's outcome, in the order of the plan.
@@ -136,9 +139,10 @@ struct ExplainRun {
     _ batch: [Waiting], into explained: inout [Int: Explained], failed: inout [Int: Failure]
   ) throws(Failure) {
     let start = ContinuousClock.now
-    let results: [Explanation]
+    let results: [[Explanation]]
     do throws(LeGradError) {
-      results = try explainer.explain(batch.map(\.prepared), text: text, layers: settings.layers)
+      results = try explainer.explain(
+        batch.map(\.prepared), text: question.text, methods: settings.methods, correction: question.correction)
     } catch {
       guard error.kind == .numerical else { throw Failure(error) }
       guard batch.count > 1 else {
@@ -153,39 +157,51 @@ struct ExplainRun {
     let seconds = (ContinuousClock.now - start).inSeconds / Double(batch.count)
     let disagreements = try verification?.check(
       results, of: batch.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
-      layers: settings.layers)
+      methods: settings.methods)
     for (index, image) in batch.enumerated() {
       explained[image.index] = Explained(
-        explanation: results[index], seconds: seconds, batchSize: batch.count, device: explainer.device,
-        precision: explainer.precision, disagreement: disagreements?[index])
+        explanations: results[index], seconds: seconds, batchSize: batch.count, device: explainer.device,
+        precision: explainer.precision, disagreements: disagreements?[index])
     }
   }
 
-  private func write(_ image: Waiting, _ result: Explained) throws(Failure) -> ExplanationReport {
+  private func write(_ image: Waiting, _ result: Explained) throws(Failure) -> [ExplanationReport] {
+    let files = writer.plan.items[image.index].files
+    var reports: [ExplanationReport] = []
+    for index in result.explanations.indices {
+      reports.append(try write(image, result, method: index, files: files[index]))
+    }
+    return reports
+  }
+
+  private func write(
+    _ image: Waiting, _ result: Explained, method: Int, files: OutputPlan.Files
+  ) throws(Failure) -> ExplanationReport {
     let start = ContinuousClock.now
-    let item = writer.plan.items[image.index]
-    let explanation = result.explanation
+    let explanation = result.explanations[method]
     let heatmaps = (0..<explanation.prompts).map { explanation.heatmap(prompt: $0) }
     try writer.write(
-      explanation, heatmaps: heatmaps, of: image.decoded.image, region: image.prepared.region, files: item.files)
+      explanation, heatmaps: heatmaps, of: image.decoded.image, region: image.prepared.region, files: files)
     let timings = ExplanationReport.Timings(
       decodeSeconds: image.decodeSeconds, prepareSeconds: image.prepareSeconds, explainSeconds: result.seconds,
       writeSeconds: (ContinuousClock.now - start).inSeconds)
-    let report = self.report(image, result, heatmaps: heatmaps, timings: timings)
+    let report = self.report(image, result, method: method, heatmaps: heatmaps, timings: timings, files: files)
     try writer.write(report)
     return report
   }
 
   private func report(
-    _ image: Waiting, _ result: Explained, heatmaps: [Heatmap], timings: ExplanationReport.Timings
+    _ image: Waiting, _ result: Explained, method: Int, heatmaps: [Heatmap], timings: ExplanationReport.Timings,
+    files: OutputPlan.Files
   ) -> ExplanationReport {
     let item = writer.plan.items[image.index]
-    let explanation = result.explanation
+    let explanation = result.explanations[method]
     let region = image.prepared.region
     let prompts = heatmaps.indices.map { prompt in
-      let cells = explanation.relevance[prompt * explanation.grid.count..<(prompt + 1) * explanation.grid.count]
+      let cells = explanation.relevance(prompt: prompt)
       return ExplanationReport.Prompt(
-        prompt: text.prompts[prompt], similarity: explanation.similarities[prompt], flat: heatmaps[prompt].isFlat,
+        prompt: question.text.prompts[prompt], similarity: explanation.similarities[prompt],
+        flat: heatmaps[prompt].isFlat,
         relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
         maximum: heatmaps[prompt].isFlat
           ? nil : ExplanationReport.Point(maximumOf: explanation, prompt: prompt, region: region))
@@ -195,15 +211,18 @@ struct ExplainRun {
       imageSize: .init(width: image.decoded.image.width, height: image.decoded.image.height),
       orientation: .init(
         stored: image.decoded.storedOrientation.rawValue, applied: image.decoded.appliedOrientation != .upright),
-      prompts: prompts, model: identity, method: "legrad", layers: Array(explanation.layers),
-      device: .init(result.device), precision: result.precision.rawValue,
-      verification: result.disagreement.map { .init($0) }, batchSize: result.batchSize,
+      prompts: prompts, model: identity, method: explanation.method.name,
+      options: .init(explanation.method, of: explainer.model),
+      correction: question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) },
+      layers: Array(explanation.layers),
+      device: .init(result.device), precision: explanation.method.isDouble ? "f64" : result.precision.rawValue,
+      verification: result.disagreements.map { .init($0[method]) }, batchSize: result.batchSize,
       inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),
       grid: .init(width: explanation.grid.width, height: explanation.grid.height),
       resize: settings.resize.rawValue, filter: explainer.model.configuration.preprocessing.interpolation.rawValue,
       mean: explainer.mean ?? [],
       std: explainer.std ?? [],
       region: .init(x: region.x, y: region.y, width: region.width, height: region.height),
-      timings: timings, outputFolder: writer.plan.folder, files: item.files)
+      timings: timings, outputFolder: writer.plan.folder, files: files)
   }
 }

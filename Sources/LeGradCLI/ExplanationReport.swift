@@ -27,9 +27,9 @@ struct ExplanationReport: Codable, Sendable {
     let similarity: Float
     /// The relevance is the same everywhere; the heatmap is then zero.
     let flat: Bool
-    /// Smallest and largest relevance on the grid, before min–max.
+    /// Smallest and largest relevance, before any correction, enlargement and min–max.
     let relevanceRange: [Float]
-    /// Centre of the patch with the largest relevance, in pixels of the upright image; absent for a flat map.
+    /// Centre of the patch (lrp: of the pixel) with the largest relevance, in pixels of the upright image; absent for a flat map.
     let maximum: Point?
   }
 
@@ -37,6 +37,37 @@ struct ExplanationReport: Codable, Sendable {
     let name: String
     /// SHA-256 of the weight files, one after the other.
     let hash: String?
+  }
+
+  /// What a method was told; absent for a method that can be told nothing.
+  struct MethodSettings: Codable, Equatable, Sendable {
+    /// What LeGrad's scores read: the `mean` token, the class token (`cls`), or what the model's `pooler` makes.
+    var readout: String?
+    /// What TextSpan subtracted: `none`, `mean`, or a prompt's number.
+    var baseline: String?
+
+    init?(_ method: Method, of model: Model) {
+      switch method {
+      case .legrad where model.configuration.vision.hasAttentionPooler: readout = "pooler"
+      case .legrad(_, let readout): self.readout = readout.rawValue
+      case .textSpan(.none): baseline = "none"
+      case .textSpan(.mean): baseline = "mean"
+      case .textSpan(.prompt(let number)): baseline = "\(number)"
+      default: return nil
+      }
+    }
+  }
+
+  /// SigLIP's correction by a text without content; absent where maps are not corrected.
+  struct Correction: Codable, Equatable, Sendable {
+    let threshold: Float
+    /// Patches that are zero in every heatmap.
+    let suppressedPatches: Int
+
+    init(_ correction: EmptyTextCorrection, suppressed: Int) {
+      threshold = correction.threshold
+      suppressedPatches = suppressed
+    }
   }
 
   struct Device: Codable, Sendable {
@@ -85,7 +116,9 @@ struct ExplanationReport: Codable, Sendable {
   let prompts: [Prompt]
   let model: ModelIdentity
   let method: String
-  /// Blocks that were summed, 0-based.
+  let options: MethodSettings?
+  let correction: Correction?
+  /// Blocks that the method read, 0-based; LeGrad sums over them.
   let layers: [Int]
   let device: Device
   let precision: String
@@ -97,8 +130,8 @@ struct ExplanationReport: Codable, Sendable {
   let grid: Size
   let resize: String
   let filter: String
-  let mean: [Float]
-  let std: [Float]
+  let mean: [Double]
+  let std: [Double]
   /// The part of the upright image that was explained.
   let region: Region
   let timings: Timings
@@ -131,8 +164,8 @@ extension ExplanationReport.Point {
   /// Centre of the patch with the largest relevance of `prompt`, in pixels of the image that `region` is a part of.
   /// Ties go to the first patch in reading order.
   init(maximumOf explanation: Explanation, prompt: Int, region: PixelRegion) {
-    let grid = explanation.grid
-    let cells = explanation.relevance[prompt * grid.count..<(prompt + 1) * grid.count]
+    let grid = explanation.mapSize
+    let cells = explanation.correctedRelevance(prompt: prompt)
     let best = cells.indices.max { cells[$0] < cells[$1] || (cells[$0] == cells[$1] && $0 > $1) } ?? cells.startIndex
     let cell = best - cells.startIndex
     func centre(_ index: Int, of count: Int, start: Int, length: Int) -> Int {

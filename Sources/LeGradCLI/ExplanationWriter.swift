@@ -21,7 +21,7 @@ struct ExplanationWriter: Sendable {
     for (heatmap, name) in zip(heatmaps, files.heatmaps) {
       try write(overlay.draw(heatmap: heatmap.values, width: heatmap.width, height: heatmap.height), name: name)
     }
-    let grid = [explanation.grid.height, explanation.grid.width]
+    let grid = [explanation.mapSize.height, explanation.mapSize.width]
     if let name = files.heatmapArray {
       try write(
         heatmaps.flatMap(\.values), shape: [heatmaps.count, explanation.inputHeight, explanation.inputWidth],

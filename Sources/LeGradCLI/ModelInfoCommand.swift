@@ -25,6 +25,8 @@ struct ModelReport: Codable, Sendable {
   struct Vision: Codable, Sendable {
     let layers, width, heads, mlpWidth, patchSize, imageWidth, imageHeight: Int
     let activation: String
+    /// How the image's embedding comes from the tokens.
+    let pooling: String
   }
 
   struct Text: Codable, Sendable {
@@ -33,8 +35,8 @@ struct ModelReport: Codable, Sendable {
   }
 
   struct Preprocessing: Codable, Sendable {
-    let mean: [Float]?
-    let std: [Float]?
+    let mean: [Double]?
+    let std: [Double]?
     let interpolation: String
     let resizeMode: String
     /// What the folder does not say and `explain` must be given.
@@ -72,7 +74,7 @@ struct ModelReport: Codable, Sendable {
     self.vision = Vision(
       layers: vision.layers, width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth,
       patchSize: vision.patchSize, imageWidth: vision.imageWidth, imageHeight: vision.imageHeight,
-      activation: vision.activation.rawValue)
+      activation: vision.activation.rawValue, pooling: vision.pooling.words)
     text = configuration.text.map {
       Text(
         layers: $0.layers, width: $0.width, heads: $0.heads, mlpWidth: $0.mlpWidth, contextLength: $0.contextLength,
@@ -84,7 +86,8 @@ struct ModelReport: Codable, Sendable {
       resizeMode: steps.resizeMode.rawValue,
       missing: (steps.mean == nil ? ["mean"] : []) + (steps.std == nil ? ["std"] : []))
     do throws(LeGradError) {
-      tokenizer = "CLIP byte pairs, \(try model.tokenizer().idCount) ids"
+      let found = try model.tokenizer()
+      tokenizer = "\(found.name), \(found.idCount) ids"
       tokenizerProblem = nil
     } catch {
       tokenizer = nil
@@ -108,6 +111,7 @@ struct ModelReport: Codable, Sendable {
         "\(vision.layers) blocks of width \(vision.width), \(vision.heads) heads, MLP \(vision.mlpWidth), "
           + "\(vision.activation), \(vision.imageWidth)×\(vision.imageHeight) pixels in patches of \(vision.patchSize)",
       ],
+      ["pooling", vision.pooling],
     ]
     rows.append([
       "text",
@@ -124,5 +128,18 @@ struct ModelReport: Codable, Sendable {
     return rows.map { $0[0] + String(repeating: " ", count: 12 - $0[0].count) + $0[1].printable }
   }
 
-  private static func list(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
+  private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
+}
+
+extension VisionConfiguration.Pooling {
+  /// For people.
+  fileprivate var words: String {
+    switch self {
+    case .classToken: "the class token"
+    case .average: "the mean of the patches"
+    case .unpooled: "none: the mean token stands in"
+    case .map: "an attention pooler with an MLP (SigLIP)"
+    case .queries(let count, let heads): "an attention pooler of \(count) queries and \(heads) heads (CoCa)"
+    }
+  }
 }

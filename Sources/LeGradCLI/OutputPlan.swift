@@ -6,10 +6,12 @@ struct OutputPlan: Sendable {
     case png, npy, json
   }
 
-  /// One image and the names of its files, which lie in the plan's folder.
+  /// One image and the names of its files for each method, which lie in the plan's folder.
   struct Item: Sendable {
     let image: String
-    let files: Files
+    let files: [Files]
+
+    var names: [String] { files.flatMap(\.all) }
   }
 
   /// File names without a folder.
@@ -31,9 +33,12 @@ struct OutputPlan: Sendable {
   /// Bytes that a file system allows in a name, less what a temporary name adds.
   private static let nameLimit = 255 - 20
 
-  /// - Parameter images: paths; no two may have the same stem.
+  /// - Parameters:
+  ///   - images: paths; no two may have the same stem.
+  ///   - methods: names; they are part of the files' names where there are several.
   init(
-    images: [String], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int, overwrite: Bool
+    images: [String], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int, overwrite: Bool,
+    methods: [String] = ["legrad"]
   ) throws(Failure) {
     var owners: [String: String] = [:]
     var items: [Item] = []
@@ -44,8 +49,13 @@ struct OutputPlan: Sendable {
           "\(other) and \(image) would both write \(stem).…; rename one, or explain them into different folders with -o"
         )
       }
-      let files = Self.files(stem: stem, formats: formats, perLayer: perLayer, prompts: prompts)
-      if let long = files.all.first(where: { $0.utf8.count > Self.nameLimit }) {
+      let files = methods.map { method in
+        // LeGrad alone has layers of its own.
+        Self.files(
+          stem: methods.count > 1 ? "\(stem).\(method)" : stem, formats: formats,
+          perLayer: perLayer && method == "legrad", prompts: prompts)
+      }
+      if let long = files.flatMap(\.all).first(where: { $0.utf8.count > Self.nameLimit }) {
         throw .usage("\(image): the output name \(long) is too long; rename the image")
       }
       items.append(Item(image: image, files: files))
@@ -81,7 +91,7 @@ struct OutputPlan: Sendable {
     }
     var inputs: Set<String>?
     for item in items {
-      for name in item.files.all where FileSystem.entryExists(path(name)) {
+      for name in item.names where FileSystem.entryExists(path(name)) {
         guard overwrite else {
           throw .usage("\(path(name)) exists; give --overwrite to replace it, or another folder with -o")
         }

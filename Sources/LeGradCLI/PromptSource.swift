@@ -49,7 +49,7 @@ enum PromptSource: Sendable {
   func check(against model: Model) throws(Failure) {
     switch self {
     case .texts:
-      do { _ = try model.tokenizer() } catch { throw Failure(error) }
+      do { try model.checkText() } catch { throw Failure(error) }
     case .embeddings(let rows, let path):
       let width = model.configuration.embeddingWidth
       guard rows.width == width else {
@@ -60,7 +60,8 @@ enum PromptSource: Sendable {
     }
   }
 
-  private static func rows(_ path: String) throws(Failure) -> TextEmbeddings {
+  /// The rows of a `.npy` file.
+  static func rows(_ path: String) throws(Failure) -> TextEmbeddings {
     let array: NpyArray<Float>
     do { array = try NpyFile.readFloats(path) } catch { throw Failure(error) }
     guard array.shape.count == 2, !array.shape.contains(0) else {

@@ -9,9 +9,28 @@
 ///   from Python's for characters newer than either.
 enum TextCleaning {
   static func cleaned(_ text: String) -> [Unicode.Scalar] {
-    var scalars = TextRepair.repaired(Array(text.unicodeScalars))
-    scalars = HTMLEntities.unescapeAll(HTMLEntities.unescapeAll(scalars))
-    return UnicodeText.lowercased(withSingleSpaces(scalars))
+    UnicodeText.lowercased(withSingleSpaces(repaired(text)))
+  }
+
+  /// OpenCLIP's `clean='canonicalize'`, which SigLIP was trained with: the same, with `_` made a space and other ASCII
+  /// punctuation deleted.
+  static func canonicalized(_ text: String) -> [Unicode.Scalar] {
+    var scalars: [Unicode.Scalar] = []
+    for scalar in repaired(text) where !isPunctuation(scalar) { scalars.append(scalar == "_" ? " " : scalar) }
+    return withSingleSpaces(UnicodeText.lowercased(scalars))
+  }
+
+  private static func repaired(_ text: String) -> [Unicode.Scalar] {
+    HTMLEntities.unescapeAll(HTMLEntities.unescapeAll(TextRepair.repaired(Array(text.unicodeScalars))))
+  }
+
+  /// Python's `string.punctuation` without the underscore.
+  static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar {
+    case "_": false
+    case "!"..."/", ":"..."@", "["..."`", "{"..."~": true
+    default: false
+    }
   }
 
   private static func withSingleSpaces(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {

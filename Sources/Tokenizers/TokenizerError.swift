@@ -17,8 +17,10 @@ public struct TokenizerError: Error, Sendable, Equatable, CustomStringConvertibl
     case badGzip
     /// The bytes are not JSON, or a value has another type than expected.
     case badJSON
-    /// A `tokenizer.json` of another kind than CLIP's byte pairs.
+    /// A `tokenizer.json` of another kind than the model's: CLIP's byte pairs or SigLIP's unigrams.
     case unsupportedModel
+    /// A `spiece.model` that is none, or of another kind than unigrams.
+    case badModel
     /// The first line of a merges list is not its version line.
     case missingHeader
     /// A line of a merges list is not two symbols.

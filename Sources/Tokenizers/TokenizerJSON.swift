@@ -59,6 +59,16 @@ struct TokenizerJSON {
     }
   }
 
+  func double() throws(TokenizerError) -> Double {
+    guard let double = value.double else { throw wrongType }
+    return double
+  }
+
+  func boolean() throws(TokenizerError) -> Bool {
+    guard case .bool(let boolean) = value else { throw wrongType }
+    return boolean
+  }
+
   /// An object of integers.
   func integers() throws(TokenizerError) -> [String: Int] {
     var integers: [String: Int] = [:]

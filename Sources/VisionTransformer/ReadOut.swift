@@ -5,10 +5,12 @@ package struct ReadOut<B: Backend>: Sendable {
   /// The rows that are read: `[images, width]`.
   package let input: Matrix<B.Buffer>
   let normalized: Matrix<B.Buffer>
-  let statistics: Matrix<B.Buffer>
+  /// Mean and 1/σ of the rows that were read.
+  package let statistics: Matrix<B.Buffer>
   /// Unit rows `[images, embedding]`.
   package let embedding: Matrix<B.Buffer>
-  let norms: Matrix<B.Buffer>
+  /// Lengths of the embeddings before they were made unit rows.
+  package let norms: Matrix<B.Buffer>
 
   package struct Slots: Sendable {
     let input, normalized, statistics, embedding, norms: WorkspacePlan.Slot
@@ -40,6 +42,39 @@ package struct ReadOut<B: Backend>: Sendable {
         output: normalized, statistics: statistics))
     try backend.matmul(Matmul(input: normalized, weight: tower.projection.weight, output: embedding))
     try backend.normalizeRows(NormalizeRows(input: embedding, output: embedding, norms: norms))
+  }
+
+  /// Reads the image's own embedding from the last block's output where the tower pools more than the class token.
+  /// `scratch` has the shape of `stream`.
+  package func forward(
+    pooling stream: Matrix<B.Buffer>, scratch: Matrix<B.Buffer>, shape: VisionShape, tower: VisionTower<B>
+  ) throws(BackendError) {
+    let (backend, norm) = (tower.backend, tower.outputNorm)
+    if tower.configuration.pooling == .unpooled {
+      try backend.meanRows(MeanRows(input: stream, rowsPerGroup: shape.tokens, output: input))
+      return try forward(tower)
+    }
+    if tower.configuration.normsAfterPooling {
+      try meanPatches(of: stream, into: input, shape: shape, on: backend)
+      return try forward(tower)
+    }
+    try backend.layerNorm(
+      LayerNorm(input: stream, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: scratch))
+    try meanPatches(of: scratch, into: normalized, shape: shape, on: backend)
+    try backend.matmul(Matmul(input: normalized, weight: tower.projection.weight, output: embedding))
+    try backend.normalizeRows(NormalizeRows(input: embedding, output: embedding, norms: norms))
+  }
+
+  private func meanPatches(
+    of rows: Matrix<B.Buffer>, into means: Matrix<B.Buffer>, shape: VisionShape, on backend: B
+  ) throws(BackendError) {
+    for image in 0..<shape.images {
+      let first = image * shape.tokens + shape.leadingTokens
+      try backend.meanRows(
+        MeanRows(
+          input: rows.rows(first..<first + shape.grid.count), rowsPerGroup: shape.grid.count,
+          output: means.rows(image..<image + 1)))
+    }
   }
 
   /// The gradient of every score `directions_p · embedding_b` at the rows that were read, times `factor`, into

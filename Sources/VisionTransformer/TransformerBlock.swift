@@ -41,22 +41,38 @@ package struct TransformerBlock<B: Backend>: Sendable {
   }
 }
 
+/// How far the backward of a block goes, which decides what its forward keeps.
+package enum BackwardReach: Int, Sendable, Comparable {
+  /// None is wanted.
+  case none
+  /// From the block's output to its attention.
+  case attention
+  /// On to the block's input.
+  case input
+
+  package static func < (left: BackwardReach, right: BackwardReach) -> Bool { left.rawValue < right.rawValue }
+}
+
 /// The memory in which a block runs, shared by all blocks of a tower; rows are `sequences · tokens`.
 package struct BlockActivations<B: Backend>: Sendable {
   /// The residual stream: a block's input, and its output once it has run.
-  package let stream: Matrix<B.Buffer>
+  package var stream: Matrix<B.Buffer>
+  /// Mean and 1/σ of each row that entered the block; absent where no backward goes that far.
+  package var inputStatistics: Matrix<B.Buffer>?
   /// The stream between attention and MLP.
-  package let middle: Matrix<B.Buffer>
+  package var middle: Matrix<B.Buffer>
   /// Mean and 1/σ of each row of `middle`.
-  package let middleStatistics: Matrix<B.Buffer>
+  package var middleStatistics: Matrix<B.Buffer>
   /// What the last layer norm or attention gave.
-  package let normalized: Matrix<B.Buffer>
-  package let queriesKeysValues: Matrix<B.Buffer>
+  package var normalized: Matrix<B.Buffer>
+  package var queriesKeysValues: Matrix<B.Buffer>
   /// The MLP's activation.
-  package let hidden: Matrix<B.Buffer>
+  package var hidden: Matrix<B.Buffer>
   /// The derivative of the activation at its input; absent where no backward is wanted.
-  package let hiddenDerivative: Matrix<B.Buffer>?
+  package var hiddenDerivative: Matrix<B.Buffer>?
 
+  package var queries: Matrix<B.Buffer> { queriesKeysValues.columns(0..<stream.columns) }
+  package var keys: Matrix<B.Buffer> { queriesKeysValues.columns(stream.columns..<2 * stream.columns) }
   /// Values of the attention that ran last, `[rows, width]`.
   package var values: Matrix<B.Buffer> {
     let width = stream.columns
@@ -65,11 +81,11 @@ package struct BlockActivations<B: Backend>: Sendable {
 
   package struct Slots: Sendable {
     let stream, middle, statistics, normalized, queriesKeysValues, hidden: WorkspacePlan.Slot
-    let derivative: WorkspacePlan.Slot?
+    let derivative, inputStatistics: WorkspacePlan.Slot?
   }
 
   package static func reserve(
-    rows: Int, shape: BlockShape, backward: Bool, in plan: inout WorkspacePlan
+    rows: Int, shape: BlockShape, backward: BackwardReach, in plan: inout WorkspacePlan
   ) -> Slots {
     Slots(
       stream: plan.reserve(rows: rows, columns: shape.width),
@@ -78,7 +94,8 @@ package struct BlockActivations<B: Backend>: Sendable {
       normalized: plan.reserve(rows: rows, columns: shape.width),
       queriesKeysValues: plan.reserve(rows: rows, columns: 3 * shape.width),
       hidden: plan.reserve(rows: rows, columns: shape.mlpWidth),
-      derivative: backward ? plan.reserve(rows: rows, columns: shape.mlpWidth) : nil)
+      derivative: backward >= .attention ? plan.reserve(rows: rows, columns: shape.mlpWidth) : nil,
+      inputStatistics: backward >= .input ? plan.reserve(rows: rows, columns: 2) : nil)
   }
 
   package init(_ slots: Slots, in workspace: Workspace<B>) {
@@ -89,29 +106,57 @@ package struct BlockActivations<B: Backend>: Sendable {
     queriesKeysValues = workspace[slots.queriesKeysValues]
     hidden = workspace[slots.hidden]
     hiddenDerivative = slots.derivative.map { workspace[$0] }
+    inputStatistics = slots.inputStatistics.map { workspace[$0] }
+  }
+
+  /// The first row of each sequence of `tokens`.
+  package func firstRows(_ tokens: Int) -> BlockActivations {
+    var rows = self
+    rows.stream = stream.everyRow(tokens)
+    rows.inputStatistics = inputStatistics?.everyRow(tokens)
+    rows.middle = middle.everyRow(tokens)
+    rows.middleStatistics = middleStatistics.everyRow(tokens)
+    rows.normalized = normalized.everyRow(tokens)
+    rows.queriesKeysValues = queriesKeysValues.everyRow(tokens)
+    rows.hidden = hidden.everyRow(tokens)
+    rows.hiddenDerivative = hiddenDerivative?.everyRow(tokens)
+    return rows
+  }
+
+  /// The same memory with another block's input in it.
+  package func reading(_ stream: Matrix<B.Buffer>) -> BlockActivations {
+    var activations = self
+    activations.stream = stream
+    return activations
   }
 }
 
 extension TransformerBlock {
-  /// Everything up to and including the MLP's activation: leaves `middle`, its statistics, `hidden`, the values
-  /// and, with `keepDerivative`, the activation's derivative.
-  package func forwardToHidden(
-    _ activations: BlockActivations<B>, tokens: Int, mask: AttentionMask, keepDerivative: Bool, on backend: B
-  ) throws(BackendError) {
-    let width = shape.width
-    let projected = activations.queriesKeysValues
+  /// The attention's inputs: leaves queries, keys and values, and the statistics of `stream` where there is room.
+  package func forwardToAttention(_ activations: BlockActivations<B>, on backend: B) throws(BackendError) {
     try backend.layerNorm(
       LayerNorm(
         input: activations.stream, scale: attentionNorm.scale, shift: attentionNorm.shift,
-        epsilon: attentionNorm.epsilon, output: activations.normalized))
+        epsilon: attentionNorm.epsilon, output: activations.normalized, statistics: activations.inputStatistics))
     try backend.matmul(
       Matmul(
-        input: activations.normalized, weight: queriesKeysValues.weight, output: projected,
+        input: activations.normalized, weight: queriesKeysValues.weight, output: activations.queriesKeysValues,
         epilogue: .init(bias: queriesKeysValues.bias)))
+  }
+
+  /// Everything up to and including the MLP's activation: leaves `middle`, its statistics, `hidden`, the values
+  /// and, with `keepDerivative`, the activation's derivative.
+  /// - Parameter afterAttention: may replace rows of the attention's output, which is in `activations.normalized`.
+  package func forwardToHidden(
+    _ activations: BlockActivations<B>, tokens: Int, mask: AttentionMask, keepDerivative: Bool, on backend: B,
+    afterAttention: (() throws(BackendError) -> Void)? = nil
+  ) throws(BackendError) {
+    try forwardToAttention(activations, on: backend)
     try backend.attention(
       Attention(
-        queries: projected.columns(0..<width), keys: projected.columns(width..<2 * width),
-        values: activations.values, heads: shape.heads, tokens: tokens, mask: mask, output: activations.normalized))
+        queries: activations.queries, keys: activations.keys, values: activations.values, heads: shape.heads,
+        tokens: tokens, mask: mask, output: activations.normalized))
+    try afterAttention?()
     try backend.matmul(
       Matmul(
         input: activations.normalized, weight: attentionOutput.weight, output: activations.middle,

@@ -4,15 +4,18 @@ package import Compute
 package struct VisionShape: Sendable, Hashable {
   package let images: Int
   package let grid: Grid
+  /// Tokens before the patches: the class token, if the tower has one.
+  package let leadingTokens: Int
 
-  package init(images: Int, grid: Grid) {
-    precondition(images > 0, "a run needs images")
+  package init(images: Int, grid: Grid, leadingTokens: Int = 1) {
+    precondition(images > 0 && leadingTokens >= 0, "a run needs images")
     self.images = images
     self.grid = grid
+    self.leadingTokens = leadingTokens
   }
 
   /// Tokens of one image: the class token, then the patches.
-  package var tokens: Int { 1 + grid.count }
+  package var tokens: Int { leadingTokens + grid.count }
   package var rows: Int { images * tokens }
 }
 
@@ -33,9 +36,9 @@ package struct VisionActivations<B: Backend>: Sendable {
 }
 
 extension VisionTower {
-  /// Plans the memory of a forward; `backward` keeps what local backwards need.
+  /// Plans the memory of a forward, and what backwards need to be kept of a block.
   package func reserve(
-    _ shape: VisionShape, backward: Bool, in plan: inout WorkspacePlan
+    _ shape: VisionShape, backward: BackwardReach, in plan: inout WorkspacePlan
   ) -> VisionActivations<B>.Slots {
     let patchValues = 3 * configuration.patchSize * configuration.patchSize
     return VisionActivations<B>.Slots(

@@ -1,18 +1,31 @@
 package import Compute
 
-/// A CLIP vision transformer on a backend (methods §0, §9.1).
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// A vision transformer of CLIP, SigLIP or CoCa on a backend (methods §0, §9.1).
 package final class VisionTower<B: Backend>: Sendable {
   package let configuration: VisionConfiguration
   package let embeddingWidth: Int
   package let backend: B
   package let blocks: [TransformerBlock<B>]
   package let blockShape: BlockShape
-  /// The layer norm and projection of the read-out.
+  /// The layer norm of the read-out.
   package let outputNorm: Norm<B>
-  package let projection: Linear<B>
+  /// What makes the embedding by attention on the tokens; nil where a row of them is read.
+  package let pooler: AttentionPooler<B>?
+  private let outputProjection: Linear<B>?
+  /// What the model multiplies similarities by; 100, where training ends, for a tower without one.
+  package let logitScale: Float
   private let patchEmbedding: Linear<B>
-  private let inputNorm: Norm<B>
+  private let inputNorm: Norm<B>?
   private let classEmbedding: [Float]
+  private let patchBias: [Float]?
   /// As stored: the class token's row, then the checkpoint's own grid.
   private let positionalTable: [Float]
 
@@ -27,11 +40,12 @@ package final class VisionTower<B: Backend>: Sendable {
       width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth, activation: vision.activation,
       epsilon: vision.epsilon)
     blockShape = shape
-    classEmbedding = try loader.values("visual.class_embedding")
+    classEmbedding = vision.hasClassToken ? try loader.values("visual.class_embedding") : []
+    patchBias = vision.hasPatchBias ? try loader.values("visual.conv1.bias") : nil
     positionalTable = try loader.values("visual.positional_embedding")
     patchEmbedding = try loader.linear(
       weight: "visual.conv1.weight", bias: nil, outputs: vision.width, inputs: 3 * vision.patchSize * vision.patchSize)
-    inputNorm = try loader.norm("visual.ln_pre", epsilon: vision.epsilon)
+    inputNorm = vision.hasInputNorm ? try loader.norm("visual.ln_pre", epsilon: vision.epsilon) : nil
     var blocks: [TransformerBlock<B>] = []
     let weights = WeightSequence(groupCount: vision.layers)
     for layer in 0..<vision.layers {
@@ -41,19 +55,38 @@ package final class VisionTower<B: Backend>: Sendable {
     }
     self.blocks = blocks
     outputNorm = try loader.norm("visual.ln_post", epsilon: vision.epsilon)
-    projection = try loader.linear(
-      weight: "visual.proj", bias: nil, outputs: source.configuration.embeddingWidth, inputs: vision.width)
+    pooler = try AttentionPooler(source.configuration, loader: loader)
+    if vision.pooling == .map {
+      outputProjection = nil
+    } else {
+      outputProjection = try loader.linear(
+        weight: "visual.proj", bias: nil, outputs: embeddingWidth,
+        inputs: vision.hasAttentionPooler ? embeddingWidth : vision.width)
+    }
+    let hasLogitScale = source.configuration.text != nil
+    logitScale = hasLogitScale ? Float(exp(Double(try loader.values("logit_scale")[0]))) : 100
   }
 
-  /// What is added to the patch products of an image: its positions, with the class embedding in row 0. Always
-  /// resampled from the checkpoint's own grid, so that no size depends on one explained before.
+  /// The projection of the read-out. SigLIP's pooler projects by itself: its tower has none.
+  package var projection: Linear<B> {
+    guard let outputProjection else { preconditionFailure("this tower's read-out has no projection") }
+    return outputProjection
+  }
+
+  /// What is added to the patch products of an image: its positions and the patches' bias, after the class embedding
+  /// in row 0 where there is one. Always resampled from the checkpoint's own grid, so that no size depends on one
+  /// explained before.
   func positions(for grid: Grid) -> [Float] {
     let width = configuration.width
-    var table = (0..<width).map { classEmbedding[$0] + positionalTable[$0] }
-    table += PositionalTable.resample(
-      Array(positionalTable[width...]), gridHeight: configuration.gridHeight,
+    var table = zip(classEmbedding, positionalTable).map { $0 + $1 }
+    var patches = PositionalTable.resample(
+      Array(positionalTable[table.count...]), gridHeight: configuration.gridHeight,
       gridWidth: configuration.gridWidth, width: width,
       newHeight: grid.height, newWidth: grid.width)
+    if let patchBias {
+      for index in patches.indices { patches[index] += patchBias[index % width] }
+    }
+    table += patches
     return table
   }
 
@@ -63,12 +96,14 @@ package final class VisionTower<B: Backend>: Sendable {
     try backend.patchify(
       Patchify(
         pixels: activations.pixels, height: shape.grid.height * configuration.patchSize,
-        width: shape.grid.width * configuration.patchSize, patch: configuration.patchSize, leadingRows: 1,
+        width: shape.grid.width * configuration.patchSize, patch: configuration.patchSize,
+        leadingRows: shape.leadingTokens,
         patches: activations.patches))
     try backend.matmul(
       Matmul(
         input: activations.patches, weight: patchEmbedding.weight, output: activations.block.stream,
         epilogue: .init(residual: activations.positions)))
+    guard let inputNorm else { return }
     try backend.layerNorm(
       LayerNorm(
         input: activations.block.stream, scale: inputNorm.scale, shift: inputNorm.shift, epsilon: inputNorm.epsilon,

@@ -115,10 +115,11 @@ struct GradientTests {
       gradients.values, Self.centralDifferences(at: parts[2]) { score(parts[0], parts[1], $0) }, "values")
   }
 
-  /// LeGrad's local backward: the gradient of a block's score at the block's own attention maps (methods §1.2).
-  @Test(arguments: Activation.allCases)
-  func localBackward(_ activation: Activation) {
-    let block = TinyBlock(activation: activation)
+  /// LeGrad's local backward: the gradient of a block's score at the block's own attention maps (methods §1.2); of a
+  /// score that reads the class token, GradCAM's and CheferCAM's (methods §2.3, §2.4).
+  @Test(arguments: Activation.allCases, [false, true])
+  func localBackward(_ activation: Activation, readsFirstToken: Bool) {
+    let block = TinyBlock(activation: activation, readsFirstToken: readsFirstToken)
     let maps = block.maps
     let gradients = block.mapGradients()
     for image in 0..<block.images {

@@ -74,6 +74,40 @@ import Testing
       relative: 1e-5)
   }
 
+  @Test func severalMethodsHaveFilesOfTheirOwn() throws {
+    let methods = ["legrad", "gradcam", "rollout", "lrp", "textspan"]
+    let result = try explain(
+      [GoldenCommand.image],
+      GoldenCommand.promptArguments
+        + ["--method", methods.joined(separator: ","), "--layers", "all", "--format", "npy,json", "--per-layer"])
+    expectExit(0, result)
+    #expect(
+      result.errors.contains("--layers is for legrad; gradcam, rollout, lrp, textspan use the blocks of"))
+    let kinds = ["heatmaps.npy", "json", "relevance.npy"]
+    let names = methods.flatMap { method in
+      (kinds + (method == "legrad" ? ["layers.npy"] : [])).map { "image_32x32.\(method).\($0)" }
+    }
+    #expect(scratch.files(in: "legrad-out") == names.sorted())
+    for method in methods {
+      let relevance = try floats("legrad-out/image_32x32.\(method).relevance.npy")
+      expectClose(relevance, try GoldenCommand.expected("32x32/\(method)"), relative: 1e-4)
+      #expect(relevance.shape == (method == "lrp" ? [3, 32, 32] : [3, 4, 4]))
+      let report = try scratch.json("legrad-out/image_32x32.\(method).json")
+      #expect(report["method"] as? String == method)
+      #expect(report["precision"] as? String == (method == "lrp" ? "f64" : "f32"))
+    }
+  }
+
+  @Test func theReadoutIsTheClassToken() throws {
+    let result = try explain(
+      [GoldenCommand.image],
+      GoldenCommand.promptArguments + ["--readout", "cls", "--layers", "all", "--format", "npy"])
+    expectExit(0, result)
+    expectClose(
+      try floats("legrad-out/image_32x32.relevance.npy"), try GoldenCommand.expected("32x32/legrad-cls"),
+      relative: 1e-5)
+  }
+
   @Test func picturesAndReport() throws {
     try scratch.copy("preprocess/photo.jpg", to: "photo.jpg")
     let result = try explain(["photo.jpg"], GoldenCommand.promptArguments + ["-o", "a/b"])

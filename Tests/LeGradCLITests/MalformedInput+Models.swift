@@ -164,7 +164,7 @@ extension MalformedInput {
     configuration("standard deviation of 0", "std", replacing: "0.26862954", with: "0"),
     configuration("two means", "mean", replacing: "0.48145466,", with: ""),
     configuration(
-      "unknown option", "vision_cfg", replacing: "\"patch_size\": 8", with: "\"patch_size\": 8, \"no_ln_pre\": true"),
+      "unknown option", "vision_cfg", replacing: "\"patch_size\": 8", with: "\"patch_size\": 8, \"qk_norm\": true"),
     configuration(
       "a timm tower", "timm_model_name", replacing: "\"patch_size\": 8", with: "\"timm_model_name\": \"vit\""),
     configuration(

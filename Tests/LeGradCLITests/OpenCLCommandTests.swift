@@ -76,7 +76,7 @@ import Testing
   func verificationStopsAtAWrongMap() throws {
     let environment = try OpenCLCommand.wrongKernels(in: scratch)
     let result = try explain(["--device", "opencl", "--verify"], environment: environment)
-    expectExit(6, result, complaint: "computes a wrong relevance: error ")
+    expectExit(6, result, complaint: "computes a wrong relevance of legrad: error ")
     #expect(result.errors.contains(GoldenCommand.image) && result.errors.contains("at most 1.0e-4"))
     #expect(result.errors.contains(try #require(TestDevice.first).name))
     #expect(result.errors.contains("use --device cpu, another --kernel-variant or a newer driver"))

@@ -90,12 +90,12 @@ import Testing
   @Test func namesEveryFile() throws {
     let plan = try plan(["a/cat.jpg", "dog.png"])
     #expect(
-      plan.items[0].files.all == [
+      plan.items[0].names == [
         "cat.overlay.0.png", "cat.overlay.1.png", "cat.heatmap.0.png", "cat.heatmap.1.png", "cat.heatmaps.npy",
         "cat.relevance.npy", "cat.layers.npy", "cat.json",
       ])
     #expect(plan.path("dog.json") == "/nowhere/out/dog.json")
-    #expect(try self.plan(["x.png"], formats: [.json], perLayer: false).items[0].files.all == ["x.json"])
+    #expect(try self.plan(["x.png"], formats: [.json], perLayer: false).items[0].names == ["x.json"])
   }
 
   @Test(arguments: [["a.png", "a.jpg"], ["x/a.png", "y/a.png"], ["a.png", "b.png", "./a.png"]])
@@ -105,7 +105,7 @@ import Testing
 
   @Test func namesOfDifferentStemsNeverMeet() throws {
     let stems = ["a", "a.overlay", "a.overlay.0", "a.heatmap", "a.heatmaps", "a.json", "a.layers"]
-    let names = try plan(stems.map { $0 + ".png" }, prompts: 12).items.flatMap(\.files.all)
+    let names = try plan(stems.map { $0 + ".png" }, prompts: 12).items.flatMap(\.names)
     #expect(Set(names).count == names.count)
   }
 }

@@ -7,7 +7,7 @@ enum BackendOperation: String, Sendable, CaseIterable {
   case patchify, gatherRows, layerNorm, matmul, softmax, attention, activate
   case meanRows, normalizeRows, normalizeRowsBackward
   case activationBackward, layerNormBackward, addRows, softmaxBackward, attentionBackward
-  case attentionRelevance
+  case attentionRelevance, keyScores, keyRelevance, tokenSums, rowThroughMap
 }
 
 /// A backend that does one thing wrong, or refuses it, and counts what it is asked for.
@@ -176,4 +176,22 @@ final class FaultyBackend<Base: Backend>: Backend {
       try base.attentionRelevance(operation)
     }
   }
+
+  func keyScores(_ operation: KeyScores<Buffer>) throws(BackendError) {
+    try run(.keyScores, operation.scores) { () throws(BackendError) in try base.keyScores(operation) }
+  }
+
+  func keyRelevance(_ operation: KeyRelevance<Buffer>) throws(BackendError) {
+    try run(.keyRelevance, operation.relevance) { () throws(BackendError) in try base.keyRelevance(operation) }
+  }
+
+  func tokenSums(_ operation: TokenSums<Buffer>) throws(BackendError) {
+    try run(.tokenSums, operation.sums) { () throws(BackendError) in try base.tokenSums(operation) }
+  }
+
+  func rowThroughMap(_ operation: RowThroughMap<Buffer>) throws(BackendError) {
+    try run(.rowThroughMap, operation.output) { () throws(BackendError) in try base.rowThroughMap(operation) }
+  }
+
+  func multiply(_ operation: Float64Product) throws(BackendError) -> Float64Matrix { try base.multiply(operation) }
 }

@@ -38,15 +38,16 @@ enum GoldenBackend: Sendable, CustomTestStringConvertible {
     }
   }
 
-  func explainer(_ model: Model) throws -> Explainer {
+  /// A backend of its own.
+  func open() throws -> any Backend {
     switch self {
-    case .cpu(let set, let precision):
-      try Explainer(
-        model, backend: CPUBackend(precision: precision, threads: 2, instructionSet: set), variant: "test",
-        reason: "test")
-    case .openCL(let variant, let precision):
-      try Explainer(model, backend: TestDevice.backend(variant, precision), variant: "test", reason: "test")
+    case .cpu(let set, let precision): try CPUBackend(precision: precision, threads: 2, instructionSet: set)
+    case .openCL(let variant, let precision): try TestDevice.backend(variant, precision)
     }
+  }
+
+  func explainer(_ model: Model) throws -> Explainer {
+    try Explainer(model, backend: open(), variant: "test", reason: "test")
   }
 }
 

@@ -142,9 +142,9 @@ import VisionTransformer
 @Suite struct DisagreementTests {
   private func explanation(_ relevance: [Float]) -> Explanation {
     let text = TextEmbeddings(prompts: ["a"], width: 1, unitRows: [1])
-    let batch = BatchRelevance(
-      layers: 1, prompts: 1, grid: Grid(height: 2, width: 2), values: [relevance], embeddings: [[1]])
-    return Explanation(batch, image: 0, layers: 0..<1, text: text, inputHeight: 4, inputWidth: 4)
+    return Explanation(
+      MethodRequest(method: .legrad(), blocks: 0..<1), layerRelevance: relevance, embedding: [1],
+      grid: Grid(height: 2, width: 2), text: text, inputHeight: 4, inputWidth: 4)
   }
 
   @Test func isAShareOfTheMaximum() {

@@ -3,6 +3,8 @@ public import Compute
 /// A transformer block with the read-out of LeGrad's score, small enough for central differences (methods §0, §1.2).
 public struct TinyBlock: Sendable {
   public let activation: Activation
+  /// Whether the score reads the first token, as the model's own does, or the mean of all.
+  public let readsFirstToken: Bool
   public let images = 2
   public let heads = 3
   public let stack = PromptStack(prompts: 2, tokens: 5)
@@ -21,7 +23,7 @@ public struct TinyBlock: Sendable {
   public let projection: DoubleMatrix
   public let text: DoubleMatrix
 
-  public init(activation: Activation) {
+  public init(activation: Activation, readsFirstToken: Bool = false) {
     let (width, mlp, embedding) = (12, 20, 7)
     var seed: UInt64 = 100
     // Values that float32 holds exactly, so that a backend can be given the same block.
@@ -34,6 +36,7 @@ public struct TinyBlock: Sendable {
     }
     func norm() -> (DoubleMatrix, DoubleMatrix) { (random(1, width), random(1, width, deviation: 0.3)) }
     self.activation = activation
+    self.readsFirstToken = readsFirstToken
     input = random(images * stack.tokens, width)
     norm1 = norm()
     inputProjection = linear(3 * width, width)
@@ -85,7 +88,10 @@ public struct TinyBlock: Sendable {
     let mid = input + linear(attended, outputProjection)
     let hidden = linear(norm(mid, norm2).output, mlp1)
     let output = mid + linear(hidden.map { Oracle.activation(activation, $0) }, mlp2)
-    let mean = Oracle.meanRows(output, rowsPerGroup: stack.tokens)
+    let mean =
+      readsFirstToken
+      ? Oracle.gatherRows(output, rowNumbers: (0..<images).map { $0 * stack.tokens })
+      : Oracle.meanRows(output, rowsPerGroup: stack.tokens)
     let embedding = Oracle.matmul(norm(mean, normPost).output, weight: projection)
     return Forward(mid: mid, hidden: hidden, mean: mean, embedding: embedding)
   }
@@ -104,7 +110,8 @@ public struct TinyBlock: Sendable {
     let tokenGradient = Oracle.layerNormBackward(
       upstream: Oracle.matmul(embeddingGradient, weight: projection, side: .inputs), input: forward.mean,
       statistics: norm(forward.mean, normPost).statistics, scale: normPost.scale,
-      stack: PromptStack(prompts: stack.prompts, tokens: 1), factor: 1 / Double(stack.tokens))
+      stack: PromptStack(prompts: stack.prompts, tokens: 1), factor: readsFirstToken ? 1 : 1 / Double(stack.tokens))
+    if readsFirstToken { return outputGradient(forward, ofFirstTokens: tokenGradient) }
     let hiddenGradient = Oracle.activationBackward(
       upstream: Oracle.matmul(tokenGradient, weight: mlp2.weight, side: .inputs),
       derivative: forward.hidden.map { Oracle.activationDerivative(activation, $0) }, stack: stack)
@@ -112,6 +119,21 @@ public struct TinyBlock: Sendable {
       upstream: Oracle.matmul(hiddenGradient, weight: mlp1.weight, side: .inputs), input: forward.mid,
       statistics: norm(forward.mid, norm2).statistics, scale: norm2.scale, stack: stack, addend: tokenGradient)
     return Oracle.matmul(midGradient, weight: outputProjection.weight, side: .inputs)
+  }
+
+  /// The same where only the first token of a sequence has a gradient at the block's output.
+  private func outputGradient(_ forward: Forward, ofFirstTokens gradient: DoubleMatrix) -> DoubleMatrix {
+    var stream = DoubleMatrix(rows: gradient.rows * stack.tokens, columns: gradient.columns)
+    for row in 0..<gradient.rows {
+      for column in 0..<gradient.columns { stream[row * stack.tokens, column] = gradient[row, column] }
+    }
+    let hiddenGradient = Oracle.activationBackward(
+      upstream: Oracle.matmul(stream, weight: mlp2.weight, side: .inputs),
+      derivative: forward.hidden.map { Oracle.activationDerivative(activation, $0) }, stack: stack)
+    let midGradient = Oracle.layerNormBackward(
+      upstream: Oracle.matmul(hiddenGradient, weight: mlp1.weight, side: .inputs), input: forward.mid,
+      statistics: norm(forward.mid, norm2).statistics, scale: norm2.scale, stack: stack)
+    return Oracle.matmul(midGradient + stream, weight: outputProjection.weight, side: .inputs)
   }
 
   /// The gradients at the maps, number `(image · prompts + prompt) · heads + head`.

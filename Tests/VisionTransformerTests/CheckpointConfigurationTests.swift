@@ -27,6 +27,11 @@ struct CheckpointConfigurationTests {
   static let model = "\"embed_dim\": 32"
   static let preprocess = "\"preprocess_cfg\": {"
 
+  /// A tower of that name with a pooler.
+  static func timm(_ name: String) -> String {
+    ", \"timm_model_name\": \"\(name)\", \"timm_pool\": \"map\", \"timm_proj\": \"none\""
+  }
+
   static let openCLIPCases = [
     Case("not JSON", .configuration, "configuration byte", "{\n \"model_cfg\"", "model_cfg"),
     Case("an array", .configuration, "configuration", "{\n \"model_cfg\"", "[]"),
@@ -61,29 +66,51 @@ struct CheckpointConfigurationTests {
     Case("std zero", .configuration, "preprocess_cfg.std", "0.26130258", "0"),
     Case("mean as text", .configuration, "preprocess_cfg.mean", "0.4578275", "\"x\""),
     Case(
-      "attentional pooler", .unsupported, "vision_cfg.attentional_pool", vision, vision + ", \"attentional_pool\": true"
+      "two poolers", .unsupported, "vision_cfg.attentional_pool", vision,
+      vision + ", \"attentional_pool\": \"parallel\""),
+    Case(
+      "pooler of the mean", .unsupported, "vision_cfg.pool_type", vision,
+      vision + ", \"attentional_pool\": true, \"pool_type\": \"avg\""),
+    Case(
+      "pooler heads do not divide", .configuration, "pooler heads", vision,
+      vision + ", \"attentional_pool\": true, \"attn_pooler_heads\": 5"),
+    Case(
+      "no pooler in the weights", .missingTensor, "visual.attn_pool.query", vision,
+      vision + ", \"attentional_pool\": true"
     ),
-    Case("timm tower", .unsupported, "vision_cfg.timm_model_name", vision, vision + ", \"timm_model_name\": \"vit\""),
-    Case("average pooling", .unsupported, "vision_cfg.pool_type", vision, vision + ", \"pool_type\": \"avg\""),
+    Case("timm tower", .unsupported, "vision_cfg.timm_model_name", vision, vision + timm("vit")),
+    Case(
+      "timm tower without an embedding of its width", .configuration, "embedding width", vision,
+      vision + timm("vit_base_patch16_siglip_224")),
+    Case(
+      "timm tower that takes the mean", .unsupported, "vision_cfg.timm_model_name", vision,
+      vision + timm("vit_base_patch16_siglip_gap_224")),
+    Case(
+      "timm pooling", .unsupported, "vision_cfg.timm_pool", vision,
+      vision + ", \"timm_model_name\": \"vit_base_patch16_siglip_224\""),
+    Case("pooling", .unsupported, "vision_cfg.pool_type", vision, vision + ", \"pool_type\": \"max\""),
     Case(
       "sinusoidal positions", .unsupported, "vision_cfg.pos_embed_type", vision,
       vision + ", \"pos_embed_type\": \"sin_cos_2d\""),
-    Case(
-      "norm after pooling", .unsupported, "vision_cfg.final_ln_after_pool", vision,
-      vision + ", \"final_ln_after_pool\": true"),
-    Case("no first norm", .unsupported, "vision_cfg.no_ln_pre", vision, vision + ", \"no_ln_pre\": true"),
     Case("ResNet", .unsupported, "vision_cfg.layers", "\"layers\": 4", "\"layers\": [3, 4, 6, 3]"),
     Case("oblong patches", .unsupported, "vision_cfg.patch_size", vision, "\"patch_size\": [8, 16]"),
     Case("unknown option", .unsupported, "vision_cfg.qk_norm", vision, vision + ", \"qk_norm\": true"),
     Case(
       "Hugging Face text tower", .unsupported, "text_cfg.hf_model_name", text, text + ", \"hf_model_name\": \"roberta\""
     ),
-    Case("no causal mask", .unsupported, "text_cfg.no_causal_mask", text, text + ", \"no_causal_mask\": true"),
-    Case("text class token", .unsupported, "text_cfg.embed_cls", text, text + ", \"embed_cls\": true"),
-    Case("last-token pooling", .unsupported, "text_cfg.pool_type", text, text + ", \"pool_type\": \"last\""),
-    Case("projection with bias", .unsupported, "text_cfg.proj_bias", text, text + ", \"proj_bias\": true"),
-    Case("custom text", .unsupported, "model_cfg.custom_text", model, model + ", \"custom_text\": true"),
-    Case("CoCa", .unsupported, "model_cfg.multimodal_cfg", model, model + ", \"multimodal_cfg\": {}"),
+    Case("text pooling", .unsupported, "text_cfg.pool_type", text, text + ", \"pool_type\": \"first\""),
+    Case(
+      "corrected class mask", .unsupported, "text_cfg.correct_cls_mask", text, text + ", \"correct_cls_mask\": true"),
+    Case(
+      "padding that the class mask does not know", .unsupported, "text_cfg.pad_id", text,
+      text + ", \"embed_cls\": true, \"pad_id\": 1"),
+    Case(
+      "canonicalised byte pairs", .unsupported, "tokenizer_kwargs.clean", text,
+      text + ", \"tokenizer_kwargs\": {\"clean\": \"canonicalize\"}"),
+    Case("no text class token", .tensorShape, "positional_embedding", text, text + ", \"embed_cls\": true"),
+    Case("no projection bias", .missingTensor, "text_projection.weight", text, text + ", \"proj_bias\": true"),
+    Case("custom text", .missingTensor, "text.token_embedding.weight", model, model + ", \"custom_text\": true"),
+    Case("CoCa", .missingTensor, "text.token_embedding.weight", model, model + ", \"multimodal_cfg\": {}"),
     Case(
       "nearest resampling", .unsupported, "interpolation", preprocess, preprocess + "\"interpolation\": \"nearest\","),
     Case("unknown resize", .unsupported, "resize_mode", preprocess, preprocess + "\"resize_mode\": \"stretch\","),
@@ -102,7 +129,10 @@ struct CheckpointConfigurationTests {
   }
 
   static let huggingFaceCases = [
-    Case("SigLIP", .unsupported, "model_type", "\"model_type\": \"clip\",", "\"model_type\": \"siglip\","),
+    Case("another kind", .unsupported, "model_type", "\"model_type\": \"clip\",", "\"model_type\": \"siglip2\","),
+    Case(
+      "CLIP's towers as SigLIP's", .unsupported, "vision_config.model_type", "\"model_type\": \"clip\",",
+      "\"model_type\": \"siglip\","),
     Case("no model type", .unsupported, "model_type", "\"model_type\": \"clip\",", ""),
     Case("other tower", .unsupported, "vision_config.model_type", "clip_vision_model", "swin"),
     Case("grey images", .unsupported, "vision_config.num_channels", "\"num_channels\": 3", "\"num_channels\": 1"),

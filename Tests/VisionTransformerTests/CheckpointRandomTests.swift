@@ -8,7 +8,9 @@ import Testing
 struct CheckpointRandomTests {
   @Test(arguments: [
     (Architecture.vitB32, 151_277_313), (.vitB16, 149_620_737), (.vitL14, 427_616_513), (.vitH14, 986_109_441),
-    (.vitBigG14, 2_539_567_105),
+    (.vitBigG14, 2_539_567_105), (.vitB16SigLIP, 203_155_970),
+    // Without the decoder of captions, which has 208,074,240.
+    (.cocaL14, 638_450_177 - 208_074_240),
   ])
   func parameterCountsAreThoseOfThePublishedModels(architecture: Architecture, count: Int) {
     #expect(RandomCheckpoint(architecture).parameterCount == count)
@@ -86,13 +88,52 @@ struct CheckpointRandomTests {
     #expect(throws: CheckpointError.self) { try source.floats("absent") }
   }
 
-  @Test(arguments: [ElementType.f32, .f16, .bf16]) func whatIsWrittenReadsBack(type: ElementType) throws {
+  /// SigLIP's kind of tower, small.
+  static let siglip = ModelConfiguration(
+    embeddingWidth: 24,
+    vision: VisionConfiguration(
+      layers: 2, width: 24, heads: 3, mlpWidth: 50, patchSize: 4, imageHeight: 8, imageWidth: 12,
+      activation: .geluTanh, epsilon: 1e-6, pooling: .map, hasClassToken: false, hasInputNorm: false,
+      hasPatchBias: true),
+    text: TextConfiguration(
+      contextLength: 7, vocabularySize: 101, width: 36, heads: 2, layers: 1, mlpWidth: 108, activation: .geluTanh,
+      epsilon: 1e-6, pooling: .last, isCausal: false, hasProjectionBias: true, tokenization: .siglip),
+    preprocessing: .siglip, nestsText: true, hasLogitBias: true)
+
+  /// CoCa's kind of tower, small, with tokens of that width.
+  static func coca(width: Int) -> ModelConfiguration {
+    var coca = small
+    coca.nestsText = true
+    coca.vision.width = width
+    coca.vision.heads = 3
+    coca.vision.pooling = .queries(count: 5, heads: 4)
+    coca.text?.pooling = .classToken
+    return coca
+  }
+
+  /// A tower that pools its patches.
+  static func pooling(_ pooling: VisionConfiguration.Pooling, normsAfterPooling: Bool) -> ModelConfiguration {
+    var model = small
+    model.vision.pooling = pooling
+    model.vision.normsAfterPooling = normsAfterPooling
+    model.vision.hasInputNorm = false
+    return model
+  }
+
+  static let kinds = [
+    small, siglip, coca(width: 60), coca(width: 24), pooling(.average, normsAfterPooling: true),
+    pooling(.average, normsAfterPooling: false), pooling(.unpooled, normsAfterPooling: false),
+  ]
+
+  @Test(arguments: [ElementType.f32, .f16, .bf16], kinds)
+  func whatIsWrittenReadsBack(type: ElementType, configuration: ModelConfiguration) throws {
     let folder = try CheckpointFolder()
     let path = folder.path + "/new/model"
-    let source = RandomCheckpoint(configuration: Self.small, seed: 5)
+    let source = RandomCheckpoint(configuration: configuration, seed: 5)
     try ModelWriter.write(source, to: path, elementType: type)
     let checkpoint = try Checkpoint(folder: path)
-    #expect(checkpoint.configuration == Self.small)
+    #expect(checkpoint.configuration == configuration)
+    #expect(checkpoint.ignoredTensors == [])
     #expect(checkpoint.parameterCount == source.parameterCount)
     #expect(checkpoint.storageTypes == [type: source.parameterCount])
     for tensor in source.tensors {
@@ -110,14 +151,16 @@ struct CheckpointRandomTests {
       ])
   }
 
-  @Test(arguments: ["clip", "clip-hf-sharded", "clip-odd"]) func anyModelCanBeWrittenAnew(name: String) throws {
+  @Test(arguments: ["clip", "clip-hf-sharded", "clip-odd", "siglip", "coca"]) func anyModelCanBeWrittenAnew(
+    name: String
+  ) throws {
     let folder = try CheckpointFolder()
     let source = try CheckpointTests.golden(name)
     try ModelWriter.write(source, to: folder.path)
     let copy = try Checkpoint(folder: folder.path)
     var configuration = source.configuration
     configuration.layout = .openCLIP
-    configuration.text?.pooling = .argmax
+    if case .firstEOT? = configuration.text?.pooling { configuration.text?.pooling = .argmax }
     #expect(copy.configuration == configuration)
     for tensor in source.tensors { #expect(try copy.floats(tensor.name) == source.floats(tensor.name)) }
   }

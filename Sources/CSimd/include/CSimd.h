@@ -276,6 +276,101 @@ struct legrad_relevance_mean {
   ptrdiff_t relevance_stride;
 };
 
+// Items: (image * prompts + prompt) * heads + head, the rows of `scores`.
+struct legrad_key_scores {
+  const float *rows;
+  ptrdiff_t row_stride;
+  ptrdiff_t row_count;
+  const float *tokens;
+  ptrdiff_t token_stride;
+  ptrdiff_t heads;
+  ptrdiff_t head_width;
+  struct legrad_stack stack;
+  float factor;
+  float *scores;
+  ptrdiff_t score_stride;
+};
+
+enum legrad_head_reading {
+  LEGRAD_MAP,
+  LEGRAD_POSITIVE_GRADIENT,
+  LEGRAD_POSITIVE_PRODUCT,
+  LEGRAD_PRODUCT,
+  LEGRAD_WEIGHTED_MAP,
+};
+
+// Items: image * prompts + prompt. `map` or `gradient` is null where the reading does not use it.
+struct legrad_key_relevance {
+  enum legrad_head_reading reading;
+  const float *map;
+  ptrdiff_t map_stride;
+  const float *gradient;
+  ptrdiff_t gradient_stride;
+  ptrdiff_t heads;
+  ptrdiff_t prompts;
+  ptrdiff_t leading_keys;
+  ptrdiff_t tokens;
+  float factor;
+  float *relevance;
+  ptrdiff_t relevance_stride;
+};
+
+// Items: rows of the sums.
+struct legrad_token_sums {
+  const float *weights;
+  ptrdiff_t weight_stride;
+  const float *token_values;
+  ptrdiff_t token_stride;
+  ptrdiff_t tokens;
+  ptrdiff_t rows_per_image;
+  ptrdiff_t columns;
+  float *sums;
+  ptrdiff_t sum_stride;
+};
+
+// Items: (image * prompts + prompt) * heads + head; each fills its row of `sums` [items, tokens]. `output_gradient`
+// and `values` are null where the map alone is wanted. Scratch: row_through_map_scratch floats.
+struct legrad_row_through_map {
+  const float *row;
+  ptrdiff_t row_stride;
+  const float *queries;
+  ptrdiff_t query_stride;
+  const float *keys;
+  ptrdiff_t key_stride;
+  const float *output_gradient;
+  ptrdiff_t output_gradient_stride;
+  const float *values;
+  ptrdiff_t value_stride;
+  ptrdiff_t heads;
+  ptrdiff_t head_width;
+  struct legrad_stack stack;
+  float *sums;
+};
+
+// Items: image * prompts + prompt; adds the rows of heads in ascending order to `row`.
+struct legrad_row_mean {
+  const float *sums;
+  ptrdiff_t heads;
+  ptrdiff_t tokens;
+  const float *row;
+  ptrdiff_t row_stride;
+  float factor;
+  float *output;
+  ptrdiff_t output_stride;
+};
+
+// Row-major and contiguous: left [rows, inner], right [inner, columns] or transposed, output [rows, columns]. Items:
+// panels of tile_columns / 2 columns. Scratch: inner * tile_columns floats.
+struct legrad_double_product {
+  const double *left;
+  ptrdiff_t rows;
+  ptrdiff_t inner;
+  const double *right;
+  bool right_is_transposed;
+  ptrdiff_t columns;
+  double *output;
+};
+
 struct legrad_simd_table {
   // The tile that a product's accumulators hold, in rows of the left operand and columns of the right one.
   ptrdiff_t tile_rows;
@@ -311,6 +406,13 @@ struct legrad_simd_table {
       const struct legrad_attention_relevance *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   ptrdiff_t (*attention_relevance_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
   void (*relevance_mean)(const struct legrad_relevance_mean *, ptrdiff_t begin, ptrdiff_t end);
+  void (*key_scores)(const struct legrad_key_scores *, ptrdiff_t begin, ptrdiff_t end);
+  void (*key_relevance)(const struct legrad_key_relevance *, ptrdiff_t begin, ptrdiff_t end);
+  void (*token_sums)(const struct legrad_token_sums *, ptrdiff_t begin, ptrdiff_t end);
+  void (*row_through_map)(const struct legrad_row_through_map *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
+  ptrdiff_t (*row_through_map_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
+  void (*double_product)(const struct legrad_double_product *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
+  void (*row_mean)(const struct legrad_row_mean *, ptrdiff_t begin, ptrdiff_t end);
 
   // Independent multiply-adds in registers, a multiplication and an addition where they are two instructions.
   // `value` holds 0.5 and receives the result. Returns the arithmetic operations done: two per element and round.

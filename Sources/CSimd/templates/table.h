@@ -10,6 +10,8 @@
 #include "rows.h"
 #include "attention.h"
 #include "attention_backward.h"
+#include "attention_rows.h"
+#include "double_product.h"
 #include "peak.h"
 
 const struct legrad_simd_table LEGRAD_TABLE = {
@@ -37,5 +39,12 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .attention_relevance = attention_relevance,
     .attention_relevance_scratch = attention_relevance_scratch,
     .relevance_mean = relevance_mean,
+    .key_scores = key_scores,
+    .key_relevance = key_relevance,
+    .token_sums = token_sums,
+    .row_through_map = row_through_map,
+    .row_through_map_scratch = row_through_map_scratch,
+    .row_mean = row_mean,
+    .double_product = double_product,
     .multiply_add_burst = multiply_add_burst,
 };

@@ -35,7 +35,8 @@ struct SampleSizes: Sendable {
 extension SampleSizes {
   /// Every operation of `Backend`, as the towers use it.
   var everyOperation: [any OperationSample] {
-    memorySamples + matmulSamples + attentionSamples + layerNormSamples + pointwiseSamples + rowSamples
+    memorySamples + matmulSamples + attentionSamples + attentionRowSamples + layerNormSamples + pointwiseSamples
+      + rowSamples
   }
 
   /// The operations that an explanation spends its time in: products from both sides, attention, relevance.

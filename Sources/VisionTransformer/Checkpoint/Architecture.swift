@@ -5,6 +5,9 @@ public enum Architecture: String, Sendable, CaseIterable {
   case vitL14 = "ViT-L-14"
   case vitH14 = "ViT-H-14"
   case vitBigG14 = "ViT-bigG-14"
+  case vitB16SigLIP = "ViT-B-16-SigLIP"
+  case cocaB32 = "coca_ViT-B-32"
+  case cocaL14 = "coca_ViT-L-14"
 
   /// The architecture called `name`, in any case.
   /// - Throws: `unknownArchitecture` listing the known ones.
@@ -18,7 +21,7 @@ public enum Architecture: String, Sendable, CaseIterable {
     self = known
   }
 
-  /// Sizes as OpenCLIP has them: 224×224 pixels, exact GELU, OpenAI's statistics.
+  /// Sizes as OpenCLIP has them: 224×224 pixels, exact GELU, OpenAI's statistics but for SigLIP.
   public var configuration: ModelConfiguration {
     switch self {
     case .vitB32:
@@ -31,7 +34,34 @@ public enum Architecture: String, Sendable, CaseIterable {
       Self.model(1_024, vision: (32, 1_280, 16, 5_120, 14), text: (1_024, 16, 24))
     case .vitBigG14:
       Self.model(1_280, vision: (48, 1_664, 16, 8_192, 14), text: (1_280, 20, 32))
+    case .vitB16SigLIP:
+      Self.siglip
+    case .cocaB32:
+      Self.coca(Self.model(512, vision: (12, 768, 12, 3_072, 32), text: (512, 8, 12)))
+    case .cocaL14:
+      Self.coca(Self.model(768, vision: (24, 1_024, 16, 4_096, 14), text: (768, 12, 12)))
     }
+  }
+
+  private static var siglip: ModelConfiguration {
+    ModelConfiguration(
+      embeddingWidth: 768,
+      vision: VisionConfiguration(
+        layers: 12, width: 768, heads: 12, mlpWidth: 3_072, patchSize: 16, imageHeight: 224, imageWidth: 224,
+        epsilon: 1e-6, pooling: .map, hasClassToken: false, hasInputNorm: false, hasPatchBias: true),
+      text: TextConfiguration(
+        contextLength: 64, vocabularySize: 32_000, width: 768, heads: 12, layers: 12, mlpWidth: 3_072, epsilon: 1e-6,
+        pooling: .last, isCausal: false, hasProjectionBias: true, tokenization: .siglip),
+      preprocessing: .siglip, nestsText: true, hasLogitBias: true)
+  }
+
+  private static func coca(_ clip: ModelConfiguration) -> ModelConfiguration {
+    var coca = clip
+    coca.nestsText = true
+    coca.vision.pooling = .queries(count: 256, heads: 8)
+    coca.text?.pooling = .classToken
+    coca.text?.contextLength = 76
+    return coca
   }
 
   private static func model(

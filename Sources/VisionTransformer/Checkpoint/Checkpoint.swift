@@ -41,7 +41,7 @@ public struct Checkpoint: WeightSource {
     let read = try files.configuration(preferring: layout)
     var configuration = read.configuration
     configuration.layout = layout
-    var check = CheckpointCheck(store: store, layout: layout)
+    var check = CheckpointCheck(store: store, configuration: configuration)
     for tensor in configuration.canonicalTensors { try check.add(tensor) }
     if layout == .openCLIP {
       try check.addLayerScale(
@@ -49,9 +49,11 @@ public struct Checkpoint: WeightSource {
         isDeclared: read.visionLayerScale)
       if let text = configuration.text {
         try check.addLayerScale(
-          "transformer", layers: text.layers, width: text.width, isDeclared: read.textLayerScale)
+          "transformer", layers: text.layers, width: text.width, isDeclared: read.textLayerScale,
+          prefix: configuration.nestsText ? "text." : "")
       }
     }
+    if configuration.vision.pooling == .map { try check.refuseUnusedVisionTensors() }
     self.folder = folder
     self.configuration = configuration
     self.store = store
@@ -64,6 +66,17 @@ public struct Checkpoint: WeightSource {
 
   /// See `WeightSource`. LayerScale is multiplied into the weight and bias that it follows.
   public func floats(_ canonicalName: String) throws(CheckpointError) -> [Float] {
+    try scaled(canonicalName) { $0 }
+  }
+
+  public func doubles(_ canonicalName: String) throws(CheckpointError) -> [Double] {
+    try scaled(canonicalName) { $0.map { Double($0) } }
+  }
+
+  /// The tensor after `convert`, with LayerScale multiplied in.
+  private func scaled<Scalar: BinaryFloatingPoint>(
+    _ canonicalName: String, _ convert: ([Float]) -> [Scalar]
+  ) throws(CheckpointError) -> [Scalar] {
     guard let tensor = stored[canonicalName] else {
       throw CheckpointError(
         .unknownTensor, file: folder, place: "tensor \"\(canonicalName)\"", expected: "a tensor of this model",
@@ -71,18 +84,20 @@ public struct Checkpoint: WeightSource {
     }
     do throws(SafeTensorsError) {
       var values: [Float] = []
-      for name in tensor.names {
-        let part = try store.floats(name, shape: store.shape(of: name) ?? tensor.shape)
-        if tensor.names.count == 1 { values = part } else { values += part }
+      for part in tensor.parts {
+        let floats = try store.floats(part.name, shape: store.shape(of: part.name) ?? part.shape)
+        if tensor.parts.count == 1 { values = floats } else { values += floats }
       }
-      if tensor.isTransposed { values = transposed(values, rows: tensor.shape[0], columns: tensor.shape[1]) }
-      guard let scale = scales[canonicalName] else { return values }
-      let factors = try store.floats(scale, shape: [tensor.shape[0]])
-      let columns = values.count / factors.count
+      let shape = tensor.parts[0].shape
+      if tensor.isTransposed { values = transposed(values, rows: shape[0], columns: shape[1]) }
+      var converted = convert(values)
+      guard let scale = scales[canonicalName] else { return converted }
+      let factors = convert(try store.floats(scale, shape: [shape[0]]))
+      let columns = converted.count / factors.count
       for row in factors.indices {
-        for index in row * columns..<(row + 1) * columns { values[index] *= factors[row] }
+        for index in row * columns..<(row + 1) * columns { converted[index] *= factors[row] }
       }
-      return values
+      return converted
     } catch {
       throw CheckpointError(error)
     }
@@ -90,7 +105,7 @@ public struct Checkpoint: WeightSource {
 
   public func tokenEmbeddingRows(ids: [Int]) throws(CheckpointError) -> [Float] {
     let text = try textConfiguration(for: ids, file: folder)
-    guard let name = stored["token_embedding.weight"]?.names.first else { return [] }
+    guard let name = stored["token_embedding.weight"]?.parts.first?.name else { return [] }
     do throws(SafeTensorsError) {
       return try store.rows(name, indices: ids, columns: text.width)
     } catch {
@@ -139,7 +154,7 @@ private struct ModelFolder {
 
   /// The tensors' names decide; a folder may hold the configurations of both layouts.
   func layout(of store: any TensorStore) -> ModelConfiguration.Layout {
-    if store.contains("visual.conv1.weight") { return .openCLIP }
+    if store.contains("visual.conv1.weight") || store.contains("visual.trunk.pos_embed") { return .openCLIP }
     if store.contains("vision_model.embeddings.patch_embedding.weight") { return .huggingFace }
     return openCLIP != nil ? .openCLIP : .huggingFace
   }
@@ -153,35 +168,54 @@ private struct ModelFolder {
 /// Collects the tensors that a configuration asks for, checking each against the files.
 private struct CheckpointCheck {
   let store: any TensorStore
-  let layout: ModelConfiguration.Layout
+  let configuration: ModelConfiguration
   var stored: [String: StoredTensor] = [:]
   var scales: [String: String] = [:]
   var used: Set<String> = []
   var storageTypes: [ElementType: Int] = [:]
 
-  init(store: any TensorStore, layout: ModelConfiguration.Layout) {
+  init(store: any TensorStore, configuration: ModelConfiguration) {
     self.store = store
-    self.layout = layout
+    self.configuration = configuration
   }
 
   mutating func add(_ tensor: CanonicalTensor) throws(CheckpointError) {
-    let source = StoredTensor(tensor, layout: layout)
-    for name in source.names { try use(name, shape: source.shape) }
+    let source = StoredTensor(tensor, in: configuration)
+    for part in source.parts { try use(part.name, shape: part.shape) }
     stored[tensor.name] = source
   }
 
   /// LayerScale multiplies each branch before it is added: its factors belong to the rows of the branch's last matrix.
-  mutating func addLayerScale(_ tower: String, layers: Int, width: Int, isDeclared: Bool) throws(CheckpointError) {
+  /// - Parameter prefix: before the canonical names in the file.
+  mutating func addLayerScale(
+    _ tower: String, layers: Int, width: Int, isDeclared: Bool, prefix: String = ""
+  ) throws(CheckpointError) {
     let blocks = (0..<layers).map { "\(tower).resblocks.\($0)." }
-    let isPresent = blocks.contains { store.contains($0 + "ls_1.gamma") || store.contains($0 + "ls_2.gamma") }
+    let isPresent = blocks.contains {
+      store.contains(prefix + $0 + "ls_1.gamma") || store.contains(prefix + $0 + "ls_2.gamma")
+    }
     guard isDeclared || isPresent else { return }
     for block in blocks {
       for (factors, target) in [("ls_1.gamma", "attn.out_proj"), ("ls_2.gamma", "mlp.c_proj")] {
-        try use(block + factors, shape: [width])
-        scales[block + target + ".weight"] = block + factors
-        scales[block + target + ".bias"] = block + factors
+        try use(prefix + block + factors, shape: [width])
+        scales[block + target + ".weight"] = prefix + block + factors
+        scales[block + target + ".bias"] = prefix + block + factors
       }
     }
+  }
+
+  /// timm's towers have options (LayerScale, norms of queries and keys, positions in the pooler) that show in their
+  /// tensors alone.
+  func refuseUnusedVisionTensors() throws(CheckpointError) {
+    let unused = store.names.filter {
+      ($0.hasPrefix("visual.trunk.") || $0.hasPrefix("vision_model.")) && !used.contains($0)
+        && !$0.hasSuffix("position_ids")
+    }
+    guard let name = unused.min() else { return }
+    throw CheckpointError(
+      .unsupported, file: store.files.count == 1 ? store.files[0] : "\(store.files.count) weight files",
+      place: "tensor \"\(name)\"", expected: "the tensors of a plain SigLIP tower", found: "this one as well",
+      remedy: "this kind of model is not supported yet")
   }
 
   private mutating func use(_ name: String, shape: [Int]) throws(CheckpointError) {

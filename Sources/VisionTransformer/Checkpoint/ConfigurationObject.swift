@@ -118,18 +118,18 @@ struct ConfigurationObject {
   }
 
   /// Three finite numbers, one for each colour channel.
-  func channels(_ key: String, positive: Bool) throws(CheckpointError) -> [Float]? {
+  func channels(_ key: String, positive: Bool) throws(CheckpointError) -> [Double]? {
     guard let value = value(key) else { return nil }
     let expected = positive ? "three positive numbers" : "three numbers"
     guard case .array(let elements) = value, elements.count == 3 else {
       throw failure(key, expected: expected, found: value.summary)
     }
-    var channels: [Float] = []
+    var channels: [Double] = []
     for element in elements {
       guard let double = element.double, abs(double) <= 1e6, !positive || double >= 1e-6 else {
         throw failure(key, expected: expected, found: element.summary)
       }
-      channels.append(Float(double))
+      channels.append(double)
     }
     return channels
   }

@@ -2,21 +2,25 @@ import Compute
 import StrictJSON
 
 extension ModelConfiguration {
-  /// Reads a CLIPModel's `config.json` and, when given, its `preprocessor_config.json`.
+  /// Reads a CLIPModel's or SiglipModel's `config.json` and, when given, its `preprocessor_config.json`.
   ///
   /// Fields equal to the library's defaults are absent from such files and have these defaults here, except mean and
   /// std, which stay nil.
   static func readHuggingFace(_ file: String, preprocessor: String?) throws(CheckpointError) -> ReadConfiguration {
     let top = try ConfigurationObject(file: file)
-    guard try top.string("model_type") == "clip" else {
+    let type = try top.string("model_type")
+    guard type == "clip" || type == "siglip" else {
       throw top.unsupported(
-        "model_type", expected: "\"clip\"", found: top.value("model_type")?.summary ?? "nothing")
+        "model_type", expected: "\"clip\" or \"siglip\"", found: top.value("model_type")?.summary ?? "nothing")
     }
     let vision = try section("vision_config", of: top)
     let text = try section("text_config", of: top)
     var preprocessing = Preprocessing(mean: nil, std: nil)
     if let preprocessor {
       preprocessing = try huggingFacePreprocessing(ConfigurationObject(file: preprocessor))
+    }
+    if type == "siglip" {
+      return try huggingFaceSigLIP(file: file, vision: vision, text: text, preprocessing: preprocessing)
     }
     let configuration = ModelConfiguration(
       embeddingWidth: try top.integer("projection_dim", default: 512, in: ConfigurationRange.width),
@@ -67,9 +71,12 @@ extension ModelConfiguration {
       pooling: end == 2 ? .argmax : .firstEOT(end))
   }
 
-  private static func huggingFaceActivation(_ object: ConfigurationObject) throws(CheckpointError) -> Activation {
+  static func huggingFaceActivation(
+    _ object: ConfigurationObject, default standard: Activation = .quickGELU
+  ) throws(CheckpointError) -> Activation {
     switch try object.string("hidden_act") {
-    case nil, "quick_gelu": return .quickGELU
+    case nil: return standard
+    case "quick_gelu": return .quickGELU
     case "gelu": return .gelu
     case "gelu_pytorch_tanh", "gelu_new": return .geluTanh
     case let other?:

@@ -17,7 +17,7 @@ extension ModelConfiguration {
     let textObject = try model.object("text_cfg")
     try model.refuseOptions(except: [
       "embed_dim", "quick_gelu", "vision_cfg", "text_cfg", "init_logit_scale", "nonscalar_logit_scale", "cast_dtype",
-      "output_dict",
+      "output_dict", "custom_text", "init_logit_bias", "multimodal_cfg",
     ])
     guard model.value("embed_dim") != nil else {
       throw model.failure("embed_dim", expected: "an integer", found: "nothing")
@@ -25,12 +25,14 @@ extension ModelConfiguration {
     let quickGELU = try model.bool("quick_gelu", default: false)
     var text: TextConfiguration?
     if let textObject { text = try openCLIPText(textObject, quickGELU: quickGELU) }
+    // A decoder for captions, and a tower that is no CLIP's, come with a text tower of its own.
+    let isNested = try model.bool("custom_text", default: false) || model.value("multimodal_cfg") != nil
     let configuration = ModelConfiguration(
       embeddingWidth: try model.integer("embed_dim", default: 0, in: ConfigurationRange.width),
       vision: try openCLIPVision(visionObject, quickGELU: quickGELU),
       text: text,
       preprocessing: try openCLIPPreprocessing(try top.object("preprocess_cfg")),
-      layout: .openCLIP)
+      layout: .openCLIP, nestsText: isNested, hasLogitBias: model.value("init_logit_bias") != nil)
     try configuration.validate(file: file)
     return ReadConfiguration(
       configuration: configuration, visionLayerScale: visionObject.value("ls_init_value") != nil,
@@ -40,8 +42,7 @@ extension ModelConfiguration {
   private static func openCLIPVision(
     _ object: ConfigurationObject, quickGELU: Bool
   ) throws(CheckpointError) -> VisionConfiguration {
-    try object.require("timm_model_name", .string(""))
-    try object.require("pool_type", .string("tok"))
+    if let name = try object.string("timm_model_name"), !name.isEmpty { return try timmVision(object, name: name) }
     try object.require("pos_embed_type", .string("learnable"))
     if case .array? = object.value("layers") {
       throw object.unsupported("layers", expected: "the number of transformer blocks", found: "a ResNet's stages")
@@ -49,8 +50,8 @@ extension ModelConfiguration {
     try object.refuseOptions(except: [
       "layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "ls_init_value", "act_kwargs",
       "norm_kwargs", "patch_dropout", "output_tokens", "timm_model_name", "timm_model_pretrained", "timm_pool",
-      "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path", "pool_type", "pos_embed_type",
-      "attn_pooler_queries", "attn_pooler_heads",
+      "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path", "pool_type", "pos_embed_type", "no_ln_pre",
+      "final_ln_after_pool", "attentional_pool", "attn_pooler_queries", "attn_pooler_heads",
     ])
     let width = try object.integer("width", default: 768, in: ConfigurationRange.width)
     let headWidth = try object.integer("head_width", default: 64, in: ConfigurationRange.width)
@@ -64,20 +65,43 @@ extension ModelConfiguration {
       layers: try object.integer("layers", default: 12, in: ConfigurationRange.layers), width: width,
       heads: width / headWidth, mlpWidth: try openCLIPMLPWidth(object, width: width), patchSize: patch.height,
       imageHeight: image.height, imageWidth: image.width,
-      activation: try openCLIPActivation(object, quickGELU: quickGELU), epsilon: try openCLIPEpsilon(object))
+      activation: try openCLIPActivation(object, quickGELU: quickGELU), epsilon: try openCLIPEpsilon(object),
+      pooling: try openCLIPPooling(object), normsAfterPooling: try object.bool("final_ln_after_pool", default: false),
+      hasInputNorm: try !object.bool("no_ln_pre", default: false))
+  }
+
+  private static func openCLIPPooling(
+    _ object: ConfigurationObject
+  ) throws(CheckpointError) -> VisionConfiguration.Pooling {
+    let type = try object.string("pool_type") ?? "tok"
+    if case .string(let kind)? = object.value("attentional_pool") {
+      throw object.unsupported("attentional_pool", expected: "true or false", found: kind)
+    }
+    guard try object.bool("attentional_pool", default: false) else {
+      switch type {
+      case "tok": return .classToken
+      case "avg": return .average
+      case "none": return .unpooled
+      default: throw object.unsupported("pool_type", expected: "tok, avg or none", found: type)
+      }
+    }
+    try object.require("pool_type", .string("tok"))
+    try object.require("final_ln_after_pool", .bool(false))
+    return .queries(
+      count: try object.integer("attn_pooler_queries", default: 256, in: ConfigurationRange.poolerQueries),
+      heads: try object.integer("attn_pooler_heads", default: 8, in: ConfigurationRange.width))
   }
 
   private static func openCLIPText(
     _ object: ConfigurationObject, quickGELU: Bool
   ) throws(CheckpointError) -> TextConfiguration {
     try object.require("hf_model_name", .string(""))
-    try object.require("pool_type", .string("argmax"))
     try object.require("proj_type", .string("linear"))
     try object.refuseOptions(except: [
       "context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio", "ls_init_value", "act_kwargs",
       "norm_kwargs", "hf_model_name", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type", "hf_tokenizer_name",
       "tokenizer_kwargs", "tokenizer_mode", "pad_id", "eos_id", "pool_type", "proj_type", "output_tokens",
-      "correct_cls_mask",
+      "embed_cls", "no_causal_mask", "proj_bias",
     ])
     let width = try object.integer("width", default: 512, in: ConfigurationRange.width)
     return TextConfiguration(
@@ -87,15 +111,48 @@ extension ModelConfiguration {
       layers: try object.integer("layers", default: 12, in: ConfigurationRange.layers),
       mlpWidth: try openCLIPMLPWidth(object, width: width),
       activation: try openCLIPActivation(object, quickGELU: quickGELU), epsilon: try openCLIPEpsilon(object),
-      pooling: .argmax)
+      pooling: try openCLIPTextPooling(object), isCausal: try !object.bool("no_causal_mask", default: false),
+      hasProjectionBias: try object.bool("proj_bias", default: false),
+      tokenization: try openCLIPTokenization(object))
+  }
+
+  private static func openCLIPTextPooling(
+    _ object: ConfigurationObject
+  ) throws(CheckpointError) -> TextConfiguration.Pooling {
+    if try object.bool("embed_cls", default: false) {
+      // The mask hides padding from the class token.
+      try object.require("pad_id", .integer(0))
+      try object.require("no_causal_mask", .bool(false))
+      return .classToken
+    }
+    switch try object.string("pool_type") ?? "argmax" {
+    case "argmax": return .argmax
+    case "last": return .last
+    case let other: throw object.unsupported("pool_type", expected: "argmax or last", found: other)
+    }
+  }
+
+  /// Text is canonicalised for SentencePiece models; what else a Hugging Face tokenizer's name stands for shows in its
+  /// files.
+  private static func openCLIPTokenization(
+    _ object: ConfigurationObject
+  ) throws(CheckpointError) -> TextConfiguration.Tokenization {
+    let options = try object.object("tokenizer_kwargs")
+    switch try options?.string("clean") {
+    case "canonicalize" where object.value("hf_tokenizer_name") != nil: return .siglip
+    case "canonicalize"?:
+      throw object.unsupported(
+        "tokenizer_kwargs.clean", expected: "canonicalize with hf_tokenizer_name", found: "byte pairs")
+    default: return .clip
+    }
   }
 
   /// OpenCLIP truncates: `int(width * mlp_ratio)`.
-  private static func openCLIPMLPWidth(_ object: ConfigurationObject, width: Int) throws(CheckpointError) -> Int {
+  static func openCLIPMLPWidth(_ object: ConfigurationObject, width: Int) throws(CheckpointError) -> Int {
     Int(Double(width) * (try object.double("mlp_ratio", default: 4, in: 1e-4...1e3)))
   }
 
-  private static func openCLIPActivation(
+  static func openCLIPActivation(
     _ object: ConfigurationObject, quickGELU: Bool
   ) throws(CheckpointError) -> Activation {
     guard !quickGELU, let options = try object.object("act_kwargs") else { return quickGELU ? .quickGELU : .gelu }

@@ -5,7 +5,8 @@ enum ConfigurationRange {
   static let mlpWidth = 1...262_144
   static let patchSize = 1...512
   static let imageSize = 1...16_384
-  static let tokens = 2...1_048_577
+  static let tokens = 1...1_048_577
+  static let poolerQueries = 1...65_536
   static let contextLength = 1...65_536
   static let vocabularySize = 1...16_777_216
   static let epsilon = 1e-12...1e-1
@@ -26,6 +27,7 @@ extension ModelConfiguration {
           "\(place) heads", expected: "a number of heads that divides the width \(width)", found: "\(heads)")
       }
     }
+    try validatePooling { failure($0, expected: $1, found: $2) }
     guard ConfigurationRange.mlpWidth.contains(vision.mlpWidth) else {
       throw failure(
         "vision MLP", expected: "a width in \(ConfigurationRange.mlpWidth)", found: "\(vision.mlpWidth)")
@@ -44,6 +46,26 @@ extension ModelConfiguration {
     if case .firstEOT(let id) = text.pooling, !(0..<text.vocabularySize).contains(id) {
       throw failure(
         "end-of-text id", expected: "an id below the vocabulary size \(text.vocabularySize)", found: "\(id)")
+    }
+  }
+}
+
+extension ModelConfiguration {
+  private func validatePooling(
+    _ failure: (_ place: String, _ expected: String, _ found: String) -> CheckpointError
+  ) throws(CheckpointError) {
+    switch vision.pooling {
+    case .classToken, .average, .unpooled: break
+    case .map:
+      guard embeddingWidth == vision.width else {
+        throw failure(
+          "embedding width", "the vision tower's width \(vision.width), as its pooler does not project",
+          "\(embeddingWidth)")
+      }
+    case .queries(_, let heads):
+      guard embeddingWidth % heads == 0 else {
+        throw failure("pooler heads", "a number of heads that divides the width \(embeddingWidth)", "\(heads)")
+      }
     }
   }
 }

@@ -39,21 +39,31 @@ public enum ModelWriter {
   private static func writeWeights(
     _ source: some WeightSource, to path: String, elementType: ElementType, overwrite: Bool
   ) throws(CheckpointError) {
-    let tensors = source.tensors.map { (name: $0.name, stored: StoredTensor($0, layout: .openCLIP)) }
+    var configuration = source.configuration
+    configuration.layout = .openCLIP
+    let tensors = source.tensors.map { (name: $0.name, stored: StoredTensor($0, in: configuration)) }
     var writer: SafeTensorsWriter
     do throws(SafeTensorsError) {
       writer = try SafeTensorsWriter(
         path: path,
-        tensors: tensors.map {
-          TensorDescription(name: $0.stored.names[0], shape: $0.stored.shape, elementType: elementType)
+        tensors: tensors.flatMap { tensor in
+          tensor.stored.parts.map { TensorDescription(name: $0.name, shape: $0.shape, elementType: elementType) }
         }, overwrite: overwrite)
     } catch {
       throw CheckpointError(error)
     }
     for (name, stored) in tensors {
       var values = try source.floats(name)
-      if stored.isTransposed { values = transposed(values, rows: stored.shape[1], columns: stored.shape[0]) }
-      do throws(SafeTensorsError) { try writer.append(values) } catch { throw CheckpointError(error) }
+      let shape = stored.parts[0].shape
+      if stored.isTransposed { values = transposed(values, rows: shape[1], columns: shape[0]) }
+      do throws(SafeTensorsError) {
+        var start = 0
+        for part in stored.parts {
+          let end = start + part.shape.reduce(1, *)
+          try writer.append(stored.parts.count == 1 ? values : Array(values[start..<end]))
+          start = end
+        }
+      } catch { throw CheckpointError(error) }
     }
     do throws(SafeTensorsError) { try writer.finish() } catch { throw CheckpointError(error) }
   }
@@ -64,21 +74,13 @@ public enum ModelWriter {
   ) throws(CheckpointError) -> String {
     let vision = configuration.vision
     try checkSayable(configuration, file: file)
-    var visionFields = [
-      "\"image_size\": [\(vision.imageHeight), \(vision.imageWidth)]", "\"layers\": \(vision.layers)",
-      "\"width\": \(vision.width)", "\"head_width\": \(vision.headWidth)", "\"patch_size\": \(vision.patchSize)",
-    ]
-    visionFields += towerFields(vision.width, vision.mlpWidth, vision.activation, vision.epsilon)
     var model = ["\"embed_dim\": \(configuration.embeddingWidth)"]
     if vision.activation == .quickGELU { model.append("\"quick_gelu\": true") }
-    model.append("\"vision_cfg\": {\(visionFields.joined(separator: ", "))}")
+    if configuration.nestsText { model.append("\"custom_text\": true") }
+    if configuration.hasLogitBias { model.append("\"init_logit_bias\": -10") }
+    model.append("\"vision_cfg\": {\(visionFields(vision).joined(separator: ", "))}")
     if let text = configuration.text {
-      var fields = [
-        "\"context_length\": \(text.contextLength)", "\"vocab_size\": \(text.vocabularySize)",
-        "\"width\": \(text.width)", "\"heads\": \(text.heads)", "\"layers\": \(text.layers)",
-      ]
-      fields += towerFields(text.width, text.mlpWidth, text.activation, text.epsilon)
-      model.append("\"text_cfg\": {\(fields.joined(separator: ", "))}")
+      model.append("\"text_cfg\": {\(textFields(text).joined(separator: ", "))}")
     }
     let preprocessing = configuration.preprocessing
     var steps: [String] = []
@@ -99,12 +101,62 @@ public enum ModelWriter {
       """
   }
 
+  private static func visionFields(_ vision: VisionConfiguration) -> [String] {
+    var fields = [
+      "\"image_size\": [\(vision.imageHeight), \(vision.imageWidth)]", "\"layers\": \(vision.layers)",
+      "\"width\": \(vision.width)", "\"head_width\": \(vision.headWidth)", "\"patch_size\": \(vision.patchSize)",
+    ]
+    switch vision.pooling {
+    case .classToken: break
+    case .average: fields.append("\"pool_type\": \"avg\"")
+    case .unpooled: fields.append("\"pool_type\": \"none\"")
+    case .map:
+      fields += [
+        "\"timm_model_name\": \(quoted(SigLIPTower.name(of: vision)))", "\"timm_model_pretrained\": false",
+        "\"timm_pool\": \"map\"", "\"timm_proj\": \"none\"",
+      ]
+    case .queries(let count, let heads):
+      fields += [
+        "\"attentional_pool\": true", "\"attn_pooler_queries\": \(count)", "\"attn_pooler_heads\": \(heads)",
+      ]
+    }
+    if vision.normsAfterPooling { fields.append("\"final_ln_after_pool\": true") }
+    if !vision.hasInputNorm, vision.pooling != .map { fields.append("\"no_ln_pre\": true") }
+    // timm's towers have an epsilon of their own.
+    let epsilon = vision.pooling == .map ? 1e-5 : vision.epsilon
+    return fields + towerFields(vision.width, vision.mlpWidth, vision.activation, epsilon)
+  }
+
+  private static func textFields(_ text: TextConfiguration) -> [String] {
+    var fields = [
+      "\"context_length\": \(text.contextLength)", "\"vocab_size\": \(text.vocabularySize)",
+      "\"width\": \(text.width)", "\"heads\": \(text.heads)", "\"layers\": \(text.layers)",
+    ]
+    switch text.pooling {
+    case .argmax, .firstEOT: break
+    case .last: fields.append("\"pool_type\": \"last\"")
+    case .classToken: fields.append("\"embed_cls\": true")
+    }
+    if !text.isCausal { fields.append("\"no_causal_mask\": true") }
+    if text.hasProjectionBias { fields.append("\"proj_bias\": true") }
+    if text.tokenization == .siglip {
+      fields += [
+        "\"hf_tokenizer_name\": \"timm/ViT-B-16-SigLIP\"", "\"tokenizer_kwargs\": {\"clean\": \"canonicalize\"}",
+      ]
+    }
+    return fields + towerFields(text.width, text.mlpWidth, text.activation, text.epsilon)
+  }
+
   /// The layout has one switch for QuickGELU and pools at the largest id.
   private static func checkSayable(_ configuration: ModelConfiguration, file: String) throws(CheckpointError) {
     func unsupported(_ place: String, expected: String, found: String) -> CheckpointError {
       CheckpointError(
         .unsupported, file: file, place: place, expected: expected, found: found,
         remedy: "this layout cannot say it")
+    }
+    guard configuration.vision.pooling != .map || configuration.vision.epsilon == 1e-6 else {
+      throw unsupported(
+        "epsilon", expected: "1e-6 in a SigLIP vision tower", found: "\(configuration.vision.epsilon)")
     }
     guard let text = configuration.text else { return }
     let activations = [configuration.vision.activation, text.activation]
@@ -130,5 +182,5 @@ public enum ModelWriter {
     return fields
   }
 
-  private static func list(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
+  private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
 }

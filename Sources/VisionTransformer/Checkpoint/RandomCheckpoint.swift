@@ -49,6 +49,9 @@ public struct RandomCheckpoint: WeightSource {
     let width = Float(isVision ? configuration.vision.width : configuration.text?.width ?? 1)
     let layers = Float(isVision ? configuration.vision.layers : configuration.text?.layers ?? 1)
     if name == "logit_scale" { return (2.6592601, 0) }
+    if name == "logit_bias" { return (-10, 0) }
+    if name == "cls_emb" { return (0, 0.01) }
+    if name == "visual.attn_pool.query" { return (0, 1) }
     if name == "token_embedding.weight" { return (0, 0.02) }
     if name == "positional_embedding" { return (0, 0.01) }
     if name == "visual.conv1.weight" { return (0, (3 * Float(shape[1] * shape[2] * shape[3])).squareRoot().inverse) }

@@ -7,12 +7,20 @@ public protocol WeightSource: Sendable {
   /// - Throws: `unknownTensor`, or what reading throws.
   func floats(_ canonicalName: String) throws(CheckpointError) -> [Float]
 
+  /// The same in float64: what the files store is exact there, and so is its product with LayerScale's factors.
+  /// Float64 in the files passes through float32.
+  func doubles(_ canonicalName: String) throws(CheckpointError) -> [Double]
+
   /// Rows of `token_embedding.weight`, `[ids.count, width]`, without the rest of the table.
   /// - Throws: `tokenID` for an id outside the vocabulary, `unknownTensor` for a model without a text tower.
   func tokenEmbeddingRows(ids: [Int]) throws(CheckpointError) -> [Float]
 }
 
 extension WeightSource {
+  public func doubles(_ canonicalName: String) throws(CheckpointError) -> [Double] {
+    try floats(canonicalName).map { Double($0) }
+  }
+
   /// Every tensor, in the order of the towers.
   public var tensors: [CanonicalTensor] { configuration.canonicalTensors }
 

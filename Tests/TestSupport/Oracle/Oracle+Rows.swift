@@ -23,6 +23,20 @@ extension Oracle {
     return output.map { $0 / Double(rowsPerGroup) }
   }
 
+  /// `Σ_j weights[r][j] · tokens[image(r) · weights.columns + j]`.
+  public static func tokenSums(weights: DoubleMatrix, tokens: DoubleMatrix) -> DoubleMatrix {
+    let rowsPerImage = weights.rows / (tokens.rows / weights.columns)
+    var sums = DoubleMatrix(rows: weights.rows, columns: tokens.columns)
+    for row in 0..<weights.rows {
+      for token in 0..<weights.columns {
+        let weight = weights[row, token]
+        let values = tokens.row(row / rowsPerImage * weights.columns + token)
+        for (column, value) in values.enumerated() { sums[row, column] += weight * value }
+      }
+    }
+    return sums
+  }
+
   /// `input / max(‖input‖₂, 1e-12)`, and the divisors.
   public static func normalizeRows(_ input: DoubleMatrix) -> (output: DoubleMatrix, norms: DoubleMatrix) {
     var output = input

@@ -1,0 +1,22 @@
+import CSimd
+public import Compute
+
+extension CPUBackend {
+  public func keyRelevance(_ operation: KeyRelevance<CPUBuffer>) throws(BackendError) {
+    let relevance = operation.relevance
+    let reading =
+      switch operation.reading {
+      case .map: LEGRAD_MAP
+      case .positiveGradient: LEGRAD_POSITIVE_GRADIENT
+      case .positiveProduct: LEGRAD_POSITIVE_PRODUCT
+      case .product: LEGRAD_PRODUCT
+      case .weightedMap: LEGRAD_WEIGHTED_MAP
+      }
+    let arguments = unsafe legrad_key_relevance(
+      reading: reading, map: operation.map?.base, map_stride: operation.map?.rowStride ?? 0,
+      gradient: operation.gradient?.base, gradient_stride: operation.gradient?.rowStride ?? 0, heads: operation.heads,
+      prompts: operation.prompts, leading_keys: operation.leadingKeys, tokens: relevance.columns,
+      factor: operation.factor, relevance: relevance.base, relevance_stride: relevance.rowStride)
+    perform { crew in unsafe crew.run(rowsOf: relevance, arguments, kernels.table.key_relevance) }
+  }
+}

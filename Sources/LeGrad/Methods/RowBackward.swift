@@ -1,0 +1,60 @@
+import Compute
+import VisionTransformer
+
+/// The backward of a score that reads the class token of a block's output, down to the class token's row of that
+/// block's attention maps (methods §2.3): one row per image and prompt all the way.
+struct RowBackward<B: Backend>: Sendable {
+  private let embeddingGradient: Matrix<B.Buffer>
+  private let gradients: LocalGradients<B>
+  private let mapGradient: Matrix<B.Buffer>
+
+  struct Slots {
+    let embeddingGradient, mapGradient: WorkspacePlan.Slot
+    let gradients: LocalGradients<B>.Slots
+  }
+
+  static func reserve(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan) -> Slots {
+    Slots(
+      embeddingGradient: plan.reserve(rows: sizes.groupsPerPass, columns: sizes.tower.embeddingWidth),
+      mapGradient: plan.reserve(rows: sizes.groupsPerPass * sizes.heads, columns: sizes.shape.tokens),
+      gradients: LocalGradients<B>.reserve(
+        images: sizes.shape.images, stack: PromptStack(prompts: sizes.promptsPerPass, tokens: 1),
+        shape: sizes.tower.blockShape, in: &plan))
+  }
+
+  init(_ slots: Slots, in workspace: Workspace<B>) {
+    embeddingGradient = workspace[slots.embeddingGradient]
+    mapGradient = workspace[slots.mapGradient]
+    gradients = LocalGradients(slots.gradients, in: workspace)
+  }
+
+  /// The gradients at the class token's rows, of `factor` times the scores that `forward.readOut` read last: of the
+  /// stream between attention and MLP, and of the attention's output, `[images · prompts, width]`.
+  func atAttention(
+    _ block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>, factor: Float = 1
+  ) throws(BackendError) -> (middle: Matrix<B.Buffer>, attentionOutput: Matrix<B.Buffer>) {
+    let (tower, images) = (forward.tower, forward.shape.images)
+    let stack = PromptStack(prompts: pass.count, tokens: 1)
+    let gradients = LocalGradients<B>(self.gradients, images: images, stack: stack)
+    try forward.readOut.backward(
+      directions: forward.directions.rows(pass), factor: factor,
+      embeddingGradient: embeddingGradient.rows(0..<images * pass.count), gradient: gradients.token, tower: tower)
+    try tower.blocks[block].localBackward(
+      forward.activations.block.firstRows(forward.shape.tokens), stack: stack, gradients: gradients, on: tower.backend)
+    return (gradients.middle, gradients.attentionOutput)
+  }
+
+  /// The gradients at the class token's row of each map, `[images · prompts · heads, tokens]`.
+  func run(
+    _ block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>, factor: Float = 1
+  ) throws(BackendError) -> Matrix<B.Buffer> {
+    let (sizes, shape) = (forward.sizes, forward.shape)
+    let gradient = try atAttention(block, pass, forward, factor: factor).attentionOutput
+    let scores = mapGradient.rows(0..<shape.images * pass.count * sizes.heads)
+    try forward.backend.keyScores(
+      KeyScores(
+        rows: gradient, tokens: forward.activations.block.values, heads: sizes.heads,
+        stack: PromptStack(prompts: pass.count, tokens: shape.tokens), scores: scores))
+    return scores
+  }
+}

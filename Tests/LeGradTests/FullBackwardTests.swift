@@ -1,0 +1,118 @@
+import Compute
+import ComputeCPU
+import TestSupport
+import Testing
+import VisionTransformer
+
+@testable import LeGrad
+
+/// The backward through whole blocks, against central differences of the forward in float64.
+@Suite struct FullBackwardTests {
+  private static let grid = Grid(height: 2, width: 2)
+
+  private static func checkpoint(_ activation: Activation) -> RandomCheckpoint {
+    RandomCheckpoint(
+      configuration: ModelConfiguration(
+        embeddingWidth: 8,
+        vision: VisionConfiguration(
+          layers: 3, width: 12, heads: 3, mlpWidth: 20, patchSize: 4, imageHeight: 8, imageWidth: 8,
+          activation: activation),
+        text: nil, preprocessing: .openAI), seed: 5)
+  }
+
+  /// `text · readOut(class token)` of a tower that is entered at block `first`.
+  private static func score(
+    _ forward: Float64Forward<CPUBackend>, from first: Int, _ input: Float64Matrix, text: [Double]
+  ) throws -> Double {
+    var stream = input
+    for number in first..<3 { stream = try forward.block(number, from: stream).output }
+    let read = try forward.layerNorm(stream.rows(0..<1), "visual.ln_post")
+    let projection = try forward.weight("visual.proj", rows: 8, columns: 12)
+    let embedding = try forward.multiply(read, projection, transposed: true).values
+    let norm = embedding.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    return zip(embedding, text).reduce(0) { $0 + $1.0 * $1.1 } / norm
+  }
+
+  @Test(arguments: Activation.allCases)
+  func gradientsAtEveryBlocksInput(_ activation: Activation) throws {
+    let source = Self.checkpoint(activation)
+    let backend = try CPUBackend(threads: 1)
+    let forward = Float64Forward(source: source, backend: backend)
+    var random = SeededRandom(seed: 3)
+    let pixels = (0..<3 * 64).map { _ in random.normal() }
+    let text = try TextEmbeddings(rows: (0..<2 * 8).map { _ in Float(random.normal()) }, width: 8)
+    var inputs = [try forward.embed(pixels, grid: Self.grid).output]
+    for number in 0..<2 { inputs.append(try forward.block(number, from: inputs[number]).output) }
+
+    let gradients = try Self.gradients(source, backend, inputs: inputs, text: text.values)
+    for number in 0..<3 {
+      for prompt in 0..<2 {
+        let direction = text.row(prompt).map(Double.init)
+        let step = 1e-4
+        var differences: [Double] = []
+        for index in inputs[number].values.indices {
+          func value(_ steps: Double) throws -> Double {
+            var moved = inputs[number]
+            moved.values[index] += steps * step
+            return try Self.score(forward, from: number, moved, text: direction)
+          }
+          differences.append(try (8 * (value(1) - value(-1)) - (value(2) - value(-2))) / (12 * step))
+        }
+        let actual = gradients[number][prompt * differences.count..<(prompt + 1) * differences.count]
+        let largest = differences.map(abs).max() ?? 0
+        let worst = zip(actual, differences).map { abs(Double($0) - $1) }.max() ?? 0
+        #expect(largest > 0 && worst <= 2e-5 * largest, "block \(number), prompt \(prompt): \(worst / largest)")
+      }
+    }
+  }
+
+  /// By block, `[prompts · tokens, width]`.
+  private static func gradients(
+    _ source: RandomCheckpoint, _ backend: CPUBackend, inputs: [Float64Matrix], text: [Float]
+  ) throws -> [[Float]] {
+    let tower = try VisionTower(source, on: backend)
+    let (tokens, prompts) = (5, text.count / 8)
+    var plan = WorkspacePlan()
+    let activationSlots = BlockActivations<CPUBackend>.reserve(
+      rows: tokens, shape: tower.blockShape, backward: .input, in: &plan)
+    let readOutSlots = ReadOut<CPUBackend>.reserve(images: 1, tower: tower, in: &plan)
+    let fullSlots = FullGradients<CPUBackend>.reserve(rows: prompts * tokens, shape: tower.blockShape, in: &plan)
+    let workspace = try Workspace(plan, on: backend)
+    let activations = BlockActivations(activationSlots, in: workspace)
+    let readOut = ReadOut(readOutSlots, in: workspace)
+    let full = FullGradients(fullSlots, in: workspace)
+    let stack = PromptStack(prompts: prompts, tokens: tokens)
+    func place(_ values: [Float], columns: Int) throws -> Matrix<CPUBuffer> {
+      try HostMatrix(rows: values.count / columns, columns: columns, values: values).upload(to: backend)
+    }
+    func input(_ number: Int) throws -> Matrix<CPUBuffer> {
+      try place(inputs[number].values.map { Float($0) }, columns: 12)
+    }
+
+    // The last block's output, of which the class token is read.
+    let last = try input(2)
+    try tower.blocks[2].recompute(activations, from: last, tokens: tokens, on: backend)
+    let output = try backend.makeMatrix(rows: tokens, columns: 12)
+    try tower.blocks[2].forwardFromHidden(
+      hidden: activations.hidden, middle: activations.middle, output: output, on: backend)
+    try backend.copy(Copy(output.rows(0..<1), to: readOut.input))
+    try readOut.forward(tower)
+    let gradient = try backend.makeMatrix(rows: prompts, columns: 12)
+    try readOut.backward(
+      directions: place(text, columns: 8), factor: 1,
+      embeddingGradient: backend.makeMatrix(rows: prompts, columns: 8), gradient: gradient, tower: tower)
+    try backend.fill(Fill(full.stream, with: 0))
+    try backend.copy(Copy(gradient, to: full.stream.everyRow(tokens)))
+
+    var results: [[Float]] = [[], [], []]
+    for number in (0..<3).reversed() {
+      let checkpoint = try input(number)
+      let block = tower.blocks[number]
+      try block.recompute(activations, from: checkpoint, tokens: tokens, on: backend)
+      try block.backwardToAttention(activations.reading(checkpoint), stack: stack, gradients: full, on: backend)
+      try block.backwardFromAttention(activations.reading(checkpoint), stack: stack, gradients: full, on: backend)
+      results[number] = try HostMatrix.download(full.stream, from: backend).values
+    }
+    return results
+  }
+}
