@@ -112,8 +112,13 @@ final class WeightStreaming {
     retired.removeAll { $0.upload <= awaitedUpload }
   }
 
-  /// Nothing may read host memory that goes with this.
-  deinit { try? uploads.finish() }
+  /// Nothing may read host memory that goes with this; where that cannot be awaited, the memory is left behind.
+  deinit {
+    guard (try? uploads.finish()) == nil else { return }
+    for weight in slots.flatMap(\.weights) + retired.flatMap(\.weights) {
+      if case .streamed(let host, _) = weight.place { host.abandon() }
+    }
+  }
 }
 
 /// Memory of one weight in a slot.
