@@ -31,7 +31,11 @@ public enum DeviceChoice: Sendable, Equatable {
   public func check() throws(LeGradError) { _ = try resolve(Devices.found()) }
 
   /// The device among those of the machine, and why it was chosen.
-  func resolve(_ devices: Devices) throws(LeGradError) -> (device: ChosenDevice, reason: String) {
+  ///
+  /// For the native backend nothing is looked for: a driver may take a second and a hundred megabytes to load.
+  func resolve(_ found: @autoclosure () -> Devices) throws(LeGradError) -> (device: ChosenDevice, reason: String) {
+    if self == .cpu { return (.native, "as asked for") }
+    let devices = found()
     let usable = devices.openCL.filter(\.isAvailable)
     switch self {
     case .auto:

@@ -34,11 +34,11 @@ final class EngineRoom: Sendable {
 
   /// Loads the model onto the one of `devices` that the options choose.
   init(
-    _ source: any WeightSource, options: Explainer.Options, devices: Devices = .found()
+    _ source: any WeightSource, options: Explainer.Options, devices: @autoclosure () -> Devices = .found()
   ) throws(LeGradError) {
     self.source = source
     self.options = options
-    let (chosen, reason) = try options.device.resolve(devices)
+    let (chosen, reason) = try options.device.resolve(devices())
     let loader = EngineLoader(source: source, options: options)
     state = Mutex(try loader.load(chosen, reason: reason))
   }
