@@ -18,20 +18,6 @@ static inline float add_products_of_4(float4 a, float4 b, float sum) {
   return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
 }
 
-// A statistic of 4 queries from `first` on, the last one of `count` again for those past it.
-static inline float4 load_statistic(__global const float *from, uint first, uint count) {
-  const uint last = count - 1;
-  return (float4)(
-      from[min(first, last)], from[min(first + 1, last)], from[min(first + 2, last)], from[min(first + 3, last)]);
-}
-
-static inline void store_statistic(__global float *to, float4 value, uint first, uint count) {
-  if (first < count) to[first] = value.x;
-  if (first + 1 < count) to[first + 1] = value.y;
-  if (first + 2 < count) to[first + 2] = value.z;
-  if (first + 3 < count) to[first + 3] = value.w;
-}
-
 __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backward_statistics(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global float *statistics, const uint head_width,
     const uint tokens, const uint is_causal, const float factor) {
@@ -64,9 +50,9 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backw
   along = sum_given(exchange) * inverse;
   if (ITEM_COLUMN > 0) return;
   __global float *to = HEAD_STATISTICS + query;
-  store_statistic(to, s.max_score, ITEM_ROW * 4, count);
-  store_statistic(to + tokens, inverse, ITEM_ROW * 4, count);
-  store_statistic(to + 2 * tokens, along, ITEM_ROW * 4, count);
+  store_4(to, s.max_score, ITEM_ROW * 4, count);
+  store_4(to + tokens, inverse, ITEM_ROW * 4, count);
+  store_4(to + 2 * tokens, along, ITEM_ROW * 4, count);
 }
 
 __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backward_queries(
@@ -77,8 +63,8 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backw
   const uint query = get_group_id(0) * TILE_ROWS, count = min(tokens - query, (uint)TILE_ROWS);
   const uint seen = is_causal ? query + count : tokens, own_query = query + ITEM_ROW * 4;
   __global const float *of = HEAD_STATISTICS;
-  const float4 top = load_statistic(of, own_query, tokens), inverse = load_statistic(of + tokens, own_query, tokens);
-  const float4 along = load_statistic(of + 2 * tokens, own_query, tokens);
+  const float4 top = load_4(of, own_query, tokens), inverse = load_4(of + tokens, own_query, tokens);
+  const float4 along = load_4(of + 2 * tokens, own_query, tokens);
   float2 sums[4][PAIRS];
   clear_sums(sums);
   for (uint key = 0; key < seen; key += TILE_COLUMNS) {
@@ -119,8 +105,8 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backw
   // Where the map is causal, earlier queries do not see these keys.
   for (uint query = is_causal ? key : 0; query < tokens; query += TILE_COLUMNS) {
     const uint query_count = min(tokens - query, (uint)TILE_COLUMNS), own_query = query + ITEM_COLUMN * 4;
-    const float4 top = load_statistic(of, own_query, tokens), inverse = load_statistic(of + tokens, own_query, tokens);
-    const float4 along = load_statistic(of + 2 * tokens, own_query, tokens);
+    const float4 top = load_4(of, own_query, tokens), inverse = load_4(of + tokens, own_query, tokens);
+    const float4 along = load_4(of + 2 * tokens, own_query, tokens);
     float4 gradients[4], map[4];
     multiply_rows(
         ROW(values, first_row + key) + column, values_stride, count, ROW(upstream, first_row + query) + column,

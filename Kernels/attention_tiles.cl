@@ -211,3 +211,18 @@ static inline float4 exponentiate(
   of->sum = fma(of->sum, rescale, (float4)(own[0], own[1], own[2], own[3]));
   return rescale;
 }
+
+// A number of 4 rows from `first` on, the last one of `count` again for those past it.
+static inline float4 load_4(__global const float *from, uint first, uint count) {
+  const uint last = count - 1;
+  return (float4)(
+      from[min(first, last)], from[min(first + 1, last)], from[min(first + 2, last)], from[min(first + 3, last)]);
+}
+
+// The numbers of those of 4 rows from `first` on that are among `count`.
+static inline void store_4(__global float *to, float4 value, uint first, uint count) {
+  if (first < count) to[first] = value.x;
+  if (first + 1 < count) to[first + 1] = value.y;
+  if (first + 2 < count) to[first + 2] = value.z;
+  if (first + 3 < count) to[first + 3] = value.w;
+}

@@ -9,20 +9,6 @@
 // work-group computes 64 queries or keys (dimension 0) of one head (1) of one image or row (2), and goes over the other
 // side in tiles of 32. A head's statistics are [2][tokens].
 
-// A statistic of 4 queries from `first` on, the last one of `count` again for those past it.
-static inline float4 load_statistic(__global const float *from, uint first, uint count) {
-  const uint last = count - 1;
-  return (float4)(
-      from[min(first, last)], from[min(first + 1, last)], from[min(first + 2, last)], from[min(first + 3, last)]);
-}
-
-static inline void store_4(__global float *to, float4 value, uint first, uint count) {
-  if (first < count) to[first] = value.x;
-  if (first + 1 < count) to[first + 1] = value.y;
-  if (first + 2 < count) to[first + 2] = value.z;
-  if (first + 3 < count) to[first + 3] = value.w;
-}
-
 __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void row_through_map_statistics(
     INPUT(queries), INPUT(keys), __global float *statistics, const uint head_width, const uint tokens,
     const float factor) {
@@ -59,9 +45,9 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void row_through_map
   float key_sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   for (uint query = 0; query < tokens; query += TILE_COLUMNS) {
     const uint query_count = min(tokens - query, (uint)TILE_COLUMNS), own_query = query + ITEM_COLUMN * 4;
-    const float4 top = load_statistic(of, own_query, tokens);
-    const float4 weight = load_statistic(of + tokens, own_query, tokens)
-                          * load_statistic(ROW(row, stacked), own_query, tokens);
+    const float4 top = load_4(of, own_query, tokens);
+    const float4 weight = load_4(of + tokens, own_query, tokens)
+                          * load_4(ROW(row, stacked), own_query, tokens);
     float4 gradients[4], map[4];
     if (has_gradient)
       multiply_rows(

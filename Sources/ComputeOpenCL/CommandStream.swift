@@ -37,7 +37,7 @@ final class CommandStream {
   /// Where a weight is for the kernel that is launched next.
   func memory(of weight: OpenCLWeight) throws(OpenCLError) -> OpenCLMemory {
     switch weight.place {
-    case .resident(let memory): return memory
+    case .resident(let buffer): return buffer.memory
     case .streamed(_, let group):
       guard let streaming else { preconditionFailure("a streamed weight of another backend") }
       return try streaming.memory(of: weight, in: group)

@@ -14,14 +14,9 @@ extension OpenCLBackend {
       let staging = try stream.scratch("prepare", floats: rows * columns).asMatrix(rows: rows, columns: columns)
       try stream.uploadAndWait(values, to: staging.region)
       guard let group else {
-        let target = try memory.allocate(layout.bytes(precision))
-        do throws(OpenCLError) {
-          let overflows = try packWeight(staging, layout, into: target, on: stream)
-          return (OpenCLWeight.Place.resident(target), overflows)
-        } catch {
-          memory.released(target.bytes)
-          throw error
-        }
+        let target = try OpenCLBuffer(bytes: layout.bytes(precision), in: memory)
+        let overflows = try packWeight(staging, layout, into: target.memory, on: stream)
+        return (OpenCLWeight.Place.resident(target), overflows)
       }
       let bytes = layout.bytes(precision)
       let packed = try stream.scratch("packed weight", floats: (bytes + 3) / 4).buffer.memory
@@ -31,7 +26,7 @@ extension OpenCLBackend {
       }
       return (.streamed(host, group: group), overflows)
     }
-    let weight = OpenCLWeight(layout, precision: precision, place: place, pool: memory)
+    let weight = OpenCLWeight(layout, precision: precision, place: place)
     if overflows > 0 {
       throw BackendError(
         .unsupported, operation: "prepare",

@@ -33,6 +33,7 @@ public final class OpenCLBackend: Backend {
   let memory: DeviceMemory
   let registry = WeightRegistry()
   private let stream: Mutex<CommandStream>
+  private let waitsAfterEveryOperation = Environment.waitsAfterEveryOperation
   private let counters = Mutex(Traffic())
 
   /// - Throws: `unavailable` where the device cannot be used, with the driver's own words.
@@ -90,7 +91,7 @@ public final class OpenCLBackend: Backend {
     do {
       return try stream.withLock { stream throws(OpenCLError) in
         let result = try body(stream)
-        if Environment.waitsAfterEveryOperation { try stream.finish() }
+        if waitsAfterEveryOperation { try stream.finish() }
         return result
       }
     } catch { throw BackendError(error, operation: operation, device: device) }

@@ -2,15 +2,19 @@ import Compute
 import OpenCLRuntime
 import Synchronization
 
-/// Device memory that holds a matrix of the OpenCL backend.
+/// Device memory of the OpenCL backend: of a matrix, a weight, or a slot for weights. It goes back with its last owner.
 public final class OpenCLBuffer: Sendable {
   let memory: OpenCLMemory
   private let pool: DeviceMemory
 
-  init(floats: Int, in pool: DeviceMemory) throws(OpenCLError) {
-    let (bytes, overflow) = floats.multipliedReportingOverflow(by: MemoryLayout<Float>.size)
-    memory = try pool.allocate(overflow ? Int.max : bytes)
+  init(bytes: Int, in pool: DeviceMemory) throws(OpenCLError) {
+    memory = try pool.allocate(bytes)
     self.pool = pool
+  }
+
+  convenience init(floats: Int, in pool: DeviceMemory) throws(OpenCLError) {
+    let (bytes, overflow) = floats.multipliedReportingOverflow(by: MemoryLayout<Float>.size)
+    try self.init(bytes: overflow ? Int.max : bytes, in: pool)
   }
 
   deinit { pool.released(memory.bytes) }

@@ -6,7 +6,7 @@ public final class OpenCLWeight: Sendable {
   /// Where it is.
   enum Place: Sendable {
     /// Always in device memory.
-    case resident(OpenCLMemory)
+    case resident(OpenCLBuffer)
     /// In host memory, and on the device while its group is.
     case streamed(HostCopy, group: WeightGroup)
   }
@@ -16,19 +16,13 @@ public final class OpenCLWeight: Sendable {
   public let precision: Precision
   let layout: WeightLayout
   let place: Place
-  private let pool: DeviceMemory
 
-  init(_ layout: WeightLayout, precision: Precision, place: Place, pool: DeviceMemory) {
+  init(_ layout: WeightLayout, precision: Precision, place: Place) {
     outputs = layout.outputs
     inputs = layout.inputs
     self.precision = precision
     self.layout = layout
     self.place = place
-    self.pool = pool
-  }
-
-  deinit {
-    if case .resident(let memory) = place { pool.released(memory.bytes) }
   }
 
   /// Bytes as stored, filling included.

@@ -30,7 +30,7 @@ final class WeightStreaming {
   private struct Slot {
     var group: WeightGroup?
     /// Where the group's weights are, in the order in which they were prepared.
-    var buffers: [SlotBuffer] = []
+    var buffers: [OpenCLBuffer] = []
     /// The number of the upload that brings the group.
     var upload = 0
     /// Reached when the group is on the device; nil once the compute queue waits for it.
@@ -100,9 +100,9 @@ final class WeightStreaming {
   private func makeRoom(for weights: [OpenCLWeight], in index: Int) throws(OpenCLError) {
     for (position, weight) in weights.enumerated() {
       if position == slots[index].buffers.count {
-        slots[index].buffers.append(try SlotBuffer(weight.bytes, in: memory))
+        slots[index].buffers.append(try OpenCLBuffer(bytes: weight.bytes, in: memory))
       } else if slots[index].buffers[position].memory.bytes < weight.bytes {
-        slots[index].buffers[position] = try SlotBuffer(weight.bytes, in: memory)
+        slots[index].buffers[position] = try OpenCLBuffer(bytes: weight.bytes, in: memory)
       }
     }
   }
@@ -119,19 +119,6 @@ final class WeightStreaming {
       if case .streamed(let host, _) = weight.place { host.abandon() }
     }
   }
-}
-
-/// Memory of one weight in a slot.
-private final class SlotBuffer {
-  let memory: OpenCLMemory
-  private let pool: DeviceMemory
-
-  init(_ bytes: Int, in pool: DeviceMemory) throws(OpenCLError) {
-    memory = try pool.allocate(bytes)
-    self.pool = pool
-  }
-
-  deinit { pool.released(memory.bytes) }
 }
 
 /// The streamed weights of a backend by their group, for as long as somebody else holds them.

@@ -34,26 +34,28 @@ public enum DeviceChoice: Sendable, Equatable {
   ///
   /// For the native backend nothing is looked for: a driver may take a second and a hundred megabytes to load.
   func resolve(_ found: @autoclosure () -> Devices) throws(LeGradError) -> (device: ChosenDevice, reason: String) {
-    if self == .cpu { return (.native, "as asked for") }
-    let devices = found()
-    let usable = devices.openCL.filter(\.isAvailable)
     switch self {
+    case .cpu: return (.native, "as asked for")
     case .auto:
-      guard let gpu = usable.first(where: { $0.kind == .gpu }) else {
+      let devices = found()
+      guard let gpu = devices.firstGPU else {
         let reason = devices.problem ?? "OpenCL has no GPU here"
         return (.native, "automatic choice: \(reason)")
       }
       return (.openCL(gpu), "automatic choice: the first OpenCL GPU")
-    case .cpu: return (.native, "as asked for")
     case .gpu:
-      guard let gpu = usable.first(where: { $0.kind == .gpu }) else {
+      let devices = found()
+      guard let gpu = devices.firstGPU else {
         throw devices.missing("device 'gpu': there is no OpenCL GPU")
       }
       return (.openCL(gpu), "as asked for")
     case .openCL:
-      guard let first = usable.first else { throw devices.missing("device 'opencl': there is no OpenCL device") }
+      let devices = found()
+      guard let first = devices.usable.first else {
+        throw devices.missing("device 'opencl': there is no OpenCL device")
+      }
       return (.openCL(first), "as asked for")
-    case .named(let name): return (try named(name, devices), "as asked for")
+    case .named(let name): return (try named(name, found()), "as asked for")
     }
   }
 
@@ -104,6 +106,9 @@ struct Devices: Sendable {
 
   /// Looked for each time: what a driver answers is not kept here.
   static func found() -> Devices { Devices { () throws(OpenCLError) in try OpenCLLibrary.system() } }
+
+  var usable: [OpenCLDevice] { openCL.filter(\.isAvailable) }
+  var firstGPU: OpenCLDevice? { usable.first { $0.kind == .gpu } }
 
   func missing(_ message: String) -> LeGradError {
     LeGradError(

@@ -138,19 +138,16 @@ struct EngineLoader {
   }
 
   private func native(reason: String) throws(LeGradError) -> EngineRoom.Current {
-    do {
-      let backend = try CPUBackend(
-        precision: options.precision ?? CPUBackend.fastestPrecision, threads: options.threads)
-      return EngineRoom.Current(
-        engine: try BackendEngine(source, backend: backend),
-        device: DeviceDescription(
-          name: backend.deviceDescription, variant: backend.instructionSet.rawValue, reason: reason),
-        precision: backend.precision, rung: .native)
-    } catch let error as BackendError {
-      throw LeGradError(error)
-    } catch let error as ModelError {
-      throw LeGradError(error)
-    } catch { throw LeGradError(.device, "\(error)") }
+    let precision = options.precision ?? CPUBackend.fastestPrecision
+    let backend: CPUBackend
+    do { backend = try CPUBackend(precision: precision, threads: options.threads) } catch { throw LeGradError(error) }
+    let engine: any Engine
+    do { engine = try BackendEngine(source, backend: backend) } catch { throw LeGradError(error) }
+    return EngineRoom.Current(
+      engine: engine,
+      device: DeviceDescription(
+        name: backend.deviceDescription, variant: backend.instructionSet.rawValue, reason: reason),
+      precision: backend.precision, rung: .native)
   }
 
   private func openCL(_ device: OpenCLDevice, streams: Bool, reason: String) throws(LeGradError) -> EngineRoom.Current {

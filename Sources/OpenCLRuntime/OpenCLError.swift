@@ -7,7 +7,6 @@ public struct OpenCLStatus: RawRepresentable, Sendable, Hashable, CustomStringCo
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
   public static let success = OpenCLStatus(rawValue: 0)
-  public static let deviceNotFound = OpenCLStatus(rawValue: -1)
   public static let memoryObjectAllocationFailure = OpenCLStatus(rawValue: -4)
   public static let outOfResources = OpenCLStatus(rawValue: -5)
   public static let outOfHostMemory = OpenCLStatus(rawValue: -6)

@@ -87,17 +87,6 @@ import COpenCL
 
   deinit { _ = unsafe program.context.calls.clReleaseKernel(handle) }
 
-  /// The largest work-group that this kernel can be launched with.
-  public func largestWorkGroup() throws(OpenCLError) -> Int {
-    var size = 0
-    unsafe try check(
-      program.context.calls.clGetKernelWorkGroupInfo(
-        handle, program.context.device.identifier, cl_kernel_work_group_info(CL_KERNEL_WORK_GROUP_SIZE),
-        MemoryLayout<Int>.size, &size, nil),
-      "clGetKernelWorkGroupInfo", name)
-    return size
-  }
-
   func set(_ argument: OpenCLArgument, at index: Int) throws(OpenCLError) {
     func set<Value>(_ value: Value) -> cl_int {
       unsafe withUnsafePointer(to: value) { value -> cl_int in
@@ -110,7 +99,6 @@ import COpenCL
       case .uint(let value): set(value)
       case .ulong(let value): set(value)
       case .float(let value): set(value)
-      case .double(let value): set(value)
       }
     try check(status, "clSetKernelArg", "argument \(index) of \(name)")
   }
@@ -122,5 +110,4 @@ public enum OpenCLArgument: Sendable {
   case uint(UInt32)
   case ulong(UInt64)
   case float(Float)
-  case double(Double)
 }

@@ -124,9 +124,6 @@ CREATE(clCreateKernel, cl_kernel, LEGRAD_KERNELS, CL_OUT_OF_HOST_MEMORY,
 RELEASE(clReleaseKernel, cl_kernel, LEGRAD_KERNELS)
 CALL(clSetKernelArg, CL_INVALID_ARG_VALUE, (cl_kernel kernel, cl_uint index, size_t size, const void *value),
      (kernel, index, size, value))
-CALL(clGetKernelWorkGroupInfo, CL_OUT_OF_RESOURCES,
-     (cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info name, size_t room, void *value, size_t *size),
-     (kernel, device, name, room, value, size))
 
 static cl_int CL_API_CALL faulty_clEnqueueNDRangeKernel(
     cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *offset, const size_t *global,

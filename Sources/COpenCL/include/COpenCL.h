@@ -31,7 +31,6 @@
   CALL(clCreateKernel)             \
   CALL(clReleaseKernel)            \
   CALL(clSetKernelArg)             \
-  CALL(clGetKernelWorkGroupInfo)   \
   CALL(clEnqueueNDRangeKernel)     \
   CALL(clEnqueueReadBuffer)        \
   CALL(clEnqueueReadBufferRect)    \
