@@ -1,0 +1,3 @@
+#include "hdf5_library.h"
+
+typedef int legrad_hdf5_placeholder;

@@ -1,0 +1,4 @@
+#ifndef LEGRAD_HDF5_LIBRARY_H
+#define LEGRAD_HDF5_LIBRARY_H
+
+#endif
