@@ -135,6 +135,9 @@ static const char softmax_cpu[] = {
 static const char token_sums[] = {
 #embed "../../Kernels/token_sums.cl" suffix(, 0)
 };
+static const char token_sums_backward[] = {
+#embed "../../Kernels/token_sums_backward.cl" suffix(, 0)
+};
 
 #define FILE(name) {#name ".cl", name, sizeof name - 1}
 static const struct legrad_kernel_file files[] = {
@@ -181,6 +184,7 @@ static const struct legrad_kernel_file files[] = {
     FILE(softmax_backward_cpu),
     FILE(softmax_cpu),
     FILE(token_sums),
+    FILE(token_sums_backward),
 };
 
 size_t legrad_kernel_file_count(void) { return sizeof files / sizeof *files; }

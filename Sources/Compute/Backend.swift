@@ -72,6 +72,7 @@ public protocol Backend: Sendable {
   func keyScores(_ operation: KeyScores<Buffer>) throws(BackendError)
   func keyRelevance(_ operation: KeyRelevance<Buffer>) throws(BackendError)
   func tokenSums(_ operation: TokenSums<Buffer>) throws(BackendError)
+  func tokenSumsBackward(_ operation: TokenSumsBackward<Buffer>) throws(BackendError)
   func rowThroughMap(_ operation: RowThroughMap<Buffer>) throws(BackendError)
 
   // MARK: Float64

@@ -47,4 +47,80 @@ struct TokenSumsTests {
     try checkIndependence(backend.open(), test)
     try checkSchedules(backend, [test])
   }
+
+  struct Backward: OperationCase {
+    let weights: HostMatrix
+    let upstream: HostMatrix
+    /// What the gradient is added to.
+    let initial: HostMatrix?
+    let groups: Int
+    let isProduct = false
+
+    init(
+      groups: Int, rowsPerGroup: Int, tokens: Int, width: Int, repeats: Bool = false, accumulates: Bool = false
+    ) {
+      weights = .random(groups * rowsPerGroup, tokens, seed: 330, mean: 0.3)
+      upstream = .random(repeats ? rowsPerGroup : groups * rowsPerGroup, width, seed: 331, mean: 0.4)
+      initial = accumulates ? .random(groups * tokens, width, seed: 332) : nil
+      self.groups = groups
+    }
+
+    private init(weights: HostMatrix, upstream: HostMatrix, initial: HostMatrix?) {
+      self.weights = weights
+      self.upstream = upstream
+      self.initial = initial
+      groups = 1
+    }
+
+    func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] {
+      let gradient =
+        try initial.map { try stage.inPlace($0) }
+        ?? stage.output(rows: groups * weights.columns, columns: upstream.columns)
+      try stage.backend.tokenSumsBackward(
+        TokenSumsBackward(
+          weights: stage.input(weights, "weights"), upstream: stage.input(upstream, "upstream"),
+          accumulates: initial != nil, gradient: gradient))
+      return [try stage.read(gradient)]
+    }
+
+    func expected() -> [DoubleMatrix] {
+      [
+        Oracle.tokenSumsBackward(
+          weights: weights.doubles, upstream: upstream.doubles, groups: groups, initial: initial?.doubles)
+      ]
+    }
+
+    var pieces: Int { groups }
+    func piece(_ index: Int) -> Self {
+      Self(
+        weights: weights.piece(index, of: groups),
+        upstream: upstream.rows == weights.rows ? upstream.piece(index, of: groups) : upstream,
+        initial: initial?.piece(index, of: groups))
+    }
+    var testDescription: String {
+      "\(groups) groups, \(weights.rows)×\(weights.columns) weights, \(upstream.rows)×\(upstream.columns) upstream"
+        + (initial == nil ? "" : ", accumulating")
+    }
+  }
+
+  static let backwardCases =
+    [(1, 1, 1, 1), (1, 1, 5, 7), (2, 3, 7, 16), (1, 12, 25, 49), (3, 2, 17, 33), (4, 4, 197, 65), (1, 8, 196, 769)]
+    .map { Backward(groups: $0.0, rowsPerGroup: $0.1, tokens: $0.2, width: $0.3) }
+    + [
+      Backward(groups: 3, rowsPerGroup: 4, tokens: 37, width: 67, repeats: true),
+      Backward(groups: 2, rowsPerGroup: 5, tokens: 31, width: 17, accumulates: true),
+      Backward(groups: 3, rowsPerGroup: 2, tokens: 11, width: 129, repeats: true, accumulates: true),
+    ]
+
+  @Test(arguments: TestBackend.available, backwardCases)
+  func tokenSumsBackward(_ backend: TestBackend, _ test: Backward) throws {
+    try checkDefinition(backend.open(), test)
+  }
+
+  @Test(arguments: TestBackend.available)
+  func tokenSumsBackwardGroupsAreIndependent(_ backend: TestBackend) throws {
+    let test = Backward(groups: 3, rowsPerGroup: 4, tokens: 37, width: 67, repeats: true, accumulates: true)
+    try checkIndependence(backend.open(), test)
+    try checkSchedules(backend, [test])
+  }
 }

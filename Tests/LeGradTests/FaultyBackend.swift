@@ -7,7 +7,7 @@ enum BackendOperation: String, Sendable, CaseIterable {
   case patchify, gatherRows, layerNorm, matmul, softmax, attention, activate
   case meanRows, normalizeRows, normalizeRowsBackward
   case activationBackward, layerNormBackward, addRows, softmaxBackward, attentionBackward
-  case attentionRelevance, keyScores, keyRelevance, tokenSums, rowThroughMap
+  case attentionRelevance, keyScores, keyRelevance, tokenSums, tokenSumsBackward, rowThroughMap
 }
 
 /// A backend that does one thing wrong, or refuses it, and counts what it is asked for.
@@ -187,6 +187,12 @@ final class FaultyBackend<Base: Backend>: Backend {
 
   func tokenSums(_ operation: TokenSums<Buffer>) throws(BackendError) {
     try run(.tokenSums, operation.sums) { () throws(BackendError) in try base.tokenSums(operation) }
+  }
+
+  func tokenSumsBackward(_ operation: TokenSumsBackward<Buffer>) throws(BackendError) {
+    try run(.tokenSumsBackward, operation.gradient) { () throws(BackendError) in
+      try base.tokenSumsBackward(operation)
+    }
   }
 
   func rowThroughMap(_ operation: RowThroughMap<Buffer>) throws(BackendError) {

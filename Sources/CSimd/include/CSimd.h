@@ -328,6 +328,21 @@ struct legrad_token_sums {
   ptrdiff_t sum_stride;
 };
 
+// Items: rows of the gradient.
+struct legrad_token_sums_backward {
+  const float *weights;
+  ptrdiff_t weight_stride;
+  const float *upstream;
+  ptrdiff_t upstream_stride;
+  ptrdiff_t upstream_count;
+  ptrdiff_t tokens;
+  ptrdiff_t rows_per_group;
+  ptrdiff_t columns;
+  bool accumulates;
+  float *gradient;
+  ptrdiff_t gradient_stride;
+};
+
 // Items: (image * prompts + prompt) * heads + head; each fills its row of `sums` [items, tokens]. `output_gradient`
 // and `values` are null where the map alone is wanted. Scratch: row_through_map_scratch floats.
 struct legrad_row_through_map {
@@ -409,6 +424,7 @@ struct legrad_simd_table {
   void (*key_scores)(const struct legrad_key_scores *, ptrdiff_t begin, ptrdiff_t end);
   void (*key_relevance)(const struct legrad_key_relevance *, ptrdiff_t begin, ptrdiff_t end);
   void (*token_sums)(const struct legrad_token_sums *, ptrdiff_t begin, ptrdiff_t end);
+  void (*token_sums_backward)(const struct legrad_token_sums_backward *, ptrdiff_t begin, ptrdiff_t end);
   void (*row_through_map)(const struct legrad_row_through_map *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   ptrdiff_t (*row_through_map_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
   void (*double_product)(const struct legrad_double_product *, ptrdiff_t begin, ptrdiff_t end, float *scratch);

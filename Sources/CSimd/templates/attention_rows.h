@@ -128,3 +128,19 @@ static void token_sums(const struct legrad_token_sums *o, ptrdiff_t begin, ptrdi
     });
   }
 }
+
+static void token_sums_backward(const struct legrad_token_sums_backward *o, ptrdiff_t begin, ptrdiff_t end) {
+  for (ptrdiff_t row = begin; row < end; row++) {
+    const ptrdiff_t first = row / o->tokens * o->rows_per_group;
+    const float *weights = o->weights + first * o->weight_stride + row % o->tokens;
+    float *to = o->gradient + row * o->gradient_stride;
+    EACH_IN_ROW(o->columns, c, n, {
+      vfloat sum = o->accumulates ? load_up_to(to + c, n) : splat(0);
+      for (ptrdiff_t item = 0; item < o->rows_per_group; item++) {
+        const float *upstream = o->upstream + (first + item) % o->upstream_count * o->upstream_stride;
+        sum = multiply_add(splat(weights[item * o->weight_stride]), load_up_to(upstream + c, n), sum);
+      }
+      store_up_to(to + c, sum, n);
+    });
+  }
+}

@@ -42,6 +42,7 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .key_scores = key_scores,
     .key_relevance = key_relevance,
     .token_sums = token_sums,
+    .token_sums_backward = token_sums_backward,
     .row_through_map = row_through_map,
     .row_through_map_scratch = row_through_map_scratch,
     .row_mean = row_mean,

@@ -10,4 +10,14 @@ extension CPUBackend {
       columns: sums.columns, sums: sums.base, sum_stride: sums.rowStride)
     perform { crew in unsafe crew.run(rowsOf: sums, arguments, kernels.table.token_sums) }
   }
+
+  public func tokenSumsBackward(_ operation: TokenSumsBackward<CPUBuffer>) throws(BackendError) {
+    let (weights, upstream, gradient) = (operation.weights, operation.upstream, operation.gradient)
+    let arguments = unsafe legrad_token_sums_backward(
+      weights: weights.base, weight_stride: weights.rowStride, upstream: upstream.base,
+      upstream_stride: upstream.rowStride, upstream_count: upstream.rows, tokens: weights.columns,
+      rows_per_group: operation.rowsPerGroup, columns: gradient.columns, accumulates: operation.accumulates,
+      gradient: gradient.base, gradient_stride: gradient.rowStride)
+    perform { crew in unsafe crew.run(rowsOf: gradient, arguments, kernels.table.token_sums_backward) }
+  }
 }

@@ -15,4 +15,18 @@ extension OpenCLBackend {
         elementsOf: sums, span: 128)
     }
   }
+
+  public func tokenSumsBackward(_ operation: TokenSumsBackward<OpenCLBuffer>) throws(BackendError) {
+    let (weights, upstream, gradient) = (operation.weights, operation.upstream, operation.gradient)
+    try perform("tokenSumsBackward") { stream throws(OpenCLError) in
+      try stream.run(
+        "token_sums_backward", variant,
+        [
+          .matrix(weights), .matrix(upstream), .matrix(gradient), .size(operation.rowsPerGroup),
+          .size(upstream.rows), .size(weights.columns), .flag(operation.accumulates), .size(gradient.rows),
+          .size(gradient.columns),
+        ],
+        elementsOf: gradient)
+    }
+  }
 }

@@ -7,7 +7,7 @@ extension SampleSizes {
     let row = AttentionRow(images: images, stack: stack, width: width, heads: vision.heads)
     return [KeyScoresSample(row: row)]
       + HeadReading.allCases.map { KeyRelevanceSample(row: row, reading: $0) }
-      + [TokenSumsSample(row: row)]
+      + [TokenSumsSample(row: row), TokenSumsBackwardSample(row: row)]
       + [false, true].map { RowThroughMapSample(row: row, hasGradient: $0) }
   }
 }
@@ -69,6 +69,21 @@ private struct TokenSumsSample: OperationSample {
       tokens: try bench.input(rows: row.images * row.stack.tokens, columns: row.width + 1),
       sums: try bench.output(rows: rows, columns: row.width + 1))
     return { () throws(BackendError) in try bench.backend.tokenSums(operation) }
+  }
+}
+
+private struct TokenSumsBackwardSample: OperationSample {
+  let row: AttentionRow
+  let operation = "tokenSumsBackward"
+  var detail: String { row.detail }
+
+  func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
+    let rows = row.stacked * row.heads
+    let operation = TokenSumsBackward(
+      weights: try bench.input(rows: rows, columns: row.stack.tokens, mean: 2),
+      upstream: try bench.input(rows: rows, columns: row.width + 1),
+      gradient: try bench.output(rows: row.stacked * row.stack.tokens, columns: row.width + 1))
+    return { () throws(BackendError) in try bench.backend.tokenSumsBackward(operation) }
   }
 }
 

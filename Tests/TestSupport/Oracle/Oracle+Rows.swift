@@ -37,6 +37,22 @@ extension Oracle {
     return sums
   }
 
+  /// `gradient[g · tokens + j] = initial + Σ_h weights[g · rows + h][j] · upstream[(g · rows + h) % upstream.rows]`.
+  public static func tokenSumsBackward(
+    weights: DoubleMatrix, upstream: DoubleMatrix, groups: Int, initial: DoubleMatrix?
+  ) -> DoubleMatrix {
+    let (rows, tokens) = (weights.rows / groups, weights.columns)
+    var gradient = initial ?? DoubleMatrix(rows: groups * tokens, columns: upstream.columns)
+    for row in 0..<gradient.rows {
+      for item in row / tokens * rows..<(row / tokens + 1) * rows {
+        for (column, value) in upstream.row(item % upstream.rows).enumerated() {
+          gradient[row, column] += weights[item, row % tokens] * value
+        }
+      }
+    }
+    return gradient
+  }
+
   /// `input / max(‖input‖₂, 1e-12)`, and the divisors.
   public static func normalizeRows(_ input: DoubleMatrix) -> (output: DoubleMatrix, norms: DoubleMatrix) {
     var output = input
