@@ -48,7 +48,7 @@ final class BackendEngine<B: Backend>: Engine {
   private let source: any WeightSource
   private let backend: B
   private let loaded: Mutex<VisionTower<B>?>
-  private let lastRun = Mutex<(key: RunKey, run: any BatchRun)?>(nil)
+  private let lastRun = Mutex<(key: RunKey, run: MethodRun<B>)?>(nil)
 
   private struct RunKey: Equatable {
     let shape: VisionShape
@@ -114,15 +114,13 @@ final class BackendEngine<B: Backend>: Engine {
     }
     let key = RunKey(shape: shape, text: text, requests: requests)
     // Taken out while it runs: a second caller at the same time makes memory of its own.
-    let kept = lastRun.withLock { last -> (any BatchRun)? in
+    let kept = lastRun.withLock { last -> MethodRun<B>? in
       defer { last = nil }
       return last?.key == key ? last?.run : nil
     }
-    let run: any BatchRun
+    let run: MethodRun<B>
     if let kept {
       run = kept
-    } else if let pooler = tower.pooler {
-      run = try PoolerRun(tower: tower, pooler: pooler, shape: shape, text: text, requests: requests)
     } else {
       run = try MethodRun(tower: tower, shape: shape, text: text, requests: requests)
     }

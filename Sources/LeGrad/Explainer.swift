@@ -125,7 +125,8 @@ public final class Explainer: Sendable {
   /// Explains images of one size in one batch by several methods, which share the forward.
   /// - Parameters:
   ///   - text: what to look for; nil gives image embeddings without maps.
-  ///   - correction: SigLIP's suppression of what a text without content lights up; see `correction(threshold:)`.
+  ///   - correction: SigLIP's suppression of what a text without content lights up in LeGrad's maps; see
+  ///     `correction(threshold:)`.
   /// - Returns: for each image an explanation by each method.
   public func explain(
     _ images: [PreparedImage], text: TextEmbeddings?, methods: [Method], correction: EmptyTextCorrection? = nil
@@ -149,8 +150,10 @@ public final class Explainer: Sendable {
     for method in methods {
       try method.check(prompts: text.count)
       try method.check(model.configuration.vision, model: model.name)
+      let rows = text.count > 0 && correction != nil && method.isCorrected ? text.count + 1 : text.count
       requests.append(
-        MethodRequest(method: method, blocks: try method.blocks(of: model.configuration.vision.layers)))
+        MethodRequest(
+          method: method, blocks: try method.blocks(of: model.configuration.vision.layers), prompts: rows))
     }
     let patch = model.configuration.vision.patchSize
     let grid = Grid(height: first.height / patch, width: first.width / patch)
@@ -189,10 +192,12 @@ public final class Explainer: Sendable {
     }
     return images.enumerated().map { index, image in
       requests.indices.map { number in
-        Explanation(
+        let isCorrected = requests[number].method.isCorrected
+        return Explanation(
           requests[number], layerRelevance: text.count > 0 ? batch.relevance[number][index] : [],
           embedding: batch.embeddings[index], grid: grid, text: text, inputHeight: image.height,
-          inputWidth: image.width, scaling: model.takesCorrection ? .cells : .pixels, correction: correction)
+          inputWidth: image.width, scaling: model.takesCorrection && isCorrected ? .cells : .pixels,
+          correction: isCorrected ? correction : nil)
       }
     }
   }

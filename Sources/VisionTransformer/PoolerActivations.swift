@@ -5,6 +5,8 @@ package struct PoolerActivations<B: Backend>: Sendable {
   package let shape: VisionShape
   /// What the pooler attends to, with a column of ones: `[images · tokens, tokenWidth + 1]`.
   package let tokens: Matrix<B.Buffer>
+  /// Mean and 1/σ of the rows that the tokens are the layer norm of.
+  let tokenStatistics: Matrix<B.Buffer>
   /// The query's attention: `[images · heads, tokens]`.
   package let map: Matrix<B.Buffer>
   let sums: Matrix<B.Buffer>
@@ -20,7 +22,8 @@ package struct PoolerActivations<B: Backend>: Sendable {
   let norms: Matrix<B.Buffer>
 
   package struct Slots: Sendable {
-    let tokens, map, sums, attended, pooled, normalized, statistics, embedding, norms: WorkspacePlan.Slot
+    let tokens, tokenStatistics, map, sums, attended, pooled, normalized, statistics, embedding,
+      norms: WorkspacePlan.Slot
     let hidden, derivative: WorkspacePlan.Slot?
   }
 
@@ -31,6 +34,7 @@ package struct PoolerActivations<B: Backend>: Sendable {
     let mlpWidth = pooler.mlp?.input.outputs
     return Slots(
       tokens: plan.reserve(rows: shape.rows, columns: pooler.tokenWidth + 1),
+      tokenStatistics: plan.reserve(rows: shape.rows, columns: 2),
       map: plan.reserve(rows: images * pooler.heads, columns: shape.tokens),
       sums: plan.reserve(rows: images * pooler.heads, columns: pooler.tokenWidth + 1),
       attended: plan.reserve(rows: images, columns: width), pooled: plan.reserve(rows: images, columns: width),
@@ -45,6 +49,7 @@ package struct PoolerActivations<B: Backend>: Sendable {
   ) throws(BackendError) {
     self.shape = shape
     tokens = workspace[slots.tokens]
+    tokenStatistics = workspace[slots.tokenStatistics]
     map = workspace[slots.map]
     sums = workspace[slots.sums]
     attended = workspace[slots.attended]
@@ -68,7 +73,25 @@ extension AttentionPooler {
     let tokens = activations.tokens.columns(0..<tokenWidth)
     guard let norm = tokenNorm ?? norm else { return try backend.copy(Copy(stream, to: tokens)) }
     try backend.layerNorm(
-      LayerNorm(input: stream, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: tokens))
+      LayerNorm(
+        input: stream, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: tokens,
+        statistics: activations.tokenStatistics))
+  }
+
+  /// The layer norm of the tokens that the model's own embedding reads: the pooler's, or the tower's last.
+  func tokenNorm(in tower: VisionTower<B>) -> Norm<B> { tokenNorm ?? tower.outputNorm }
+
+  /// The model's own embedding, from the last block's output.
+  package func embed(
+    _ stream: Matrix<B.Buffer>, _ activations: PoolerActivations<B>, tower: VisionTower<B>
+  ) throws(BackendError) {
+    try load(stream, norm: tower.outputNorm, into: activations, on: tower.backend)
+    try attend(activations, on: tower.backend)
+    if let mlp {
+      try readOut(activations, through: mlp, on: tower.backend)
+    } else {
+      try readOut(activations, through: tower)
+    }
   }
 
   /// From the loaded tokens to `pooled`.
@@ -113,14 +136,14 @@ extension AttentionPooler {
   }
 
   /// From `pooled` to the unit embedding, through the tower's own layer norm and projection.
-  package func readOut(
+  private func readOut(
     _ activations: PoolerActivations<B>, through tower: VisionTower<B>
   ) throws(BackendError) {
     let (backend, norm) = (tower.backend, tower.outputNorm)
     try backend.layerNorm(
       LayerNorm(
         input: activations.pooled, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon,
-        output: activations.normalized))
+        output: activations.normalized, statistics: activations.statistics))
     try backend.matmul(
       Matmul(input: activations.normalized, weight: tower.projection.weight, output: activations.embedding))
     try normalize(activations, on: backend)

@@ -48,7 +48,7 @@ package struct PoolerGradients<B: Backend>: Sendable {
     pooled = gradients.pooled.rows(0..<groups)
     attended = gradients.attended.rows(0..<groups)
     directions = gradients.directions.rows(0..<groups * heads)
-    map = gradients.map
+    map = gradients.map.rows(0..<groups * heads)
   }
 }
 
@@ -87,6 +87,30 @@ extension AttentionPooler {
     try backwardToDirections(gradients, on: backend)
   }
 
+  /// From the model's own scores, of the embedding that `embed` made, to `gradients.directions`.
+  package func backward(
+    scoresOf prompts: Matrix<B.Buffer>, _ activations: PoolerActivations<B>, gradients: PoolerGradients<B>,
+    tower: VisionTower<B>
+  ) throws(BackendError) {
+    let backend = tower.backend
+    if let mlp {
+      return try backward(prompts: prompts, activations, through: mlp, gradients: gradients, on: backend)
+    }
+    try backend.normalizeRowsBackward(
+      NormalizeRowsBackward(
+        directions: prompts, normalized: activations.embedding, norms: activations.norms,
+        gradient: gradients.embedding))
+    try backend.matmul(
+      Matmul(
+        input: gradients.embedding, weight: tower.projection.weight, side: .inputs, output: gradients.pooled))
+    try backend.layerNormBackward(
+      LayerNormBackward(
+        upstream: gradients.pooled, input: activations.pooled, statistics: activations.statistics,
+        scale: tower.outputNorm.scale, stack: PromptStack(prompts: prompts.rows, tokens: 1),
+        output: gradients.pooled))
+    try backwardToDirections(gradients, on: backend)
+  }
+
   private func backwardToDirections(_ gradients: PoolerGradients<B>, on backend: B) throws(BackendError) {
     try backend.matmul(
       Matmul(input: gradients.pooled, weight: output.weight, side: .inputs, output: gradients.attended))
@@ -98,6 +122,18 @@ extension AttentionPooler {
     }
   }
 
+  /// The gradient at the map, `[images · prompts · heads, tokens]`. `directions` are those of all images or of one that
+  /// serves all.
+  package func mapGradient(
+    _ activations: PoolerActivations<B>, directions: Matrix<B.Buffer>, gradient: Matrix<B.Buffer>, on backend: B
+  ) throws(BackendError) {
+    let stacked = gradient.rows / activations.shape.images
+    try backend.keyScores(
+      KeyScores(
+        rows: directions, tokens: activations.tokens, heads: 1,
+        stack: PromptStack(prompts: stacked, tokens: activations.shape.tokens), scores: gradient))
+  }
+
   /// The positive part of the gradient at the map of each image and prompt, averaged over heads, into
   /// `relevance [images · prompts, tokens]`. `directions` are those of all images or of one that serves all; `scratch`
   /// receives the gradient.
@@ -105,11 +141,7 @@ extension AttentionPooler {
     _ activations: PoolerActivations<B>, directions: Matrix<B.Buffer>, scratch: Matrix<B.Buffer>,
     relevance: Matrix<B.Buffer>, on backend: B
   ) throws(BackendError) {
-    let stacked = scratch.rows / activations.shape.images
-    try backend.keyScores(
-      KeyScores(
-        rows: directions, tokens: activations.tokens, heads: 1,
-        stack: PromptStack(prompts: stacked, tokens: activations.shape.tokens), scores: scratch))
+    try mapGradient(activations, directions: directions, gradient: scratch, on: backend)
     try backend.keyRelevance(
       KeyRelevance(
         .positiveGradient, gradient: scratch, heads: heads, factor: 1 / Float(heads), relevance: relevance))

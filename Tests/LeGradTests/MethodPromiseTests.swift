@@ -105,7 +105,7 @@ import VisionTransformer
       let tower = try VisionTower(RandomCheckpoint(configuration: configuration), on: backend)
       let run = try MethodRun(
         tower: tower, shape: VisionShape(images: 1, grid: Grid(height: 4, width: 4)), text: text(2).values,
-        requests: [MethodRequest(method: method, blocks: method.blocks(of: layers))])
+        requests: [MethodRequest(method: method, blocks: method.blocks(of: layers), prompts: 2)])
       return run.bytes
     }
     let growth = try (bytes(layers: 7) - bytes(layers: 3)) / 4

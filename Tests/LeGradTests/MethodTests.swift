@@ -62,14 +62,49 @@ import VisionTransformer
     for size in test.golden.sizes {
       let explanations = try explainer.explain(
         [test.image(explainer, size)], text: text, methods: Self.answers.map(\.method))[0]
-      for (answer, explanation) in zip(Self.answers, explanations) {
-        let expected = try test.golden.expected(size, answer.file)
-        let worst = zip(explanation.relevance, expected).map { abs($0 - $1) }.max() ?? 0
-        let largest = expected.map(abs).max() ?? 0
-        #expect(
-          explanation.relevance.count == expected.count && largest > 0 && worst <= answer.bound * largest,
-          "\(answer.file) \(size): off by \(worst / largest) of the maximum")
-      }
+      for (answer, explanation) in zip(Self.answers, explanations) { try check(explanation, answer, test, size) }
     }
+  }
+
+  static let poolerAnswers = answers.filter {
+    switch $0.method {
+    case .rawAttention, .rollout, .gradCAM, .cheferCAM, .cheferCAMAll: true
+    default: false
+    }
+  }
+
+  /// The same where an attention pooler reads the embedding; LeGrad's answers there have tests of their own.
+  @Test(arguments: PoolerGoldenTests.cases([PoolerGoldenTests.siglip, PoolerGoldenTests.coca]))
+  func relevanceOnPoolers(_ pooler: PoolerGoldenTests.Case) throws {
+    let test = Case(golden: pooler.golden, backend: pooler.backend)
+    let explainer = try test.explainer()
+    let rows = try test.golden.floats("inputs/text_embeddings.npy")
+    let text = try TextEmbeddings(
+      rows: rows + rows.map { -$0 }, width: explainer.model.configuration.embeddingWidth)
+    let alone = try explainer.model.takesCorrection ? pooler.correction() : nil
+    for size in test.golden.sizes {
+      let image = try test.image(explainer, size)
+      let methods = [Method.legrad(layers: .all)] + Self.poolerAnswers.map(\.method)
+      // With a correction, whose text is LeGrad's business alone.
+      let explanations = try explainer.explain([image], text: text, methods: methods, correction: alone)[0]
+      for (answer, explanation) in zip(Self.poolerAnswers, explanations.dropFirst()) {
+        try check(explanation, answer, test, size)
+        #expect(explanation.prompts == text.count && explanation.suppressedCells.isEmpty)
+      }
+      #expect(
+        try explanations[0].relevance
+          == explainer.explain([image], text: text, layers: .all)[0].relevance)
+    }
+  }
+
+  private func check(
+    _ explanation: Explanation, _ answer: Answer, _ test: Case, _ size: (height: Int, width: Int)
+  ) throws {
+    let expected = try test.golden.expected(size, answer.file)
+    let worst = zip(explanation.relevance, expected).map { abs($0 - $1) }.max() ?? 0
+    let largest = expected.map(abs).max() ?? 0
+    #expect(
+      explanation.relevance.count == expected.count && largest > 0 && worst <= answer.bound * largest,
+      "\(answer.file) \(size): off by \(worst / largest) of the maximum")
   }
 }

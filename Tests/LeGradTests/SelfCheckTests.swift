@@ -143,7 +143,7 @@ import VisionTransformer
   private func explanation(_ relevance: [Float]) -> Explanation {
     let text = TextEmbeddings(prompts: ["a"], width: 1, unitRows: [1])
     return Explanation(
-      MethodRequest(method: .legrad(), blocks: 0..<1), layerRelevance: relevance, embedding: [1],
+      MethodRequest(method: .legrad(), blocks: 0..<1, prompts: 1), layerRelevance: relevance, embedding: [1],
       grid: Grid(height: 2, width: 2), text: text, inputHeight: 4, inputWidth: 4)
   }
 

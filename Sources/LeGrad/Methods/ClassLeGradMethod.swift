@@ -4,6 +4,7 @@ import VisionTransformer
 /// LeGrad with each block's score read from the class token: only query 0 of a map carries a gradient then, so that one
 /// row goes back instead of all.
 struct ClassLeGradMethod<B: Backend>: ForwardMethod {
+  private let sizes: RunSizes<B>
   private let blocks: Range<Int>
   private let backward: RowBackward<B>
   /// `[layers · prompts · images, tokens]`.
@@ -14,7 +15,7 @@ struct ClassLeGradMethod<B: Backend>: ForwardMethod {
     let relevance = plan.reserve(rows: blocks.count * sizes.prompts * sizes.shape.images, columns: sizes.shape.tokens)
     return PlannedMethod(reach: .attention) { workspace, _ in
       ClassLeGradMethod(
-        blocks: blocks, backward: RowBackward(backward, in: workspace), relevance: workspace[relevance])
+        sizes: sizes, blocks: blocks, backward: RowBackward(backward, in: workspace), relevance: workspace[relevance])
     }
   }
 
@@ -22,7 +23,7 @@ struct ClassLeGradMethod<B: Backend>: ForwardMethod {
 
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
     guard blocks.contains(block) else { return }
-    let (sizes, tokens) = (forward.sizes, forward.shape.tokens)
+    let tokens = forward.shape.tokens
     let classToken =
       block == sizes.lastBlock ? forward.tail.classToken : forward.activations.block.stream.everyRow(tokens)
     try forward.backend.copy(Copy(classToken, to: forward.readOut.input))
@@ -38,6 +39,6 @@ struct ClassLeGradMethod<B: Backend>: ForwardMethod {
   }
 
   func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
-    try forward.sizes.collect(relevance, layers: blocks.count)
+    try sizes.collect(relevance, layers: blocks.count)
   }
 }

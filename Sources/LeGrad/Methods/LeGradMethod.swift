@@ -6,6 +6,7 @@ import VisionTransformer
 /// Block `l`'s score of prompt `p` is `text_p · readOut(mean token of block l's output)`. Its gradient at the
 /// block's own attention map, clamped at zero and averaged over heads and queries, is the relevance of the keys.
 struct LeGradMethod<B: Backend>: ForwardMethod {
+  private let sizes: RunSizes<B>
   private let blocks: Range<Int>
   private let isLastUsed: Bool
   private let embeddingGradient: Matrix<B.Buffer>
@@ -22,7 +23,7 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
       shape: sizes.tower.blockShape, in: &plan)
     return PlannedMethod(reach: .attention) { workspace, _ in
       LeGradMethod(
-        blocks: blocks, isLastUsed: blocks.contains(sizes.lastBlock),
+        sizes: sizes, blocks: blocks, isLastUsed: blocks.contains(sizes.lastBlock),
         embeddingGradient: workspace[embeddingGradient], gradients: LocalGradients(gradients, in: workspace),
         relevance: workspace[relevance])
     }
@@ -34,14 +35,14 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
     guard blocks.contains(block) else { return }
     let (backend, readOut, shape) = (forward.backend, forward.readOut, forward.shape)
-    if block == forward.sizes.lastBlock {
+    if block == sizes.lastBlock {
       try backend.copy(Copy(forward.tail.meanToken, to: readOut.input))
     } else {
       try backend.meanRows(
         MeanRows(input: forward.activations.block.stream, rowsPerGroup: shape.tokens, output: readOut.input))
     }
     try readOut.forward(forward.tower)
-    for pass in forward.sizes.passes { try relevance(of: block, pass, forward) }
+    for pass in sizes.passes { try relevance(of: block, pass, forward) }
   }
 
   private func relevance(of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
@@ -55,11 +56,11 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
     try tower.blocks[block].localBackward(activations, stack: stack, gradients: gradients, on: tower.backend)
     try tower.backend.attentionRelevance(
       AttentionRelevance(
-        outputGradient: gradients.attentionOutput, values: activations.values, heads: forward.sizes.heads,
-        stack: stack, relevance: relevance.rows(forward.sizes.rows(layer: block - blocks.lowerBound, pass: pass))))
+        outputGradient: gradients.attentionOutput, values: activations.values, heads: sizes.heads,
+        stack: stack, relevance: relevance.rows(sizes.rows(layer: block - blocks.lowerBound, pass: pass))))
   }
 
   func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
-    try forward.sizes.collect(relevance, layers: blocks.count)
+    try sizes.collect(relevance, layers: blocks.count)
   }
 }

@@ -1,4 +1,4 @@
-import VisionTransformer
+public import VisionTransformer
 
 /// The token that a block's score reads in LeGrad.
 public enum Readout: String, Sendable, Hashable, CaseIterable {
@@ -91,22 +91,35 @@ public enum Method: Sendable, Equatable {
     }
   }
 
-  /// Whether it is LeGrad, by whatever read-out.
-  var isLeGrad: Bool {
+  /// Whether it is LeGrad, by whatever read-out: the one whose maps SigLIP's correction is for.
+  public var isCorrected: Bool {
     if case .legrad = self { true } else { false }
   }
 
   /// Checks that it is defined, and computed here, for a model with such a vision tower.
   func check(_ vision: VisionConfiguration, model: String) throws(LeGradError) {
     if vision.hasAttentionPooler {
-      guard isLeGrad else {
-        throw LeGradError(.usage, "\(model) has an attention pooler: \(name) is not computed for it yet; use legrad")
-      }
-      guard case .legrad(_, .mean) = self else {
+      switch self {
+      case .lrp, .partialLRP, .textSpan:
+        throw LeGradError(
+          .usage,
+          "\(model) has an attention pooler, for which \(name) is not defined; choose among "
+            + Method.all.filter { $0.isDefined(for: vision) }.map(\.name).joined(separator: ", "))
+      case .legrad(_, .cls):
         throw LeGradError(.usage, "\(model) has an attention pooler: its layers are read by that; leave --readout out")
+      default: return
       }
-    } else if vision.pooling != .classToken, !isLeGrad {
+    } else if vision.pooling != .classToken, !isCorrected {
       throw LeGradError(.usage, "\(name) asks the class token, which \(model) does not read; use legrad")
+    }
+  }
+
+  /// Whether it is defined for a vision tower; LeGrad is for all.
+  public func isDefined(for vision: VisionConfiguration) -> Bool {
+    switch self {
+    case .legrad: true
+    case .lrp, .partialLRP, .textSpan: vision.pooling == .classToken
+    default: vision.pooling == .classToken || vision.hasAttentionPooler
     }
   }
 
@@ -117,8 +130,10 @@ public enum Method: Sendable, Equatable {
   }
 }
 
-/// A method and the blocks that it reads of the model at hand.
+/// A method and what it reads of the model and the question at hand.
 struct MethodRequest: Sendable, Equatable {
   let method: Method
   let blocks: Range<Int>
+  /// How many of the text rows, from the first: the row of a correction is LeGrad's alone.
+  let prompts: Int
 }

@@ -10,10 +10,10 @@ protocol ForwardMethod<B>: Sendable {
   /// Whether the mean token of the last block's output is read.
   var readsLastMeanToken: Bool { get }
 
-  /// After `block`: its activations are those of the forward, and `stream` is its output, but for the last block, of
-  /// whose output `tail` has the rows that are read.
+  /// After `block`: its activations are those of the forward, and `stream` is its output, but for the last block of a
+  /// tower without an attention pooler, of whose output `tail` has the rows that are read.
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError)
-  /// After the class token was read: the activations are still those of the last block.
+  /// After the embedding was read: the activations are still those of the last block.
   func finish(_ forward: SharedForward<B>) throws(BackendError)
   /// At the very end, when blocks may be computed again from their checkpoints.
   func retrace(_ forward: SharedForward<B>) throws(BackendError)
@@ -39,15 +39,8 @@ struct PlannedMethod<B: Backend> {
   let make: (Workspace<B>, SharedForward<B>) throws(BackendError) -> any ForwardMethod<B>
 }
 
-/// All memory for explaining batches of one shape.
-protocol BatchRun: AnyObject, Sendable {
-  /// Explains a batch.
-  /// - Parameter pixels: normalised and planar, `[images, 3, height, width]`.
-  func explain(_ pixels: Span<Float>) throws(BackendError) -> RunResult
-}
-
-/// Several methods on one forward, with all its memory.
-final class MethodRun<B: Backend>: BatchRun {
+/// Several methods on one forward, with all memory for explaining batches of one shape.
+final class MethodRun<B: Backend>: Sendable {
   /// Bytes of the workspace.
   let bytes: Int
 
@@ -64,8 +57,7 @@ final class MethodRun<B: Backend>: BatchRun {
     var plan = WorkspacePlan()
     let planned = prompts > 0 ? requests.map { $0.plan(sizes, text: text, in: &plan) } : []
     let visionSlots = tower.reserve(shape, backward: planned.map(\.reach).max() ?? .none, in: &plan)
-    let readOutSlots = ReadOut<B>.reserve(images: shape.images, tower: tower, in: &plan)
-    let tailSlots = Tail<B>.reserve(images: shape.images, tower: tower, in: &plan)
+    let headSlots = EmbeddingHead<B>.reserve(tower, shape, in: &plan)
     let directions = plan.reserve(rows: max(prompts, 1), columns: tower.embeddingWidth)
     let firstCheckpoint = planned.compactMap(\.firstCheckpoint).min() ?? tower.blocks.count
     let kept = tower.blocks.count - firstCheckpoint
@@ -74,7 +66,7 @@ final class MethodRun<B: Backend>: BatchRun {
     bytes = workspace.bytes
     forward = SharedForward(
       sizes: sizes, activations: try tower.activations(visionSlots, shape: shape, in: workspace),
-      readOut: ReadOut(readOutSlots, in: workspace), tail: Tail(tailSlots, images: shape.images, in: workspace),
+      head: try EmbeddingHead(headSlots, shape: shape, in: workspace, on: tower.backend),
       directions: workspace[directions], checkpoints: checkpoints.map { workspace[$0] },
       firstCheckpoint: firstCheckpoint)
     if prompts > 0 { try tower.backend.upload(text.span, to: forward.directions) }
@@ -96,7 +88,7 @@ final class MethodRun<B: Backend>: BatchRun {
     for method in methods { try retrace(method) }
     var relevance: [[[Float]]] = []
     for method in methods { relevance.append(try collect(method)) }
-    let embeddings = try forward.sizes.values(of: forward.readOut.embedding)
+    let embeddings = try forward.sizes.values(of: forward.head.embedding)
     let width = tower.embeddingWidth
     return RunResult(
       relevance: relevance,
@@ -105,14 +97,18 @@ final class MethodRun<B: Backend>: BatchRun {
 
   /// The model's own embedding, from the last block's output.
   private func readEmbedding() throws(BackendError) {
-    let (tower, readOut, block) = (forward.tower, forward.readOut, forward.activations.block)
-    if tower.configuration.pooling == .classToken {
-      try tower.backend.copy(Copy(forward.tail.classToken, to: readOut.input))
-      return try readOut.forward(tower)
+    let (tower, block) = (forward.tower, forward.activations.block)
+    switch forward.head {
+    case .pooler(let pooler, let activations):
+      try pooler.embed(block.stream, activations, tower: tower)
+    case .row(let readOut, let tail) where tower.configuration.pooling == .classToken:
+      try tower.backend.copy(Copy(tail.classToken, to: readOut.input))
+      try readOut.forward(tower)
+    case .row(let readOut, _):
+      try tower.blocks[forward.sizes.lastBlock].forwardFromHidden(
+        hidden: block.hidden, middle: block.middle, output: block.stream, on: tower.backend)
+      try readOut.forward(pooling: block.stream, scratch: block.normalized, shape: forward.shape, tower: tower)
     }
-    try tower.blocks[forward.sizes.lastBlock].forwardFromHidden(
-      hidden: block.hidden, middle: block.middle, output: block.stream, on: tower.backend)
-    try readOut.forward(pooling: block.stream, scratch: block.normalized, shape: forward.shape, tower: tower)
   }
 
   private func run(_ block: Int) throws(BackendError) {
@@ -125,8 +121,8 @@ final class MethodRun<B: Backend>: BatchRun {
     try weights.forwardToHidden(
       activations, tokens: tokens, mask: .none, keepDerivative: methods.contains { $0.keepsDerivative(of: block) },
       on: backend)
-    if block == forward.sizes.lastBlock {
-      try forward.tail.run(
+    if block == forward.sizes.lastBlock, case .row(_, let tail) = forward.head {
+      try tail.run(
         weights, activations, tokens: tokens, meanToken: methods.contains(where: \.readsLastMeanToken), on: backend)
     } else {
       try weights.forwardFromHidden(
@@ -158,9 +154,12 @@ struct RunResult: Sendable {
 extension MethodRequest {
   /// Plans the memory of a method that shares the forward.
   fileprivate func plan<B: Backend>(
-    _ sizes: RunSizes<B>, text: [Float], in plan: inout WorkspacePlan
+    _ batch: RunSizes<B>, text: [Float], in plan: inout WorkspacePlan
   ) -> PlannedMethod<B> {
-    switch method {
+    let sizes = RunSizes(tower: batch.tower, shape: batch.shape, prompts: prompts)
+    let text = Array(text.prefix(prompts * batch.tower.embeddingWidth))
+    return switch method {
+    case .legrad where sizes.tower.pooler != nil: PoolerLeGradMethod.plan(sizes, blocks: blocks, in: &plan)
     case .legrad(_, .mean): LeGradMethod.plan(sizes, blocks: blocks, in: &plan)
     case .legrad(_, .cls): ClassLeGradMethod.plan(sizes, blocks: blocks, in: &plan)
     case .rawAttention: RawAttentionMethod.plan(sizes, in: &plan)

@@ -1,27 +1,26 @@
 import Compute
 import VisionTransformer
 
-/// The class token's attention in the last block, mean over heads (methods §2.1).
+/// The attention of the query that the embedding is read by, mean over heads (methods §2.1, §2.6).
 struct RawAttentionMethod<B: Backend>: ForwardMethod {
-  private let map: Matrix<B.Buffer>
+  private let sizes: RunSizes<B>
+  private let query: QueryAttention<B>
   private let relevance: Matrix<B.Buffer>
 
   static func plan(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan) -> PlannedMethod<B> {
-    let map = plan.reserve(rows: sizes.shape.images * sizes.heads, columns: sizes.shape.tokens)
+    let query = QueryAttention<B>.reserve(sizes, hasGradient: false, in: &plan)
     let relevance = plan.reserve(rows: sizes.shape.images, columns: sizes.shape.tokens)
     return PlannedMethod { workspace, _ in
-      RawAttentionMethod(map: workspace[map], relevance: workspace[relevance])
+      RawAttentionMethod(
+        sizes: sizes, query: QueryAttention(query, sizes: sizes, in: workspace), relevance: workspace[relevance])
     }
   }
 
   func finish(_ forward: SharedForward<B>) throws(BackendError) {
-    let heads = forward.sizes.heads
-    try forward.classAttention(into: map)
     try forward.backend.keyRelevance(
-      KeyRelevance(.map, map: map, heads: heads, factor: 1 / Float(heads), relevance: relevance))
+      KeyRelevance(
+        .map, map: query.map(forward), heads: query.heads, factor: 1 / Float(query.heads), relevance: relevance))
   }
 
-  func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
-    try forward.sizes.collectShared(relevance)
-  }
+  func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] { try sizes.collectShared(relevance) }
 }

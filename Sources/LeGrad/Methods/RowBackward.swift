@@ -44,12 +44,10 @@ struct RowBackward<B: Backend>: Sendable {
     return (gradients.middle, gradients.attentionOutput)
   }
 
-  /// The gradients at the class token's row of each map, `[images · prompts · heads, tokens]`.
-  func run(
-    _ block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>, factor: Float = 1
-  ) throws(BackendError) -> Matrix<B.Buffer> {
+  /// The gradients of the scores at the class token's row of each map, `[images · prompts · heads, tokens]`.
+  func run(_ block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) -> Matrix<B.Buffer> {
     let (sizes, shape) = (forward.sizes, forward.shape)
-    let gradient = try atAttention(block, pass, forward, factor: factor).attentionOutput
+    let gradient = try atAttention(block, pass, forward).attentionOutput
     let scores = mapGradient.rows(0..<shape.images * pass.count * sizes.heads)
     try forward.backend.keyScores(
       KeyScores(

@@ -11,11 +11,12 @@ struct RunSizes<B: Backend>: Sendable {
 
   private static var stackedRows: Int { 8192 }
 
-  init(tower: VisionTower<B>, shape: VisionShape, prompts: Int) {
+  /// - Parameter rowsPerPrompt: the rows of a backward's largest matrix; all tokens if nil.
+  init(tower: VisionTower<B>, shape: VisionShape, prompts: Int, rowsPerPrompt: Int? = nil) {
     self.tower = tower
     self.shape = shape
     self.prompts = prompts
-    promptsPerPass = max(1, min(prompts, Self.stackedRows / shape.rows))
+    promptsPerPass = max(1, min(prompts, Self.stackedRows / (rowsPerPrompt ?? shape.rows)))
   }
 
   var heads: Int { tower.blockShape.heads }
@@ -37,7 +38,7 @@ struct RunSizes<B: Backend>: Sendable {
     return first..<first + pass.count * shape.images
   }
 
-  /// Downloads such a matrix: per image `[layers, prompts, gridHeight, gridWidth]`, without the class token.
+  /// Downloads such a matrix: per image `[layers, prompts, gridHeight, gridWidth]`, of the patches alone.
   func collect(_ relevance: Matrix<B.Buffer>, layers: Int = 1) throws(BackendError) -> [[Float]] {
     let rows = try values(of: relevance)
     return (0..<shape.images).map { image in
@@ -47,7 +48,7 @@ struct RunSizes<B: Backend>: Sendable {
         for pass in passes {
           for prompt in 0..<pass.count {
             let row = self.rows(layer: layer, pass: pass).lowerBound + image * pass.count + prompt
-            values += rows[row * shape.tokens + 1..<(row + 1) * shape.tokens]
+            values += rows[row * shape.tokens + shape.leadingTokens..<(row + 1) * shape.tokens]
           }
         }
       }
@@ -59,7 +60,7 @@ struct RunSizes<B: Backend>: Sendable {
   func collectShared(_ relevance: Matrix<B.Buffer>) throws(BackendError) -> [[Float]] {
     let rows = try values(of: relevance)
     return (0..<shape.images).map { image in
-      let row = rows[image * shape.tokens + 1..<(image + 1) * shape.tokens]
+      let row = rows[image * shape.tokens + shape.leadingTokens..<(image + 1) * shape.tokens]
       return (0..<prompts).flatMap { _ in row }
     }
   }
@@ -76,8 +77,7 @@ struct RunSizes<B: Backend>: Sendable {
 struct SharedForward<B: Backend>: Sendable {
   let sizes: RunSizes<B>
   let activations: VisionActivations<B>
-  let readOut: ReadOut<B>
-  let tail: Tail<B>
+  let head: EmbeddingHead<B>
   /// Unit text rows, `[prompts, embedding]`.
   let directions: Matrix<B.Buffer>
   /// The input of every block from `firstCheckpoint` on, one over the other; absent where no method goes back.
@@ -87,6 +87,18 @@ struct SharedForward<B: Backend>: Sendable {
   var tower: VisionTower<B> { sizes.tower }
   var backend: B { sizes.tower.backend }
   var shape: VisionShape { sizes.shape }
+
+  /// What reads the row of a tower without an attention pooler.
+  var readOut: ReadOut<B> {
+    guard case .row(let readOut, _) = head else { preconditionFailure("a pooler's tower reads no row") }
+    return readOut
+  }
+
+  /// The last block's rows that are read, of a tower without an attention pooler.
+  var tail: Tail<B> {
+    guard case .row(_, let tail) = head else { preconditionFailure("a pooler's tower reads no row") }
+    return tail
+  }
 
   func checkpoint(of block: Int) -> Matrix<B.Buffer>? {
     guard let checkpoints, block >= firstCheckpoint else { return nil }
@@ -102,6 +114,45 @@ struct SharedForward<B: Backend>: Sendable {
         rows: block.queries.everyRow(shape.tokens), tokens: block.keys, heads: sizes.heads, factor: sizes.scoreFactor,
         stack: PromptStack(prompts: 1, tokens: shape.tokens), scores: map))
     try backend.softmax(Softmax(input: map, output: map))
+  }
+}
+
+/// What makes the image's embedding of the last block's output, with its memory.
+enum EmbeddingHead<B: Backend>: Sendable {
+  /// One row, the class token's or a mean.
+  case row(ReadOut<B>, Tail<B>)
+  /// An attention to all tokens.
+  case pooler(AttentionPooler<B>, PoolerActivations<B>)
+
+  enum Slots {
+    case row(ReadOut<B>.Slots, Tail<B>.Slots)
+    case pooler(AttentionPooler<B>, PoolerActivations<B>.Slots)
+  }
+
+  static func reserve(_ tower: VisionTower<B>, _ shape: VisionShape, in plan: inout WorkspacePlan) -> Slots {
+    if let pooler = tower.pooler {
+      return .pooler(pooler, PoolerActivations<B>.reserve(shape, pooler: pooler, in: &plan))
+    }
+    return .row(
+      ReadOut<B>.reserve(images: shape.images, tower: tower, in: &plan),
+      Tail<B>.reserve(images: shape.images, tower: tower, in: &plan))
+  }
+
+  init(_ slots: Slots, shape: VisionShape, in workspace: Workspace<B>, on backend: B) throws(BackendError) {
+    switch slots {
+    case .row(let readOut, let tail):
+      self = .row(ReadOut(readOut, in: workspace), Tail(tail, images: shape.images, in: workspace))
+    case .pooler(let pooler, let activations):
+      self = .pooler(pooler, try PoolerActivations(activations, shape: shape, in: workspace, on: backend))
+    }
+  }
+
+  /// Unit rows `[images, embedding]`.
+  var embedding: Matrix<B.Buffer> {
+    switch self {
+    case .row(let readOut, _): readOut.embedding
+    case .pooler(_, let activations): activations.embedding
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import VisionTransformer
 /// `(Σ_l Σ_h A_h0j (v_hj · u_lh)) / (n σ) + K`. `n` and `σ` are known after the forward and are factors, so that blocks
 /// are added up as the forward passes them. `K` is the same for every key.
 struct TextSpanMethod<B: Backend>: ForwardMethod {
+  private let sizes: RunSizes<B>
   /// `proj w`, `[prompts, width]`.
   private let projected: Matrix<B.Buffer>
   /// `u_l` of the block at hand.
@@ -38,14 +39,14 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
         Matmul(
           input: workspace[embedding], weight: tower.projection.weight, side: .inputs, output: workspace[projected]))
       return TextSpanMethod(
-        projected: workspace[projected], headDirections: workspace[headDirections], map: workspace[map],
+        sizes: sizes, projected: workspace[projected], headDirections: workspace[headDirections], map: workspace[map],
         products: workspace[products], term: workspace[term], relevance: workspace[relevance],
-        constants: try Constants(forward, projected: sizes.values(of: workspace[projected])))
+        constants: try Constants(sizes, projected: sizes.values(of: workspace[projected])))
     }
   }
 
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
-    let (backend, tower, sizes) = (forward.backend, forward.tower, forward.sizes)
+    let (backend, tower) = (forward.backend, forward.tower)
     try forward.classAttention(into: map)
     // W_oᵀ (γ ⊙ proj w), with the scale as the shared left operand.
     try backend.matmul(
@@ -69,14 +70,14 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
   }
 
   func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
-    let statistics = try forward.sizes.values(of: forward.readOut.statistics)
-    let norms = try forward.sizes.values(of: forward.readOut.norms)
-    var images = try forward.sizes.collect(relevance)
+    let statistics = try sizes.values(of: forward.readOut.statistics)
+    let norms = try sizes.values(of: forward.readOut.norms)
+    var images = try sizes.collect(relevance)
     let cells = forward.shape.grid.count
     for image in images.indices {
       let (mean, inverse) = (Double(statistics[2 * image]), Double(statistics[2 * image + 1]))
       let scale = inverse / Double(norms[image])
-      for prompt in 0..<forward.sizes.prompts {
+      for prompt in 0..<sizes.prompts {
         let constant = constants.constant(
           prompt, mean: mean, scale: scale, norm: Double(norms[image]), tokens: forward.shape.tokens)
         for cell in prompt * cells..<(prompt + 1) * cells {
@@ -96,8 +97,8 @@ extension TextSpanMethod {
     private var shifts: [Double] = []
     private let layers: Int
 
-    init(_ forward: SharedForward<B>, projected: [Float]) throws(BackendError) {
-      let (tower, sizes) = (forward.tower, forward.sizes)
+    init(_ sizes: RunSizes<B>, projected: [Float]) throws(BackendError) {
+      let tower = sizes.tower
       layers = tower.blocks.count
       let width = tower.blockShape.width
       let gains = try sizes.values(of: tower.outputNorm.scale)
