@@ -106,7 +106,7 @@ struct BenchmarkCommand: ParsableCommand {
     // Random pixels need no statistics of a model's own.
     options.mean = [0.5, 0.5, 0.5]
     options.std = [0.5, 0.5, 0.5]
-    let methods = try explaining.methods(layers: layers)
+    let methods = try explaining.methods(layers: layers, for: model)
     try model.check(size: size, resize: .squash, methods: methods, prompts: prompts, options: options)
     let explainer = try Explainer(model, options: options)
     explainer.noteDevice(device)
