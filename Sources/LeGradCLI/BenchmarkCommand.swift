@@ -126,7 +126,7 @@ struct BenchmarkCommand: ParsableCommand {
     }
     for result in results {
       if format == .md { Terminal.out("\n" + result.launchLine.printable) } else { Terminal.note(result.launchLine) }
-      for line in result.methodLines {
+      for line in result.costs.map(\.line) {
         if format == .md { Terminal.out(line.printable) } else { Terminal.note(line) }
       }
       guard profile else { continue }
