@@ -81,6 +81,10 @@ struct ShardEnvironmentTests {
       ], "3/4"
     ),
     ("srun", ["SLURM_PROCID": "5", "SLURM_NTASKS": "6"], "5/6"),
+    (
+      "srun in a job", ["SLURM_JOB_ID": "9", "SLURM_STEP_ID": "0", "SLURM_PROCID": "1", "SLURM_NTASKS": "2"], "1/2"
+    ),
+    ("script of a job of several tasks", ["SLURM_JOB_ID": "9", "SLURM_PROCID": "0", "SLURM_NTASKS": "4"], "0/1"),
     ("job without an array", batch, "0/1"),
     ("allocation whose shell is no task", ["SLURM_NTASKS": "4"], "0/1"),
     ("job of one task that says no number", ["SLURM_PROCID": "0"], "0/1"),

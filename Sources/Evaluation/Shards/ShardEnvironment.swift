@@ -11,7 +11,7 @@ extension Shard {
   /// | `OMPI_COMM_WORLD_RANK`, `_SIZE` (Open MPI) | rank/size |
   /// | `PMI_RANK`, `PMI_SIZE` (MPICH, Intel MPI) | rank/size |
   /// | `RANK`, `WORLD_SIZE` (torchrun) | rank/size |
-  /// | `SLURM_PROCID`, `SLURM_NTASKS` | rank/size, unless one of the three above launched the process |
+  /// | `SLURM_PROCID`, `SLURM_NTASKS` | rank/size, in a task of `srun` that none of the three above launched |
   ///
   /// `LEGRAD_SHARD_COUNT` is the number of shards; with it, an array's task computes the shard of its own number, which
   /// is how some of an array's tasks are run again. A launcher that counts one process says nothing. Without any
@@ -127,8 +127,10 @@ private struct ShardVariables {
     let ranks = try [
       rank("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), rank("PMI_RANK", "PMI_SIZE"), rank("RANK", "WORLD_SIZE"),
     ].compactMap { $0 }
-    // Processes that mpirun starts in a Slurm job inherit the variables of the one process that started it.
-    if ranks.isEmpty, let claim = try rank("SLURM_PROCID", "SLURM_NTASKS") { return claims + [claim] }
+    // Processes that mpirun starts in a Slurm job inherit the variables of the one process that started it. A job's
+    // script has the variables of a task and is none: it belongs to no step.
+    let isScript = environment["SLURM_JOB_ID"] != nil && environment["SLURM_STEP_ID"] == nil
+    if ranks.isEmpty, !isScript, let claim = try rank("SLURM_PROCID", "SLURM_NTASKS") { return claims + [claim] }
     return claims + ranks
   }
 
