@@ -70,13 +70,30 @@ slurm_wait() {
 }
 
 slurm_stop() {
-  local index
-  # The last one first: slurmd, slurmctld, munged.
+  local index try
+  [ ${#slurm_processes[@]} -gt 0 ] || return 0
+  # Jobs outlive the daemons, so they go first; then the daemons, the last one first.
+  timeout 10 scancel --quiet --user="$(id -un)" 2> /dev/null || true
+  for try in {1..50}; do
+    [ -n "$(timeout 10 squeue --noheader 2> /dev/null)" ] || break
+    sleep 0.2
+  done
   for ((index = ${#slurm_processes[@]} - 1; index >= 0; index--)); do
-    kill "${slurm_processes[index]}" 2> /dev/null || true
-    wait "${slurm_processes[index]}" 2> /dev/null || true
+    slurm_end "${slurm_processes[index]}"
   done
   slurm_processes=()
+}
+
+# Ends a process that was started here, with patience for ten seconds.
+slurm_end() {
+  local try
+  kill "$1" 2> /dev/null || return 0
+  for try in {1..50}; do
+    kill -0 "$1" 2> /dev/null || break
+    sleep 0.2
+  done
+  kill -KILL "$1" 2> /dev/null || true
+  wait "$1" 2> /dev/null || true
 }
 
 slurm_logs() { tail -n 20 "$slurm_folder"/*.log >&2; }
