@@ -44,4 +44,13 @@ package enum FileTree {
       }
     }
   }
+
+  /// Returns when names that were given or taken in the folder of `path` are on the disk, where the system can tell.
+  static func syncFolder(of path: String) {
+    let slash = path.lastIndex(of: "/")
+    let folder = unsafe open(slash.map { String(path[...$0]) } ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    fsync(folder)
+    close(folder)
+  }
 }

@@ -1,0 +1,145 @@
+import Files
+
+/// Rows of one shard as its file has them: a line that names run and shard, then a line per row in any order. Every line
+/// is exactly what this program writes, or the file is refused.
+struct ShardFile {
+  let run: String
+  let shard: Shard
+  private(set) var rows: [EvaluationRow] = []
+  /// Bytes of all whole lines.
+  private(set) var wholeSize: Int
+  /// Bytes after the last whole line, of a row that was being written when the process was killed.
+  private(set) var partialSize = 0
+
+  /// The first line.
+  private struct Header: Codable {
+    let run: String
+    let shard: String
+  }
+
+  /// A row takes some hundred bytes for each method.
+  private static let maximumLine = 16 << 20
+
+  /// The first line of a file, line end included.
+  static func header(run: String, shard: Shard) -> [UInt8] {
+    (CanonicalJSON.encode(Header(run: run, shard: shard.description)) ?? []) + [UInt8(ascii: "\n")]
+  }
+
+  /// A row as a line, line end included.
+  static func line(_ row: EvaluationRow) throws(EvaluationError) -> [UInt8] {
+    guard let line = CanonicalJSON.encode(row) else {
+      throw EvaluationError(
+        .numerical,
+        faultLine(
+          file: row.id, expected: "finite statistics", found: "a number that is not finite",
+          remedy: "report this image and model"))
+    }
+    return line + [UInt8(ascii: "\n")]
+  }
+
+  /// Reads a file; nil if it ends before the first line does.
+  static func read(_ path: String, _ manifest: Manifest) throws(EvaluationError) -> ShardFile? {
+    var file: ShardFile?
+    var failure: EvaluationError?
+    var line: [UInt8] = []
+    var seen: Set<Int> = []
+    do throws(FileError) {
+      let bytes = try FileBytes(path: path, mapped: false)
+      try unsafe bytes.forEachChunk(of: 0..<bytes.size) { chunk in
+        do throws(EvaluationError) {
+          var start = 0
+          while let end = unsafe chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
+            unsafe line.append(contentsOf: chunk[start..<end])
+            try take(line, path, manifest, &file, &seen)
+            line.removeAll(keepingCapacity: true)
+            start = end + 1
+          }
+          unsafe line.append(contentsOf: chunk[start...])
+          guard line.count <= maximumLine else {
+            throw damaged(path, file, expected: "rows of at most \(maximumLine) bytes", found: "a longer one")
+          }
+        } catch { failure = error }
+        return failure == nil
+      }
+    } catch { throw .input(error) }
+    if let failure { throw failure }
+    file?.partialSize = line.count
+    return file
+  }
+
+  private static func take(
+    _ line: [UInt8], _ path: String, _ manifest: Manifest, _ file: inout ShardFile?, _ seen: inout Set<Int>
+  ) throws(EvaluationError) {
+    guard file != nil else {
+      guard let header = CanonicalJSON.decode(Header.self, line), let shard = Shard(argument: header.shard),
+        shard.description == header.shard
+      else { throw damaged(path, nil, expected: "the name of its run and shard", found: "something else") }
+      file = ShardFile(run: header.run, shard: shard, wholeSize: line.count + 1)
+      return
+    }
+    guard let shard = file?.shard, let row = CanonicalJSON.decode(EvaluationRow.self, line) else {
+      throw damaged(path, file, expected: "a row as legrad writes it", found: "something else")
+    }
+    guard manifest.entries.indices.contains(row.index) else {
+      throw damaged(path, file, expected: "one of \(manifest.entries.count) images", found: "image \(row.index)")
+    }
+    let id = manifest.entries[row.index].id
+    guard row.id.utf8.elementsEqual(id.utf8) else {
+      throw damaged(path, file, expected: "image \(row.index) to be \(id)", found: row.id)
+    }
+    guard shard.items(of: manifest.entries.count).contains(row.index) else {
+      throw damaged(path, file, expected: "images of shard \(shard)", found: "image \(row.index), another shard's")
+    }
+    guard seen.insert(row.index).inserted else {
+      throw damaged(path, file, expected: "every image once", found: "image \(row.index) twice")
+    }
+    if let fault = row.fault { throw damaged(path, file, expected: "statistics of an image", found: fault) }
+    file?.rows.append(row)
+    file?.wholeSize += line.count + 1
+  }
+
+  private static func damaged(
+    _ path: String, _ file: ShardFile?, expected: String, found: String
+  ) -> EvaluationError {
+    .shards(
+      faultLine(
+        file: path, place: "line \((file?.rows.count ?? -1) + 2)", expected: expected, found: found,
+        remedy: "remove the file and run its shard again"))
+  }
+}
+
+extension EvaluationRow {
+  /// What no image adds to an evaluation; nil for a row that can be reduced. Counts are limited so that sums over a
+  /// manifest cannot overflow.
+  var fault: String? {
+    if failure != nil, !statistics.isEmpty { return "a failure and statistics" }
+    for statistics in statistics {
+      if let fault = statistics.segmentation?.fault ?? statistics.perturbation?.fault { return fault }
+      for points in statistics.points ?? [] {
+        let counts = [points.truePositives, points.falsePositives, points.falseNegatives]
+        guard counts.allSatisfy(countRange.contains) else { return "counts of points out of range" }
+      }
+    }
+    return nil
+  }
+}
+
+/// Of pixels or points of one image.
+private let countRange = 0...1 << 32
+
+extension SegmentationStatistics {
+  fileprivate var fault: String? {
+    let counts = [correct, labelled] + intersections + unions
+    guard intersections.count == 2, unions.count == 2, counts.allSatisfy(countRange.contains) else {
+      return "counts of pixels out of range"
+    }
+    return (0...1).contains(averagePrecision) ? nil : "average precision \(averagePrecision)"
+  }
+}
+
+extension PerturbationStatistics {
+  fileprivate var fault: String? {
+    positiveHits.count == 9 && negativeHits.count == 9
+      ? nil : "\(positiveHits.count) and \(negativeHits.count) perturbations"
+  }
+}
