@@ -11,6 +11,8 @@ public struct ZeroShotClassifier: Sendable {
   public let rows: TextEmbeddings
   /// What the rows depend on beside the model: names and templates, or given rows.
   public let hash: String
+  /// The same for people: the template, how many there are, or that rows were given.
+  public let source: String
 
   /// Prompts that are encoded together; bounds the memory and how long nothing is heard, not the result.
   private static let promptsPerBatch = 4096
@@ -30,6 +32,7 @@ public struct ZeroShotClassifier: Sendable {
     }
     self.classNames = classNames
     hash = Self.hash(["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
+    source = templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates"
     let cache = Cache(cacheFolder, modelHash: modelHash, explainer: explainer, hash: hash)
     let width = explainer.model.configuration.embeddingWidth
     if let kept = cache?.rows(classNames, width: width) {
@@ -52,6 +55,7 @@ public struct ZeroShotClassifier: Sendable {
     }
     self.classNames = classNames
     self.rows = rows
+    source = "given embeddings"
     hash = Self.hash(["rows"] + rows.values.map { String($0.bitPattern) })
   }
 
@@ -108,7 +112,7 @@ public struct ZeroShotClassifier: Sendable {
     return values
   }
 
-  private static func hash(_ fields: [String]) -> String {
+  static func hash(_ fields: [String]) -> String {
     var hash = SHA256()
     for field in fields { hash.update(field: field) }
     return hash.finish()
