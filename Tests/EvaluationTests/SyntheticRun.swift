@@ -21,7 +21,7 @@ struct SyntheticRun {
 
   /// Numbers between 0 and 1 whose shortest texts have many digits, exponents, or a sign.
   private static let ugly = [
-    0.1, 1.0 / 3, 0.1 + 0.2, 1 - 0x1p-53, 0x1p-1074, 2.2250738585072014e-308, 1e-310, 5e-324, 0, 1, 1e-5, 1e-7,
+    0.1, 1.0 / 3, 0.1 + 0.2, 1 - 0x1p-53, 0x1p-1074, 2.2250738585072014e-308, 0x1.8p-1060, 0, 1, 1e-5, 1e-7,
     0x1.FFFFFFFFFFFFFp-1, 0x1.0000000000001p-3, 123_456_789_012_345_680e-18, 4.35, 0.3,
   ].map { $0 > 1 ? $0 / 16 : $0 }
 

@@ -15,6 +15,7 @@ public struct RunFolder: Sendable {
   public init(_ path: String) throws(EvaluationError) {
     self.init(existing: path)
     do throws(FileError) {
+      try FileTree.create(folder: path)
       try FileTree.create(folder: shards)
       // A file that is made and removed says more than permissions do.
       _ = try TemporaryFile(target: shards + "/probe")

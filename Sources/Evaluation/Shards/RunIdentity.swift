@@ -36,7 +36,7 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     ]
   }
 
-  /// Every field in which `other` differs, compared by bytes: `name: "theirs", not "ours"`.
+  /// Every field in which `other` differs, compared by bytes: `name: "ours", not "theirs"`.
   func differences(from other: RunIdentity) -> [String] {
     let ours = Dictionary(fields.map { ($0.name, $0.value) }) { first, _ in first }
     let theirs = Dictionary(other.fields.map { ($0.name, $0.value) }) { first, _ in first }
@@ -44,7 +44,7 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     return names.compactMap { name in
       let (mine, its) = (ours[name], theirs[name])
       if let mine, let its, mine.utf8.elementsEqual(its.utf8) { return nil }
-      return "\(name): \(Self.shown(its)), not \(Self.shown(mine))"
+      return "\(name): \(Self.shown(mine)), not \(Self.shown(its))"
     }
   }
 

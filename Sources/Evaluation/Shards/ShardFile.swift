@@ -27,11 +27,12 @@ struct ShardFile {
 
   /// A row as a line, line end included.
   static func line(_ row: EvaluationRow) throws(EvaluationError) -> [UInt8] {
-    guard let line = CanonicalJSON.encode(row) else {
+    // What cannot be read again would stop whoever resumes or merges.
+    guard let line = CanonicalJSON.encode(row), CanonicalJSON.decode(EvaluationRow.self, line) != nil else {
       throw EvaluationError(
         .numerical,
         faultLine(
-          file: row.id, expected: "finite statistics", found: "a number that is not finite",
+          file: row.id, expected: "finite statistics within their ranges", found: "others",
           remedy: "report this image and model"))
     }
     return line + [UInt8(ascii: "\n")]
@@ -93,7 +94,9 @@ struct ShardFile {
     guard seen.insert(row.index).inserted else {
       throw damaged(path, file, expected: "every image once", found: "image \(row.index) twice")
     }
-    if let fault = row.fault { throw damaged(path, file, expected: "statistics of an image", found: fault) }
+    guard row.failure == nil || row.statistics.isEmpty else {
+      throw damaged(path, file, expected: "a failure or statistics", found: "both")
+    }
     file?.rows.append(row)
     file?.wholeSize += line.count + 1
   }
@@ -105,41 +108,5 @@ struct ShardFile {
       faultLine(
         file: path, place: "line \((file?.rows.count ?? -1) + 2)", expected: expected, found: found,
         remedy: "remove the file and run its shard again"))
-  }
-}
-
-extension EvaluationRow {
-  /// What no image adds to an evaluation; nil for a row that can be reduced. Counts are limited so that sums over a
-  /// manifest cannot overflow.
-  var fault: String? {
-    if failure != nil, !statistics.isEmpty { return "a failure and statistics" }
-    for statistics in statistics {
-      if let fault = statistics.segmentation?.fault ?? statistics.perturbation?.fault { return fault }
-      for points in statistics.points ?? [] {
-        let counts = [points.truePositives, points.falsePositives, points.falseNegatives]
-        guard counts.allSatisfy(countRange.contains) else { return "counts of points out of range" }
-      }
-    }
-    return nil
-  }
-}
-
-/// Of pixels or points of one image.
-private let countRange = 0...1 << 32
-
-extension SegmentationStatistics {
-  fileprivate var fault: String? {
-    let counts = [correct, labelled] + intersections + unions
-    guard intersections.count == 2, unions.count == 2, counts.allSatisfy(countRange.contains) else {
-      return "counts of pixels out of range"
-    }
-    return (0...1).contains(averagePrecision) ? nil : "average precision \(averagePrecision)"
-  }
-}
-
-extension PerturbationStatistics {
-  fileprivate var fault: String? {
-    positiveHits.count == 9 && negativeHits.count == 9
-      ? nil : "\(positiveHits.count) and \(negativeHits.count) perturbations"
   }
 }
