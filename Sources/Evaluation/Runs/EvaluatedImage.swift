@@ -10,7 +10,7 @@ struct EvaluatedImage {
   let index: Int
   let id: String
   /// Why there will be no statistics.
-  var failure: String?
+  var failure: EvaluationError?
   var tasks: Set<Task> = []
   /// At the model's input size, before normalisation.
   var squashed: RGBImage?
@@ -29,13 +29,15 @@ struct EvaluatedImage {
   /// What computed it; two if another device took over.
   private(set) var device: String?
 
-  init(index: Int, id: String, failure: String? = nil) {
+  init(index: Int, id: String, failure: EvaluationError? = nil) {
     self.index = index
     self.id = id
     self.failure = failure
   }
 
-  mutating func fail(_ error: EvaluationError) { failure = "\(id): \(error.description)" }
+  mutating func fail(_ error: EvaluationError) {
+    failure = EvaluationError(error.kind, "\(id): \(error.description)")
+  }
 
   mutating func take(_ explanations: [Explanation], on device: String) {
     self.explanations = explanations

@@ -84,10 +84,11 @@ public struct EvaluationRun: Sendable {
   /// - Parameters:
   ///   - items: places in the manifest.
   ///   - isStopped: asked now and then; the rest is left when it says so.
+  ///   - record: also told of which kind a failure is.
   /// - Throws: what ends the whole run: memory, the device, or what `record` throws.
   public func run(
     _ items: [Int], isStopped: () -> Bool = { false },
-    record: (EvaluationRow) throws(EvaluationError) -> Void
+    record: (EvaluationRow, EvaluationError.Kind?) throws(EvaluationError) -> Void
   ) throws(EvaluationError) {
     // More than a batch, so that images of one class meet.
     let window = 2 * settings.batchSize
@@ -105,7 +106,7 @@ public struct EvaluationRun: Sendable {
   /// Turns explanations into rows.
   private func finish(
     _ images: inout [EvaluatedImage], isStopped: () -> Bool,
-    record: (EvaluationRow) throws(EvaluationError) -> Void
+    record: (EvaluationRow, EvaluationError.Kind?) throws(EvaluationError) -> Void
   ) throws(EvaluationError) {
     let perturbation = PerturbationBatches(run: self)
     var first = 0
@@ -114,7 +115,7 @@ public struct EvaluationRun: Sendable {
       let end = min(first + perturbation.imagesTogether, images.count)
       try perturbation.run(&images[first..<end])
       for place in first..<end {
-        try record(row(of: images[place]))
+        try record(row(of: images[place]), images[place].failure?.kind)
         // What has been told is not needed any more.
         images[place].release()
       }
@@ -129,7 +130,7 @@ public struct EvaluationRun: Sendable {
       image = try dataset.image(at: index)
     } catch {
       guard error.kind == .input else { throw error }
-      return EvaluatedImage(index: index, id: id, failure: error.description)
+      return EvaluatedImage(index: index, id: id, failure: error)
     }
     let squashed = image.image.resized(width: width, height: height, filter: filter)
     let prepared: PreparedImage
@@ -141,7 +142,7 @@ public struct EvaluationRun: Sendable {
     loaded.points = image.points
     loaded.mask = image.mask?.resized(height: height, width: width).values
     loaded.tasks = tasks(of: index)
-    loaded.failure = missing(of: loaded)
+    loaded.failure = missing(of: loaded).map { EvaluationError(.input, $0) }
     return loaded
   }
 
@@ -264,7 +265,7 @@ public struct EvaluationRun: Sendable {
   private func row(of image: EvaluatedImage) -> EvaluationRow {
     let device = image.device ?? explainer.device.arithmetic
     guard image.failure == nil else {
-      return EvaluationRow(index: image.index, id: image.id, device: device, failure: image.failure)
+      return EvaluationRow(index: image.index, id: image.id, device: device, failure: image.failure?.description)
     }
     // With several objects, several classes are right.
     let isClassified = settings.evaluation != .shapes || image.tasks.contains(.perturbation)
