@@ -11,7 +11,7 @@
 SHELL := /bin/bash
 .PHONY: demo test test-large test-cluster build bench lint setup setup-tests
 
-packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
+packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers libhdf5-dev
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd
 cluster_packages := slurm-wlm munge openmpi-bin parallel
 swift_build := swift build -c release --static-swift-stdlib --product legrad

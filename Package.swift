@@ -139,7 +139,7 @@ let package = Package(
       "ComputeOpenCLTests",
       [
         "LeGrad", "VisionTransformer", "Compute", "ComputeOpenCL", "OpenCLRuntime", "COpenCL", "CFaultyOpenCL",
-        "CKernels", "ImageFiles",
+        "CKernels", "Files", "ImageFiles",
       ]),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),

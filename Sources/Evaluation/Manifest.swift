@@ -44,11 +44,3 @@ public struct Manifest: Equatable, Sendable {
     return nil
   }
 }
-
-extension SHA256 {
-  /// Takes in a text with its length before it, so that no two lists of fields are the same bytes.
-  mutating func update(field: String) {
-    let bytes = Array("\(field.utf8.count):\(field)".utf8)
-    unsafe bytes.withUnsafeBytes { unsafe update($0) }
-  }
-}

@@ -17,7 +17,7 @@ struct LastBlockMethod<B: Backend>: ForwardMethod {
     let backward = RowBackward<B>.reserve(sizes, in: &plan)
     let map = plan.reserve(rows: sizes.shape.images * sizes.heads, columns: sizes.shape.tokens)
     let relevance = plan.reserve(rows: sizes.prompts * sizes.shape.images, columns: sizes.shape.tokens)
-    return PlannedMethod(reach: .attention) { workspace, _ in
+    return PlannedMethod(reach: .attention) { workspace, _, _ in
       LastBlockMethod(
         reading: reading, block: sizes.lastBlock, backward: RowBackward(backward, in: workspace), map: workspace[map],
         relevance: workspace[relevance])

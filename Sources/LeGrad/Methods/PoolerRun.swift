@@ -1,4 +1,5 @@
 import Compute
+import Synchronization
 import VisionTransformer
 
 /// LeGrad on towers with an attention pooler (methods §1.4, §1.5, §11.3, §11.4).
@@ -22,6 +23,8 @@ final class PoolerRun<B: Backend>: BatchRun {
   private let activations: VisionActivations<B>
   private let pooled: PoolerActivations<B>
   private let backward: Backward?
+  /// The text that `backward` knows.
+  private let asked = Mutex<[Float]>([])
   /// Ranges of prompts that are stacked together.
   private let passes: [Range<Int>]
 
@@ -34,14 +37,12 @@ final class PoolerRun<B: Backend>: BatchRun {
   /// Prompts are stacked until their heads' rows are as many as this; more would only cost memory.
   private static var stackedRows: Int { 8192 }
 
-  /// Plans and takes all memory of a run, and uploads what every image of it shares.
-  /// - Parameter text: unit rows `[prompts, embedding]`; empty for embeddings alone.
+  /// Plans and takes all memory of a run.
+  /// - Parameter prompts: 0 for embeddings alone.
   init(
-    tower: VisionTower<B>, pooler: AttentionPooler<B>, shape: VisionShape, text: [Float],
-    requests: [MethodRequest]
+    tower: VisionTower<B>, pooler: AttentionPooler<B>, shape: VisionShape, prompts: Int, requests: [MethodRequest]
   ) throws(BackendError) {
     precondition(requests.allSatisfy { $0.method.isLeGrad }, "a pooler's tower is explained by LeGrad alone")
-    let prompts = text.count / tower.embeddingWidth
     self.tower = tower
     self.pooler = pooler
     self.shape = shape
@@ -74,15 +75,25 @@ final class PoolerRun<B: Backend>: BatchRun {
         relevance: workspace[$0.relevance])
     }
     passes = stride(from: 0, to: prompts, by: promptsPerPass).map { $0..<min($0 + promptsPerPass, prompts) }
+  }
+
+  /// Uploads what every image shares.
+  private func ask(_ text: [Float]) throws(BackendError) {
     guard let backward else { return }
-    try tower.backend.upload(text.span, to: backward.directions)
-    if pooler.mlp == nil {
-      try pooler.backward(
-        prompts: backward.directions, through: tower.projection, gradients: backward.gradients, on: tower.backend)
+    try asked.withLock { asked throws(BackendError) in
+      guard asked != text else { return }
+      asked = []
+      try tower.backend.upload(text.span, to: backward.directions)
+      if pooler.mlp == nil {
+        try pooler.backward(
+          prompts: backward.directions, through: tower.projection, gradients: backward.gradients, on: tower.backend)
+      }
+      asked = text
     }
   }
 
-  func explain(_ pixels: Span<Float>) throws(BackendError) -> RunResult {
+  func explain(_ pixels: Span<Float>, text: [Float]) throws(BackendError) -> RunResult {
+    try ask(text)
     let (backend, block) = (tower.backend, activations.block)
     try backend.upload(pixels, to: activations.pixels)
     try tower.embed(activations)

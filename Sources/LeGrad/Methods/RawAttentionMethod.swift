@@ -9,7 +9,7 @@ struct RawAttentionMethod<B: Backend>: ForwardMethod {
   static func plan(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan) -> PlannedMethod<B> {
     let map = plan.reserve(rows: sizes.shape.images * sizes.heads, columns: sizes.shape.tokens)
     let relevance = plan.reserve(rows: sizes.shape.images, columns: sizes.shape.tokens)
-    return PlannedMethod { workspace, _ in
+    return PlannedMethod { workspace, _, _ in
       RawAttentionMethod(map: workspace[map], relevance: workspace[relevance])
     }
   }
