@@ -9,11 +9,12 @@ public struct EvaluationFigures: Equatable, Sendable {
   public let perturbation: PerturbationSummary?
 
   /// Reduces the statistics of one method, in the order given; nil without rows.
-  init?(_ rows: [EvaluationRow], method: Int) {
+  /// - Parameter classified: whether to say how many are classified correctly.
+  init?(_ rows: [EvaluationRow], method: Int, classified: Bool = true) {
     guard !rows.isEmpty else { return nil }
     images = rows.count
-    let classified = rows.compactMap(\.isCorrect)
-    accuracy = classified.isEmpty ? nil : Double(classified.count { $0 }) / Double(classified.count)
+    let answers = classified ? rows.compactMap(\.isCorrect) : []
+    accuracy = answers.isEmpty ? nil : Double(answers.count { $0 }) / Double(answers.count)
     let statistics = rows.map { $0.statistics[method] }
     segmentation = SegmentationSummary(statistics.compactMap(\.segmentation))
     points = PointSummary(statistics.compactMap(\.points))

@@ -45,7 +45,7 @@ public struct EvaluationReport: Equatable, Sendable {
     lines = configurations.enumerated().map { method, configuration in
       Line(
         configuration: configuration, all: EvaluationFigures(rows, method: method),
-        correct: EvaluationFigures(correct, method: method))
+        correct: EvaluationFigures(correct, method: method, classified: false))
     }
   }
 
