@@ -72,17 +72,20 @@ public struct ZeroShotClassifier: Sendable {
 
   /// In float64, four sums side by side: one would wait for each of its additions.
   private static func product(_ rows: [Float], from first: Int, _ embedding: [Float]) -> Double {
-    var sums = SIMD4<Double>.zero
-    let whole = embedding.count / 4 * 4
-    for column in stride(from: 0, to: whole, by: 4) {
-      let row = SIMD4(
-        rows[first + column], rows[first + column + 1], rows[first + column + 2], rows[first + column + 3])
-      let other = SIMD4(embedding[column], embedding[column + 1], embedding[column + 2], embedding[column + 3])
-      sums += SIMD4<Double>(row) * SIMD4<Double>(other)
+    var (sum0, sum1, sum2, sum3) = (0.0, 0.0, 0.0, 0.0)
+    var column = 0
+    while column + 4 <= embedding.count {
+      sum0 += Double(rows[first + column]) * Double(embedding[column])
+      sum1 += Double(rows[first + column + 1]) * Double(embedding[column + 1])
+      sum2 += Double(rows[first + column + 2]) * Double(embedding[column + 2])
+      sum3 += Double(rows[first + column + 3]) * Double(embedding[column + 3])
+      column += 4
     }
-    var sum = sums.sum()
-    for column in whole..<embedding.count { sum += Double(rows[first + column]) * Double(embedding[column]) }
-    return sum
+    while column < embedding.count {
+      sum0 += Double(rows[first + column]) * Double(embedding[column])
+      column += 1
+    }
+    return (sum0 + sum1) + (sum2 + sum3)
   }
 
   /// The mean, in float64, of the unit rows of each class's prompts: `[classes, embedding]`.
