@@ -1,7 +1,8 @@
 import CHDF5
 import Files
 
-/// Arrays in an HDF5 file from strangers: type and size are checked before memory is taken.
+/// Arrays in an HDF5 file from strangers: type, size and packing are checked before memory is taken and data are read.
+/// How the library walks a file's own lists and trees is beyond reach: one made to loop there can hold it up.
 final class HDF5File: Sendable {
   let path: String
   /// In bytes.
