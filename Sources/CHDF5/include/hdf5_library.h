@@ -11,9 +11,9 @@
 #error "hdf5.h is missing: install the HDF5 headers (Debian: libhdf5-dev)"
 #endif
 
-// Identifiers have 64 bits from 1.10 on.
-#if H5_VERS_MAJOR == 1 && H5_VERS_MINOR < 10
-#error "the HDF5 headers are older than 1.10"
+// From 1.10.3 on, chunks can be read as they are; 2.0 declares that differently.
+#if H5_VERS_MAJOR != 1 || !H5_VERSION_GE(1, 10, 3)
+#error "the HDF5 headers must be of version 1.10.3 to 1.14"
 #endif
 
 // Every call that is made. The order is that of the table.
@@ -29,6 +29,8 @@
   CALL(H5Dget_type)                \
   CALL(H5Dget_create_plist)        \
   CALL(H5Dread)                    \
+  CALL(H5Dget_chunk_storage_size)  \
+  CALL(H5Dread_chunk)              \
   CALL(H5Rdereference2)            \
   CALL(H5Iget_type)                \
   CALL(H5Idec_ref)                 \
@@ -38,6 +40,9 @@
   CALL(H5Tget_size)                \
   CALL(H5Tequal)                   \
   CALL(H5Pget_layout)              \
+  CALL(H5Pget_chunk)               \
+  CALL(H5Pget_nfilters)            \
+  CALL(H5Pget_filter2)             \
   CALL(H5Pget_external_count)
 
 #define LEGRAD_HDF5_FIELD(name) __typeof__(&name) name;
@@ -52,6 +57,7 @@ struct legrad_hdf5 {
   // Element types in memory.
   hid_t uint8;
   hid_t uint16;
+  hid_t float64;
   hid_t object_reference;
 };
 

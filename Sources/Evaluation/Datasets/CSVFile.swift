@@ -40,6 +40,8 @@ struct CSVRow {
 
 /// Reads CSV files (RFC 4180) row by row, so that their size does not matter.
 enum CSVFile {
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
   /// Calls `body` with each row under the header line, in order.
   ///
   /// Columns are found by their names in the header, in any order; others are skipped. Fields may be quoted and then
@@ -52,7 +54,8 @@ enum CSVFile {
     var reader = CSVReader(file: path, columns: columns)
     do throws(FileError) {
       let file = try FileBytes(path: path, mapped: false)
-      try unsafe file.forEachChunk(of: 0..<file.size) { chunk in
+      let hasMark = try file.bytes(0..<min(byteOrderMark.count, file.size)) == byteOrderMark
+      try unsafe file.forEachChunk(of: (hasMark ? byteOrderMark.count : 0)..<file.size) { chunk in
         do throws(EvaluationError) {
           try unsafe reader.read(chunk, body)
           return true
@@ -90,7 +93,6 @@ private struct CSVReader {
 
   private static let rowLimit = 1 << 20
   private static let fieldLimit = 1_000
-  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
   init(file: String, columns: [String]) {
     self.file = file
@@ -163,9 +165,7 @@ private struct CSVReader {
     headerCount = starts.count
     let names = starts.indices.map { index in
       let end = index + 1 < starts.count ? starts[index + 1] : record.count
-      let name = record[starts[index]..<end]
-      let hasMark = index == 0 && name.starts(with: Self.byteOrderMark)
-      return String(decoding: hasMark ? name.dropFirst(Self.byteOrderMark.count) : name, as: UTF8.self)
+      return String(decoding: record[starts[index]..<end], as: UTF8.self)
     }
     var found: [Int] = []
     for column in columns {

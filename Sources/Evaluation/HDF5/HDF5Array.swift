@@ -25,15 +25,14 @@ extension UInt8: HDF5Element {
   static func memoryType(_ library: legrad_hdf5) -> hid_t { library.uint8 }
 }
 
-/// A small number that MATLAB may have kept as any kind of number; beyond 0…255 it is clamped.
+/// A small number that MATLAB may have kept as any of these; beyond 0…255 it is clamped.
 struct HDF5Label: HDF5Element {
   let value: UInt8
 
-  static var summary: String { "numbers of 1 to 8 bytes" }
+  static var summary: String { "unsigned integers of 1 or 2 bytes, or doubles" }
 
   static func isStored(as type: hid_t, _ library: legrad_hdf5) -> Bool {
-    let kind = library.calls.H5Tget_class(type)
-    return (kind == H5T_INTEGER || kind == H5T_FLOAT) && [1, 2, 4, 8].contains(library.calls.H5Tget_size(type))
+    [library.uint8, library.uint16, library.float64].contains { library.calls.H5Tequal(type, $0) > 0 }
   }
 
   static func memoryType(_ library: legrad_hdf5) -> hid_t { library.uint8 }
@@ -44,7 +43,7 @@ extension UInt16: HDF5Element {
   static var summary: String { "unsigned integers of 2 bytes (text)" }
 
   static func isStored(as type: hid_t, _ library: legrad_hdf5) -> Bool {
-    library.calls.H5Tget_class(type) == H5T_INTEGER && library.calls.H5Tget_size(type) == 2
+    library.calls.H5Tequal(type, library.uint16) > 0
   }
 
   static func memoryType(_ library: legrad_hdf5) -> hid_t { library.uint16 }

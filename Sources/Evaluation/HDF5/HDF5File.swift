@@ -1,9 +1,12 @@
 import CHDF5
 import Files
 
-/// Arrays in an HDF5 file from strangers: type and size are checked before memory is taken.
+/// Arrays in an HDF5 file from strangers: type, size and packing are checked before memory is taken and data are read.
+/// How the library walks a file's own lists and trees is beyond reach: one made to loop there can hold it up.
 final class HDF5File: Sendable {
   let path: String
+  /// In bytes.
+  let size: Int
   private let library: HDF5Library
   private let identifier: hid_t
 
@@ -14,7 +17,8 @@ final class HDF5File: Sendable {
     let header: [UInt8]
     do throws(FileError) {
       let file = try FileBytes(path: path, mapped: false)
-      header = try file.bytes(0..<min(file.size, 116))
+      size = file.size
+      header = try file.bytes(0..<min(size, 116))
     } catch {
       throw EvaluationError(.input, error.description)
     }
@@ -47,9 +51,9 @@ final class HDF5File: Sendable {
     try library.withCalls { library throws(EvaluationError) in
       let array = try open(location, place: place, library)
       defer { _ = library.calls.H5Idec_ref(array) }
-      try checkStorage(of: array, place: place, library)
       try checkType(of: array, Element.self, place: place, library)
       let shape = try shape(of: array, place: place, rank: rank, limit: limit, library)
+      try checkStorage(of: array, shape: shape, place: place, library)
       let count = shape.reduce(1, *)
       var status: herr_t = -1
       let values = unsafe [Element](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -79,21 +83,6 @@ final class HDF5File: Sendable {
       throw fault(place, expected: "an array", found: "another kind of object")
     }
     return object
-  }
-
-  /// Refuses data that lies in other files.
-  private func checkStorage(
-    of array: hid_t, place: String, _ library: legrad_hdf5
-  ) throws(EvaluationError) {
-    let properties = library.calls.H5Dget_create_plist(array)
-    guard properties >= 0 else { throw fault(place, expected: "an array", found: "one without properties") }
-    defer { _ = library.calls.H5Idec_ref(properties) }
-    let layouts = [H5D_COMPACT, H5D_CONTIGUOUS, H5D_CHUNKED]
-    guard layouts.contains(library.calls.H5Pget_layout(properties)),
-      library.calls.H5Pget_external_count(properties) == 0
-    else {
-      throw fault(place, expected: "data in this file", found: "data in another")
-    }
   }
 
   private func checkType<Element: HDF5Element>(

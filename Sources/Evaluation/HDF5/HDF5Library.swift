@@ -38,7 +38,7 @@ import Synchronization
     throw EvaluationError(
       .input,
       faultLine(
-        file: "HDF5 library", expected: "version 1.10 or later", found: reason ?? "no name",
+        file: "HDF5 library", expected: "version 1.10.3 to 1.14", found: reason ?? "no name",
         remedy: "install it (Debian, Ubuntu: apt install libhdf5-dev)"))
   }
 
