@@ -23,6 +23,8 @@ struct EvaluationDriver {
     let model = try openModel()
     let templates = try options.promptTemplates(isBundledModel: model.name == "demo")
     if templates != nil { try model.checkText() }
+    // A folder that cannot be written is told before any work.
+    if let output = options.output { _ = try RunFolder(output) }
     let run = try makeRun(model, templates)
     guard let hash = try model.fileHash() else {
       throw Failure.badFile("\(model.name): a model without files cannot be evaluated")
@@ -33,8 +35,8 @@ struct EvaluationDriver {
       folder: folder, identity: identity, manifest: dataset.manifest, shard: shard, resume: options.resume)
     let status = try compute(run, recorder, folder: folder)
     if shard != .whole {
+      // Schedulers start again, or give up, what ends otherwise; failed images are the merge's to report.
       tellShard(shard, identity, folder: folder)
-      guard status == .success else { throw status }
       return
     }
     try EvaluationPresentation(json: options.json).present(

@@ -10,7 +10,7 @@ examples=$(realpath ../../Examples)
 export PATH=$binary:$PATH
 # What Open MPI wants to be told where a container runs as the superuser and has fewer cores than processes.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-run=(shapes --scenes 24)
+run=(shapes --method all --scenes 24)
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/legrad-cluster.XXXXXX")
 finish() {

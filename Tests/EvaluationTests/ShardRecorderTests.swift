@@ -32,8 +32,8 @@ struct ShardRecorderTests {
     let (run, folder) = (SyntheticRun(10), try ScratchFolder())
     let recorder = try run.recorder(folder.path, third)
     let part = folder.path + "/shards/1-of-3.jsonl.part"
-    #expect(recorder.remaining == [4, 5, 6])
-    for (count, index) in [5, 4, 6].enumerated() {
+    #expect(recorder.remaining == [1, 4, 7])
+    for (count, index) in [4, 1, 7].enumerated() {
       #expect(try text(part).split(separator: "\n").count == count + 1)
       try recorder.append(run.row(index))
     }
@@ -161,12 +161,12 @@ struct ShardRecorderTests {
       try #require(error?.description.contains("shard 1/3") ?? false)
       try SyntheticRun(10).run(path, Shard(index: 2, count: 3)!)
     }
-    try first?.append(run.row(5))
+    try first?.append(run.row(1))
     first = nil
     await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
       let recorder = try SyntheticRun(10).recorder(path, Shard(index: 1, count: 3)!)
-      try #require(recorder.remaining == [6])
-      try recorder.append(SyntheticRun(10).row(6))
+      try #require(recorder.remaining == [7])
+      try recorder.append(SyntheticRun(10).row(7))
       kill(getpid(), SIGKILL)
     }
     let last = try run.recorder(path, third)
@@ -262,7 +262,7 @@ struct ShardRecorderTests {
       (header + far, "found image -1"),
       (header + good.replacing("\"index\":4", with: "\"index\":10"), "found image 10"),
       (header + good.replacing("\"index\":4", with: "\"index\":5"), "expected image 5 to be"),
-      (header + String(decoding: try ShardFile.line(run.row(1)), as: UTF8.self), "image 1, another shard's"),
+      (header + String(decoding: try ShardFile.line(run.row(2)), as: UTF8.self), "image 2, another shard's"),
       (header + good.replacing("\"labelled\":1", with: "\"labelled\":-1"), "line 2"),
       (header + good.replacing("\"labelled\":1", with: "\"labelled\":9000000000000000000"), "line 2"),
       (header + String(repeating: "[", count: 100_000) + "\n", "line 2"),

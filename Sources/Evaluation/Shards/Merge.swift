@@ -159,29 +159,33 @@ extension EvaluationRow {
 
 /// Numbers as text, consecutive ones joined: `3, 7–9`.
 private func ranges(_ numbers: [Int]) -> String {
-  var text: [String] = []
-  var run: ClosedRange<Int>?
+  var runs: [ClosedRange<Int>] = []
   for number in Set(numbers).sorted() {
-    if let current = run, number == current.upperBound + 1 {
-      run = current.lowerBound...number
+    if let run = runs.last, number == run.upperBound + 1 {
+      runs[runs.count - 1] = run.lowerBound...number
     } else {
-      if let run { text.append(shown(run)) }
-      run = number...number
+      runs.append(number...number)
     }
   }
-  if let run { text.append(shown(run)) }
-  return text.joined(separator: ", ")
+  return listed(runs)
 }
 
 /// What `numbers` lack of 0 ..< `count`, as text.
 private func gaps(_ numbers: [Int], below count: Int) -> String {
-  var text: [String] = []
+  var runs: [ClosedRange<Int>] = []
   var next = 0
   for number in Set(numbers).sorted() + [count] {
-    if number > next { text.append(shown(next...number - 1)) }
+    if number > next { runs.append(next...number - 1) }
     next = number + 1
   }
-  return text.joined(separator: ", ")
+  return listed(runs)
+}
+
+/// The first runs of numbers, and how many numbers more there are.
+private func listed(_ runs: [ClosedRange<Int>]) -> String {
+  let limit = 12
+  let more = runs.dropFirst(limit).reduce(0) { $0 + $1.count }
+  return runs.prefix(limit).map(shown).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
 }
 
 private func shown(_ range: ClosedRange<Int>) -> String {

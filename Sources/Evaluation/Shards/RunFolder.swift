@@ -69,9 +69,9 @@ public struct RunFolder: Sendable {
 
   /// One line that says in which fields a folder's run is another.
   static func foreign(_ file: String, _ differences: [String], remedy: String) -> String {
-    faultLine(
-      file: file, expected: "the same run", found: "another, with " + differences.joined(separator: ", "),
-      remedy: remedy)
+    // All of them, which may be more than a line of a fault has room for.
+    "\(printable(file, limit: 4_096)): expected the same run, found another: "
+      + differences.joined(separator: ", ") + "; \(remedy)"
   }
 
   private func contents(_ file: String) throws(EvaluationError) -> [UInt8] {

@@ -44,11 +44,11 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     return names.compactMap { name in
       let (mine, its) = (ours[name], theirs[name])
       if let mine, let its, mine.utf8.elementsEqual(its.utf8) { return nil }
-      return "\(name): \(Self.shown(mine)), not \(Self.shown(its))"
+      return "\(printable(name, limit: 60)): \(Self.shown(mine)), not \(Self.shown(its))"
     }
   }
 
   private static func shown(_ value: String?) -> String {
-    value.map { "\"" + printable($0, limit: 80) + "\"" } ?? "absent"
+    value.map { "\"" + printable($0, limit: 60) + "\"" } ?? "absent"
   }
 }

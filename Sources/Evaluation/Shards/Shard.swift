@@ -29,13 +29,13 @@ public struct Shard: Hashable, Sendable, CustomStringConvertible {
 
   public var description: String { "\(index)/\(count)" }
 
-  /// The places in a manifest of `count` images that the shard computes: consecutive ones, so that all shards together
-  /// have each exactly once and sizes differ by one at most. Empty for some where there are more shards than images.
-  public func items(of count: Int) -> Range<Int> {
-    let (size, larger) = count.quotientAndRemainder(dividingBy: self.count)
-    let start = index * size + min(index, larger)
-    return start..<start + size + (index < larger ? 1 : 0)
-  }
+  /// The places in a manifest of `count` images that the shard computes, ascending: every `self.count`-th, so that all
+  /// shards together have each exactly once and a stretch of images that take long is shared by all. Empty for some
+  /// where there are more shards than images.
+  public func items(of count: Int) -> [Int] { Array(stride(from: index, to: count, by: self.count)) }
+
+  /// Whether the place `item` in a manifest of `count` images is the shard's.
+  func contains(_ item: Int, of count: Int) -> Bool { item >= 0 && item < count && item % self.count == index }
 
   /// A number of up to nine decimal digits and nothing else.
   static func number(_ text: some StringProtocol) -> Int? {

@@ -88,7 +88,7 @@ struct ShardFile {
     guard row.id.utf8.elementsEqual(id.utf8) else {
       throw damaged(path, file, expected: "image \(row.index) to be \(id)", found: row.id)
     }
-    guard shard.items(of: manifest.entries.count).contains(row.index) else {
+    guard shard.contains(row.index, of: manifest.entries.count) else {
       throw damaged(path, file, expected: "images of shard \(shard)", found: "image \(row.index), another shard's")
     }
     guard seen.insert(row.index).inserted else {

@@ -65,7 +65,7 @@ public final class ShardRecorder {
 
   /// Adds the row of one of the `remaining` images, in any order. On an error the rows before are kept.
   public func append(_ row: EvaluationRow) throws(EvaluationError) {
-    guard let file, shard.items(of: manifest.entries.count).contains(row.index),
+    guard let file, shard.contains(row.index, of: manifest.entries.count),
       row.id.utf8.elementsEqual(manifest.entries[row.index].id.utf8), !done.contains(row.index)
     else { preconditionFailure("row \(row.index) is not one of those that remain") }
     let line = try ShardFile.line(row)
