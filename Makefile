@@ -1,6 +1,6 @@
 # demo         install what is missing, build, explain the bundled pictures into demo-output/
 # test         install what is missing, check the formatting, run every test, on the CPU and on an OpenCL device
-# test-large   models up to ViT-bigG-14 on the CPU and on an OpenCL device (minutes, 16 GB of memory)
+# test-large   models up to ViT-bigG-14 on the CPU and on an OpenCL device, memory of a long evaluation (minutes, 16 GB)
 # test-cluster a run in shards on a Slurm of this machine alone, Open MPI and GNU parallel: the bytes of a single run
 # build        the release binary, with Swift's own libraries inside
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
@@ -28,7 +28,7 @@ test: setup-tests lint
 	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_CACHE= swift test --disable-xctest --no-parallel
 
 test-large: setup-tests
-	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_TEST_LARGE=1 swift test -c release -Xswiftc -enable-testing --disable-xctest --filter LargeModelTests
+	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_TEST_LARGE=1 swift test -c release -Xswiftc -enable-testing --disable-xctest --filter 'LargeModelTests|EvaluationMemoryTests'
 
 test-cluster: build
 	@$(call install,$(cluster_packages))

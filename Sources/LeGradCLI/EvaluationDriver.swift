@@ -25,10 +25,10 @@ struct EvaluationDriver {
     if templates != nil { try model.checkText() }
     // A folder that cannot be written is told before any work.
     if let output = options.output { _ = try RunFolder(output) }
-    let run = try makeRun(model, templates)
     guard let hash = try model.fileHash() else {
       throw Failure.badFile("\(model.name): a model without files cannot be evaluated")
     }
+    let run = try makeRun(model, hash: hash, templates)
     let identity = run.identity(modelHash: hash, version: Command.version)
     let folder = options.output ?? "legrad-evaluation/\(evaluation.rawValue)-\(identity.id)"
     let recorder = try ShardRecorder(
@@ -48,7 +48,7 @@ struct EvaluationDriver {
     return try Model.open(options.model ?? "demo")
   }
 
-  private func makeRun(_ model: Model, _ templates: PromptTemplates?) throws -> EvaluationRun {
+  private func makeRun(_ model: Model, hash: String, _ templates: PromptTemplates?) throws -> EvaluationRun {
     var settings = EvaluationSettings(evaluation, methods: methods, explained: explained)
     settings.segmentationThreshold = segmentationThreshold
     settings.pointThreshold = pointThreshold
@@ -76,17 +76,19 @@ struct EvaluationDriver {
     if let given {
       classifier = try ZeroShotClassifier(dataset.classNames, rows: given.encoded(by: explainer))
     } else {
-      classifier = try encode(templates ?? .standard, explainer)
+      classifier = try encode(templates ?? .standard, explainer, hash: hash)
     }
     return try EvaluationRun(explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
   }
 
-  private func encode(_ templates: PromptTemplates, _ explainer: Explainer) throws -> ZeroShotClassifier {
+  private func encode(
+    _ templates: PromptTemplates, _ explainer: Explainer, hash: String
+  ) throws -> ZeroShotClassifier {
     var bar: ProgressBar?
     var done = 0
     defer { bar?.finish() }
     return try ZeroShotClassifier(
-      dataset.classNames, templates: templates, explainer: explainer, modelHash: explainer.model.fileHash(),
+      dataset.classNames, templates: templates, explainer: explainer, modelHash: hash,
       cacheFolder: SealedCache.userFolder
     ) { encoded, total in
       if bar == nil { bar = ProgressBar(total: total) }
@@ -108,6 +110,7 @@ struct EvaluationDriver {
       Terminal.note("\(folder): going on after \(before) images")
     }
     var status = ExitStatus.success
+    let start = ContinuousClock.now
     try Interruption.asRequest { isRequested in
       var bar = ProgressBar(total: remaining.count)
       defer { bar.finish() }
@@ -121,6 +124,10 @@ struct EvaluationDriver {
       }
       if recorder.remaining.isEmpty {
         try recorder.publish()
+        let seconds = (ContinuousClock.now - start).inSeconds
+        let each = remaining.isEmpty ? 0 : seconds / Double(remaining.count)
+        Terminal.note(
+          "\(remaining.count) images in \(seconds.decimal(places: 1)) s, \(each.decimal(places: 4)) s per image")
       } else {
         let again = recorder.shard == .whole ? "the same command with --resume goes" : "the same command goes"
         Terminal.note("\(folder): stopped with \(recorder.remaining.count) images left; \(again) on")
