@@ -39,7 +39,7 @@ struct EvaluateShapesCommand: ParsableCommand {
   func run() throws {
     try EvaluationDriver(
       options: options, evaluation: .shapes, dataset: ShapesDataset(several: scenes, single: min(100, scenes)),
-      methods: options.methods(gridForAll: true), explained: explain, segmentationThreshold: threshold
+      explained: explain, segmentationThreshold: threshold
     ).run()
   }
 }
@@ -68,8 +68,8 @@ struct EvaluateSegmentationCommand: ParsableCommand {
 
   func run() throws {
     try EvaluationDriver(
-      options: options, evaluation: .segmentation, dataset: openDataset(),
-      methods: options.methods(gridForAll: false), explained: explain, segmentationThreshold: threshold
+      options: options, evaluation: .segmentation, dataset: openDataset(), explained: explain,
+      segmentationThreshold: threshold
     ).run()
   }
 
@@ -114,7 +114,7 @@ struct EvaluatePointsCommand: ParsableCommand {
     try EvaluationDriver(
       options: options, evaluation: .points,
       dataset: OpenImagesPoints(images: images, points: points, classDescriptions: classDescriptions),
-      methods: options.methods(gridForAll: false), pointThreshold: threshold
+      pointThreshold: threshold
     ).run()
   }
 }
@@ -153,8 +153,7 @@ struct EvaluatePerturbationCommand: ParsableCommand {
 
   func run() throws {
     try EvaluationDriver(
-      options: options, evaluation: .perturbation, dataset: openDataset(),
-      methods: options.methods(gridForAll: false), explained: explain
+      options: options, evaluation: .perturbation, dataset: openDataset(), explained: explain
     ).run()
   }
 

@@ -1,6 +1,7 @@
 public import ArgumentParser
 public import Evaluation
 import LeGrad
+import VisionTransformer
 
 extension ExplainedClass: ExpressibleByArgument {}
 extension SegmentationThreshold: ExpressibleByArgument {}
@@ -34,7 +35,11 @@ struct EvaluateOptions: ParsableArguments {
     help: "A model folder in OpenCLIP or Hugging Face layout, or 'demo', the small model inside this program.")
   var model: String?
 
-  @Option(help: "How to explain: any of \(MethodOptions.names.joined(separator: ",")), or all. They share one forward.")
+  @Option(
+    help: """
+      How to explain: any of \(MethodOptions.names.joined(separator: ",")), or all that are defined for the model. They \
+      share one forward.
+      """)
   var method = "legrad"
 
   @Option(help: "Blocks that legrad sums over: all, last:N, or A..B. Several with commas are several rows.")
@@ -94,7 +99,7 @@ struct EvaluateOptions: ParsableArguments {
   var json = false
 
   func validate() throws {
-    _ = try methods(gridForAll: false)
+    _ = try MethodOptions.methods(named: method)
     guard rolloutStart >= 0 else {
       throw ValidationError("--rollout-start \(rolloutStart): expected a block, from 0")
     }
@@ -112,11 +117,14 @@ struct EvaluateOptions: ParsableArguments {
   /// The rows of the table.
   /// - Parameter gridForAll: whether `--method all` has legrad with every usual choice of layers and read-out, unless
   ///   they are given.
-  func methods(gridForAll: Bool) throws -> [MethodConfiguration] {
+  func methods(for model: Model, gridForAll: Bool) throws -> [MethodConfiguration] {
     let isGrid = gridForAll && method == "all" && layers == nil && readout == nil
+    var methods = try MethodOptions.methods(named: method)
+    if method == "all" { methods = MethodOptions.defined(methods, for: model) }
+    let vision = model.configuration.vision
     let layers = layers?.values ?? (isGrid ? [.last(1), .last(2), .all] : [.last(2)])
-    let readouts = readout?.values ?? (isGrid ? [.mean, .cls] : [.mean])
-    return try MethodOptions.methods(named: method).flatMap { method -> [MethodConfiguration] in
+    let readouts = readout?.values ?? (isGrid && vision.pooling == .classToken ? [.mean, .cls] : [.mean])
+    return methods.flatMap { method -> [MethodConfiguration] in
       switch method {
       case .legrad:
         readouts.flatMap { readout in layers.map { MethodConfiguration(.legrad(layers: $0, readout: readout)) } }

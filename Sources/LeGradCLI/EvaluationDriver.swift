@@ -10,7 +10,6 @@ struct EvaluationDriver {
   let options: EvaluateOptions
   let evaluation: EvaluationProtocol
   let dataset: any EvaluationDataset
-  let methods: [MethodConfiguration]
   var explained: ExplainedClass?
   var segmentationThreshold = SegmentationThreshold.mean
   var pointThreshold: Float = 0.5
@@ -49,6 +48,8 @@ struct EvaluationDriver {
   }
 
   private func makeRun(_ model: Model, hash: String, _ templates: PromptTemplates?) throws -> EvaluationRun {
+    // Scenes are so quick that legrad's choices are all shown.
+    let methods = try options.methods(for: model, gridForAll: evaluation == .shapes)
     var settings = EvaluationSettings(evaluation, methods: methods, explained: explained)
     settings.segmentationThreshold = segmentationThreshold
     settings.pointThreshold = pointThreshold

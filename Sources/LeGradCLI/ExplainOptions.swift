@@ -156,7 +156,11 @@ struct MethodOptions: ParsableArguments {
   /// - Parameter layers: of LeGrad.
   func methods(layers: LayerSelection, for model: Model) throws -> [Method] {
     let methods = try methods(layers: layers)
-    guard isAll else { return methods }
+    return isAll ? Self.defined(methods, for: model) : methods
+  }
+
+  /// Those that are defined for `model`; says which are not.
+  static func defined(_ methods: [Method], for model: Model) -> [Method] {
     let vision = model.configuration.vision
     let others = methods.filter { !$0.isDefined(for: vision) }.map(\.name)
     if !others.isEmpty {
