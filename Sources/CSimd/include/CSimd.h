@@ -1,6 +1,6 @@
 // The CPU's inner loops, one table of functions per instruction set, chosen at run time.
 //
-// Matrices are row-major float32; strides and counts are in elements. Functions work on a range of their items
+// Matrices are row-major float32, float64 where it says double; strides and counts are in elements. Functions work on a range of their items
 // (rows, panels, heads), so that the caller may spread the ranges over threads; the result of an item does not
 // depend on the range that it came in.
 #ifndef LEGRAD_CSIMD_H
@@ -164,6 +164,7 @@ struct legrad_add_rows {
 struct legrad_softmax {
   const float *input;
   ptrdiff_t input_stride;
+  float factor;
   ptrdiff_t columns;
   float *output;
   ptrdiff_t output_stride;
@@ -374,16 +375,103 @@ struct legrad_row_mean {
   ptrdiff_t output_stride;
 };
 
-// Row-major and contiguous: left [rows, inner], right [inner, columns] or transposed, output [rows, columns]. Items:
-// panels of tile_columns / 2 columns. Scratch: inner * tile_columns floats.
-struct legrad_double_product {
-  const double *left;
+// What a float64 product reads of an operand's values.
+enum legrad_part {
+  LEGRAD_ALL,
+  LEGRAD_POSITIVE,
+  LEGRAD_NEGATIVE,
+};
+
+// Element (r, c) lies at values[r * row_step + c * column_step].
+struct legrad_operand {
+  const double *values;
+  ptrdiff_t row_step;
+  ptrdiff_t column_step;
+  enum legrad_part part;
+};
+
+// output = factor * scale * (left * right) + bias in float64, over rows first_row ..< first_row + rows of the left
+// operand. `multiply_pack` writes those rows in tiles of tile_rows to `packed`, [tiles][inner][tile_rows] doubles; its
+// items are the tiles. `multiply` reads some of them there, for panels of tile_columns / 2 columns. Scratch: inner *
+// tile_columns floats.
+struct legrad_multiply {
+  struct legrad_operand left;
+  struct legrad_operand right;
+  ptrdiff_t first_row;
   ptrdiff_t rows;
   ptrdiff_t inner;
-  const double *right;
-  bool right_is_transposed;
+  ptrdiff_t columns;
+  double *packed;
+  double factor;
+  // Optional, with rows that repeat.
+  struct legrad_operand scale;
+  ptrdiff_t scale_rows;
+  const double *bias;
+  // Whether the result is added to what the output holds.
+  bool accumulates;
+  double *output;
+  ptrdiff_t output_stride;
+};
+
+// Items: rows of the output. `value` is optional.
+struct legrad_relevance_share {
+  const double *relevance;
+  ptrdiff_t relevance_stride;
+  const double *total;
+  ptrdiff_t total_stride;
+  const double *value;
+  ptrdiff_t value_stride;
+  // Of total and value.
+  ptrdiff_t rows;
+  ptrdiff_t columns;
+  bool accumulates;
+  double *output;
+  ptrdiff_t output_stride;
+};
+
+// The operations on rows that also take float64.
+struct legrad_double_layer_norm {
+  const double *input;
+  ptrdiff_t input_stride;
+  const double *scale;
+  const double *shift;
+  double epsilon;
   ptrdiff_t columns;
   double *output;
+  ptrdiff_t output_stride;
+  double *statistics;
+  ptrdiff_t statistics_stride;
+};
+
+struct legrad_double_softmax {
+  const double *input;
+  ptrdiff_t input_stride;
+  double factor;
+  ptrdiff_t columns;
+  double *output;
+  ptrdiff_t output_stride;
+};
+
+struct legrad_double_activate {
+  enum legrad_activation activation;
+  const double *input;
+  ptrdiff_t input_stride;
+  ptrdiff_t columns;
+  double *output;
+  ptrdiff_t output_stride;
+  double *derivative;
+  ptrdiff_t derivative_stride;
+};
+
+struct legrad_double_add_rows {
+  const double *input;
+  ptrdiff_t input_stride;
+  const double *addend;
+  ptrdiff_t addend_stride;
+  ptrdiff_t addend_rows;
+  ptrdiff_t columns;
+  double *output;
+  ptrdiff_t output_stride;
 };
 
 struct legrad_simd_table {
@@ -427,8 +515,17 @@ struct legrad_simd_table {
   void (*token_sums_backward)(const struct legrad_token_sums_backward *, ptrdiff_t begin, ptrdiff_t end);
   void (*row_through_map)(const struct legrad_row_through_map *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   ptrdiff_t (*row_through_map_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
-  void (*double_product)(const struct legrad_double_product *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   void (*row_mean)(const struct legrad_row_mean *, ptrdiff_t begin, ptrdiff_t end);
+
+  void (*multiply_pack)(const struct legrad_multiply *, ptrdiff_t begin, ptrdiff_t end);
+  void (*multiply)(
+      const struct legrad_multiply *, ptrdiff_t tile_begin, ptrdiff_t tile_end, ptrdiff_t panel_begin,
+      ptrdiff_t panel_end, float *scratch);
+  void (*relevance_share)(const struct legrad_relevance_share *, ptrdiff_t begin, ptrdiff_t end);
+  void (*double_layer_norm)(const struct legrad_double_layer_norm *, ptrdiff_t begin, ptrdiff_t end);
+  void (*double_softmax)(const struct legrad_double_softmax *, ptrdiff_t begin, ptrdiff_t end);
+  void (*double_activate)(const struct legrad_double_activate *, ptrdiff_t begin, ptrdiff_t end);
+  void (*double_add_rows)(const struct legrad_double_add_rows *, ptrdiff_t begin, ptrdiff_t end);
 
   // Independent multiply-adds in registers, a multiplication and an addition where they are two instructions.
   // `value` holds 0.5 and receives the result. Returns the arithmetic operations done: two per element and round.
