@@ -138,8 +138,8 @@ let package = Package(
     tests(
       "ComputeOpenCLTests",
       [
-        "LeGrad", "VisionTransformer", "Compute", "ComputeOpenCL", "OpenCLRuntime", "COpenCL", "CFaultyOpenCL",
-        "CKernels", "ImageFiles",
+        "LeGrad", "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "COpenCL",
+        "CFaultyOpenCL", "CKernels", "ImageFiles",
       ]),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),

@@ -40,7 +40,9 @@ struct SoftmaxTests {
     [
       (1, 1), (2, 2), (3, 5), (5, 7), (7, 8), (4, 12), (3, 15), (2, 16), (3, 17), (5, 31), (6, 32), (7, 33), (2, 63),
       (3, 65), (13, 197), (2, 257),
-    ].map { Forward($0.0, $0.1) } + [Forward(5, 33, inPlace: true), Forward(97, 67), Forward(3, 1025, deviation: 12), Forward(5, 37, factor: 0.125)]
+    ].map { Forward($0.0, $0.1) } + [
+      Forward(5, 33, inPlace: true), Forward(97, 67), Forward(3, 1025, deviation: 12), Forward(5, 37, factor: 0.125),
+    ]
 
   @Test(arguments: TestBackend.available, cases)
   func softmax(_ backend: TestBackend, _ test: Forward) throws {
