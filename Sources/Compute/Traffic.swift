@@ -15,14 +15,19 @@ public struct Traffic: Sendable, Equatable {
 
   public init() {}
 
-  public static func - (later: Traffic, earlier: Traffic) -> Traffic {
-    var difference = Traffic()
-    difference.uploadedBytes = later.uploadedBytes - earlier.uploadedBytes
-    difference.downloadedBytes = later.downloadedBytes - earlier.downloadedBytes
-    difference.weightBytes = later.weightBytes - earlier.weightBytes
-    difference.streamedBytes = later.streamedBytes - earlier.streamedBytes
-    difference.waits = later.waits - earlier.waits
-    difference.launches = later.launches - earlier.launches
-    return difference
+  public static func + (left: Traffic, right: Traffic) -> Traffic { left.combined(with: right, by: +) }
+
+  public static func - (later: Traffic, earlier: Traffic) -> Traffic { later.combined(with: earlier, by: -) }
+
+  private func combined(with other: Traffic, by operation: (Int, Int) -> Int) -> Traffic {
+    var result = Traffic()
+    for field in Self.fields {
+      result[keyPath: field] = operation(self[keyPath: field], other[keyPath: field])
+    }
+    return result
+  }
+
+  private static var fields: [WritableKeyPath<Traffic, Int>] {
+    [\.uploadedBytes, \.downloadedBytes, \.weightBytes, \.streamedBytes, \.waits, \.launches]
   }
 }

@@ -5,7 +5,7 @@ import Synchronization
 /// Brings groups of weights to the device in turn: while the kernels of one group run, the next group goes up.
 ///
 /// Two slots, each large enough for any group. A group that is asked for and is in neither goes to the slot that was
-/// not used last; then the group after it goes to the other one. The host never waits: the upload queue waits for the
+/// not used last; then the group that is expected after it, in the direction of the walk, goes to the other one. The host never waits: the upload queue waits for the
 /// kernels that still read a slot, and the compute queue for the upload of what it reads next.
 ///
 ///     compute   | group 0 | group 1 | group 2 | …
@@ -57,6 +57,7 @@ final class WeightStreaming {
 
   private func bring(_ group: WeightGroup) throws(OpenCLError) -> Int {
     let known = slots.firstIndex { $0.group == group }
+    let last = slots[current].group
     let slot = known ?? 1 - current
     if known == nil { try upload(group, to: slot) }
     if let uploaded = slots[slot].uploaded {
@@ -66,7 +67,7 @@ final class WeightStreaming {
     }
     if slot != current || known == nil {
       current = slot
-      let next = group.next
+      let next = group.next(after: last)
       if next != group, slots[1 - slot].group != next { try upload(next, to: 1 - slot) }
     }
     return slot

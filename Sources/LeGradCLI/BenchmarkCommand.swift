@@ -106,7 +106,7 @@ struct BenchmarkCommand: ParsableCommand {
     // Random pixels need no statistics of a model's own.
     options.mean = [0.5, 0.5, 0.5]
     options.std = [0.5, 0.5, 0.5]
-    let methods = try explaining.methods(layers: layers)
+    let methods = try explaining.methods(layers: layers, for: model)
     try model.check(size: size, resize: .squash, methods: methods, prompts: prompts, options: options)
     let explainer = try Explainer(model, options: options)
     explainer.noteDevice(device)
@@ -126,7 +126,7 @@ struct BenchmarkCommand: ParsableCommand {
     }
     for result in results {
       if format == .md { Terminal.out("\n" + result.launchLine.printable) } else { Terminal.note(result.launchLine) }
-      for line in result.methodLines {
+      for line in result.costs.map(\.line) {
         if format == .md { Terminal.out(line.printable) } else { Terminal.note(line) }
       }
       guard profile else { continue }

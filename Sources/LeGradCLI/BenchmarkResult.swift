@@ -9,8 +9,29 @@ struct BenchmarkResult: Sendable {
     let nanoseconds: UInt64
   }
 
+  /// What a method takes, where several are compared.
+  struct MethodCost: Sendable, Equatable {
+    let method: String
+    /// Its time by that of the forward alone, in the middle of all repetitions.
+    let overForward: Double
+    /// Its time by that of its arithmetic at the rate of a block's products.
+    let overArithmetic: Double
+    /// That rate, in operations per second.
+    let productRate: Double
+
+    /// Such as `gradcam: +1.2 % over the forward, 1.10× its arithmetic at the products' 520 GFLOP/s`.
+    var line: String {
+      let share = 100 * (overForward - 1)
+      return "\(method): \(share >= 0 ? "+" : "")\(share.decimal(places: 1)) % over the forward, "
+        + "\(overArithmetic.decimal(places: 2))× its arithmetic at the products' "
+        + "\((productRate / 1e9).decimal(places: 0)) GFLOP/s"
+    }
+  }
+
   let device: String
   let rows: [BenchmarkRow]
+  /// Of each method where there are several.
+  let costs: [MethodCost]
   /// What a launch takes at least.
   let launchSeconds: Double
   let launchesPerImage: Double
@@ -32,15 +53,6 @@ struct BenchmarkResult: Sendable {
   var launchLine: String {
     "\(device): a launch takes \((launchSeconds * 1e6).decimal(places: 2)) µs; per image "
       + "\(launchesPerImage.decimal(places: 1)) launches and \(waitsPerImage.decimal(places: 1)) waits for the device"
-  }
-
-  /// What each method takes beside the forward at best, where the forward was measured too.
-  var methodLines: [String] {
-    guard let forward = rows.first(where: { $0.method == BenchmarkRun.forward }) else { return [] }
-    return rows.prefix { $0.method != BenchmarkRun.forward }.map { row in
-      let share = 100 * (row.minSeconds / forward.minSeconds - 1)
-      return "\(row.method): \(share >= 0 ? "+" : "")\(share.decimal(places: 1)) % over the forward"
-    }
   }
 
   /// A table of device time, or why there is none.

@@ -17,55 +17,106 @@ struct BenchmarkRun {
   let measuresOperations: Bool
 
   private struct Measured {
-    let seconds: [Double]
-    let traffic: Traffic
-    let kernels: [BenchmarkResult.Kernel]
+    var seconds: [Double] = []
+    /// Of the forward alone, right after each repetition; empty unless it was asked for.
+    var forwardSeconds: [Double] = []
+    var traffic = Traffic()
+    var forwardTraffic = Traffic()
+    var kernels: [BenchmarkResult.Kernel] = []
+    /// Arithmetic operations per second of a block's products, measured in between; empty like `forwardSeconds`.
+    var productRates: [Double] = []
+  }
+
+  /// Images, text and what there is to say about the device.
+  private struct Setting {
+    let batches: [[PreparedImage]]
+    let text: TextEmbeddings
+    let peak: Double
+    let arithmetic: Arithmetic
   }
 
   func measure() throws -> BenchmarkResult {
     let (width, height) = inputSize
     var generator = SeededGenerator(seed: 1)
-    let batches = try makeBatches(width: width, height: height, using: &generator)
-    let text = try randomText(width: explainer.model.configuration.embeddingWidth, using: &generator)
-    let peak = try explainer.measurePeak()
+    let setting = Setting(
+      batches: try makeBatches(width: width, height: height, using: &generator),
+      text: try randomText(width: explainer.model.configuration.embeddingWidth, using: &generator),
+      peak: try explainer.measurePeak(), arithmetic: Arithmetic(explainer.model, width: width, height: height))
     var rows: [BenchmarkRow] = []
-    var first: Measured?
+    var costs: [BenchmarkResult.MethodCost] = []
+    var measured: [Measured] = []
     for method in methods {
-      let measured = try measure(batches, text: text, [method])
-      first = first ?? measured
-      rows.append(try row(of: method, measured, peak: peak, width: width, height: height))
+      measured.append(try measure(setting, method))
+      rows.append(try row(of: method, measured[measured.count - 1], setting))
     }
-    if methods.count > 1 { rows.append(try forwardRow(batches, peak: peak, width: width, height: height)) }
-    guard let first else { preconditionFailure("a benchmark has methods") }
+    if methods.count > 1 {
+      for (method, measured) in zip(methods, measured) { costs.append(try cost(of: method, measured, setting)) }
+      rows.append(forwardRow(measured, setting))
+    }
+    guard let first = measured.first else { preconditionFailure("a benchmark has methods") }
     // Read before operations are measured, which take memory of their own.
     let peakBytes = rows.last?.peakBytes ?? 0
-    let moved = first.traffic
-    if measuresOperations { rows += try operationRows(peak: peak, peakBytes: peakBytes) }
+    if measuresOperations { rows += try operationRows(peak: setting.peak, peakBytes: peakBytes) }
     let perImage = Double(images * repetitions)
     return BenchmarkResult(
-      device: explainer.device.name, rows: rows, launchSeconds: try explainer.measureLaunch(),
-      launchesPerImage: Double(moved.launches) / perImage, waitsPerImage: Double(moved.waits) / perImage,
-      kernels: first.kernels)
+      device: explainer.device.name, rows: rows, costs: costs, launchSeconds: try explainer.measureLaunch(),
+      launchesPerImage: Double(first.traffic.launches) / perImage,
+      waitsPerImage: Double(first.traffic.waits) / perImage, kernels: first.kernels)
   }
 
-  private func measure(
-    _ batches: [[PreparedImage]], text: TextEmbeddings?, _ methods: [Method]
-  ) throws(LeGradError) -> Measured {
-    try explain(batches, text: text, methods)
-    let before = explainer.traffic
+  /// A method by itself; among several, with the forward beside every repetition, so that both see the same machine.
+  private func measure(_ setting: Setting, _ method: Method) throws(LeGradError) -> Measured {
+    let isCompared = methods.count > 1
+    var measured = Measured()
+    try explain(setting.batches, text: setting.text, [method])
     let profileBefore = explainer.profile
-    var seconds: [Double] = []
     var bar = ProgressBar(total: repetitions)
     for _ in 0..<repetitions {
-      let start = ContinuousClock.now
-      try explain(batches, text: text, methods)
-      seconds.append((ContinuousClock.now - start).inSeconds)
+      var before = explainer.traffic
+      measured.seconds.append(try seconds(setting.batches, text: setting.text, method))
+      measured.traffic = measured.traffic + (explainer.traffic - before)
+      if isCompared {
+        // The memory of the other's run is made anew at each change, which is no part of either.
+        try explain(setting.batches, text: nil, [method])
+        before = explainer.traffic
+        measured.forwardSeconds.append(try seconds(setting.batches, text: nil, method))
+        measured.forwardTraffic = measured.forwardTraffic + (explainer.traffic - before)
+        measured.productRates.append(try productRate())
+        try explain(setting.batches, text: setting.text, [method])
+      }
       bar.advance()
     }
     bar.finish()
-    return Measured(
-      seconds: seconds, traffic: explainer.traffic - before,
-      kernels: BenchmarkResult.kernels(from: profileBefore, to: explainer.profile))
+    measured.kernels = BenchmarkResult.kernels(from: profileBefore, to: explainer.profile)
+    return measured
+  }
+
+  private func seconds(
+    _ batches: [[PreparedImage]], text: TextEmbeddings?, _ method: Method
+  ) throws(LeGradError) -> Double {
+    let start = ContinuousClock.now
+    try explain(batches, text: text, [method])
+    return (ContinuousClock.now - start).inSeconds
+  }
+
+  /// Arithmetic operations per second of a block's products.
+  private func productRate() throws(LeGradError) -> Double {
+    let products = try explainer.timeOperations(
+      images: min(images, batchSize), prompts: prompts, size: size, repetitions: 3
+    ).filter { $0.operation == "matmul" }
+    return products.reduce(0) { $0 + $1.arithmetic } / products.reduce(0) { $0 + median($1.seconds) }
+  }
+
+  private func cost(
+    of method: Method, _ measured: Measured, _ setting: Setting
+  ) throws(LeGradError) -> BenchmarkResult.MethodCost {
+    let layers = try method.blocks(of: explainer.model.configuration.vision.layers).count
+    let arithmetic =
+      Double(images) * setting.arithmetic.explanation(method, prompts: prompts, usedLayers: layers)
+    return BenchmarkResult.MethodCost(
+      method: method.name, overForward: median(zip(measured.seconds, measured.forwardSeconds).map { $0 / $1 }),
+      overArithmetic: median(zip(measured.seconds, measured.productRates).map { $0 * $1 }) / arithmetic,
+      productRate: median(measured.productRates))
   }
 
   private func explain(
@@ -79,15 +130,14 @@ struct BenchmarkRun {
   }
 
   private func row(
-    of method: Method, _ measured: Measured, peak: Double, width: Int, height: Int
+    of method: Method, _ measured: Measured, _ setting: Setting
   ) throws(LeGradError) -> BenchmarkRow {
     let layers = try method.blocks(of: explainer.model.configuration.vision.layers).count
-    let arithmetic = Arithmetic(explainer.model, width: width, height: height)
     return row(
       method: method.name, precision: method.isDouble ? "f64" : nil, images: images, layers: layers,
       seconds: measured.seconds,
-      arithmetic: Double(images) * arithmetic.explanation(method, prompts: prompts, usedLayers: layers), peak: peak,
-      peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
+      arithmetic: Double(images) * setting.arithmetic.explanation(method, prompts: prompts, usedLayers: layers),
+      peak: setting.peak, peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
       uploaded: measured.traffic.uploadedBytes / (images * repetitions),
       downloaded: measured.traffic.downloadedBytes / (images * repetitions))
   }
@@ -95,16 +145,15 @@ struct BenchmarkRun {
   /// The name of the row of image embeddings alone.
   static let forward = "forward"
 
-  private func forwardRow(
-    _ batches: [[PreparedImage]], peak: Double, width: Int, height: Int
-  ) throws(LeGradError) -> BenchmarkRow {
-    let measured = try measure(batches, text: nil, [.rawAttention])
+  /// What was measured of the forward beside every method.
+  private func forwardRow(_ measured: [Measured], _ setting: Setting) -> BenchmarkRow {
+    let runs = images * repetitions * measured.count
+    let traffic = measured.reduce(Traffic()) { $0 + $1.forwardTraffic }
     return row(
-      method: Self.forward, images: images, layers: 0, seconds: measured.seconds,
-      arithmetic: Double(images) * Arithmetic(explainer.model, width: width, height: height).forward, peak: peak,
-      peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
-      uploaded: measured.traffic.uploadedBytes / (images * repetitions),
-      downloaded: measured.traffic.downloadedBytes / (images * repetitions))
+      method: Self.forward, images: images, layers: 0, seconds: measured.flatMap(\.forwardSeconds),
+      arithmetic: Double(images) * setting.arithmetic.forward, peak: setting.peak,
+      peakBytes: explainer.peakBytes ?? Self.peakResidentBytes, uploaded: traffic.uploadedBytes / runs,
+      downloaded: traffic.downloadedBytes / runs)
   }
 
   /// Of one batch of the same size.

@@ -98,7 +98,11 @@ struct ExplainCommand: ParsableCommand {
 
   func run() throws {
     let prompts = try PromptSource(texts: prompt, file: promptsFile, embeddings: textEmbeddings)
-    let methods = try explaining.methods(layers: layers ?? .last(2))
+    // Which methods are meant by all, and so which files, the model says.
+    let opened = try explaining.isAll ? openModel() : nil
+    let layers = self.layers ?? .last(2)
+    let methods =
+      try opened.map { try explaining.methods(layers: layers, for: $0) } ?? explaining.methods(layers: layers)
     let plan = try OutputPlan(
       images: images, folder: output, formats: format.formats, perLayer: perLayer, prompts: prompts.count,
       overwrite: overwrite, methods: methods.map(\.name))
@@ -106,7 +110,7 @@ struct ExplainCommand: ParsableCommand {
     options.mean = mean?.values
     options.std = std?.values
     try requireReadableImage()
-    let model = try openModel()
+    let model = try opened ?? openModel()
     try prompts.check(against: model)
     try model.check(size: size, resize: resize, methods: methods, prompts: prompts.count, options: options)
     noteUnusedOptions(methods)

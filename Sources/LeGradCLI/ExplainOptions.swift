@@ -3,6 +3,7 @@ import Compute
 public import ComputeOpenCL
 public import ImageFiles
 public import LeGrad
+import VisionTransformer
 
 extension ResizeMode: ExpressibleByArgument {}
 extension Colormap: ExpressibleByArgument {}
@@ -119,7 +120,11 @@ struct FormatList: ExpressibleByArgument, Equatable, Sendable {
 struct MethodOptions: ParsableArguments {
   static let names = Method.all.map(\.name)
 
-  @Option(help: "How to explain: any of \(names.joined(separator: ",")), or all. They share one forward.")
+  @Option(
+    help: """
+      How to explain: any of \(names.joined(separator: ",")), or all that are defined for the model. They share one \
+      forward.
+      """)
   var method = "legrad"
 
   @Option(help: "The token that a block's score reads in legrad.")
@@ -138,11 +143,26 @@ struct MethodOptions: ParsableArguments {
     }
   }
 
+  var isAll: Bool { method == "all" }
+
+  /// In the order asked for; without those that are not defined for `model` where all are asked for.
+  /// - Parameter layers: of LeGrad.
+  func methods(layers: LayerSelection, for model: Model) throws -> [Method] {
+    let methods = try methods(layers: layers)
+    guard isAll else { return methods }
+    let vision = model.configuration.vision
+    let others = methods.filter { !$0.isDefined(for: vision) }.map(\.name)
+    if !others.isEmpty {
+      Terminal.note("\(others.joined(separator: ", ")) left out: not defined for the tower of \(model.name)")
+    }
+    return methods.filter { $0.isDefined(for: vision) }
+  }
+
   /// In the order asked for.
   /// - Parameter layers: of LeGrad.
   func methods(layers: LayerSelection) throws -> [Method] {
     let names =
-      method == "all"
+      isAll
       ? Self.names : method.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingSpaces() }
     var methods: [Method] = []
     for name in names {

@@ -213,7 +213,8 @@ struct ExplainRun {
         stored: image.decoded.storedOrientation.rawValue, applied: image.decoded.appliedOrientation != .upright),
       prompts: prompts, model: identity, method: explanation.method.name,
       options: .init(explanation.method, of: explainer.model),
-      correction: question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) },
+      correction: explanation.method.isCorrected
+        ? question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) } : nil,
       layers: Array(explanation.layers),
       device: .init(result.device), precision: explanation.method.isDouble ? "f64" : result.precision.rawValue,
       verification: result.disagreements.map { .init($0[method]) }, batchSize: result.batchSize,

@@ -78,6 +78,22 @@ struct WeightStreamingTests {
     #expect(traffic.waits == 12)
   }
 
+  @Test func aWalkBackIsServedInItsDirection() throws {
+    let backend = try TestDevice.backend(.cpu) { $0.streamsWeights = true }
+    let tower = try Tower(backend, groups: 5, wide: 64)
+    let bytes = tower.groups.map { $0.square.bytes + $0.wide.bytes }
+    let before = backend.traffic
+    let order = [0, 1, 2, 3, 4, 3, 2, 1, 0]
+    let results = try tower.run(passes: 2, order: order)
+    let once = bytes.reduce(0, +)
+    // A walk there, the first group in vain where it turns, and a walk back; groups 0 and 1 are still there when the
+    // second pass begins.
+    let pass = once + bytes[0] + once - bytes[4]
+    #expect((backend.traffic - before).streamedBytes == 2 * pass - bytes[0] - bytes[1])
+    let resident = try Tower(TestDevice.backend(.cpu), groups: 5, wide: 64).run(passes: 2, order: order)
+    for pair in zip(results, resident) { expectSameBits(pair.0, pair.1) }
+  }
+
   @Test func twoOfFourGroupsAreOnTheDevice() throws {
     let resident = try TestDevice.backend(.cpu)
     _ = try Tower(resident, groups: 12, wide: 512).run()

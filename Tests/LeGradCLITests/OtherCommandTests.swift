@@ -1,5 +1,6 @@
 import Foundation
 import ImageFiles
+import LeGrad
 import TestSupport
 import Testing
 
@@ -158,6 +159,22 @@ import Testing
     // Up: three planes of pixels. Down: relevance of 21 tokens for each layer and prompt, and the embedding.
     #expect(row["uploadedBytes"] as? Int == 3 * 40 * 32 * 4)
     #expect(row["downloadedBytes"] as? Int == (4 * 2 * 21 + 32) * 4)
+  }
+
+  /// A row and a cost for each method, and a row of the forward that they are compared with.
+  @Test func severalMethodsAreComparedWithTheForward() throws {
+    let result = try run(["--method", "all", "--repetitions", "1", "--json"])
+    let rows = try #require(try result.json() as? [[String: Any]])
+    let methods = rows.compactMap { $0["method"] as? String }
+    let names = Method.all.map(\.name)
+    #expect(methods == names + ["forward"])
+    #expect(rows.last?["downloadedBytes"] as? Int == 32 * 4)
+    #expect(rows.last?["uploadedBytes"] as? Int == 3 * 32 * 32 * 4)
+    for method in names {
+      let line = result.errors.split(separator: "\n").first { $0.hasPrefix("note: \(method): ") }
+      #expect(
+        try #require(line).wholeMatch(of: /.* % over the forward, \d+\.\d\d× its arithmetic at .* GFLOP\/s/) != nil)
+    }
   }
 
   @Test func tablesHaveAColumnForEachField() throws {

@@ -64,12 +64,32 @@ import Testing
     (["--empty-embedding", "absent.npy"], 3, "absent.npy"),
     (["--siglip-correction", "1.5"], 2, "--siglip-correction"),
     (["--siglip-correction", "yes"], 2, "--siglip-correction"),
-    (["--method", "gradcam", "--siglip-correction", "off"], 2, "gradcam"),
+    (["--method", "textspan", "--siglip-correction", "off"], 2, "textspan is not defined"),
+    (["--method", "gradcam,lrp", "--siglip-correction", "off"], 2, "raw-attention, rollout, gradcam, chefercam"),
     (["--readout", "cls", "--siglip-correction", "off"], 2, "--readout"),
   ])
   func badRequestsAreRefused(_ options: [String], code: Int32, complaint: String) throws {
     expectExit(code, try explain(options), complaint: complaint)
     #expect(scratch.files(in: "out").isEmpty)
+  }
+
+  /// All that are defined, of which LeGrad's maps alone are corrected.
+  @Test func allMethodsOfAPooler() throws {
+    let result = try explain(["--empty-embedding", Self.empty, "--method", "all", "--format", "npy,json"])
+    expectExit(0, result)
+    #expect(result.errors.contains("lrp, partial-lrp, textspan left out: not defined for the tower of model"))
+    let methods = ["legrad", "raw-attention", "rollout", "gradcam", "chefercam", "chefercam-all"]
+    let reports = scratch.files(in: "out").filter { $0.hasSuffix(".json") }
+    #expect(Set(reports) == Set(methods.map { "image_40x40.\($0).json" }))
+    for method in methods {
+      let report = try scratch.json("out/image_40x40.\(method).json")
+      #expect((report["correction"] != nil) == (method == "legrad"))
+      let relevance = try NpyFile.readFloats(scratch.path("out/image_40x40.\(method).relevance.npy"))
+      var answer = try expected(method)
+      // The answers of the other methods go on with the negatives of the prompts.
+      answer = NpyArray(shape: relevance.shape, values: Array(answer.values.prefix(relevance.values.count)))
+      expectClose(relevance, answer, relative: method == "legrad" ? 1e-5 : 1e-4)
+    }
   }
 
   @Test func cocaExplainsWords() throws {

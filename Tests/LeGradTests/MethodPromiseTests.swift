@@ -1,5 +1,6 @@
 import Compute
 import ComputeCPU
+import ComputeOpenCL
 import ImageFiles
 import TestSupport
 import Testing
@@ -82,6 +83,18 @@ import VisionTransformer
       #expect(abs(other.relevance[cell] - (value(0) - value(2))) < 1e-5)
     }
     #expect(other.heatmap(prompt: 2).isFlat)
+  }
+
+  /// Weights that come and go with the blocks, forward and back.
+  @Test(.enabled(if: TestDevice.first != nil))
+  func streamedWeightsGiveTheSameBits() throws {
+    let methods = Method.all.filter { !$0.isDouble }
+    func relevance(streams: Bool) throws -> [[Float]] {
+      let backend = try TestDevice.backend(.cpu) { $0.streamsWeights = streams }
+      let explainer = try Explainer(golden.open(), backend: backend, variant: "test", reason: "test")
+      return try explainer.explain([images(explainer)[0]], text: text(2), methods: methods)[0].map(\.relevance)
+    }
+    #expect(try relevance(streams: true) == relevance(streams: false))
   }
 
   @Test func requestsThatMakeNoSenseAreRefused() throws {
