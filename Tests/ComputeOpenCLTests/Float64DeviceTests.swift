@@ -35,7 +35,8 @@ extension DriverTests {
       let block = Self.elements(work, prefix) / TinyWork.layers
       // The forward that the image's embedding comes from takes the image alone.
       let ends = Self.elements(work, "visual.") - TinyWork.layers * block + prompts * TinyWork.embedding
-      let uploaded = Self.float * Self.pixels
+      let uploaded =
+        Self.float * Self.pixels
         + Self.double * (3 * Self.pixels + ends + (2 * TinyWork.layers - 1) * block)
       #expect(traffic.uploadedBytes == uploaded && driver.uploadedBytes == uploaded)
       let patch = TinyWork.imageSize * TinyWork.imageSize / (TinyWork.tokens - 1)
