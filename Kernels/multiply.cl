@@ -1,9 +1,9 @@
 // output = factor · scale ⊙ (left · right) + bias, or added to what the output holds, in double alone
 // (Compute/Operations/Multiply.swift). Sums run over k in ascending order.
 //
-// A work-item computes ROWS_PER_ITEM rows (dimension 1) of one column (0), so that an element of `right` serves them all;
-// neighbours compute neighbouring columns. An operand's element (r, k) lies at r · stride + k, or where it is transposed
-// at k · stride + r; of its values those between two bounds count. Its speed is no goal.
+// A work-item computes ROWS_PER_ITEM rows (dimension 1) of one column (0), so that an element of `right` serves them
+// all; neighbours compute neighbouring columns. An operand's element (r, k) lies at r · stride + k, or where it is
+// transposed at k · stride + r. Its speed is no goal.
 
 #ifndef ROWS_PER_ITEM
 #define ROWS_PER_ITEM 8

@@ -1,5 +1,5 @@
-// output[r] = value[s] ⊙ div(relevance[r], total[s]) with s = r % total_rows and div(a, b) = a / (b + 1e-9), 0 where b is
-// 0, or added to what the output holds, in double alone (Compute/Operations/RelevanceShare.swift).
+// output[r] = value[s] ⊙ div(relevance[r], total[s]) with s = r % total_rows and div(a, b) = a / (b + 1e-9), 0 where b
+// is 0, or added to what the output holds, in double alone (Compute/Operations/RelevanceShare.swift).
 //
 // A work-item per SPAN elements of a row; neighbours read neighbours.
 

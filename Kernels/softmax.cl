@@ -1,4 +1,5 @@
-// output = exp(factor · (input − max)) / Σ exp(factor · (input − max)) over each row (Compute/Operations/Softmax.swift).
+// output = exp(factor · (input − max)) / Σ exp(factor · (input − max)) over each row
+// (Compute/Operations/Softmax.swift).
 //
 // One work-group of GROUP items per row; item i takes columns i, i + GROUP, … and reads back only what it wrote itself.
 // Trees join the items' largest values and sums.

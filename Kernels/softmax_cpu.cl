@@ -1,4 +1,5 @@
-// output = exp(factor · (input − max)) / Σ exp(factor · (input − max)) over each row (Compute/Operations/Softmax.swift).
+// output = exp(factor · (input − max)) / Σ exp(factor · (input − max)) over each row
+// (Compute/Operations/Softmax.swift).
 //
 // One work-item per row: LANES partial maxima and sums, joined in a fixed order.
 

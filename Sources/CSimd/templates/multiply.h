@@ -1,5 +1,5 @@
-// Products in float64. The left operand is packed in tiles of rows, a panel of two vectors of columns is packed once and
-// meets all tiles; what is read of an operand's values is decided while packing.
+// Products in float64. The left operand is packed in tiles of rows; a panel of two vectors of columns is packed once
+// and meets all tiles. What counts of an operand's values is decided while packing.
 
 #define DOUBLE_LANES (LANES / 2)
 #define DOUBLE_COLUMNS (2 * DOUBLE_LANES)
@@ -39,8 +39,7 @@ INLINE vdouble parts_of(vdouble x, vdouble low, vdouble high) {
 INLINE double low_of(struct legrad_operand o) { return o.part == LEGRAD_POSITIVE ? 0 : -(double)INFINITY; }
 INLINE double high_of(struct legrad_operand o) { return o.part == LEGRAD_NEGATIVE ? 0 : (double)INFINITY; }
 
-// to[k * step + i] = element (first + i) of line k for `count` ≤ `step` elements, zeros after them. An operand's lines
-// are read along their memory whichever way that is.
+// to[k * step + i] = element (first + i) of line k for `count` ≤ `step` elements, zeros after them.
 INLINE void pack_lines(
     struct legrad_operand from, ptrdiff_t element_step, ptrdiff_t line_step, ptrdiff_t first, ptrdiff_t count,
     ptrdiff_t lines, ptrdiff_t step, double *to) {
