@@ -1,6 +1,7 @@
 # demo         install what is missing, build, explain the bundled pictures into demo-output/
 # test         install what is missing, check the formatting, run every test, on the CPU and on an OpenCL device
-# test-large   models up to ViT-bigG-14 on the CPU and on an OpenCL device (minutes, 16 GB of memory)
+# test-large   models up to ViT-bigG-14 on the CPU and on an OpenCL device, memory of a long evaluation (minutes, 16 GB)
+# test-cluster a run in shards on a Slurm of this machine alone, Open MPI and GNU parallel: the bytes of a single run
 # build        the release binary, with Swift's own libraries inside
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
 # lint         formatting rules, and every OpenCL kernel through the toolchain's own clang, warnings as errors
@@ -8,10 +9,11 @@
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large build bench lint setup setup-tests
+.PHONY: demo test test-large test-cluster build bench lint setup setup-tests
 
-packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
+packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers libhdf5-dev
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd
+cluster_packages := slurm-wlm munge openmpi-bin parallel
 swift_build := swift build -c release --static-swift-stdlib --product legrad
 
 demo: build
@@ -26,7 +28,11 @@ test: setup-tests lint
 	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_CACHE= swift test --disable-xctest --no-parallel
 
 test-large: setup-tests
-	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_TEST_LARGE=1 swift test -c release -Xswiftc -enable-testing --disable-xctest --filter LargeModelTests
+	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_TEST_LARGE=1 swift test -c release -Xswiftc -enable-testing --disable-xctest --filter 'LargeModelTests|EvaluationMemoryTests'
+
+test-cluster: build
+	@$(call install,$(cluster_packages))
+	Tests/Cluster/run.sh "$$($(swift_build) --show-bin-path)"
 
 bench: setup
 	cd Benchmarks && swift build -c release --product LeGradBenchmarks && swift package benchmark --quiet --no-progress

@@ -98,7 +98,9 @@ let package = Package(
     // Finds libhdf5 at run time: a table of its calls, no logic.
     .target(name: "CHDF5", cSettings: strictC, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     // The paper's benchmarks: datasets, metrics, protocols, shards and their merge.
-    room("Evaluation", ["LeGrad", "CHDF5", "Compute", "Files", "ImageFiles", "StrictJSON", "VisionTransformer"]),
+    room(
+      "Evaluation",
+      ["LeGrad", "CHDF5", "CZlib", "Compute", "Files", "ImageFiles", "StrictJSON", "VisionTransformer"]),
     tests("EvaluationTests", ["Evaluation", "LeGrad", "Files", "ImageFiles", "NpyFiles", "VisionTransformer"]),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
     .executableTarget(
@@ -139,7 +141,7 @@ let package = Package(
       "ComputeOpenCLTests",
       [
         "LeGrad", "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "COpenCL",
-        "CFaultyOpenCL", "CKernels", "ImageFiles",
+        "CFaultyOpenCL", "CKernels", "Files", "ImageFiles",
       ]),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),

@@ -50,17 +50,26 @@ def first_block(layers):
     return 0 if layers == "all" else -int(layers.removeprefix("last:"))
 
 
-def build(arch, layers):
+def clip(arch):
+    """A model with random weights, and the width of its embeddings."""
     configuration = open_clip.get_model_config(arch)
     if configuration is None:
         sys.exit(f"{arch}: no architecture of open_clip")
     # The smallest text tower that can be built, since it is not timed.
     text = dict(context_length=77, vocab_size=100, width=64, heads=1, layers=1)
     model = CLIP(embed_dim=configuration["embed_dim"], vision_cfg=configuration["vision_cfg"], text_cfg=text)
+    return model.eval(), configuration["embed_dim"]
+
+
+def build(arch, layers):
+    model, width = clip(arch)
+    return wrap(model, layers), width
+
+
+def wrap(model, layers):
     # The wrapper announces itself on stdout, which carries the result.
     with contextlib.redirect_stdout(sys.stderr):
-        wrapped = LeWrapper(model.eval(), layer_index=first_block(layers))
-    return wrapped, configuration["embed_dim"]
+        return LeWrapper(model, layer_index=first_block(layers))
 
 
 def main():

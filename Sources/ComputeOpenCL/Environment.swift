@@ -14,20 +14,6 @@ enum Environment {
   /// `LEGRAD_SYNC=1`: waits after every operation, so that an error names the one that failed.
   static var waitsAfterEveryOperation: Bool { value("LEGRAD_SYNC") == "1" }
 
-  /// A folder that tests put in place of the one below: the environment belongs to the whole process.
-  @TaskLocal static var testCacheFolder: String?
-
-  /// Where built programs are kept: `LEGRAD_CACHE` (empty for nowhere), else the user's cache folder.
-  static var cacheFolder: String? {
-    if let testCacheFolder { return testCacheFolder }
-    if let folder = unsafe getenv("LEGRAD_CACHE") {
-      let text = unsafe String(cString: folder)
-      return text.isEmpty ? nil : text
-    }
-    if let cache = value("XDG_CACHE_HOME") { return cache + "/legrad" }
-    return value("HOME").map { $0 + "/.cache/legrad" }
-  }
-
   /// A variable that is set and not empty.
   private static func value(_ name: String) -> String? {
     guard let text = unsafe getenv(name) else { return nil }

@@ -24,7 +24,7 @@ final class KernelLibrary: Sendable {
     var kernels: String?
 
     /// Those that the environment names.
-    static var environment: Folders { Folders(cache: Environment.cacheFolder, kernels: Environment.kernelFolder) }
+    static var environment: Folders { Folders(cache: SealedCache.userFolder, kernels: Environment.kernelFolder) }
   }
 
   init(_ context: OpenCLContext, folders: Folders = .environment) {

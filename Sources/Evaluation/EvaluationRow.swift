@@ -11,18 +11,21 @@ public struct EvaluationRow: Codable, Equatable, Sendable {
   public let failure: String?
   /// Whether zero-shot classification finds the image's class; nil where nothing is classified.
   public let isCorrect: Bool?
+  /// The id of the class that was explained; nil where an image has several, whose statistics name them.
+  public let explained: String?
   /// By method, in the order of the run's configuration; empty after a failure.
   public let statistics: [ImageStatistics]
 
   public init(
     index: Int, id: String, device: String, failure: String? = nil, isCorrect: Bool? = nil,
-    statistics: [ImageStatistics] = []
+    explained: String? = nil, statistics: [ImageStatistics] = []
   ) {
     self.index = index
     self.id = id
     self.device = device
     self.failure = failure
     self.isCorrect = isCorrect
+    self.explained = explained
     self.statistics = statistics
   }
 }

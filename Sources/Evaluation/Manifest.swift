@@ -1,7 +1,9 @@
+import Files
+
 /// What an evaluation goes through, in the order in which results are reduced.
 public struct Manifest: Equatable, Sendable {
   /// One image with its ground truth.
-  public struct Entry: Equatable, Sendable {
+  public struct Entry: Codable, Equatable, Sendable {
     /// Unique in the manifest.
     public let id: String
     /// Bytes that `hash` covers.
@@ -21,5 +23,24 @@ public struct Manifest: Equatable, Sendable {
 
   public init(_ entries: [Entry]) {
     self.entries = entries.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
+  }
+
+  /// SHA-256 of all entries in their order.
+  public var hash: String {
+    var hash = SHA256()
+    for entry in entries {
+      hash.update(field: entry.id)
+      hash.update(field: String(entry.byteCount))
+      hash.update(field: entry.hash)
+    }
+    return hash.finish()
+  }
+
+  /// An id that two entries have, compared by bytes; nil if all differ.
+  public var duplicate: String? {
+    for (entry, next) in zip(entries, entries.dropFirst()) where entry.id.utf8.elementsEqual(next.id.utf8) {
+      return entry.id
+    }
+    return nil
   }
 }

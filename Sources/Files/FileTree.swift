@@ -5,6 +5,12 @@ package enum FileTree {
   /// Whether there is something at `path`, be it a file or not.
   package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
+  /// Whether there is a folder at `path`, or a link that leads to one.
+  package static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
   /// The path with every symbolic link followed; nil when it leads nowhere.
   package static func resolved(_ path: String) -> String? {
     guard let resolved = unsafe realpath(path, nil) else { return nil }
@@ -43,5 +49,14 @@ package enum FileTree {
         throw .unwritable(folder)
       }
     }
+  }
+
+  /// Returns when names that were given or taken in the folder of `path` are on the disk, where the system can tell.
+  static func syncFolder(of path: String) {
+    let slash = path.lastIndex(of: "/")
+    let folder = unsafe open(slash.map { String(path[...$0]) } ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    fsync(folder)
+    close(folder)
   }
 }

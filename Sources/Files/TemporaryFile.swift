@@ -63,14 +63,6 @@ package struct TemporaryFile: ~Copyable {
       if !overwrite, unsafe errno == EEXIST || access(target, F_OK) == 0 { throw .exists(target) }
       guard unsafe rename(path, target) == 0 else { throw .unwritable(target) }
     }
-    if durably { syncFolder() }
-  }
-
-  private func syncFolder() {
-    let slash = target.lastIndex(of: "/")
-    let folder = unsafe open(slash.map { String(target[...$0]) } ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else { return }
-    fsync(folder)
-    close(folder)
+    if durably { FileTree.syncFolder(of: target) }
   }
 }

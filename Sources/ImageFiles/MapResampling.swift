@@ -19,6 +19,15 @@ public enum MapResampling {
     }
     return enlarged
   }
+
+  /// Nearest-neighbour resampling of `[height, width]` to `[toHeight, toWidth]`, the value that Pillow's resize takes.
+  /// - Precondition: all sizes are positive and `map` holds `height * width` values.
+  public static func nearest(_ map: [UInt8], height: Int, width: Int, toHeight: Int, toWidth: Int) -> [UInt8] {
+    precondition(map.count == height * width, "the values must fill the map")
+    let columns = FixedPointAxis(from: width, to: toWidth, kept: 0..<toWidth, filter: .nearest).lows
+    let rows = FixedPointAxis(from: height, to: toHeight, kept: 0..<toHeight, filter: .nearest).lows
+    return rows.flatMap { row in columns.map { map[row * width + $0] } }
+  }
 }
 
 /// The two source cells of each target position along one axis, and the weight of the second.

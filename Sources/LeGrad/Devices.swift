@@ -132,6 +132,12 @@ public struct DeviceDescription: Sendable {
   /// Whether the model exceeds the device and its weights go there block by block.
   public let isStreaming: Bool
 
+  /// What the bits of a result depend on: the native backend's instruction set, whatever the processor and its threads,
+  /// or device, kernels and driver.
+  public var arithmetic: String {
+    ([backend == "native" ? "native" : name, variant] + [platform, driver].compactMap(\.self)).joined(separator: ", ")
+  }
+
   package init(name: String, variant: String, reason: String) {
     self.name = name
     self.variant = variant

@@ -43,7 +43,8 @@ protocol BackendWork {
   func run<B: Backend>(on backend: B) throws(BackendError) -> Result
 }
 
-/// The engine of one backend. Keeps the memory of the last run, which the next batch of the same shape reuses.
+/// The engine of one backend. Keeps the memory of the last run, which the next batch of the same shape and number of
+/// prompts reuses.
 final class BackendEngine<B: Backend>: Engine {
   private let source: any WeightSource
   private let backend: B
@@ -52,7 +53,7 @@ final class BackendEngine<B: Backend>: Engine {
 
   private struct RunKey: Equatable {
     let shape: VisionShape
-    let text: [Float]
+    let prompts: Int
     let requests: [MethodRequest]
   }
 
@@ -113,7 +114,8 @@ final class BackendEngine<B: Backend>: Engine {
     guard let tower = loaded.withLock({ $0 }) else {
       throw BackendError(.unavailable, operation: "explain", "the device's weights were freed")
     }
-    let key = RunKey(shape: shape, text: text, requests: requests)
+    let prompts = text.count / tower.embeddingWidth
+    let key = RunKey(shape: shape, prompts: prompts, requests: requests)
     // Taken out while it runs: a second caller at the same time makes memory of its own.
     let kept = lastRun.withLock { last -> MethodRun<B>? in
       defer { last = nil }
@@ -123,9 +125,9 @@ final class BackendEngine<B: Backend>: Engine {
     if let kept {
       run = kept
     } else {
-      run = try MethodRun(tower: tower, shape: shape, text: text, requests: requests)
+      run = try MethodRun(tower: tower, shape: shape, prompts: prompts, requests: requests)
     }
-    let result = try run.explain(pixels)
+    let result = try run.explain(pixels, text: text)
     lastRun.withLock { $0 = (key, run) }
     return result
   }

@@ -15,12 +15,13 @@ struct Command: ParsableCommand {
         legrad explain photo.jpg -p "a cat" -p "a dog" -m ViT-B-16
 
       Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 some images failed, \
-      2 usage, 3 bad or missing model or file, 4 device unusable, 5 out of memory, 6 numerical fault.
+      2 usage, 3 bad or missing model or file, 4 device unusable, 5 out of memory, 6 numerical fault, \
+      7 incomplete or inconsistent shards.
       """,
     version: version,
     subcommands: [
       ExplainCommand.self, DemoCommand.self, DevicesCommand.self, DoctorCommand.self, BenchmarkCommand.self,
-      ModelCommand.self,
+      EvaluateCommand.self, MergeCommand.self, ModelCommand.self,
     ])
 
   static func main() {

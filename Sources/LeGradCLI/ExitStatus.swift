@@ -1,4 +1,5 @@
 import ArgumentParser
+import Evaluation
 import Files
 import ImageFiles
 import LeGrad
@@ -15,6 +16,8 @@ enum ExitStatus: Int32, Sendable {
   case deviceUnusable = 4
   case outOfMemory = 5
   case numericalFault = 6
+  /// Shards of an evaluation are missing, or do not belong together.
+  case inconsistentShards = 7
 }
 
 /// Why a command ends early: its exit code and one line for people.
@@ -42,6 +45,19 @@ struct Failure: Error, Equatable {
     self.init(status, error.description)
   }
 
+  init(_ error: EvaluationError) {
+    let status: ExitStatus =
+      switch error.kind {
+      case .usage: .usage
+      case .input: .badFile
+      case .shards: .inconsistentShards
+      case .device: .deviceUnusable
+      case .memory: .outOfMemory
+      case .numerical: .numericalFault
+      }
+    self.init(status, error.description)
+  }
+
   init(_ error: ImageError) {
     self.init(error.kind == .outOfMemory ? .outOfMemory : .badFile, error.description)
   }
@@ -55,6 +71,7 @@ struct Failure: Error, Equatable {
     switch error {
     case let failure as Failure: self = failure
     case let error as LeGradError: self.init(error)
+    case let error as EvaluationError: self.init(error)
     case let error as ImageError: self.init(error)
     case let error as NpyError: self.init(error)
     case let error as FileError: self.init(error)

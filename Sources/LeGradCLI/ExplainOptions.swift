@@ -68,6 +68,13 @@ struct DeviceOptions: ParsableArguments {
   }
 
   var choice: DeviceChoice { DeviceChoice(device) }
+
+  /// A GPU for each process of a machine, in turn, where a launcher counts them and the choice leaves it open.
+  func choice(localRank: Int?) throws(LeGradError) -> DeviceChoice {
+    guard let localRank, [.auto, .gpu].contains(choice) else { return choice }
+    let gpus = try DeviceSummary.all().filter { $0.kind == "gpu" && $0.isAvailable }
+    return gpus.count < 2 ? choice : .named("\(gpus[localRank % gpus.count].index)")
+  }
 }
 
 extension Explainer {
@@ -161,9 +168,20 @@ struct MethodOptions: ParsableArguments {
   /// In the order asked for.
   /// - Parameter layers: of LeGrad.
   func methods(layers: LayerSelection) throws -> [Method] {
+    try Self.methods(named: method).map { method in
+      switch method {
+      case .legrad: .legrad(layers: layers, readout: readout)
+      case .rollout: .rollout(start: rolloutStart)
+      case .textSpan: .textSpan(baseline: textspanBaseline)
+      default: method
+      }
+    }
+  }
+
+  /// The methods of a comma-separated list, or `all`, with their defaults.
+  static func methods(named list: String) throws -> [Method] {
     let names =
-      isAll
-      ? Self.names : method.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingSpaces() }
+      list == "all" ? names : list.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingSpaces() }
     var methods: [Method] = []
     for name in names {
       guard let method = Method.all.first(where: { $0.name == name }) else {
@@ -173,12 +191,7 @@ struct MethodOptions: ParsableArguments {
       guard !methods.contains(where: { $0.name == name }) else {
         throw ValidationError("--method \(name): named twice")
       }
-      switch method {
-      case .legrad: methods.append(.legrad(layers: layers, readout: readout))
-      case .rollout: methods.append(.rollout(start: rolloutStart))
-      case .textSpan: methods.append(.textSpan(baseline: textspanBaseline))
-      default: methods.append(method)
-      }
+      methods.append(method)
     }
     return methods
   }

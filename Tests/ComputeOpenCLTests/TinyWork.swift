@@ -1,4 +1,5 @@
 import Compute
+import Files
 import ImageFiles
 import TestSupport
 import Testing
@@ -79,6 +80,6 @@ struct OwnProgramCache: SuiteTrait, TestScoping {
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
     let folder = try ScratchFolder()
-    try await Environment.$testCacheFolder.withValue(folder.path) { try await function() }
+    try await SealedCache.$testFolder.withValue(folder.path) { try await function() }
   }
 }

@@ -42,4 +42,15 @@ struct FileTreeTests {
     #expect(!FileTree.exists(folder.path + "/dead"))
     #expect(!FileTree.exists(folder.path + "/absent"))
   }
+
+  @Test func foldersAreToldFromFilesThroughLinksToo() throws {
+    let folder = try ScratchFolder()
+    try folder.write([], "file")
+    for (link, target) in [("to-folder", "."), ("to-file", "file"), ("to-nothing", "nothing")] {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.path + "/" + link, withDestinationPath: folder.path + "/" + target)
+    }
+    let names = ["", "/file", "/to-folder", "/to-file", "/to-nothing", "/nothing"]
+    #expect(names.map { FileTree.isFolder(folder.path + $0) } == [true, false, true, false, false, false])
+  }
 }

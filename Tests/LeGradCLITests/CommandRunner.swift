@@ -88,12 +88,15 @@ final class RunningCommand {
   private let errors: String
 
   /// Output goes to files: a pipe that nobody reads would stop the process.
-  init(_ arguments: [String], in folder: ScratchFolder, environment: [String: String]) throws {
+  init(
+    _ arguments: [String], in folder: ScratchFolder, environment: [String: String],
+    executable: String = CommandRunner.binary
+  ) throws {
     let id = UUID().uuidString
     output = FileManager.default.temporaryDirectory.appending(path: "legrad-\(id).out").path
     errors = FileManager.default.temporaryDirectory.appending(path: "legrad-\(id).err").path
     for path in [output, errors] { try Data().write(to: URL(filePath: path)) }
-    process.executableURL = URL(filePath: CommandRunner.binary)
+    process.executableURL = URL(filePath: executable)
     process.arguments = arguments
     process.currentDirectoryURL = URL(filePath: folder.path)
     let temporary = FileManager.default.temporaryDirectory

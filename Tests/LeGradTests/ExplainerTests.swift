@@ -45,6 +45,38 @@ import VisionTransformer
   }
 
   @Test(arguments: GoldenBackend.devices)
+  func everyMethodGivesABatchTheBitsOfSingleImages(_ backend: GoldenBackend) throws {
+    let explainer = try backend.explainer(golden.open())
+    let text = try text(1)
+    let images = try images(explainer)
+    let batch = try explainer.explain(images, text: text, methods: Method.all)
+    for (image, together) in zip(images, batch) {
+      let alone = try explainer.explain([image], text: text, methods: Method.all)[0]
+      for (one, other) in zip(together, alone) {
+        #expect(one.layerRelevance.map(\.bitPattern) == other.layerRelevance.map(\.bitPattern), "\(one.method)")
+      }
+    }
+  }
+
+  /// Memory is kept for the next batch, whatever that asks.
+  @Test(arguments: GoldenBackend.devices, ["clip", "siglip", "coca"])
+  func anotherTextInTheSameMemory(_ backend: GoldenBackend, model: String) throws {
+    let explainer = try backend.explainer(Model(folder: Fixtures.path("\(model)/model")))
+    let width = explainer.model.configuration.embeddingWidth
+    let methods = model == "clip" ? Method.all : [.legrad(layers: .all)]
+    let images = try images(explainer)
+    for seed in [1, 2, 1] as [UInt64] {
+      var random = SeededRandom(seed: seed)
+      let text = try TextEmbeddings(rows: (0..<2 * width).map { _ in Float(random.normal()) }, width: width)
+      let used = try explainer.explain(images, text: text, methods: methods)
+      let fresh = try backend.explainer(explainer.model).explain(images, text: text, methods: methods)
+      for (used, fresh) in zip(used.joined(), fresh.joined()) {
+        #expect(used.layerRelevance.map(\.bitPattern) == fresh.layerRelevance.map(\.bitPattern), "\(used.method)")
+      }
+    }
+  }
+
+  @Test(arguments: GoldenBackend.devices)
   func aRepetitionGivesTheSameBits(_ backend: GoldenBackend) throws {
     let text = try text(3)
     let results = try (0..<2).flatMap { _ in

@@ -117,7 +117,7 @@ import VisionTransformer
       let backend = try CPUBackend(threads: 1)
       let tower = try VisionTower(RandomCheckpoint(configuration: configuration), on: backend)
       let run = try MethodRun(
-        tower: tower, shape: VisionShape(images: 1, grid: Grid(height: 4, width: 4)), text: text(2).values,
+        tower: tower, shape: VisionShape(images: 1, grid: Grid(height: 4, width: 4)), prompts: 2,
         requests: [MethodRequest(method: method, blocks: method.blocks(of: layers), prompts: 2)])
       return run.bytes
     }

@@ -47,7 +47,7 @@ struct CheferCAMAllMethod<B: Backend>: ForwardMethod {
       rows: sizes.groupsPerPass * sizes.shape.tokens, shape: sizes.tower.blockShape, in: &plan)
     let row = plan.reserve(rows: sizes.groupsPerPass, columns: sizes.shape.tokens)
     let relevance = plan.reserve(rows: sizes.prompts * sizes.shape.images, columns: sizes.shape.tokens)
-    return PlannedMethod(reach: .input, firstCheckpoint: 0) { workspace, _ in
+    return PlannedMethod(reach: .input, firstCheckpoint: 0) { workspace, _, _ in
       CheferCAMAllMethod(
         sizes: sizes, start: Start(start, sizes: sizes, in: workspace),
         gradients: FullGradients(gradients, in: workspace), row: workspace[row], relevance: workspace[relevance])

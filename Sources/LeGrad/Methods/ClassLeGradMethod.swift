@@ -13,7 +13,7 @@ struct ClassLeGradMethod<B: Backend>: ForwardMethod {
   static func plan(_ sizes: RunSizes<B>, blocks: Range<Int>, in plan: inout WorkspacePlan) -> PlannedMethod<B> {
     let backward = RowBackward<B>.reserve(sizes, in: &plan)
     let relevance = plan.reserve(rows: blocks.count * sizes.prompts * sizes.shape.images, columns: sizes.shape.tokens)
-    return PlannedMethod(reach: .attention) { workspace, _ in
+    return PlannedMethod(reach: .attention) { workspace, _, _ in
       ClassLeGradMethod(
         sizes: sizes, blocks: blocks, backward: RowBackward(backward, in: workspace), relevance: workspace[relevance])
     }

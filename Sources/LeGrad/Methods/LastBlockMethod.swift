@@ -15,7 +15,7 @@ struct LastBlockMethod<B: Backend>: ForwardMethod {
   ) -> PlannedMethod<B> {
     let query = QueryAttention<B>.reserve(sizes, hasGradient: true, in: &plan)
     let relevance = plan.reserve(rows: sizes.prompts * sizes.shape.images, columns: sizes.shape.tokens)
-    return PlannedMethod(reach: sizes.tower.pooler == nil ? .attention : .none) { workspace, _ in
+    return PlannedMethod(reach: sizes.tower.pooler == nil ? .attention : .none) { workspace, _, _ in
       LastBlockMethod(
         sizes: sizes, reading: reading, query: QueryAttention(query, sizes: sizes, in: workspace),
         relevance: workspace[relevance])

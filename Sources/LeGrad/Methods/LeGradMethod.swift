@@ -21,7 +21,7 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
     let gradients = LocalGradients<B>.reserve(
       images: shape.images, stack: PromptStack(prompts: sizes.promptsPerPass, tokens: shape.tokens),
       shape: sizes.tower.blockShape, in: &plan)
-    return PlannedMethod(reach: .attention) { workspace, _ in
+    return PlannedMethod(reach: .attention) { workspace, _, _ in
       LeGradMethod(
         sizes: sizes, blocks: blocks, isLastUsed: blocks.contains(sizes.lastBlock),
         embeddingGradient: workspace[embeddingGradient], gradients: LocalGradients(gradients, in: workspace),

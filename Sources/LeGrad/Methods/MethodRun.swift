@@ -1,4 +1,5 @@
 import Compute
+import Synchronization
 import VisionTransformer
 
 /// A method's part in a run: it looks at the forward while it passes, or goes back through the blocks afterwards.
@@ -35,27 +36,35 @@ struct PlannedMethod<B: Backend> {
   var reach = BackwardReach.none
   /// The first block whose input must be kept.
   var firstCheckpoint: Int?
-  /// May upload what every image shares.
-  let make: (Workspace<B>, SharedForward<B>) throws(BackendError) -> any ForwardMethod<B>
+  /// From text rows `[prompts, embedding]`, which have been uploaded; may upload what every image shares. Made again
+  /// when the text changes.
+  let make: @Sendable (Workspace<B>, SharedForward<B>, [Float]) throws(BackendError) -> any ForwardMethod<B>
 }
 
-/// Several methods on one forward, with all memory for explaining batches of one shape.
+/// Several methods on one forward, with all memory for explaining batches of one shape. Used by one caller at a time.
 final class MethodRun<B: Backend>: Sendable {
   /// Bytes of the workspace.
   let bytes: Int
 
   private let forward: SharedForward<B>
-  private let methods: [any ForwardMethod<B>]
+  private let workspace: Workspace<B>
+  private let planned: [PlannedMethod<B>]
+  private let question = Mutex(Question())
 
-  /// Plans and takes all memory of a run, and uploads what every image of it shares.
-  /// - Parameter text: unit rows `[prompts, embedding]`; empty for embeddings alone.
+  /// What is asked, and the methods that know it.
+  private struct Question {
+    var text: [Float] = []
+    var methods: [any ForwardMethod<B>] = []
+  }
+
+  /// Plans and takes all memory of a run.
+  /// - Parameter prompts: 0 for embeddings alone.
   init(
-    tower: VisionTower<B>, shape: VisionShape, text: [Float], requests: [MethodRequest]
+    tower: VisionTower<B>, shape: VisionShape, prompts: Int, requests: [MethodRequest]
   ) throws(BackendError) {
-    let prompts = text.count / tower.embeddingWidth
     let sizes = RunSizes(tower: tower, shape: shape, prompts: prompts)
     var plan = WorkspacePlan()
-    let planned = prompts > 0 ? requests.map { $0.plan(sizes, text: text, in: &plan) } : []
+    let planned = prompts > 0 ? requests.map { $0.plan(sizes, in: &plan) } : []
     let visionSlots = tower.reserve(shape, backward: planned.map(\.reach).max() ?? .none, in: &plan)
     let headSlots = EmbeddingHead<B>.reserve(tower, shape, in: &plan)
     let directions = plan.reserve(rows: max(prompts, 1), columns: tower.embeddingWidth)
@@ -63,25 +72,39 @@ final class MethodRun<B: Backend>: Sendable {
     let kept = tower.blocks.count - firstCheckpoint
     let checkpoints = kept > 0 ? plan.reserve(rows: kept * shape.rows, columns: tower.blockShape.width) : nil
     let workspace = try Workspace(plan, on: tower.backend)
+    self.workspace = workspace
     bytes = workspace.bytes
     forward = SharedForward(
       sizes: sizes, activations: try tower.activations(visionSlots, shape: shape, in: workspace),
       head: try EmbeddingHead(headSlots, shape: shape, in: workspace, on: tower.backend),
       directions: workspace[directions], checkpoints: checkpoints.map { workspace[$0] },
       firstCheckpoint: firstCheckpoint)
-    if prompts > 0 { try tower.backend.upload(text.span, to: forward.directions) }
-    var methods: [any ForwardMethod<B>] = []
-    for method in planned { methods.append(try method.make(workspace, forward)) }
-    self.methods = methods
+    self.planned = planned
+  }
+
+  private func methods(for text: [Float]) throws(BackendError) -> [any ForwardMethod<B>] {
+    try question.withLock { question throws(BackendError) in
+      guard question.text != text else { return question.methods }
+      question = Question()
+      try forward.backend.upload(text.span, to: forward.directions)
+      var methods: [any ForwardMethod<B>] = []
+      for method in planned { methods.append(try method.make(workspace, forward, text)) }
+      question = Question(text: text, methods: methods)
+      return methods
+    }
   }
 
   /// Explains `shape.images` images.
-  /// - Parameter pixels: normalised and planar, `[images, 3, height, width]`.
-  func explain(_ pixels: Span<Float>) throws(BackendError) -> RunResult {
+  /// - Parameters:
+  ///   - pixels: normalised and planar, `[images, 3, height, width]`.
+  ///   - text: unit rows `[prompts, embedding]`, as many as the run was planned for. Uploaded if they are not those of
+  ///     the call before.
+  func explain(_ pixels: Span<Float>, text: [Float]) throws(BackendError) -> RunResult {
+    let methods = try methods(for: text)
     let (backend, tower, activations) = (forward.backend, forward.tower, forward.activations)
     try backend.upload(pixels, to: activations.pixels)
     try tower.embed(activations)
-    for block in tower.blocks.indices { try run(block) }
+    for block in tower.blocks.indices { try run(block, methods) }
     try readEmbedding()
     for method in methods { try finish(method) }
     // What goes back through the blocks comes last: it leaves other activations behind.
@@ -111,7 +134,7 @@ final class MethodRun<B: Backend>: Sendable {
     }
   }
 
-  private func run(_ block: Int) throws(BackendError) {
+  private func run(_ block: Int, _ methods: [any ForwardMethod<B>]) throws(BackendError) {
     let (backend, tokens) = (forward.backend, forward.shape.tokens)
     let weights = forward.tower.blocks[block]
     let activations = forward.activations.block
@@ -154,10 +177,9 @@ struct RunResult: Sendable {
 extension MethodRequest {
   /// Plans the memory of a method that shares the forward.
   fileprivate func plan<B: Backend>(
-    _ batch: RunSizes<B>, text: [Float], in plan: inout WorkspacePlan
+    _ batch: RunSizes<B>, in plan: inout WorkspacePlan
   ) -> PlannedMethod<B> {
     let sizes = RunSizes(tower: batch.tower, shape: batch.shape, prompts: prompts)
-    let text = Array(text.prefix(prompts * batch.tower.embeddingWidth))
     return switch method {
     case .legrad where sizes.tower.pooler != nil: PoolerLeGradMethod.plan(sizes, blocks: blocks, in: &plan)
     case .legrad(_, .mean): LeGradMethod.plan(sizes, blocks: blocks, in: &plan)
@@ -167,7 +189,7 @@ extension MethodRequest {
     case .gradCAM: LastBlockMethod.plan(sizes, .weightedMap, in: &plan)
     case .cheferCAM: LastBlockMethod.plan(sizes, .positiveProduct, in: &plan)
     case .cheferCAMAll: CheferCAMAllMethod.plan(sizes, in: &plan)
-    case .textSpan(let baseline): TextSpanMethod.plan(sizes, text: text, baseline: baseline, in: &plan)
+    case .textSpan(let baseline): TextSpanMethod.plan(sizes, baseline: baseline, in: &plan)
     case .lrp, .partialLRP: preconditionFailure("\(method.name) has a forward of its own")
     }
   }

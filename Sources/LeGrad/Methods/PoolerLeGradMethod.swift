@@ -24,7 +24,7 @@ struct PoolerLeGradMethod<B: Backend>: ForwardMethod {
       groups: pooler.mlp == nil ? sizes.prompts : sizes.groupsPerPass, mapGroups: sizes.groupsPerPass,
       tokens: shape.tokens, pooler: pooler, in: &plan)
     let relevance = plan.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
-    return PlannedMethod { workspace, forward throws(BackendError) in
+    return PlannedMethod { workspace, forward, _ throws(BackendError) in
       let method = PoolerLeGradMethod(
         sizes: sizes, blocks: blocks, gradients: PoolerGradients(gradients, in: workspace),
         relevance: workspace[relevance])

@@ -10,7 +10,7 @@ struct RawAttentionMethod<B: Backend>: ForwardMethod {
   static func plan(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan) -> PlannedMethod<B> {
     let query = QueryAttention<B>.reserve(sizes, hasGradient: false, in: &plan)
     let relevance = plan.reserve(rows: sizes.shape.images, columns: sizes.shape.tokens)
-    return PlannedMethod { workspace, _ in
+    return PlannedMethod { workspace, _, _ in
       RawAttentionMethod(
         sizes: sizes, query: QueryAttention(query, sizes: sizes, in: workspace), relevance: workspace[relevance])
     }

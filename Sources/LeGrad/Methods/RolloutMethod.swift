@@ -13,7 +13,7 @@ struct RolloutMethod<B: Backend>: ForwardMethod {
   static func plan(_ sizes: RunSizes<B>, blocks: Range<Int>, in plan: inout WorkspacePlan) -> PlannedMethod<B> {
     let row = plan.reserve(rows: sizes.shape.images, columns: sizes.shape.tokens)
     let next = plan.reserve(rows: sizes.shape.images, columns: sizes.shape.tokens)
-    return PlannedMethod(firstCheckpoint: blocks.lowerBound) { workspace, _ in
+    return PlannedMethod(firstCheckpoint: blocks.lowerBound) { workspace, _, _ in
       RolloutMethod(sizes: sizes, blocks: blocks, row: workspace[row], next: workspace[next])
     }
   }

@@ -21,7 +21,7 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
   private let constants: Constants
 
   static func plan(
-    _ sizes: RunSizes<B>, text: [Float], baseline: TextBaseline, in plan: inout WorkspacePlan
+    _ sizes: RunSizes<B>, baseline: TextBaseline, in plan: inout WorkspacePlan
   ) -> PlannedMethod<B> {
     let (width, tokens) = (sizes.tower.blockShape.width, sizes.shape.tokens)
     let projected = plan.reserve(rows: sizes.prompts, columns: width)
@@ -31,9 +31,9 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
     let products = plan.reserve(rows: sizes.groupsPerPass * sizes.heads, columns: tokens)
     let term = plan.reserve(rows: sizes.groupsPerPass, columns: tokens)
     let relevance = plan.reserve(rows: sizes.prompts * sizes.shape.images, columns: tokens)
-    let directions = baseline.subtracted(from: text, prompts: sizes.prompts)
-    return PlannedMethod { workspace, forward throws(BackendError) in
+    return PlannedMethod { workspace, forward, text throws(BackendError) in
       let (backend, tower) = (forward.backend, forward.tower)
+      let directions = baseline.subtracted(from: text, prompts: sizes.prompts)
       try backend.upload(directions.span, to: workspace[embedding])
       try backend.matmul(
         Matmul(

@@ -1,0 +1,64 @@
+import Files
+
+/// Texts that a class's name is put into where they say `{}`.
+public struct PromptTemplates: Equatable, Sendable {
+  public let texts: [String]
+
+  /// What most evaluations with one template take.
+  public static let standard = PromptTemplates(checked: ["a photo of a {}"])
+  /// A phrase that the bundled model was trained on.
+  public static let bundledModel = PromptTemplates(checked: ["a {}"])
+
+  private static let sizeLimit = 1 << 20
+
+  /// At least one text, each with one `{}`.
+  public init(_ texts: [String]) throws(EvaluationError) {
+    guard !texts.isEmpty else {
+      throw .usage(faultLine(file: "templates", expected: "a text with {}", found: "none", remedy: "give one"))
+    }
+    for text in texts { try Self.check(text, file: "template", place: nil) }
+    self.texts = texts
+  }
+
+  /// A template a line; empty lines are left out.
+  public init(file: String) throws(EvaluationError) {
+    let bytes: [UInt8]
+    do { bytes = try WholeFile.read(file, limit: Self.sizeLimit) } catch { throw .input(error) }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw EvaluationError(
+        .input, faultLine(file: file, expected: "UTF-8 text", found: "other bytes", remedy: "save it as UTF-8"))
+    }
+    var texts: [String] = []
+    for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
+    where !line.allSatisfy(\.isWhitespace) {
+      do throws(EvaluationError) {
+        try Self.check(String(line), file: file, place: "line \(number + 1)")
+      } catch { throw EvaluationError(.input, error.description) }
+      texts.append(String(line))
+    }
+    guard !texts.isEmpty else {
+      throw EvaluationError(
+        .input,
+        faultLine(file: file, expected: "a template a line", found: "an empty file", remedy: "write texts with {}"))
+    }
+    self.texts = texts
+  }
+
+  private init(checked texts: [String]) { self.texts = texts }
+
+  private static func check(_ text: String, file: String, place: String?) throws(EvaluationError) {
+    guard text.ranges(of: "{}").count != 1 else { return }
+    throw .usage(
+      faultLine(
+        file: file, place: place, expected: "a text with one {} where the class's name goes", found: text,
+        remedy: "write it like \"\(standard.texts[0])\""))
+  }
+
+  /// What is asked of a class.
+  public func prompts(_ name: String) -> [String] {
+    texts.map { text in
+      guard let place = text.firstRange(of: "{}") else { return text }
+      return text[..<place.lowerBound] + name + text[place.upperBound...]
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import Files
+import ImageFiles
+import StrictJSON
+
+/// An error about a file of a data set.
+func fault(
+  _ file: String, _ place: String? = nil, expected: String, found: String, remedy: String
+) -> EvaluationError {
+  EvaluationError(.input, faultLine(file: file, place: place, expected: expected, found: found, remedy: remedy))
+}
+
+/// Files of a data set that are read whole.
+enum DatasetFile {
+  static func bytes(_ path: String, limit: Int) throws(EvaluationError) -> [UInt8] {
+    do throws(FileError) {
+      return try WholeFile.read(path, limit: limit)
+    } catch {
+      throw EvaluationError(.input, error.description)
+    }
+  }
+
+  /// The lines of UTF-8 text, without their ends.
+  static func lines(_ path: String, limit: Int) throws(EvaluationError) -> [Substring] {
+    guard let text = String(validating: try bytes(path, limit: limit), as: UTF8.self) else {
+      throw fault(path, expected: "UTF-8 text", found: "other bytes", remedy: "save it as plain text")
+    }
+    var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    while lines.last?.isEmpty == true { lines.removeLast() }
+    return lines
+  }
+
+  /// The members of a JSON object.
+  static func members(_ path: String, limit: Int) throws(EvaluationError) -> [String: JSONValue] {
+    let value: JSONValue
+    let bytes = try bytes(path, limit: limit)
+    do throws(JSONError) {
+      value = try JSONParser.parse(bytes)
+    } catch {
+      throw fault(
+        path, "byte \(error.offset)", expected: error.expected, found: error.found, remedy: "correct the file")
+    }
+    guard case .object(let members) = value else {
+      throw fault(path, expected: "a JSON object", found: value.summary, remedy: "correct the file")
+    }
+    return members
+  }
+}
+
+/// A picture in a folder.
+struct ImageFile: Equatable, Sendable {
+  let folder: String
+  /// The file's name.
+  let name: String
+  /// The name without its ending.
+  let stem: String
+
+  var path: String { folder + "/" + name }
+
+  /// The PNG and JPEG files of `folder`, by their endings in any case, in the order of their names' bytes; hidden files
+  /// are left out.
+  static func list(_ folder: String) throws(EvaluationError) -> [ImageFile] {
+    try names(folder).compactMap { name in
+      guard !name.hasPrefix("."), let dot = name.lastIndex(of: "."),
+        ["png", "jpg", "jpeg"].contains(name[name.index(after: dot)...].lowercased())
+      else { return nil }
+      return ImageFile(folder: folder, name: name, stem: String(name[..<dot]))
+    }
+  }
+
+  /// The same, by the name without its ending; no two may share one.
+  static func byStem(_ folder: String) throws(EvaluationError) -> [String: ImageFile] {
+    var files: [String: ImageFile] = [:]
+    for file in try list(folder) {
+      if let other = files.updateValue(file, forKey: file.stem) {
+        throw fault(
+          folder, expected: "one picture named \(file.stem)", found: "\(other.name) and \(file.name)",
+          remedy: "remove one")
+      }
+    }
+    return files
+  }
+
+  /// The entries of `folder` in the order of their bytes.
+  static func names(_ folder: String) throws(EvaluationError) -> [String] {
+    do throws(FileError) {
+      return try FileTree.names(in: folder).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    } catch {
+      throw EvaluationError(.input, error.description)
+    }
+  }
+
+  func decoded() throws(EvaluationError) -> RGBImage {
+    do throws(ImageError) {
+      return try RGBImage.decode(path: path).image
+    } catch {
+      throw EvaluationError(.input, error.description)
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import ImageFiles
+
+/// ImageNet-Segmentation: `gtsegs_ijcv.mat`, a MATLAB 7.3 (HDF5) file with 4,276 images and their masks inside
+/// (methods §6.1).
+public struct ImageNetSegmentation: EvaluationDataset {
+  public let manifest: Manifest
+  public let classIDs: [String]
+  public let classNames: [String]
+  private let file: HDF5File
+  /// In the manifest's order.
+  private let records: [Record]
+
+  private struct Record {
+    let id: String
+    /// Place in the file, from 0.
+    let place: Int
+    let image: HDF5Reference
+    let mask: HDF5Reference
+    let classIndex: Int?
+  }
+
+  private static let imageLimit = 1_000_000
+  private static let nameLimit = 1_000
+
+  /// Reads the list of images; the images themselves are read one by one, later.
+  ///
+  /// An image is of the class whose WordNet id its name `<wnid>_<number>` begins with; of none if `classIndex` lacks it.
+  public init(path: String, classIndex: ClassIndex) throws(EvaluationError) {
+    let file = try HDF5File(path: path, library: try HDF5Library.system())
+    let lists = try ["id", "img", "gt"].map { name throws(EvaluationError) in
+      try file.array(
+        of: HDF5Reference.self, at: .path("/value/\(name)"), place: "/value/\(name)", rank: 2, limit: Self.imageLimit
+      ).values
+    }
+    guard lists.allSatisfy({ $0.count == lists[0].count }) else {
+      throw file.fault(
+        "/value", expected: "as many ids as images and masks",
+        found: lists.map { "\($0.count)" }.joined(separator: ", "))
+    }
+    var records: [Record] = []
+    var ids: Set<String> = []
+    for place in lists[0].indices {
+      let name = "/value/id[\(place)]"
+      let units = try file.array(
+        of: UInt16.self, at: .reference(lists[0][place]), place: name, rank: 2, limit: Self.nameLimit
+      ).values
+      guard let id = String(validating: units, as: UTF16.self), let wnid = id.split(separator: "_").first else {
+        throw file.fault(name, expected: "<wnid>_<number>", found: "other text")
+      }
+      guard ids.insert(id).inserted else { throw file.fault(name, expected: "every id once", found: "\(id) again") }
+      records.append(
+        Record(
+          id: id, place: place, image: lists[1][place], mask: lists[2][place],
+          classIndex: classIndex.index(of: String(wnid))))
+    }
+    self.file = file
+    self.records = records.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
+    // All images lie in one file: its bytes stand for each of them, and need not be unpacked twice.
+    var whole = EntryHash()
+    whole.add(file: path)
+    let wholeEntry = whole.entry(id: "")
+    manifest = Manifest(
+      self.records.map { record in
+        var hash = EntryHash()
+        hash.add(text: wholeEntry.hash + " " + record.id)
+        return .init(id: record.id, byteCount: wholeEntry.byteCount, hash: hash.entry(id: record.id).hash)
+      })
+    classIDs = classIndex.ids
+    classNames = classIndex.names
+  }
+
+  public func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
+    let record = records[index]
+    return EvaluationImage(
+      id: record.id, image: try picture(record), classIndex: record.classIndex, mask: try mask(record))
+  }
+
+  /// MATLAB's arrays are stored last dimension first: channel, column, row.
+  private func picture(_ record: Record) throws(EvaluationError) -> RGBImage {
+    let place = "/value/img[\(record.place)]"
+    let array = try file.array(
+      of: UInt8.self, at: .reference(record.image), place: place, rank: 3, limit: 3 * RGBImage.defaultPixelLimit)
+    let (width, height) = (array.shape[1], array.shape[2])
+    guard array.shape[0] == 3, max(width, height) <= RGBImage.sideLimit else {
+      throw file.fault(
+        place, expected: "3 channels × columns × rows", found: array.shape.map { "\($0)" }.joined(separator: " × "))
+    }
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(array.values.count)
+    for y in 0..<height {
+      for x in 0..<width {
+        for channel in 0..<3 { pixels.append(array.values[(channel * width + x) * height + y]) }
+      }
+    }
+    return RGBImage(width: width, height: height, pixels: pixels)
+  }
+
+  /// The first of the masks that the image's cell holds: column, row.
+  private func mask(_ record: Record) throws(EvaluationError) -> LabelMask {
+    let place = "/value/gt[\(record.place)]"
+    let cell = try file.array(
+      of: HDF5Reference.self, at: .reference(record.mask), place: place, rank: 2, limit: Self.nameLimit)
+    let array = try file.array(
+      of: HDF5Label.self, at: .reference(cell.values[0]), place: place + "{0}", rank: 2,
+      limit: RGBImage.defaultPixelLimit)
+    let (width, height) = (array.shape[0], array.shape[1])
+    var values: [UInt8] = []
+    values.reserveCapacity(array.values.count)
+    for y in 0..<height {
+      for x in 0..<width { values.append(array.values[x * height + y].value) }
+    }
+    return LabelMask(height: height, width: width, values: values)
+  }
+}

@@ -1,0 +1,109 @@
+/// Point labels of OpenImages V7: people's yes or no to whether a class is at a point (methods §6.2).
+public struct OpenImagesPoints: EvaluationDataset {
+  public let manifest: Manifest
+  public let classIDs: [String]
+  public let classNames: [String]
+  /// In the manifest's order.
+  private let records: [Record]
+
+  private struct Record {
+    let image: ImageFile
+    /// By class, in the order of the file.
+    let points: [Int: [LabelledPoint]]
+  }
+
+  private static let descriptionLimit = 1_000_000
+
+  /// Reads the points of those images that are there; an image without a yes or no is left out, as are classes.
+  /// - Parameters:
+  ///   - images: a folder of `<ImageId>.jpg`, PNG or JPEG.
+  ///   - points: `oidv7-val-annotations-point-labels.csv` or the like, read row by row: `ImageId`, `X`, `Y`, `Label`,
+  ///     `EstimatedYesNo` (`yes`, `no`, or `unsure`, which is skipped).
+  ///   - classDescriptions: `oidv7-class-descriptions.csv`: `LabelName`, `DisplayName`.
+  public init(images: String, points: String, classDescriptions: String) throws(EvaluationError) {
+    let files = try ImageFile.byStem(images)
+    let descriptions = try Self.descriptions(classDescriptions)
+    let found = try PointTable(points, images: files.keys, labels: descriptions, descriptions: classDescriptions)
+    guard !found.points.isEmpty else {
+      throw fault(
+        points, expected: "points with yes or no of the \(files.count) pictures in \(images)", found: "none",
+        remedy: "a picture's name is its ImageId with .jpg; take the CSV file of the same part of the data set")
+    }
+    let labels = found.labels.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    let places = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
+    let ids = found.points.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    records = ids.map { id in
+      let points = found.points[id, default: [:]].map { label, points in (places[label, default: 0], points) }
+      return Record(
+        image: files[id] ?? ImageFile(folder: images, name: id, stem: id),
+        points: Dictionary(uniqueKeysWithValues: points))
+    }
+    classIDs = labels
+    classNames = labels.map { descriptions[$0, default: $0] }
+    manifest = Manifest(records.map { Self.entry($0, labels: labels) })
+  }
+
+  public func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
+    let record = records[index]
+    return EvaluationImage(id: record.image.stem, image: try record.image.decoded(), points: record.points)
+  }
+
+  private static func descriptions(_ path: String) throws(EvaluationError) -> [String: String] {
+    var names: [String: String] = [:]
+    try CSVFile.forEachRow(of: path, columns: ["LabelName", "DisplayName"]) { row throws(EvaluationError) in
+      let label = try row.text(0)
+      guard names.count < descriptionLimit else {
+        throw row.error(0, expected: "at most \(descriptionLimit) classes", found: "more")
+      }
+      guard names.updateValue(try row.text(1), forKey: label) == nil else {
+        throw row.error(0, expected: "every label once", found: "\(label) again")
+      }
+    }
+    return names
+  }
+
+  private static func entry(_ record: Record, labels: [String]) -> Manifest.Entry {
+    var hash = EntryHash()
+    hash.add(file: record.image.path)
+    for (index, points) in record.points.sorted(by: { $0.key < $1.key }) {
+      hash.add(text: labels[index])
+      for point in points { hash.add(text: "\(point.x) \(point.y) \(point.isPositive)") }
+    }
+    return hash.entry(id: record.image.stem)
+  }
+}
+
+/// The points of the images that are there.
+private struct PointTable {
+  /// By image and label.
+  private(set) var points: [String: [String: [LabelledPoint]]] = [:]
+  private(set) var labels: Set<String> = []
+
+  init(
+    _ path: String, images: some Collection<String>, labels known: [String: String], descriptions: String
+  ) throws(EvaluationError) {
+    let images = Set(images)
+    // Rows of an image follow one another, and most images of a large file are not there.
+    var last: (bytes: [UInt8], id: String?) = ([], nil)
+    let columns = ["ImageId", "X", "Y", "Label", "EstimatedYesNo"]
+    try CSVFile.forEachRow(of: path, columns: columns) { row throws(EvaluationError) in
+      let bytes = row.bytes(0)
+      if !bytes.elementsEqual(last.bytes) {
+        let id = String(decoding: bytes, as: UTF8.self)
+        last = (Array(bytes), images.contains(id) ? id : nil)
+      }
+      guard let id = last.id else { return }
+      let answer = try row.text(4)
+      guard ["yes", "no", "unsure"].contains(answer) else {
+        throw row.error(4, expected: "yes, no or unsure", found: answer)
+      }
+      let (x, y, label) = (try row.fraction(1), try row.fraction(2), try row.text(3))
+      guard known[label] != nil else {
+        throw row.error(3, expected: "a LabelName of \(descriptions)", found: label)
+      }
+      guard answer != "unsure" else { return }
+      labels.insert(label)
+      points[id, default: [:]][label, default: []].append(LabelledPoint(x: x, y: y, isPositive: answer == "yes"))
+    }
+  }
+}

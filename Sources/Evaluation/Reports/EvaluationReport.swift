@@ -1,0 +1,75 @@
+import Files
+import LeGrad
+
+/// What a run found: a line per method, and how it was computed. Equal rows give equal bytes.
+public struct EvaluationReport: Equatable, Sendable {
+  /// One method.
+  public struct Line: Equatable, Sendable {
+    public let configuration: MethodConfiguration
+    /// Of all images that did not fail; nil if all did.
+    public let all: EvaluationFigures?
+    /// Of those whose class zero-shot classification finds; nil where none is, or nothing is classified.
+    public let correct: EvaluationFigures?
+  }
+
+  public struct Failure: Codable, Equatable, Sendable {
+    public let id: String
+    public let reason: String
+  }
+
+  public let identity: RunIdentity
+  public let devices: [String]
+  public let images: Int
+  public let failures: [Failure]
+  public let lines: [Line]
+
+  /// Reduces rows in the order given, the manifest's.
+  public init(identity: RunIdentity, rows: [EvaluationRow]) throws(EvaluationError) {
+    self.identity = identity
+    devices = Set(rows.map(\.device)).sorted()
+    images = rows.count
+    failures = rows.compactMap { row in row.failure.map { Failure(id: row.id, reason: $0) } }
+    let labels = (identity.configuration["methods"] ?? "").split(separator: ", ").map(String.init)
+    let configurations = labels.compactMap(MethodConfiguration.init(label:))
+    let rows = rows.filter { $0.failure == nil }
+    guard !labels.isEmpty, configurations.count == labels.count,
+      rows.allSatisfy({ $0.statistics.count == labels.count })
+    else {
+      throw .shards(
+        faultLine(
+          file: "run \(identity.id)", expected: "statistics of the methods that this program knows",
+          found: "methods \"\(identity.configuration["methods"] ?? "")\"",
+          remedy: "merge with the program that computed them"))
+    }
+    let correct = rows.filter { $0.isCorrect ?? false }
+    lines = configurations.enumerated().map { method, configuration in
+      Line(
+        configuration: configuration, all: EvaluationFigures(rows, method: method),
+        correct: EvaluationFigures(correct, method: method, classified: false))
+    }
+  }
+
+  public init(_ merge: Merge) throws(EvaluationError) { try self.init(identity: merge.identity, rows: merge.rows) }
+
+  /// Writes `report.md`, `report.csv` and `report.json` into a folder; each appears whole or not at all.
+  public func write(to folder: String) throws(EvaluationError) {
+    let base = folder.hasSuffix("/") ? folder : folder + "/"
+    for (name, text) in [("report.md", markdown), ("report.csv", csv), ("report.json", json)] {
+      do { try AtomicFile.write(Array(text.utf8), to: base + name) } catch { throw .input(error) }
+    }
+  }
+
+  var evaluation: EvaluationProtocol? {
+    identity.configuration["protocol"].flatMap(EvaluationProtocol.init(rawValue:))
+  }
+
+  /// The figures that any line has, in their order.
+  var columns: [String] { Self.columns(lines.map(\.all)) }
+
+  static func columns(_ figures: [EvaluationFigures?]) -> [String] {
+    let present = Set(figures.compactMap(\.self).flatMap { $0.named.map(\.name) })
+    return [
+      "pixelAccuracy", "mIoU", "mAP", "perClass", "perImage", "positiveAUC", "negativeAUC", "accuracy",
+    ].filter(present.contains)
+  }
+}

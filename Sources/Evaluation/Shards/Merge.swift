@@ -1,0 +1,197 @@
+import Files
+
+/// All rows of a run, put together from its shards.
+///
+/// The rows are the same, bit for bit, for every number of shards and every order in which they were computed, on
+/// devices of one kind.
+public struct Merge: Sendable {
+  public let identity: RunIdentity
+  public let manifest: Manifest
+  /// One for each image, in the manifest's order.
+  public let rows: [EvaluationRow]
+
+  /// What computed the rows, sorted.
+  public var devices: [String] { Set(rows.map(\.device)).sorted() }
+
+  /// Reads the shards of one run.
+  ///
+  /// Shards that are missing, unfinished, of another run or another split, that lack rows or have others' rows, or that
+  /// are there twice with different rows, are errors of kind `shards` which name them. The same row twice is no error.
+  /// - Parameters:
+  ///   - folders: output folders of the run: one, or several where machines share no file system.
+  ///   - allowMixedDevices: takes rows that different devices computed, which may differ in their last bits.
+  public init(folders: [String], allowMixedDevices: Bool = false) throws(EvaluationError) {
+    guard let first = folders.first else {
+      throw .usage(faultLine(file: "merge", expected: "an output folder", found: "none", remedy: "name one"))
+    }
+    let (identity, manifest) = try RunFolder(existing: first).pinned()
+    for folder in folders.dropFirst() {
+      let differences = try RunFolder(existing: folder).pinned().identity.differences(from: identity)
+      guard differences.isEmpty else {
+        throw .shards(RunFolder.foreign(folder, differences, remedy: "merge folders of one run"))
+      }
+    }
+    var shards = ShardCollection(identity, manifest)
+    for folder in folders { try shards.add(RunFolder(existing: folder)) }
+    rows = try shards.complete(folders.joined(separator: ", "))
+    self.identity = identity
+    self.manifest = manifest
+    let devices = devices
+    guard devices.count < 2 || allowMixedDevices else {
+      throw .shards(
+        faultLine(
+          file: first, expected: "rows of one device", found: devices.joined(separator: ", "),
+          remedy: "allow it by --allow-mixed-devices, or run the shards on devices of one kind"))
+    }
+  }
+}
+
+/// Shards as they are read, with all that is wrong with them.
+private struct ShardCollection {
+  private let identity: RunIdentity
+  private let manifest: Manifest
+  private var rows: [EvaluationRow?]
+  private var problems: [String] = []
+  /// Shards that were read and those that are unfinished, with a file of each.
+  private var read: [Shard: String] = [:]
+  private var unfinished: [Shard: String] = [:]
+
+  init(_ identity: RunIdentity, _ manifest: Manifest) {
+    self.identity = identity
+    self.manifest = manifest
+    rows = Array(repeating: nil, count: manifest.entries.count)
+  }
+
+  /// Reads all shards of a folder.
+  mutating func add(_ folder: RunFolder) throws(EvaluationError) {
+    for name in try folder.shardFiles() {
+      let path = folder.shards + "/" + name
+      if name.hasSuffix(".part") {
+        if let shard = Shard(fileName: name) { unfinished[shard] = path }
+        continue
+      }
+      do throws(EvaluationError) {
+        guard let file = try ShardFile.read(path, manifest) else {
+          throw .shards("\(printable(path, limit: 4_096)): the file is cut short")
+        }
+        add(file, path)
+      } catch {
+        guard error.kind == .shards else { throw error }
+        problems.append(error.description)
+        if let shard = Shard(fileName: name) { read[shard] = path }
+      }
+    }
+  }
+
+  private mutating func add(_ file: ShardFile, _ path: String) {
+    let place = printable(path, limit: 4_096)
+    guard file.run == identity.id else {
+      problems.append("\(place): rows of run \(file.run), not of \(identity.id)")
+      return
+    }
+    read[file.shard] = path
+    var different: [Int] = []
+    for row in file.rows {
+      if let other = rows[row.index], CanonicalJSON.encode(other) != CanonicalJSON.encode(row) {
+        different.append(row.index)
+      }
+      rows[row.index] = row
+    }
+    if !different.isEmpty {
+      problems.append("\(place): other rows than elsewhere for images \(ranges(different))")
+    }
+    let present = Set(file.rows.map(\.index))
+    let absent = file.shard.items(of: rows.count).filter { !present.contains($0) }
+    if file.partialSize > 0 || !absent.isEmpty {
+      let rows = absent.isEmpty ? "" : ", no rows for images \(ranges(absent))"
+      problems.append("\(place): the file is cut short\(rows)")
+    }
+  }
+
+  /// The rows in the manifest's order, if they are all there and nothing is wrong.
+  func complete(_ folders: String) throws(EvaluationError) -> [EvaluationRow] {
+    var problems = problems
+    let counts = Set(read.keys.map(\.count)).union(unfinished.keys.map(\.count)).sorted()
+    for count in counts {
+      let (whole, parts) = (read.keys.filter { $0.count == count }, unfinished.filter { $0.key.count == count })
+      if counts.count > 1 {
+        problems.append("shards \(ranges((whole + parts.keys).map(\.index))) of a split into \(count)")
+      }
+      for (shard, path) in parts.sorted(by: { $0.key.index < $1.key.index }) where read[shard] == nil {
+        problems.append("shard \(shard) is unfinished (\(printable(path, limit: 4_096)))")
+      }
+      let missing = gaps((whole + parts.keys).map(\.index), below: count)
+      if !missing.isEmpty { problems.append("no shards \(missing) of \(count)") }
+    }
+    if counts.isEmpty { problems.append("no shard") }
+    let rows = rows.compactMap(\.self)
+    if problems.isEmpty, let mixed = mixedStatistics(rows) { problems.append(mixed) }
+    guard problems.isEmpty else {
+      throw .shards(
+        "\(printable(folders, limit: 4_096)): expected every shard of one run once and whole, found: "
+          + problems.prefix(20).joined(separator: "; ")
+          + (problems.count > 20 ? "; and \(problems.count - 20) more" : "")
+          + "; run those shards again, and remove the files of other runs and splits")
+    }
+    return rows
+  }
+
+  /// Rows without the same statistics for the same methods cannot be reduced.
+  private func mixedStatistics(_ rows: [EvaluationRow]) -> String? {
+    let whole = rows.filter { $0.failure == nil }
+    // Scenes of shapes are of two kinds, with as many methods each.
+    let isOfTwoKinds = identity.configuration["protocol"] == EvaluationProtocol.shapes.rawValue
+    guard let first = whole.first,
+      let other = whole.first(where: {
+        isOfTwoKinds ? $0.statistics.count != first.statistics.count : $0.kinds != first.kinds
+      })
+    else { return nil }
+    return "images \(first.index) and \(other.index) have statistics of different kinds"
+  }
+}
+
+extension EvaluationRow {
+  /// Which parts each method's statistics have.
+  fileprivate var kinds: [[Bool]] {
+    statistics.map { [$0.segmentation != nil, $0.points != nil, $0.perturbation != nil] }
+  }
+}
+
+/// Numbers as text, consecutive ones joined: `3, 7–9`.
+private func ranges(_ numbers: [Int]) -> String {
+  var runs: [ClosedRange<Int>] = []
+  for number in Set(numbers).sorted() {
+    if let run = runs.last, number == run.upperBound + 1 {
+      runs[runs.count - 1] = run.lowerBound...number
+    } else {
+      runs.append(number...number)
+    }
+  }
+  return listed(runs)
+}
+
+/// What `numbers` lack of 0 ..< `count`, as text.
+private func gaps(_ numbers: [Int], below count: Int) -> String {
+  var runs: [ClosedRange<Int>] = []
+  var next = 0
+  for number in Set(numbers).sorted() + [count] {
+    if number > next { runs.append(next...number - 1) }
+    next = number + 1
+  }
+  return listed(runs)
+}
+
+/// The first runs of numbers, and how many numbers more there are.
+private func listed(_ runs: [ClosedRange<Int>]) -> String {
+  let limit = 12
+  let more = runs.dropFirst(limit).reduce(0) { $0 + $1.count }
+  return runs.prefix(limit).map(shown).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+}
+
+private func shown(_ range: ClosedRange<Int>) -> String {
+  switch range.count {
+  case 1: "\(range.lowerBound)"
+  case 2: "\(range.lowerBound), \(range.upperBound)"
+  default: "\(range.lowerBound)–\(range.upperBound)"
+  }
+}

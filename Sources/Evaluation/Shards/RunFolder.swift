@@ -1,0 +1,136 @@
+import Files
+
+/// The folder of a run: what pins it, and its shards.
+///
+/// | file | content |
+/// |---|---|
+/// | `run.json` | the identity, written by whichever shard comes first; every other must have the same bytes |
+/// | `manifest.jsonl` | the manifest, an entry a line |
+/// | `shards/1-of-3.jsonl.part` | rows of shard 1/3 as they come |
+/// | `shards/1-of-3.jsonl` | all rows of shard 1/3 |
+public struct RunFolder: Sendable {
+  public let path: String
+
+  /// Makes the folder where it is missing and checks that files can be made in it.
+  public init(_ path: String) throws(EvaluationError) {
+    self.init(existing: path)
+    do throws(FileError) {
+      try FileTree.create(folder: path)
+      try FileTree.create(folder: shards)
+      // A file that is made and removed says more than permissions do.
+      _ = try TemporaryFile(target: shards + "/probe")
+    } catch { throw .input(error) }
+  }
+
+  init(existing path: String) { self.path = path }
+
+  var shards: String { path + (path.hasSuffix("/") ? "" : "/") + "shards" }
+  func file(of shard: Shard) -> String { shards + "/\(shard.fileName)" }
+  func part(of shard: Shard) -> String { shards + "/\(shard.fileName).part" }
+  private var run: String { String(shards.dropLast(6)) + "run.json" }
+  private var manifestFile: String { String(shards.dropLast(6)) + "manifest.jsonl" }
+
+  /// Writes identity and manifest, or checks that the folder has the same.
+  func pin(_ identity: RunIdentity, _ manifest: Manifest) throws(EvaluationError) {
+    let found = try pinned(run, PinnedRun(identity).bytes)
+    if found != PinnedRun(identity).bytes {
+      let differences = try Self.identity(run, found).differences(from: identity)
+      throw .shards(Self.foreign(run, differences, remedy: "use the same everywhere, or another output folder"))
+    }
+    let lines = try Self.lines(of: manifest)
+    guard try pinned(manifestFile, lines) == lines else { throw .shards(Self.damaged(manifestFile)) }
+  }
+
+  /// What was pinned.
+  func pinned() throws(EvaluationError) -> (identity: RunIdentity, manifest: Manifest) {
+    let identity = try Self.identity(run, try contents(run))
+    var entries: [Manifest.Entry] = []
+    for line in try contents(manifestFile).split(separator: UInt8(ascii: "\n")) {
+      guard let entry = CanonicalJSON.decode(Manifest.Entry.self, line) else {
+        throw .shards(Self.damaged(manifestFile))
+      }
+      entries.append(entry)
+    }
+    let manifest = Manifest(entries)
+    guard manifest.hash == identity.manifestHash, manifest.duplicate == nil else {
+      throw .shards(Self.damaged(manifestFile))
+    }
+    return (identity, manifest)
+  }
+
+  /// Names of the files of shards, whole ones and those that grow, sorted; hidden files and others are left out.
+  func shardFiles() throws(EvaluationError) -> [String] {
+    do throws(FileError) {
+      return try FileTree.names(in: shards).filter { name in
+        !name.hasPrefix(".") && (name.hasSuffix(".jsonl") || name.hasSuffix(".jsonl.part"))
+      }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    } catch { throw .input(error) }
+  }
+
+  /// One line that says in which fields a folder's run is another.
+  static func foreign(_ file: String, _ differences: [String], remedy: String) -> String {
+    // All of them, which may be more than a line of a fault has room for.
+    "\(printable(file, limit: 4_096)): expected the same run, found another: "
+      + differences.joined(separator: ", ") + "; \(remedy)"
+  }
+
+  private func contents(_ file: String) throws(EvaluationError) -> [UInt8] {
+    do { return try WholeFile.read(file, limit: 1 << 30) } catch { throw .input(error) }
+  }
+
+  /// The bytes of `file`, which are `bytes` if nobody wrote it before.
+  private func pinned(_ file: String, _ bytes: [UInt8]) throws(EvaluationError) -> [UInt8] {
+    if !FileTree.exists(file) {
+      do throws(FileError) {
+        let temporary = try TemporaryFile(target: file)
+        try temporary.write(bytes)
+        try temporary.commit(overwrite: false, durably: true)
+      } catch { guard error.kind == .exists else { throw .input(error) } }
+    }
+    return try contents(file)
+  }
+
+  private static func identity(_ file: String, _ bytes: [UInt8]) throws(EvaluationError) -> RunIdentity {
+    guard let run = CanonicalJSON.decode(PinnedRun.self, bytes, indented: true), run.id == run.identity.id else {
+      throw .shards(damaged(file))
+    }
+    return run.identity
+  }
+
+  private static func lines(of manifest: Manifest) throws(EvaluationError) -> [UInt8] {
+    manifest.entries.reduce(into: []) { $0 += (CanonicalJSON.encode($1) ?? []) + [UInt8(ascii: "\n")] }
+  }
+
+  private static func damaged(_ file: String) -> String {
+    faultLine(
+      file: file, expected: "the file as legrad wrote it", found: "other content",
+      remedy: "use another output folder")
+  }
+}
+
+/// The content of `run.json`.
+private struct PinnedRun: Codable {
+  let id: String
+  let identity: RunIdentity
+
+  init(_ identity: RunIdentity) {
+    id = identity.id
+    self.identity = identity
+  }
+
+  var bytes: [UInt8] { CanonicalJSON.encode(self, indented: true) ?? [] }
+}
+
+extension Shard {
+  var fileName: String { "\(index)-of-\(count).jsonl" }
+
+  /// The shard whose file, whole or growing, has this name.
+  init?(fileName: String) {
+    let stem = fileName.hasSuffix(".part") ? fileName.dropLast(5) : fileName[...]
+    guard stem.hasSuffix(".jsonl"), let middle = stem.firstRange(of: "-of-"),
+      let index = Self.number(stem[..<middle.lowerBound]),
+      let count = Self.number(stem[middle.upperBound...].dropLast(6))
+    else { return nil }
+    self.init(index: index, count: count)
+  }
+}

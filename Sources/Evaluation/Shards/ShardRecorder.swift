@@ -1,0 +1,133 @@
+import Files
+
+/// Writes the rows of one shard, so that work that is done is never lost and never done twice.
+///
+/// A row survives the process as soon as `append` returns. A process that was killed leaves a file that the next one
+/// for the same shard goes on with: it cuts off a row that was being written. A finished shard is complete at once, so
+/// that a scheduler may start it again at will. While one process works at a shard, a second one is refused.
+public final class ShardRecorder {
+  public let shard: Shard
+  /// Whether all rows are there under the shard's final name.
+  public private(set) var isComplete: Bool
+  /// Places in the manifest whose rows are not there yet, ascending.
+  public var remaining: [Int] { shard.items(of: manifest.entries.count).filter { !done.contains($0) } }
+
+  private let folder: RunFolder
+  private let manifest: Manifest
+  private var done: Set<Int>
+  /// Nil once the shard is complete.
+  private var file: GrowingFile?
+
+  /// Opens or makes the shard's file.
+  /// - Parameters:
+  ///   - folder: the run's folder, made if it is missing. Once the first shard has pinned a run, others are refused.
+  ///   - resume: goes on with an unfinished file of the whole run as one shard. A shard of several goes on without
+  ///     being asked, since its scheduler starts it again with the same command.
+  public init(
+    folder: String, identity: RunIdentity, manifest: Manifest, shard: Shard, resume: Bool
+  ) throws(EvaluationError) {
+    if let id = manifest.duplicate {
+      throw EvaluationError(
+        .input, faultLine(file: id, expected: "names that differ", found: "the same twice", remedy: "rename one"))
+    }
+    precondition(identity.manifestHash == manifest.hash, "the identity is another manifest's")
+    self.shard = shard
+    self.manifest = manifest
+    self.folder = try RunFolder(folder)
+    try self.folder.pin(identity, manifest)
+    try Self.checkSplit(self.folder, shard)
+    let file = try Self.open(self.folder, shard)
+    let path = file == nil ? self.folder.file(of: shard) : self.folder.part(of: shard)
+    let existing = try Self.read(path, identity.id, shard, manifest)
+    done = Set(existing?.rows.map(\.index) ?? [])
+    isComplete = file == nil
+    self.file = file
+    guard let file else {
+      guard remaining.isEmpty, existing?.partialSize == 0 else {
+        throw .shards(
+          faultLine(
+            file: path, expected: "all \(shard.items(of: manifest.entries.count).count) rows",
+            found: "\(done.count)", remedy: "remove the file and run shard \(shard) again"))
+      }
+      return
+    }
+    if shard == .whole, !resume, !done.isEmpty {
+      throw .usage(
+        faultLine(
+          file: path, expected: "no unfinished run", found: "\(done.count) of \(manifest.entries.count) images",
+          remedy: "go on with it by --resume, or use another output folder"))
+    }
+    do throws(FileError) {
+      try file.cut(to: existing?.wholeSize ?? 0)
+      if existing == nil { try file.append(ShardFile.header(run: identity.id, shard: shard)) }
+    } catch { throw .input(error) }
+  }
+
+  /// Adds the row of one of the `remaining` images, in any order. On an error the rows before are kept.
+  public func append(_ row: EvaluationRow) throws(EvaluationError) {
+    guard let file, shard.contains(row.index, of: manifest.entries.count),
+      row.id.utf8.elementsEqual(manifest.entries[row.index].id.utf8), !done.contains(row.index)
+    else { preconditionFailure("row \(row.index) is not one of those that remain") }
+    let line = try ShardFile.line(row)
+    do { try file.append(line) } catch { throw kept(error) }
+    done.insert(row.index)
+  }
+
+  /// Gives the file of all rows its final name; does nothing if that is done.
+  public func publish() throws(EvaluationError) {
+    guard let file else { return }
+    precondition(remaining.isEmpty, "images remain")
+    do { try file.publish(as: folder.file(of: shard)) } catch { throw kept(error) }
+    self.file = nil
+    isComplete = true
+  }
+
+  private func kept(_ error: FileError) -> EvaluationError {
+    let again = shard == .whole ? "run again with --resume" : "run the shard again"
+    return EvaluationError(.input, "\(error); \(done.count) finished rows are kept: \(again) to go on")
+  }
+
+  /// The shard's growing file, for this process alone; nil if the shard is finished.
+  private static func open(_ folder: RunFolder, _ shard: Shard) throws(EvaluationError) -> GrowingFile? {
+    if FileTree.exists(folder.file(of: shard)) { return nil }
+    let part = folder.part(of: shard)
+    let opened: GrowingFile?
+    do { opened = try GrowingFile.open(part) } catch { throw .input(error) }
+    // Another process may have finished the shard since.
+    let isFinished = FileTree.exists(folder.file(of: shard))
+    guard let file = opened else {
+      if isFinished { return nil }
+      throw .shards(
+        faultLine(
+          file: part, expected: "one process for shard \(shard)", found: "another one at work",
+          remedy: "wait for it or end it"))
+    }
+    guard isFinished else { return file }
+    file.remove()
+    return nil
+  }
+
+  private static func read(
+    _ path: String, _ run: String, _ shard: Shard, _ manifest: Manifest
+  ) throws(EvaluationError) -> ShardFile? {
+    guard let file = try ShardFile.read(path, manifest) else { return nil }
+    guard file.run == run, file.shard == shard else {
+      throw .shards(
+        faultLine(
+          file: path, expected: "shard \(shard) of run \(run)", found: "shard \(file.shard) of run \(file.run)",
+          remedy: "remove the file, or use another output folder"))
+    }
+    return file
+  }
+
+  /// Shards of one folder are of one split.
+  private static func checkSplit(_ folder: RunFolder, _ shard: Shard) throws(EvaluationError) {
+    for name in try folder.shardFiles() {
+      guard let other = Shard(fileName: name), other.count != shard.count else { continue }
+      throw .shards(
+        faultLine(
+          file: folder.path, expected: "shards of \(shard.count)", found: name,
+          remedy: "split the run as before (--shard, LEGRAD_SHARD, LEGRAD_SHARD_COUNT), or use another output folder"))
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import Glibc
+
+/// A file that grows a record at a time and takes its final name when it is complete. One process at a time has it; the
+/// system takes it away from a process that ends, however it ends.
+package final class GrowingFile {
+  package let path: String
+  /// Bytes that are in the file.
+  package private(set) var size: Int
+  private let descriptor: Int32
+  private var lastSync = ContinuousClock.now
+
+  /// How much time may pass before what was appended is on the disk. A process that is killed loses nothing in that
+  /// time, a machine that is switched off may.
+  private static let syncInterval = Duration.seconds(5)
+
+  /// Opens the file at `path`, or makes an empty one; nil if another process has it.
+  package static func open(_ path: String) throws(FileError) -> GrowingFile? {
+    while true {
+      let descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o666)
+      if descriptor < 0, errno == EINTR { continue }
+      guard descriptor >= 0 else { throw .unwritable(path) }
+      var opened = stat()
+      var named = stat()
+      guard unsafe fstat(descriptor, &opened) == 0, opened.st_mode & S_IFMT == S_IFREG else {
+        close(descriptor)
+        throw .notRegular(path, mode: opened.st_mode)
+      }
+      guard try lock(descriptor, path) else {
+        close(descriptor)
+        return nil
+      }
+      // Whoever had it may have given it another name between the opening and the lock.
+      guard unsafe stat(path, &named) == 0, named.st_ino == opened.st_ino, named.st_dev == opened.st_dev,
+        unsafe fstat(descriptor, &opened) == 0
+      else {
+        close(descriptor)
+        continue
+      }
+      return GrowingFile(path, descriptor, size: opened.st_size)
+    }
+  }
+
+  private init(_ path: String, _ descriptor: Int32, size: Int) {
+    self.path = path
+    self.descriptor = descriptor
+    self.size = size
+  }
+
+  deinit { close(descriptor) }
+
+  /// Keeps the first `size` bytes.
+  package func cut(to size: Int) throws(FileError) {
+    precondition(size >= 0 && size <= self.size)
+    guard ftruncate(descriptor, size) == 0 else { throw .unwritable(path) }
+    self.size = size
+  }
+
+  /// Appends `record`, all of it or, on an error, nothing. When it returns, the record survives the process.
+  package func append(_ record: [UInt8]) throws(FileError) {
+    try checkSize()
+    var start = 0
+    while start < record.count {
+      let count = unsafe record.withUnsafeBytes { bytes in
+        unsafe Glibc.write(descriptor, bytes.baseAddress! + start, bytes.count - start)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        let error = FileError.unwritable(path)
+        // What cannot be taken back here is an incomplete record for the next who opens the file.
+        _ = ftruncate(descriptor, size)
+        throw error
+      }
+      start += count
+    }
+    size += record.count
+    if lastSync.duration(to: .now) >= Self.syncInterval {
+      fdatasync(descriptor)
+      lastSync = .now
+    }
+  }
+
+  /// Gives the file the name `target` in the same folder, replacing a file of that name; returns when both are on the
+  /// disk.
+  package func publish(as target: String) throws(FileError) {
+    try checkSize()
+    guard fsync(descriptor) == 0, unsafe rename(path, target) == 0 else { throw .unwritable(target) }
+    FileTree.syncFolder(of: target)
+  }
+
+  /// Removes the file.
+  package func remove() { _ = unsafe unlink(path) }
+
+  /// Where a file system has no locks, another process shows in the size.
+  private func checkSize() throws(FileError) {
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else { throw .unwritable(path) }
+    guard status.st_size == size else {
+      throw FileError(
+        kind: .unwritable, operation: .writing, path: path, expected: "\(size) bytes", found: "\(status.st_size)",
+        remedy: "another process writes to the file; end it, remove the file and start again")
+    }
+  }
+
+  /// Whether the file is now this process's alone, as far as the file system has locks.
+  private static func lock(_ descriptor: Int32, _ path: String) throws(FileError) -> Bool {
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      switch errno {
+      case EINTR: continue
+      case EWOULDBLOCK: return false
+      case ENOSYS, EOPNOTSUPP, ENOLCK: return true
+      default:
+        let error = FileError.unwritable(path)
+        close(descriptor)
+        throw error
+      }
+    }
+    return true
+  }
+}

@@ -1,0 +1,136 @@
+public import ArgumentParser
+public import Evaluation
+import LeGrad
+
+extension ExplainedClass: ExpressibleByArgument {}
+extension SegmentationThreshold: ExpressibleByArgument {}
+
+extension Shard: ExpressibleByArgument {
+  public static var allValueStrings: [String] { ["I/N, such as 0/4"] }
+}
+
+/// A comma-separated list of values.
+struct ValueList<Value: ExpressibleByArgument & Equatable & Sendable>: ExpressibleByArgument, Equatable, Sendable {
+  let values: [Value]
+
+  init(_ values: [Value]) { self.values = values }
+
+  /// Nil for one that is given twice too.
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    values = parts.compactMap { Value(argument: $0.trimmingSpaces()) }
+    guard values.count == parts.count, values.indices.allSatisfy({ !values[..<$0].contains(values[$0]) }) else {
+      return nil
+    }
+  }
+
+  static var allValueStrings: [String] { Value.allValueStrings + ["a list of them with commas"] }
+}
+
+/// What every evaluation can be told.
+struct EvaluateOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("m"), .long],
+    help: "A model folder in OpenCLIP or Hugging Face layout, or 'demo', the small model inside this program.")
+  var model: String?
+
+  @Option(help: "How to explain: any of \(MethodOptions.names.joined(separator: ",")), or all. They share one forward.")
+  var method = "legrad"
+
+  @Option(help: "Blocks that legrad sums over: all, last:N, or A..B. Several with commas are several rows.")
+  var layers: ValueList<LayerSelection>?
+
+  @Option(help: "The token that a block's score reads in legrad: mean or cls. Both with a comma are several rows.")
+  var readout: ValueList<Readout>?
+
+  @Option(help: "The first block that rollout multiplies, from 0.")
+  var rolloutStart = 1
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What is asked of a class, {} being its name. Repeat for more, whose embeddings are averaged. (default: \
+      '\(PromptTemplates.standard.texts[0])', of the bundled model '\(PromptTemplates.bundledModel.texts[0])')
+      """, valueName: "text"))
+  var template: [String] = []
+
+  @Option(help: "A text file with one template a line.")
+  var templates: String?
+
+  @Option(help: "A float32 .npy array [classes, embedding] in place of templates.")
+  var textEmbeddings: String?
+
+  @Option(help: "What the model sees: native, N, or WIDTHxHEIGHT in pixels, multiples of its patch.")
+  var size: InputSize = .native
+
+  @Option(help: "Pixel means R,G,B in place of the folder's.")
+  var mean: ChannelValues?
+
+  @Option(help: "Pixel standard deviations R,G,B in place of the folder's.")
+  var std: ChannelValues?
+
+  @OptionGroup var correcting: CorrectionOptions
+
+  @OptionGroup var computing: DeviceOptions
+
+  @Option(help: "Images, or their perturbed copies, computed together; bounds the memory, never the result.")
+  var batchSize = 8
+
+  @Option(
+    name: [.customShort("o"), .long],
+    help: "The folder for rows and report. (default: legrad-evaluation/PROTOCOL-RUN)")
+  var output: String?
+
+  @Option(help: "Compute part I of N; 'legrad merge' puts the parts together. Also from the scheduler's environment.")
+  var shard: Shard?
+
+  @Flag(help: "Go on with a run that was interrupted.")
+  var resume = false
+
+  @Flag(help: "Report on rows of different devices together, which may differ in their last bits.")
+  var allowMixedDevices = false
+
+  @Flag(help: "Print the report as JSON: an object for one method, an array for several.")
+  var json = false
+
+  func validate() throws {
+    _ = try methods(gridForAll: false)
+    guard rolloutStart >= 0 else {
+      throw ValidationError("--rollout-start \(rolloutStart): expected a block, from 0")
+    }
+    try requirePositive(batchSize, "--batch-size", atMost: 65_536)
+    guard (mean == nil) == (std == nil) else { throw ValidationError("--mean and --std belong together; give both") }
+    if let std, !std.values.allSatisfy({ $0 > 0 }) {
+      throw ValidationError("--std: expected three numbers above zero, found \(std.values)")
+    }
+    if output?.isEmpty ?? false { throw ValidationError("--output: expected a folder, found an empty name") }
+    if [!template.isEmpty, templates != nil, textEmbeddings != nil].count(where: \.self) > 1 {
+      throw ValidationError("--template, --templates and --text-embeddings exclude each other; give one")
+    }
+  }
+
+  /// The rows of the table.
+  /// - Parameter gridForAll: whether `--method all` has legrad with every usual choice of layers and read-out, unless
+  ///   they are given.
+  func methods(gridForAll: Bool) throws -> [MethodConfiguration] {
+    let isGrid = gridForAll && method == "all" && layers == nil && readout == nil
+    let layers = layers?.values ?? (isGrid ? [.last(1), .last(2), .all] : [.last(2)])
+    let readouts = readout?.values ?? (isGrid ? [.mean, .cls] : [.mean])
+    return try MethodOptions.methods(named: method).flatMap { method -> [MethodConfiguration] in
+      switch method {
+      case .legrad:
+        readouts.flatMap { readout in layers.map { MethodConfiguration(.legrad(layers: $0, readout: readout)) } }
+      case .rollout: [MethodConfiguration(.rollout(start: rolloutStart))]
+      default: [MethodConfiguration(method)]
+      }
+    }
+  }
+
+  /// What is asked of a class; nil where rows are given.
+  func promptTemplates(isBundledModel: Bool) throws(EvaluationError) -> PromptTemplates? {
+    if textEmbeddings != nil { return nil }
+    if let templates { return try PromptTemplates(file: templates) }
+    if !template.isEmpty { return try PromptTemplates(template) }
+    return isBundledModel ? .bundledModel : .standard
+  }
+}

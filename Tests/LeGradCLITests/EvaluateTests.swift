@@ -1,0 +1,133 @@
+import Foundation
+import ImageFiles
+import NpyFiles
+import TestSupport
+import Testing
+
+/// `legrad evaluate` and `legrad merge` on few and small inputs.
+@Suite struct EvaluateTests {
+  let scratch: ScratchFolder
+  /// A quarter of the bundled model's tokens.
+  private static let small = ["--size", "48", "--device", "cpu"]
+
+  init() throws { scratch = try ScratchFolder() }
+
+  private func evaluate(
+    _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> CommandResult {
+    try CommandRunner.run(["evaluate"] + arguments + Self.small, in: scratch, environment: environment)
+  }
+
+  private func shapes(
+    _ options: [String], scenes: Int = 3, environment: [String: String] = [:]
+  ) throws -> CommandResult {
+    try evaluate(["shapes", "--scenes", "\(scenes)"] + options, environment: environment)
+  }
+
+  @Test func shapesPrintsATableAndLeavesAReport() throws {
+    let result = try shapes(["-o", "out"])
+    expectExit(0, result)
+    #expect(result.output.hasPrefix("| method | pixel accuracy | mIoU | mAP | p-mIoU (classes) |"))
+    #expect(result.output.contains("| legrad last:2 mean | 0."))
+    #expect(
+      scratch.files(in: "out") == [
+        "manifest.jsonl", "report.csv", "report.json", "report.md", "run.json", "shards", "shards/0-of-1.jsonl",
+      ])
+    #expect(try String(decoding: scratch.bytes("out/report.md"), as: UTF8.self).contains(result.output))
+    let again = try shapes(["-o", "out", "--json"])
+    expectExit(0, again)
+    #expect(again.errors.contains("finished already"))
+    #expect(try Array(again.output.utf8) == scratch.bytes("out/report.json"))
+  }
+
+  @Test func oneMethodIsAnObjectAndSeveralAreAnArray() throws {
+    let one = try shapes(["--json"])
+    expectExit(0, one)
+    let object = try #require(try one.json() as? [String: Any])
+    for key in ["pixelAccuracy", "mIoU", "mAP", "perClass", "perImage", "positiveAUC", "negativeAUC", "accuracy"] {
+      let value = try #require(object[key] as? Double, "\(key)")
+      #expect((0...1).contains(value))
+    }
+    #expect(object["images"] as? Int == 6 && object["failed"] as? Int == 0 && object["protocol"] as? String == "shapes")
+    #expect(scratch.files(in: "legrad-evaluation").first?.hasPrefix("shapes-") == true)
+    let several = try shapes(["--json", "--layers", "last:1,all", "--readout", "mean,cls"], scenes: 1)
+    expectExit(0, several)
+    let labels = (try several.json() as? [[String: Any]])?.compactMap { $0["label"] as? String }
+    #expect(labels == ["legrad last:1 mean", "legrad all mean", "legrad last:1 cls", "legrad all cls"])
+  }
+
+  @Test func everyMethodHasARow() throws {
+    let result = try shapes(["--method", "all", "--size", "16", "--json"], scenes: 1)
+    expectExit(0, result)
+    let labels = (try result.json() as? [[String: Any]])?.compactMap { $0["label"] as? String }
+    #expect(labels?.count == 14 && labels?.last == "textspan" && labels?.contains("legrad all cls") == true)
+  }
+
+  @Test func shardsMergeToTheBytesOfOneRun() throws {
+    let options = ["--method", "legrad,gradcam"]
+    expectExit(0, try shapes(options + ["-o", "whole"], scenes: 4))
+    expectExit(0, try shapes(options + ["-o", "parts", "--shard", "2/3", "--batch-size", "3"], scenes: 4))
+    let early = try CommandRunner.run(["merge", "parts"], in: scratch)
+    expectExit(7, early, complaint: "no shards 0, 1 of 3")
+    expectExit(0, try shapes(options + ["-o", "parts"], scenes: 4, environment: ["LEGRAD_SHARD": "0/3"]))
+    let last = try shapes(
+      options + ["-o", "parts", "--json"], scenes: 4,
+      environment: ["OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "3"])
+    expectExit(0, last)
+    #expect((try last.json() as? [String: Any])?["shard"] as? String == "1/3")
+    let merged = try CommandRunner.run(["merge", "parts", "--json"], in: scratch)
+    expectExit(0, merged)
+    for name in ["report.json", "report.csv", "report.md", "run.json", "manifest.jsonl"] {
+      #expect(try scratch.bytes("parts/\(name)") == scratch.bytes("whole/\(name)"), "\(name)")
+    }
+    #expect(try Array(merged.output.utf8) == scratch.bytes("whole/report.json"))
+  }
+
+  @Test func runsThatDoNotBelongTogetherAreRefused() throws {
+    expectExit(0, try shapes(["-o", "out", "--shard", "0/2"]))
+    expectExit(7, try shapes(["-o", "out", "--shard", "1/2", "--template", "the {}"]), complaint: "configuration.classes")
+    expectExit(7, try shapes(["-o", "out", "--shard", "0/3"]), complaint: "expected shards of 3")
+    expectExit(7, try CommandRunner.run(["merge", "out"], in: scratch), complaint: "no shards 1 of 2")
+    expectExit(3, try CommandRunner.run(["merge", "absent"], in: scratch), complaint: "absent")
+  }
+
+  @Test(arguments: [
+    (["--shard", "3/3"], "--shard"), (["--shard", "1"], "--shard"), (["--method", "magic"], "no method of this name"),
+    (["--layers", "last:2,last:2"], "--layers"), (["--layers", "last:9"], "last:4"),
+    (["--readout", "max"], "--readout"),
+    (["--template", "a cat"], "one {}"), (["--scenes", "0"], "--scenes"), (["--explain", "both"], "--explain"),
+    (["--template", "a {}", "--templates", "f"], "exclude each other"), (["--batch-size", "0"], "--batch-size"),
+    (["--threshold", "0.4"], "--threshold"), (["-o", ""], "--output"),
+  ])
+  func usage(_ options: [String], complaint: String) throws {
+    expectExit(2, try shapes(options), complaint: complaint)
+    #expect(scratch.files(in: "").isEmpty)
+  }
+
+  @Test func sourcesOfTheShardThatDisagreeAreRefused() throws {
+    let result = try shapes(["--shard", "0/2"], environment: ["LEGRAD_SHARD": "1/2"])
+    expectExit(2, result, complaint: "0/2 from --shard and 1/2 from LEGRAD_SHARD")
+  }
+
+  @Test(arguments: [SIGTERM, SIGKILL])
+  func aRunThatWasEndedGoesOn(_ number: Int32) throws {
+    let arguments = ["evaluate", "shapes", "--scenes", "12", "--batch-size", "1", "-o", "out"] + Self.small
+    let running = try CommandRunner.start(arguments, in: scratch)
+    let part = scratch.path("out/shards/0-of-1.jsonl.part")
+    func lines() -> Int { (try? String(contentsOfFile: part, encoding: .utf8))?.count { $0 == "\n" } ?? 0 }
+    for _ in 0..<6000 where lines() < 4 { usleep(10_000) }
+    kill(running.identifier, number)
+    let ended = try running.wait()
+    #expect(ended.exitCode == nil && running.signal == number)
+    let done = lines()
+    #expect(done >= 4 && done < 24)
+    if number == SIGTERM { #expect(ended.errors.contains("--resume")) }
+    let refused = try CommandRunner.run(arguments, in: scratch)
+    expectExit(2, refused, complaint: "--resume")
+    let resumed = try CommandRunner.run(arguments + ["--resume"], in: scratch)
+    expectExit(0, resumed)
+    #expect(resumed.errors.contains("going on after"))
+    let text = try String(decoding: scratch.bytes("out/shards/0-of-1.jsonl"), as: UTF8.self)
+    #expect(text.count { $0 == "\n" } == 25)
+  }
+}
