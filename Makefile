@@ -44,12 +44,14 @@ lint:
 	  tiles=$$(grep -o '[a-z_]*_tiles[a-z_]*[.]cl' $$kernel | head -1); \
 	  case $$kernel in *_cpu.cl) lanes=16 ;; *) lanes=1; [ -e $${kernel%.cl}_cpu.cl ] || lanes="1 16" ;; esac; \
 	  storages=0; ! grep -qw STORAGE $$kernel || storages="0 1 2"; \
-	  for lane in $$lanes; do for storage in $$storages; do \
+	  doubles=0; ! grep -qE '\bv?real\b' $$kernel || doubles="0 1"; \
+	  for lane in $$lanes; do for storage in $$storages; do for double in $$doubles; do \
+	    [ $$double$$lane != 116 ] || continue; \
 	    $$clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only \
 	      -include Kernels/common.cl $${tiles:+-include Kernels/$$tiles} \
-	      -Wall -Wextra -Werror -DLANES=$$lane -DSTORAGE=$$storage $$kernel || { failed=1; \
-	      echo "$$kernel with LANES=$$lane STORAGE=$$storage"; }; \
-	  done; done; \
+	      -Wall -Wextra -Werror -DLANES=$$lane -DSTORAGE=$$storage -DFLOAT64=$$double $$kernel || { failed=1; \
+	      echo "$$kernel with LANES=$$lane STORAGE=$$storage FLOAT64=$$double"; }; \
+	  done; done; done; \
 	done; exit $$failed
 
 # Installs those of the packages $(1) that are missing.

@@ -140,8 +140,8 @@ let package = Package(
     tests(
       "ComputeOpenCLTests",
       [
-        "LeGrad", "VisionTransformer", "Compute", "ComputeOpenCL", "OpenCLRuntime", "COpenCL", "CFaultyOpenCL",
-        "CKernels", "Files", "ImageFiles",
+        "LeGrad", "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "COpenCL",
+        "CFaultyOpenCL", "CKernels", "Files", "ImageFiles",
       ]),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),

@@ -3,6 +3,9 @@
 // A program is this file and then one other. LANES is 1 in the portable variant, where a work-item computes one
 // element at a time and neighbours read neighbours, and 16 in the cpu variant, where a work-item computes whole
 // vectors and there are no barriers. OpenCL C 1.2 without extensions; sums run in a fixed order, through fma alone.
+//
+// Kernels that are written with `real` are portable ones that are built in double too (FLOAT64 = 1), for relevance
+// propagation on devices that have cl_khr_fp64; exp and the activations are the built-in functions there.
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -10,14 +13,24 @@
 #define LANES 1
 #endif
 
-// A float32 matrix argument: a buffer, its first element, and the elements from one row to the next.
-#define INPUT(name) __global const float *name##_buffer, const ulong name##_offset, const uint name##_stride
-#define OUTPUT(name) __global float *name##_buffer, const ulong name##_offset, const uint name##_stride
+#ifndef FLOAT64
+#define FLOAT64 0
+#endif
+#if FLOAT64
+#pragma OPENCL EXTENSION cl_khr_fp64 : enable
+typedef double real;
+#else
+typedef float real;
+#endif
+
+// A matrix argument: a buffer, its first element, and the elements from one row to the next.
+#define INPUT(name) __global const real *name##_buffer, const ulong name##_offset, const uint name##_stride
+#define OUTPUT(name) __global real *name##_buffer, const ulong name##_offset, const uint name##_stride
 // The address of a row's first element.
 #define ROW(name, row) (name##_buffer + name##_offset + (ulong)(row) * name##_stride)
 
 #if LANES == 16
-typedef float16 vfloat;
+typedef float16 vfloat, vreal;
 typedef int16 vint;
 typedef uint16 vuint;
 #define as_vfloat as_float16
@@ -27,6 +40,7 @@ typedef uint16 vuint;
 #define store(to, value) vstore16(value, 0, to)
 #else
 typedef float vfloat;
+typedef real vreal;
 typedef int vint;
 typedef uint vuint;
 #define as_vfloat as_float
@@ -37,19 +51,19 @@ typedef uint vuint;
 #endif
 
 // The first `count` elements, 1 … LANES, and zeros.
-static inline vfloat load_up_to(__global const float *from, uint count) {
+static inline vreal load_up_to(__global const real *from, uint count) {
   if (count >= LANES) return load(from);
-  float values[LANES];
+  real values[LANES];
   for (uint i = 0; i < LANES; i++) values[i] = i < count ? from[i] : 0.0f;
   return load(values);
 }
 
-static inline void store_up_to(__global float *to, vfloat value, uint count) {
+static inline void store_up_to(__global real *to, vreal value, uint count) {
   if (count >= LANES) {
     store(to, value);
     return;
   }
-  float values[LANES];
+  real values[LANES];
   store(values, value);
   for (uint i = 0; i < count; i++) to[i] = values[i];
 }
@@ -95,7 +109,7 @@ static inline float largest_of_lanes(vfloat v) {
 #endif
 
 // The sum of all items' values, the same bits for each item: a tree in `values`, which has GROUP elements.
-static inline float sum_of_group(float value, __local float *values) {
+static inline real sum_of_group(real value, __local real *values) {
   const uint item = get_local_id(0);
   // An earlier result may still be read.
   barrier(CLK_LOCAL_MEM_FENCE);
@@ -108,7 +122,7 @@ static inline float sum_of_group(float value, __local float *values) {
   return values[0];
 }
 
-static inline float largest_of_group(float value, __local float *values) {
+static inline real largest_of_group(real value, __local real *values) {
   const uint item = get_local_id(0);
   barrier(CLK_LOCAL_MEM_FENCE);
   values[item] = value;
@@ -126,6 +140,43 @@ static inline uint shared_row(uint row, uint prompts, uint tokens) {
   return row / (prompts * tokens) * tokens + row % tokens;
 }
 
+// An activation and its derivative.
+typedef struct {
+  vreal value;
+  vreal derivative;
+} activated;
+
+// Which activation, as the launchers number them.
+#define IDENTITY 0
+#define GELU 1
+#define QUICK_GELU 2
+#define GELU_TANH 3
+
+#if FLOAT64
+static inline double exponential(double x) { return exp(x); }
+
+// x · g(u) with the gate's derivative g'(u) and the slope u'(x).
+static inline activated gated(double x, double gate, double gate_derivative, double slope) {
+  activated result;
+  result.value = x * gate;
+  result.derivative = fma(x * gate_derivative, slope, gate);
+  return result;
+}
+
+static inline activated activate_value(uint activation, double x) {
+  if (activation == GELU)
+    return gated(x, 0.5 * (1.0 + erf(x * M_SQRT1_2)), exp(-0.5 * x * x), 0.5 * M_2_SQRTPI * M_SQRT1_2);
+  if (activation == QUICK_GELU) {
+    const double gate = 1.0 / (1.0 + exp(-1.702 * x));
+    return gated(x, gate, gate * (1.0 - gate), 1.702);
+  }
+  if (activation == GELU_TANH) {
+    const double root = M_2_SQRTPI * M_SQRT1_2, t = tanh(root * (x + 0.044715 * x * x * x));
+    return gated(x, 0.5 * (1.0 + t), 0.5 * (1.0 - t * t), root * (1.0 + 3.0 * 0.044715 * x * x));
+  }
+  return gated(x, 1.0, 0.0, 0.0);
+}
+#else
 // e^x = mantissa · 2^exponent, to about one unit in the last place, for −150 ≤ x ≤ 150; NaN stays NaN.
 typedef struct {
   vfloat mantissa;
@@ -165,11 +216,7 @@ static inline vfloat exponential(vfloat x) {
   return p.mantissa * power_of_two(half_exponent) * power_of_two(p.exponent - half_exponent);
 }
 
-// An activation and its derivative, from one exponential.
-typedef struct {
-  vfloat value;
-  vfloat derivative;
-} activated;
+// Activations: value and derivative come from one exponential.
 
 // x Φ(x). The tail Φ(−|x|) is e^(−x²/2) times a polynomial in 1 / (1 + 0.3 |x|), minimax on |x| ≤ 14 with error
 // 1.3e-8; from 13 on the exponential stays 2e-37, which is nothing beside 1.
@@ -224,12 +271,6 @@ static inline activated gelu_tanh(vfloat x) {
   const vfloat slope = fma(square, (vfloat)(0.2140644488178f), (vfloat)(1.59576912161f));
   return gated(x, clamped, u, slope);
 }
-
-// Which activation, as the launchers number them.
-#define IDENTITY 0
-#define GELU 1
-#define QUICK_GELU 2
-#define GELU_TANH 3
 
 static inline activated activate_value(uint activation, vfloat x) {
   if (activation == GELU) return gelu(x);
@@ -296,3 +337,4 @@ static inline void finish(const epilogue *e, uint row, uint column, vfloat sum) 
     x += load_up_to(e->residual + (ulong)(row % e->residual_rows) * e->residual_stride + column, count);
   store_up_to(e->output + (ulong)row * e->output_stride + column, x, count);
 }
+#endif

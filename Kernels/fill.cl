@@ -6,8 +6,8 @@
 __kernel void fill(OUTPUT(destination), const float value, const uint rows, const uint columns) {
   const uint end = span_end(columns);
   EACH_ROW(row, rows) {
-    __global float *to = ROW(destination, row);
+    __global real *to = ROW(destination, row);
     for (uint column = span_begin(); column < end; column += LANES)
-      store_up_to(to + column, (vfloat)(value), end - column);
+      store_up_to(to + column, (vreal)(value), end - column);
   }
 }

@@ -10,21 +10,21 @@
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void layer_norm(
     INPUT(input), INPUT(scale), INPUT(shift), OUTPUT(output), OUTPUT(statistics), const uint has_statistics,
     const float epsilon, const uint columns) {
-  __local float values[GROUP];
+  __local real values[GROUP];
   const uint row = get_group_id(0), item = get_local_id(0);
-  __global const float *x = ROW(input, row), *scales = ROW(scale, 0), *shifts = ROW(shift, 0);
-  __global float *y = ROW(output, row);
+  __global const real *x = ROW(input, row), *scales = ROW(scale, 0), *shifts = ROW(shift, 0);
+  __global real *y = ROW(output, row);
 
-  float sum = 0.0f;
+  real sum = 0.0f;
   for (uint column = item; column < columns; column += GROUP) sum += x[column];
-  const float mean = sum_of_group(sum, values) / (float)columns;
+  const real mean = sum_of_group(sum, values) / (real)columns;
 
-  float squares = 0.0f;
+  real squares = 0.0f;
   for (uint column = item; column < columns; column += GROUP) {
-    const float deviation = x[column] - mean;
+    const real deviation = x[column] - mean;
     squares = fma(deviation, deviation, squares);
   }
-  const float inverse = 1.0f / sqrt(sum_of_group(squares, values) / (float)columns + epsilon);
+  const real inverse = 1.0f / sqrt(sum_of_group(squares, values) / (real)columns + epsilon);
 
   for (uint column = item; column < columns; column += GROUP)
     y[column] = fma((x[column] - mean) * inverse, scales[column], shifts[column]);

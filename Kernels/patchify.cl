@@ -13,17 +13,17 @@ __kernel void patchify(
   const uint end = span_end(columns), grid_width = width / patch;
   const uint rows_per_image = leading_rows + height / patch * grid_width;
   EACH_ROW(row, rows) {
-    __global float *to = ROW(patches, row);
+    __global real *to = ROW(patches, row);
     const uint place = row % rows_per_image, number = place - leading_rows;
     if (place < leading_rows) {
       for (uint column = span_begin(); column < end; column++) to[column] = 0.0f;
       continue;
     }
-    __global const float *image = ROW(pixels, row / rows_per_image);
-    __global const float *corner = image + (number / grid_width * width + number % grid_width) * patch;
+    __global const real *image = ROW(pixels, row / rows_per_image);
+    __global const real *corner = image + (number / grid_width * width + number % grid_width) * patch;
     for (uint column = span_begin(); column < end;) {
       const uint line = column / patch, x = column % patch, count = min(patch - x, end - column);
-      __global const float *from = corner + (line / patch * height + line % patch) * width + x;
+      __global const real *from = corner + (line / patch * height + line % patch) * width + x;
       for (uint i = 0; i < count; i++) to[column + i] = from[i];
       column += count;
     }

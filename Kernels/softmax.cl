@@ -1,25 +1,26 @@
-// output = exp(input − max) / Σ exp(input − max) over each row (Compute/Operations/Softmax.swift).
+// output = exp(factor · (input − max)) / Σ exp(factor · (input − max)) over each row
+// (Compute/Operations/Softmax.swift).
 //
 // One work-group of GROUP items per row; item i takes columns i, i + GROUP, … and reads back only what it wrote itself.
 // Trees join the items' largest values and sums.
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void softmax(
-    INPUT(input), OUTPUT(output), const uint columns) {
-  __local float values[GROUP];
+    INPUT(input), OUTPUT(output), const real factor, const uint columns) {
+  __local real values[GROUP];
   const uint row = get_group_id(0), item = get_local_id(0);
-  __global const float *x = ROW(input, row);
-  __global float *y = ROW(output, row);
+  __global const real *x = ROW(input, row);
+  __global real *y = ROW(output, row);
 
-  float largest = -INFINITY;
+  real largest = -INFINITY;
   for (uint column = item; column < columns; column += GROUP) largest = fmax(largest, x[column]);
   largest = largest_of_group(largest, values);
 
-  float sum = 0.0f;
+  real sum = 0.0f;
   for (uint column = item; column < columns; column += GROUP) {
-    const float e = exponential(x[column] - largest);
+    const real e = exponential((x[column] - largest) * factor);
     y[column] = e;
     sum += e;
   }
-  const float inverse = 1.0f / sum_of_group(sum, values);
+  const real inverse = 1.0f / sum_of_group(sum, values);
   for (uint column = item; column < columns; column += GROUP) y[column] *= inverse;
 }

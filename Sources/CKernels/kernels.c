@@ -51,9 +51,6 @@ static const char copy[] = {
 static const char fill[] = {
 #embed "../../Kernels/fill.cl" suffix(, 0)
 };
-static const char float64_product[] = {
-#embed "../../Kernels/float64_product.cl" suffix(, 0)
-};
 static const char gather_rows[] = {
 #embed "../../Kernels/gather_rows.cl" suffix(, 0)
 };
@@ -84,6 +81,9 @@ static const char matmul_cpu[] = {
 static const char mean_rows[] = {
 #embed "../../Kernels/mean_rows.cl" suffix(, 0)
 };
+static const char multiply[] = {
+#embed "../../Kernels/multiply.cl" suffix(, 0)
+};
 static const char normalize_rows[] = {
 #embed "../../Kernels/normalize_rows.cl" suffix(, 0)
 };
@@ -110,6 +110,9 @@ static const char patchify[] = {
 };
 static const char peak[] = {
 #embed "../../Kernels/peak.cl" suffix(, 0)
+};
+static const char relevance_share[] = {
+#embed "../../Kernels/relevance_share.cl" suffix(, 0)
 };
 static const char row_through_map[] = {
 #embed "../../Kernels/row_through_map.cl" suffix(, 0)
@@ -156,7 +159,6 @@ static const struct legrad_kernel_file files[] = {
     FILE(common),
     FILE(copy),
     FILE(fill),
-    FILE(float64_product),
     FILE(gather_rows),
     FILE(key_relevance),
     FILE(key_scores),
@@ -167,6 +169,7 @@ static const struct legrad_kernel_file files[] = {
     FILE(matmul),
     FILE(matmul_cpu),
     FILE(mean_rows),
+    FILE(multiply),
     FILE(normalize_rows),
     FILE(normalize_rows_backward),
     FILE(normalize_rows_backward_cpu),
@@ -176,6 +179,7 @@ static const struct legrad_kernel_file files[] = {
     FILE(pack_weight_cpu),
     FILE(patchify),
     FILE(peak),
+    FILE(relevance_share),
     FILE(row_through_map),
     FILE(row_through_map_cpu),
     FILE(row_through_map_mean),

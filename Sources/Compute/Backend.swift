@@ -4,6 +4,8 @@
 /// memory that the caller owns, never allocate what outlives the call, and never wait: only `download` and
 /// `synchronize` do. Operations given to one backend take effect in the order given.
 ///
+/// Matrices are float32 but where an operation says that it takes float64 too; those of one operation have one scalar.
+///
 /// Shapes that do not fit together are mistakes of the program and end it with both shapes in the message; what
 /// the machine refuses (memory, the device) is thrown as `BackendError`.
 public protocol Backend: Sendable {
@@ -19,6 +21,8 @@ public protocol Backend: Sendable {
   var deviceDescription: String { get }
   /// Bytes moved so far.
   var traffic: Traffic { get }
+  /// Whether it computes in float64.
+  var hasFloat64: Bool { get }
   /// The most bytes of device memory that were in use at once; nil where it is the process's own memory.
   var peakBytes: Int? { get }
 
@@ -28,15 +32,18 @@ public protocol Backend: Sendable {
 
   // MARK: Memory
 
-  /// Uninitialised memory for `rows × columns` floats.
-  func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer>
+  /// Uninitialised memory for `rows × columns` elements.
+  /// - Throws: `unsupported` for float64 on a device that does not compute in it.
+  func makeMatrix(rows: Int, columns: Int, of scalar: Scalar) throws(BackendError) -> Matrix<Buffer>
   /// Takes a weight `[rows = outputs, columns = inputs]`, row-major, as the Linear layer `y = W x` has it.
   /// - Parameter group: the weights that it is used with; one without a group is always in the device's memory.
   func prepare(_ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?) throws(BackendError) -> Weight
-  /// Copies row-major host values into a matrix; `values.count` is rows × columns.
+  /// Copies row-major host values into a matrix of their scalar; `values.count` is rows × columns.
   func upload(_ values: Span<Float>, to matrix: Matrix<Buffer>) throws(BackendError)
+  func upload(_ values: Span<Double>, to matrix: Matrix<Buffer>) throws(BackendError)
   /// Waits for what was enqueued, then copies a matrix to row-major host memory of rows × columns values.
   func download(_ matrix: Matrix<Buffer>, into values: inout MutableSpan<Float>) throws(BackendError)
+  func download(_ matrix: Matrix<Buffer>, into values: inout MutableSpan<Double>) throws(BackendError)
   func copy(_ operation: Copy<Buffer>) throws(BackendError)
   func fill(_ operation: Fill<Buffer>) throws(BackendError)
   /// Waits until everything enqueued so far is done.
@@ -75,12 +82,18 @@ public protocol Backend: Sendable {
   func tokenSumsBackward(_ operation: TokenSumsBackward<Buffer>) throws(BackendError)
   func rowThroughMap(_ operation: RowThroughMap<Buffer>) throws(BackendError)
 
-  // MARK: Float64
+  // MARK: Relevance propagation
 
-  func multiply(_ operation: Float64Product) throws(BackendError) -> Float64Matrix
+  func multiply(_ operation: Multiply<Buffer>) throws(BackendError)
+  func relevanceShare(_ operation: RelevanceShare<Buffer>) throws(BackendError)
 }
 
 extension Backend {
+  /// Uninitialised memory for `rows × columns` floats.
+  public func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer> {
+    try makeMatrix(rows: rows, columns: columns, of: .float32)
+  }
+
   /// A weight without a group.
   public func prepare(_ values: Span<Float>, rows: Int, columns: Int) throws(BackendError) -> Weight {
     try prepare(values, rows: rows, columns: columns, group: nil)

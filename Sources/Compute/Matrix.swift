@@ -1,4 +1,13 @@
-/// A row-major float32 view of a backend's buffer: element `(r, c)` lies at `offset + r · rowStride + c`.
+/// What the elements of a matrix are. Everything is float32 but relevance propagation, which divides by sums close to
+/// zero and would turn the last bits of float32 into percents.
+public enum Scalar: String, Sendable, CaseIterable {
+  case float32, float64
+
+  /// Bytes of one element.
+  public var bytes: Int { self == .float32 ? 4 : 8 }
+}
+
+/// A row-major view of a backend's buffer: element `(r, c)` lies at `offset + r · rowStride + c`.
 ///
 /// Images and tokens fold into rows. Views share the buffer: Q, K and V are three column ranges of one fused
 /// projection, and the class tokens of a batch are every `tokens`-th row.
@@ -10,8 +19,11 @@ public struct Matrix<Buffer: Sendable>: Sendable {
   public let columns: Int
   /// Elements from the start of one row to the start of the next; at least `columns` unless there is one row.
   public let rowStride: Int
+  public let scalar: Scalar
 
-  public init(buffer: Buffer, offset: Int = 0, rows: Int, columns: Int, rowStride: Int? = nil) {
+  public init(
+    buffer: Buffer, offset: Int = 0, rows: Int, columns: Int, rowStride: Int? = nil, scalar: Scalar = .float32
+  ) {
     let rowStride = rowStride ?? columns
     precondition(rows > 0 && columns > 0 && offset >= 0, "a matrix needs rows and columns, got \(rows)×\(columns)")
     precondition(rowStride >= columns || rows == 1, "row stride \(rowStride) is less than \(columns) columns")
@@ -20,24 +32,29 @@ public struct Matrix<Buffer: Sendable>: Sendable {
     self.rows = rows
     self.columns = columns
     self.rowStride = rowStride
+    self.scalar = scalar
   }
 
   /// The shape as text for messages.
-  public var shape: String { "\(rows)×\(columns)" }
+  public var shape: String { "\(rows)×\(columns)" + (scalar == .float32 ? "" : " \(scalar.rawValue)") }
+
+  /// Bytes of all elements.
+  public var bytes: Int { rows * columns * scalar.bytes }
 
   /// A view of some rows.
   public func rows(_ range: Range<Int>) -> Matrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of a \(shape) matrix")
     return Matrix(
       buffer: buffer, offset: offset + range.lowerBound * rowStride, rows: range.count, columns: columns,
-      rowStride: rowStride)
+      rowStride: rowStride, scalar: scalar)
   }
 
   /// A view of some columns.
   public func columns(_ range: Range<Int>) -> Matrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= columns, "columns \(range) of a \(shape) matrix")
     return Matrix(
-      buffer: buffer, offset: offset + range.lowerBound, rows: rows, columns: range.count, rowStride: rowStride)
+      buffer: buffer, offset: offset + range.lowerBound, rows: rows, columns: range.count, rowStride: rowStride,
+      scalar: scalar)
   }
 
   /// A view of rows `first, first + step, …`.
@@ -45,6 +62,6 @@ public struct Matrix<Buffer: Sendable>: Sendable {
     precondition(step > 0 && first >= 0 && first < rows, "every \(step) rows from \(first) of a \(shape) matrix")
     return Matrix(
       buffer: buffer, offset: offset + first * rowStride, rows: (rows - first + step - 1) / step, columns: columns,
-      rowStride: rowStride * step)
+      rowStride: rowStride * step, scalar: scalar)
   }
 }

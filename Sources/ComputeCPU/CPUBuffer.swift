@@ -3,21 +3,27 @@ import Compute
 /// Main memory that holds a matrix of the CPU backend.
 public final class CPUBuffer: Sendable {
   let memory: AlignedMemory
-  /// Floats that fit.
-  public let count: Int
+  /// Bytes that were asked for.
+  let bytes: Int
 
-  init(count: Int) throws(BackendError) {
-    memory = try AlignedMemory(count: count, elementSize: MemoryLayout<Float>.size, operation: "makeMatrix")
-    self.count = count
+  init(count: Int, scalar: Scalar) throws(BackendError) {
+    memory = try AlignedMemory(count: count, elementSize: scalar.bytes, operation: "makeMatrix")
+    bytes = count * scalar.bytes
   }
 }
 
 extension Matrix<CPUBuffer> {
   /// The first element of the view, after checking that the whole view lies inside its buffer.
-  var base: UnsafeMutablePointer<Float> {
+  var base: UnsafeMutablePointer<Float> { unsafe elements(.float32) }
+
+  /// The same of a float64 matrix.
+  var doubles: UnsafeMutablePointer<Double> { unsafe elements(.float64) }
+
+  private func elements<Element>(_ type: Scalar) -> UnsafeMutablePointer<Element> {
+    precondition(scalar == type, "a \(scalar.rawValue) matrix where \(type.rawValue) is computed")
     precondition(
-      offset + (rows - 1) * rowStride + columns <= buffer.count,
-      "a \(shape) view at \(offset) with row stride \(rowStride) exceeds its buffer of \(buffer.count) floats")
-    return unsafe buffer.memory.base.assumingMemoryBound(to: Float.self) + offset
+      (offset + (rows - 1) * rowStride + columns) * type.bytes <= buffer.bytes,
+      "a \(shape) view at \(offset) with row stride \(rowStride) exceeds its buffer of \(buffer.bytes) bytes")
+    return unsafe buffer.memory.base.assumingMemoryBound(to: Element.self) + offset
   }
 }

@@ -48,6 +48,11 @@ final class CommandStream {
   func run(
     _ identifier: KernelIdentifier, _ arguments: [KernelArgument], global: [Int], local: [Int]
   ) throws(OpenCLError) {
+    for case .matrix(let matrix) in arguments {
+      precondition(
+        matrix.scalar == identifier.scalar,
+        "a \(matrix.scalar.rawValue) matrix where \(identifier.function) computes in \(identifier.scalar.rawValue)")
+    }
     let kernel = try library.kernel(identifier)
     var all: [OpenCLArgument] = []
     for argument in arguments { argument.append(to: &all) }
@@ -60,7 +65,7 @@ final class CommandStream {
   /// operation left there is there until the next one that asks for the name.
   func scratch(_ name: String, floats: Int) throws(OpenCLError) -> Matrix<OpenCLBuffer> {
     precondition(floats > 0)
-    if let known = scratch[name], known.count >= floats {
+    if let known = scratch[name], known.bytes / MemoryLayout<Float>.size >= floats {
       return Matrix(buffer: known, rows: 1, columns: floats)
     }
     // Released first: commands that use it hold on to it until they are done.
@@ -137,6 +142,8 @@ enum KernelArgument {
   case flag(Bool)
   /// `const float`.
   case factor(Float)
+  /// `const real` of a kernel that is built for that scalar.
+  case real(Double, Scalar)
 
   fileprivate func append(to arguments: inout [OpenCLArgument]) {
     switch self {
@@ -149,6 +156,8 @@ enum KernelArgument {
     case .size(let size): arguments.append(.uint(UInt32(size)))
     case .flag(let flag): arguments.append(.uint(flag ? 1 : 0))
     case .factor(let factor): arguments.append(.float(factor))
+    case .real(let value, .float32): arguments.append(.float(Float(value)))
+    case .real(let value, .float64): arguments.append(.double(value))
     }
   }
 }

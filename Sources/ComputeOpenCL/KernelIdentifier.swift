@@ -1,3 +1,5 @@
+import Compute
+
 /// A kernel function, the file it is in, and the macros that it is built with.
 struct KernelIdentifier: Hashable, Sendable {
   /// The file in `Kernels/`, without `.cl`.
@@ -5,6 +7,8 @@ struct KernelIdentifier: Hashable, Sendable {
   /// What stands before it in its program, beside `common.cl`.
   let shared: String?
   let function: String
+  /// What its `real` is.
+  let scalar: Scalar
   /// In the order of their names, so that equal sets are equal text.
   private let defines: [Define]
 
@@ -17,28 +21,37 @@ struct KernelIdentifier: Hashable, Sendable {
   /// - Parameters:
   ///   - shared: a file of the same variant that it builds on.
   ///   - function: the operation's name where nil.
+  ///   - scalar: only portable kernels are built in float64.
   init(
     _ operation: String, on shared: String? = nil, function: String? = nil, _ variant: KernelVariant,
-    _ defines: [String: Int] = [:]
+    scalar: Scalar = .float32, _ defines: [String: Int] = [:]
   ) {
+    precondition(scalar == .float32 || variant == .portable, "no \(operation) in float64 for processors")
     var defines = defines
     if variant == .cpu { defines["LANES"] = 16 }
     let suffix = variant == .cpu ? "_cpu" : ""
     self.init(
-      file: operation + suffix, shared: shared.map { $0 + suffix }, function: function ?? operation, defines: defines)
+      file: operation + suffix, shared: shared.map { $0 + suffix }, function: function ?? operation, scalar: scalar,
+      defines: defines)
   }
 
   /// An operation's kernel in the one file of all variants.
-  init(_ operation: String, function: String? = nil, lanes: Int = 1, _ defines: [String: Int] = [:]) {
+  init(
+    _ operation: String, function: String? = nil, lanes: Int = 1, scalar: Scalar = .float32,
+    _ defines: [String: Int] = [:]
+  ) {
     var defines = defines
     if lanes != 1 { defines["LANES"] = lanes }
-    self.init(file: operation, function: function ?? operation, defines: defines)
+    self.init(file: operation, function: function ?? operation, scalar: scalar, defines: defines)
   }
 
-  private init(file: String, shared: String? = nil, function: String, defines: [String: Int]) {
+  private init(file: String, shared: String? = nil, function: String, scalar: Scalar, defines: [String: Int]) {
+    var defines = defines
+    if scalar == .float64 { defines["FLOAT64"] = 1 }
     self.file = file
     self.shared = shared
     self.function = function
+    self.scalar = scalar
     self.defines = defines.sorted { $0.key < $1.key }.map { Define(name: $0.key, value: $0.value) }
   }
 

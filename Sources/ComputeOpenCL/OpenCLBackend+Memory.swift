@@ -2,36 +2,60 @@ public import Compute
 import OpenCLRuntime
 
 extension OpenCLBackend {
-  public func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<OpenCLBuffer> {
+  public var hasFloat64: Bool { device.hasDoubles }
+
+  public func makeMatrix(rows: Int, columns: Int, of scalar: Scalar) throws(BackendError) -> Matrix<OpenCLBuffer> {
     precondition(rows > 0 && columns > 0, "makeMatrix: \(rows)×\(columns)")
-    let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
-    let floats = overflow ? Int.max : count
-    do {
-      return Matrix(buffer: try OpenCLBuffer(floats: floats, in: memory), rows: rows, columns: columns)
-    } catch {
+    guard scalar == .float32 || hasFloat64 else {
       throw BackendError(
-        error, operation: "makeMatrix", device: device,
-        bytesNeeded: floats > Int.max / MemoryLayout<Float>.size ? Int.max : floats * MemoryLayout<Float>.size)
+        .unsupported, operation: "makeMatrix", "\(device.name) has no float64 (cl_khr_fp64); use --device cpu")
     }
+    let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+    let bytes = overflow || count > Int.max / scalar.bytes ? Int.max : count * scalar.bytes
+    do {
+      return Matrix(buffer: try OpenCLBuffer(bytes: bytes, in: memory), rows: rows, columns: columns, scalar: scalar)
+    } catch { throw BackendError(error, operation: "makeMatrix", device: device, bytesNeeded: bytes) }
   }
 
   public func upload(_ values: Span<Float>, to matrix: Matrix<OpenCLBuffer>) throws(BackendError) {
+    try upload(values, of: .float32, to: matrix)
+  }
+
+  public func upload(_ values: Span<Double>, to matrix: Matrix<OpenCLBuffer>) throws(BackendError) {
+    try upload(values, of: .float64, to: matrix)
+  }
+
+  private func upload<Element: BitwiseCopyable>(
+    _ values: Span<Element>, of scalar: Scalar, to matrix: Matrix<OpenCLBuffer>
+  ) throws(BackendError) {
     precondition(
-      values.count == matrix.rows * matrix.columns, "upload: \(values.count) values for a \(matrix.shape) matrix")
+      values.count == matrix.rows * matrix.columns && scalar == matrix.scalar,
+      "upload: \(values.count) \(scalar.rawValue) values for a \(matrix.shape) matrix")
     let copy = HostCopy(values)
     try perform("upload") { stream throws(OpenCLError) in try stream.upload(copy, to: matrix.region) }
-    count { $0.uploadedBytes += values.count * MemoryLayout<Float>.size }
+    count { $0.uploadedBytes += matrix.bytes }
   }
 
   public func download(_ matrix: Matrix<OpenCLBuffer>, into values: inout MutableSpan<Float>) throws(BackendError) {
+    try download(matrix, as: .float32, into: &values)
+  }
+
+  public func download(_ matrix: Matrix<OpenCLBuffer>, into values: inout MutableSpan<Double>) throws(BackendError) {
+    try download(matrix, as: .float64, into: &values)
+  }
+
+  private func download<Element: BitwiseCopyable>(
+    _ matrix: Matrix<OpenCLBuffer>, as scalar: Scalar, into values: inout MutableSpan<Element>
+  ) throws(BackendError) {
     precondition(
-      values.count == matrix.rows * matrix.columns, "download: a \(matrix.shape) matrix into \(values.count) values")
+      values.count == matrix.rows * matrix.columns && scalar == matrix.scalar,
+      "download: a \(matrix.shape) matrix into \(values.count) \(scalar.rawValue) values")
     unsafe try values.withUnsafeMutableBytes { bytes throws(BackendError) in
       guard let start = bytes.baseAddress else { return }
       try perform("download") { stream throws(OpenCLError) in
         unsafe try stream.download(matrix.region, into: start)
       }
     }
-    count { $0.downloadedBytes += matrix.rows * matrix.columns * MemoryLayout<Float>.size }
+    count { $0.downloadedBytes += matrix.bytes }
   }
 }

@@ -19,8 +19,7 @@ public final class OpenCLBuffer: Sendable {
 
   deinit { pool.released(memory.bytes) }
 
-  /// Floats that fit.
-  var count: Int { memory.bytes / MemoryLayout<Float>.size }
+  var bytes: Int { memory.bytes }
 }
 
 /// The memory of one device: what is allocated, and how much may be.
@@ -75,11 +74,11 @@ final class DeviceMemory: Sendable {
 extension Matrix<OpenCLBuffer> {
   /// The whole view as bytes of its buffer, after checking that it lies inside.
   var region: OpenCLRegion {
-    let float = MemoryLayout<Float>.size
+    let element = scalar.bytes
     precondition(
-      offset + (rows - 1) * rowStride + columns <= buffer.count,
-      "a \(shape) view at \(offset) with row stride \(rowStride) exceeds its buffer of \(buffer.count) floats")
+      (offset + (rows - 1) * rowStride + columns) * element <= buffer.bytes,
+      "a \(shape) view at \(offset) with row stride \(rowStride) exceeds its buffer of \(buffer.bytes) bytes")
     return OpenCLRegion(
-      buffer.memory, offset: offset * float, rows: rows, rowBytes: columns * float, rowPitch: rowStride * float)
+      buffer.memory, offset: offset * element, rows: rows, rowBytes: columns * element, rowPitch: rowStride * element)
   }
 }

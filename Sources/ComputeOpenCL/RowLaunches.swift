@@ -2,7 +2,8 @@ import Compute
 import OpenCLRuntime
 
 extension CommandStream {
-  /// Launches a kernel that computes each element on its own, from the one file of both variants.
+  /// Launches a kernel that computes each element on its own, from the one file of both variants; in float64 the portable
+  /// build on every device.
   ///
   /// Dimension 0 is the span of a row, dimension 1 the row. A span is one element for GPUs, where neighbours in a group
   /// are neighbours in a row, and `span` elements for processors, where a work-item should be worth its launch.
@@ -12,11 +13,12 @@ extension CommandStream {
   ) throws(OpenCLError) {
     // CUDA devices take no more groups in this dimension; the kernels go on with the rows beyond.
     let rows = min(matrix.rows, 65535)
-    switch variant {
+    switch matrix.scalar == .float64 ? .portable : variant {
     case .portable:
       let width = 64
       try run(
-        KernelIdentifier(kernel), arguments, global: [matrix.columns.roundedUp(to: width), rows], local: [width, 1])
+        KernelIdentifier(kernel, scalar: matrix.scalar), arguments,
+        global: [matrix.columns.roundedUp(to: width), rows], local: [width, 1])
     case .cpu:
       try run(
         KernelIdentifier(kernel, lanes: 16, ["SPAN": span]), arguments,
@@ -24,15 +26,17 @@ extension CommandStream {
     }
   }
 
-  /// Launches a kernel that sums over each row: a group per row for GPUs, a work-item per row for processors.
+  /// Launches a kernel that sums over each row: a group per row for GPUs, a work-item per row for processors; in float64
+  /// the portable kernel on every device.
   func run(
     _ kernel: String, _ variant: KernelVariant, _ arguments: [KernelArgument], rowsOf matrix: Matrix<OpenCLBuffer>
   ) throws(OpenCLError) {
-    switch variant {
+    switch matrix.scalar == .float64 ? .portable : variant {
     case .portable:
       let group = 128
       try run(
-        KernelIdentifier(kernel, variant, ["GROUP": group]), arguments, global: [matrix.rows * group], local: [group])
+        KernelIdentifier(kernel, .portable, scalar: matrix.scalar, ["GROUP": group]), arguments,
+        global: [matrix.rows * group], local: [group])
     case .cpu:
       try run(KernelIdentifier(kernel, variant), arguments, global: [matrix.rows], local: [1])
     }

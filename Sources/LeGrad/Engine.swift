@@ -88,20 +88,21 @@ final class BackendEngine<B: Backend>: Engine {
       result = try explain(pixels, shape: shape, text: text, requests: shared)
     } catch { throw .backend(error) }
     guard shared.count < requests.count, !text.isEmpty else { return result }
-    let lrp = LRPMethod(source: source, backend: backend, grid: shape.grid, text: text)
-    let others = requests.filter(\.method.isDouble)
-    var maps: [[[Float]]] = []
-    for image in 0..<shape.images {
-      maps.append(try lrp.explain(float64Pixels(image), partial: others.map { $0.method == .partialLRP }))
-    }
-    var (sharedNumber, otherNumber) = (0, 0)
+    let lrp = try LRPMethod(
+      source: source, backend: backend, grid: shape.grid, text: text,
+      wantsPixels: requests.contains { $0.method == .lrp },
+      wantsPatches: requests.contains { $0.method == .partialLRP })
+    var maps: [LRPMethod<B>.Maps] = []
+    for image in 0..<shape.images { maps.append(try lrp.explain(float64Pixels(image))) }
+    var sharedNumber = 0
     result.relevance = requests.map { request in
-      if request.method.isDouble {
-        defer { otherNumber += 1 }
-        return maps.map { $0[otherNumber] }
+      switch request.method {
+      case .lrp: return maps.map(\.pixels)
+      case .partialLRP: return maps.map(\.patches)
+      default:
+        defer { sharedNumber += 1 }
+        return result.relevance[sharedNumber]
       }
-      defer { sharedNumber += 1 }
-      return result.relevance[sharedNumber]
     }
     return result
   }

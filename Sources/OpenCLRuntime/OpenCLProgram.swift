@@ -99,6 +99,7 @@ import COpenCL
       case .uint(let value): set(value)
       case .ulong(let value): set(value)
       case .float(let value): set(value)
+      case .double(let value): set(value)
       }
     try check(status, "clSetKernelArg", "argument \(index) of \(name)")
   }
@@ -110,4 +111,5 @@ public enum OpenCLArgument: Sendable {
   case uint(UInt32)
   case ulong(UInt64)
   case float(Float)
+  case double(Double)
 }

@@ -68,6 +68,18 @@ func widen(_ bytes: UnsafeRawBufferPointer, _ type: ElementType, to output: Unsa
   return exponents != 0x7F80_0000
 }
 
+/// Copies `bytes`, whole little-endian Float64, to `output`; false when one of them is not finite.
+func copyDoubles(_ bytes: UnsafeRawBufferPointer, to output: UnsafeMutablePointer<Double>) -> Bool {
+  guard let source = bytes.baseAddress else { return true }
+  var isFinite = true
+  for index in 0..<bytes.count / 8 {
+    let value = unsafe source.loadUnaligned(fromByteOffset: index &* 8, as: Double.self)
+    unsafe output[index] = value
+    isFinite = isFinite && value.isFinite
+  }
+  return isFinite
+}
+
 /// Narrows `values` to little-endian elements of `type` at `output`, rounded to nearest even; the index of the first
 /// value that is not finite or too large for the type, if any.
 func narrow(_ values: ArraySlice<Float>, _ type: ElementType, to output: UnsafeMutableRawPointer) -> Int? {

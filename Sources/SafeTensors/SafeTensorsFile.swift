@@ -37,11 +37,16 @@ public final class SafeTensorsFile: TensorStore {
   public func description(of name: String) -> TensorDescription? { entries[name]?.description }
 
   public func floats(_ name: String, shape: [Int]) throws(SafeTensorsError) -> [Float] {
-    let entry = try floatEntry(name)
-    guard entry.description.shape == shape else {
-      throw failure(.shape, name, expected: "shape \(shape)", found: "\(entry.description.shape)")
+    let entry = try floatEntry(name, shape: shape)
+    return unsafe try widened(entry, [entry.bytes], elementCount: entry.elementCount, widen)
+  }
+
+  public func doubles(_ name: String, shape: [Int]) throws(SafeTensorsError) -> [Double] {
+    let entry = try floatEntry(name, shape: shape)
+    guard entry.description.elementType == .f64 else { return try floats(name, shape: shape).map { Double($0) } }
+    return unsafe try widened(entry, [entry.bytes], elementCount: entry.elementCount) { chunk, _, output in
+      unsafe copyDoubles(chunk, to: output)
     }
-    return try widened(entry, [entry.bytes], elementCount: entry.elementCount)
   }
 
   public func rows(_ name: String, indices: [Int], columns: Int) throws(SafeTensorsError) -> [Float] {
@@ -62,7 +67,15 @@ public final class SafeTensorsFile: TensorStore {
       let start = entry.bytes.lowerBound + index * rowBytes
       return start..<start + rowBytes
     }
-    return try widened(entry, ranges, elementCount: elementCount)
+    return unsafe try widened(entry, ranges, elementCount: elementCount, widen)
+  }
+
+  private func floatEntry(_ name: String, shape: [Int]) throws(SafeTensorsError) -> SafeTensorsHeader.Entry {
+    let entry = try floatEntry(name)
+    guard entry.description.shape == shape else {
+      throw failure(.shape, name, expected: "shape \(shape)", found: "\(entry.description.shape)")
+    }
+    return entry
   }
 
   private func floatEntry(_ name: String) throws(SafeTensorsError) -> SafeTensorsHeader.Entry {
@@ -76,22 +89,24 @@ public final class SafeTensorsFile: TensorStore {
     return entry
   }
 
-  private func widened(
-    _ entry: SafeTensorsHeader.Entry, _ ranges: [Range<Int>], elementCount: Int
-  ) throws(SafeTensorsError) -> [Float] {
+  /// - Parameter widen: as the function of that name.
+  private func widened<Value: BinaryFloatingPoint>(
+    _ entry: SafeTensorsHeader.Entry, _ ranges: [Range<Int>], elementCount: Int,
+    _ widen: (UnsafeRawBufferPointer, ElementType, UnsafeMutablePointer<Value>) -> Bool
+  ) throws(SafeTensorsError) -> [Value] {
     let type = entry.description.elementType
     var failed: SafeTensorsError?
-    let values = unsafe [Float](unsafeUninitializedCapacity: elementCount) { buffer, count in
+    let values = unsafe [Value](unsafeUninitializedCapacity: elementCount) { buffer, count in
       guard var output = buffer.baseAddress else { return }
       do throws(FileError) {
         for range in ranges {
           try unsafe source.forEachChunk(of: range) { chunk in
-            let isFinite = unsafe widen(chunk, type, to: output)
+            let isFinite = unsafe widen(chunk, type, output)
             let converted = chunk.count * 8 / type.bitWidth
             if !isFinite {
               let piece = unsafe UnsafeBufferPointer(start: output, count: converted)
               let index = unsafe piece.firstIndex { !$0.isFinite } ?? 0
-              failed = unsafe nonFinite(entry, index: count + index, value: piece[index])
+              failed = unsafe nonFinite(entry, index: count + index, value: "\(piece[index])")
             }
             unsafe output += converted
             count += converted
@@ -107,7 +122,7 @@ public final class SafeTensorsFile: TensorStore {
     return values
   }
 
-  private func nonFinite(_ entry: SafeTensorsHeader.Entry, index: Int, value: Float) -> SafeTensorsError {
+  private func nonFinite(_ entry: SafeTensorsHeader.Entry, index: Int, value: String) -> SafeTensorsError {
     failure(
       .nonFinite, entry.description.name, expected: "finite weights", found: "\(value) at element \(index)",
       remedy: "the weights are damaged; fetch or train them again")

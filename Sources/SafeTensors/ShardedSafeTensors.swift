@@ -55,6 +55,10 @@ public final class ShardedSafeTensors: TensorStore {
     try shard(of: name).floats(name, shape: shape)
   }
 
+  public func doubles(_ name: String, shape: [Int]) throws(SafeTensorsError) -> [Double] {
+    try shard(of: name).doubles(name, shape: shape)
+  }
+
   public func rows(_ name: String, indices: [Int], columns: Int) throws(SafeTensorsError) -> [Float] {
     try shard(of: name).rows(name, indices: indices, columns: columns)
   }

@@ -8,7 +8,7 @@ static struct legrad_opencl real;
 
 static atomic_long calls, uploaded_bytes, downloaded_bytes, waits;
 static atomic_long first_failing = LONG_MAX, last_failing = -1;
-static atomic_bool poses_as_gpu;
+static atomic_bool poses_as_gpu, hides_doubles;
 static atomic_long live[LEGRAD_OBJECT_KINDS];
 
 enum { TRACED_CALLS = 1 << 16 };
@@ -79,6 +79,8 @@ static cl_int CL_API_CALL faulty_clGetDeviceInfo(
   cl_int status = real.clGetDeviceInfo(device, name, room, value, size);
   if (status == CL_SUCCESS && name == CL_DEVICE_TYPE && value && atomic_load(&poses_as_gpu))
     *(cl_device_type *)value = CL_DEVICE_TYPE_GPU;
+  if (status == CL_SUCCESS && name == CL_DEVICE_DOUBLE_FP_CONFIG && value && atomic_load(&hides_doubles))
+    *(cl_device_fp_config *)value = 0;
   return status;
 }
 
@@ -217,6 +219,7 @@ void legrad_faulty_fail(long first, long last) {
 }
 
 void legrad_faulty_pose_as_gpu(bool poses) { atomic_store(&poses_as_gpu, poses); }
+void legrad_faulty_hide_doubles(bool hides) { atomic_store(&hides_doubles, hides); }
 
 struct legrad_faulty_counts legrad_faulty_counts(void) {
   return (struct legrad_faulty_counts){atomic_load(&calls), atomic_load(&uploaded_bytes),

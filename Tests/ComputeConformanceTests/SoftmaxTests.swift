@@ -6,35 +6,43 @@ struct SoftmaxTests {
   struct Forward: OperationCase {
     let input: HostMatrix
     let inPlace: Bool
+    let factor: Double
     let isProduct = false
 
-    init(_ rows: Int, _ columns: Int, inPlace: Bool = false, deviation: Double = 2) {
-      self.init(input: .random(rows, columns, seed: 20, deviation: deviation), inPlace: inPlace)
+    init(_ rows: Int, _ columns: Int, inPlace: Bool = false, deviation: Double = 2, factor: Double = 1) {
+      self.init(input: .random(rows, columns, seed: 20, deviation: deviation), inPlace: inPlace, factor: factor)
     }
 
-    init(input: HostMatrix, inPlace: Bool = false) {
+    init(input: HostMatrix, inPlace: Bool = false, factor: Double = 1) {
       self.input = input
       self.inPlace = inPlace
+      self.factor = factor
     }
 
     func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] {
       let input = inPlace ? try stage.inPlace(self.input) : try stage.input(self.input)
       let output = inPlace ? input : try stage.output(rows: input.rows, columns: input.columns)
-      try stage.backend.softmax(Softmax(input: input, output: output))
+      try stage.backend.softmax(Softmax(input: input, factor: factor, output: output))
       return [try stage.read(output)]
     }
 
-    func expected() -> [DoubleMatrix] { [Oracle.softmax(input.doubles)] }
+    func expected() -> [DoubleMatrix] { [Oracle.softmax(input.doubles.map { factor * $0 })] }
     var pieces: Int { input.rows }
-    func piece(_ index: Int) -> Self { Self(input: input.rows(index..<index + 1), inPlace: inPlace) }
-    var testDescription: String { "\(input.rows)×\(input.columns)\(inPlace ? " in place" : "")" }
+    func piece(_ index: Int) -> Self {
+      Self(input: input.rows(index..<index + 1), inPlace: inPlace, factor: factor)
+    }
+    var testDescription: String {
+      "\(input.rows)×\(input.columns)\(factor == 1 ? "" : " by \(factor)")\(inPlace ? " in place" : "")"
+    }
   }
 
   static let cases =
     [
       (1, 1), (2, 2), (3, 5), (5, 7), (7, 8), (4, 12), (3, 15), (2, 16), (3, 17), (5, 31), (6, 32), (7, 33), (2, 63),
       (3, 65), (13, 197), (2, 257),
-    ].map { Forward($0.0, $0.1) } + [Forward(5, 33, inPlace: true), Forward(97, 67), Forward(3, 1025, deviation: 12)]
+    ].map { Forward($0.0, $0.1) } + [
+      Forward(5, 33, inPlace: true), Forward(97, 67), Forward(3, 1025, deviation: 12), Forward(5, 37, factor: 0.125),
+    ]
 
   @Test(arguments: TestBackend.available, cases)
   func softmax(_ backend: TestBackend, _ test: Forward) throws {

@@ -8,6 +8,7 @@ enum BackendOperation: String, Sendable, CaseIterable {
   case meanRows, normalizeRows, normalizeRowsBackward
   case activationBackward, layerNormBackward, addRows, softmaxBackward, attentionBackward
   case attentionRelevance, keyScores, keyRelevance, tokenSums, tokenSumsBackward, rowThroughMap
+  case multiply, relevanceShare
 }
 
 /// A backend that does one thing wrong, or refuses it, and counts what it is asked for.
@@ -59,22 +60,38 @@ final class FaultyBackend<Base: Backend>: Backend {
     let change = try change(operation)
     try body()
     guard let change else { return }
-    var values = [Float](repeating: 0, count: output.rows * output.columns)
-    var span = values.mutableSpan
-    try base.download(output, into: &span)
-    change(&values[values.count / 2])
-    try base.upload(values.span, to: output)
+    switch output.scalar {
+    case .float32:
+      var values = [Float](repeating: 0, count: output.rows * output.columns)
+      var span = values.mutableSpan
+      try base.download(output, into: &span)
+      change(&values[values.count / 2])
+      try base.upload(values.span, to: output)
+    case .float64:
+      var values = [Double](repeating: 0, count: output.rows * output.columns)
+      var span = values.mutableSpan
+      try base.download(output, into: &span)
+      Self.change(&values[values.count / 2], change)
+      try base.upload(values.span, to: output)
+    }
+  }
+
+  private static func change(_ value: inout Double, _ change: (inout Float) -> Void) {
+    var narrow = Float(value)
+    change(&narrow)
+    value = Double(narrow)
   }
 
   var precision: Precision { base.precision }
   var deviceDescription: String { "faulty " + base.deviceDescription }
   var traffic: Traffic { base.traffic }
   var peakBytes: Int? { base.peakBytes }
+  var hasFloat64: Bool { base.hasFloat64 }
 
   func measurePeak() throws(BackendError) -> Double { try base.measurePeak() }
   func synchronize() throws(BackendError) { try base.synchronize() }
-  func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer> {
-    try base.makeMatrix(rows: rows, columns: columns)
+  func makeMatrix(rows: Int, columns: Int, of scalar: Scalar) throws(BackendError) -> Matrix<Buffer> {
+    try base.makeMatrix(rows: rows, columns: columns, of: scalar)
   }
 
   func prepare(
@@ -89,10 +106,20 @@ final class FaultyBackend<Base: Backend>: Backend {
     try run(.upload, matrix) { () throws(BackendError) in try base.upload(values, to: matrix) }
   }
 
+  func upload(_ values: Span<Double>, to matrix: Matrix<Buffer>) throws(BackendError) {
+    try run(.upload, matrix) { () throws(BackendError) in try base.upload(values, to: matrix) }
+  }
+
   func download(_ matrix: Matrix<Buffer>, into values: inout MutableSpan<Float>) throws(BackendError) {
     let change = try change(.download)
     try base.download(matrix, into: &values)
     change?(&values[values.count / 2])
+  }
+
+  func download(_ matrix: Matrix<Buffer>, into values: inout MutableSpan<Double>) throws(BackendError) {
+    let change = try change(.download)
+    try base.download(matrix, into: &values)
+    if let change { Self.change(&values[values.count / 2], change) }
   }
 
   func copy(_ operation: Copy<Buffer>) throws(BackendError) {
@@ -199,5 +226,11 @@ final class FaultyBackend<Base: Backend>: Backend {
     try run(.rowThroughMap, operation.output) { () throws(BackendError) in try base.rowThroughMap(operation) }
   }
 
-  func multiply(_ operation: Float64Product) throws(BackendError) -> Float64Matrix { try base.multiply(operation) }
+  func multiply(_ operation: Multiply<Buffer>) throws(BackendError) {
+    try run(.multiply, operation.output) { () throws(BackendError) in try base.multiply(operation) }
+  }
+
+  func relevanceShare(_ operation: RelevanceShare<Buffer>) throws(BackendError) {
+    try run(.relevanceShare, operation.output) { () throws(BackendError) in try base.relevanceShare(operation) }
+  }
 }

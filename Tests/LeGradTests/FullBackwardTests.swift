@@ -22,27 +22,37 @@ import VisionTransformer
 
   /// `text · readOut(class token)` of a tower that is entered at block `first`.
   private static func score(
-    _ forward: Float64Forward<CPUBackend>, from first: Int, _ input: Float64Matrix, text: [Double]
+    _ forward: Float64Forward<CPUBackend>, from first: Int, _ input: DoubleMatrix, text: [Double]
   ) throws -> Double {
-    var stream = input
-    for number in first..<3 { stream = try forward.block(number, from: stream).output }
-    let read = try forward.layerNorm(stream.rows(0..<1), "visual.ln_post")
-    let projection = try forward.weight("visual.proj", rows: 8, columns: 12)
-    let embedding = try forward.multiply(read, projection, transposed: true).values
+    try forward.backend.upload(input.values.span, to: forward.checkpoints[first])
+    for number in first..<3 {
+      try forward.load(block: number)
+      try forward.run(block: number)
+    }
+    try forward.read()
+    let embedding = try read(forward.readOut.embedding, from: forward.backend).values
     let norm = embedding.reduce(0) { $0 + $1 * $1 }.squareRoot()
     return zip(embedding, text).reduce(0) { $0 + $1.0 * $1.1 } / norm
+  }
+
+  private static func read(_ matrix: Matrix<CPUBuffer>, from backend: CPUBackend) throws -> DoubleMatrix {
+    try Stage(backend, layout: .tight).readDoubles(matrix)
   }
 
   @Test(arguments: Activation.allCases)
   func gradientsAtEveryBlocksInput(_ activation: Activation) throws {
     let source = Self.checkpoint(activation)
     let backend = try CPUBackend(threads: 1)
-    let forward = Float64Forward(source: source, backend: backend)
+    let forward = try Float64Forward(source: source, backend: backend, grid: Self.grid)
     var random = SeededRandom(seed: 3)
     let pixels = (0..<3 * 64).map { _ in random.normal() }
     let text = try TextEmbeddings(rows: (0..<2 * 8).map { _ in Float(random.normal()) }, width: 8)
-    var inputs = [try forward.embed(pixels, grid: Self.grid).output]
-    for number in 0..<2 { inputs.append(try forward.block(number, from: inputs[number]).output) }
+    try forward.embed(pixels)
+    for number in 0..<3 {
+      try forward.load(block: number)
+      try forward.run(block: number)
+    }
+    let inputs = try forward.checkpoints.prefix(3).map { try Self.read($0, from: backend) }
 
     let gradients = try Self.gradients(source, backend, inputs: inputs, text: text.values)
     for number in 0..<3 {
@@ -68,7 +78,7 @@ import VisionTransformer
 
   /// By block, `[prompts · tokens, width]`.
   private static func gradients(
-    _ source: RandomCheckpoint, _ backend: CPUBackend, inputs: [Float64Matrix], text: [Float]
+    _ source: RandomCheckpoint, _ backend: CPUBackend, inputs: [DoubleMatrix], text: [Float]
   ) throws -> [[Float]] {
     let tower = try VisionTower(source, on: backend)
     let (tokens, prompts) = (5, text.count / 8)

@@ -100,6 +100,8 @@ struct FloatTests {
     let data = values.flatMap { value in (0..<8).map { UInt8(truncatingIfNeeded: value.bitPattern >> ($0 * 8)) } }
     let file = try SafeTensorsFile(path: folder.write(safeTensors(header) + data, "x.safetensors"))
     #expect(try file.floats("d", shape: [4]) == values.map { Float($0) })
+    #expect(try file.doubles("d", shape: [4]) == values)
+    #expect(throws: SafeTensorsError.self) { try file.doubles("d", shape: [2, 2]) }
   }
 
   @Test(
@@ -121,6 +123,13 @@ struct FloatTests {
     for mapped in [true, false] {
       let error = #expect(throws: SafeTensorsError.self) {
         try SafeTensorsFile(path: path, mapped: mapped).floats("w", shape: [count])
+      }
+      // What is too large for float32 alone is a number in float64.
+      if element != [0, 0, 0, 0, 0, 0, 0x00, 0x48] {
+        let inDouble = #expect(throws: SafeTensorsError.self) {
+          try SafeTensorsFile(path: path, mapped: mapped).doubles("w", shape: [count])
+        }
+        #expect(inDouble?.description == error?.description)
       }
       #expect(error?.kind == .nonFinite)
       #expect(error?.place == "tensor \"w\"")

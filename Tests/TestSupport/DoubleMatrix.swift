@@ -38,6 +38,15 @@ public struct DoubleMatrix: Sendable, Equatable {
     return part
   }
 
+  /// Rows and columns exchanged.
+  public var transposed: DoubleMatrix {
+    var result = DoubleMatrix(rows: columns, columns: rows)
+    for row in 0..<rows {
+      for column in 0..<columns { result[column, row] = self[row, column] }
+    }
+    return result
+  }
+
   /// Every element mapped by itself.
   public func map(_ transform: (Double) -> Double) -> DoubleMatrix {
     DoubleMatrix(rows: rows, columns: columns, values: values.map(transform))

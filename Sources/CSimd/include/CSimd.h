@@ -2,7 +2,7 @@
 //
 // Matrices are row-major float32; strides and counts are in elements. Functions work on a range of their items
 // (rows, panels, heads), so that the caller may spread the ranges over threads; the result of an item does not
-// depend on the range that it came in.
+// depend on the range that it came in. Relevance propagation's float64 is in CSimdFloat64.h.
 #ifndef LEGRAD_CSIMD_H
 #define LEGRAD_CSIMD_H
 
@@ -164,6 +164,7 @@ struct legrad_add_rows {
 struct legrad_softmax {
   const float *input;
   ptrdiff_t input_stride;
+  float factor;
   ptrdiff_t columns;
   float *output;
   ptrdiff_t output_stride;
@@ -374,17 +375,7 @@ struct legrad_row_mean {
   ptrdiff_t output_stride;
 };
 
-// Row-major and contiguous: left [rows, inner], right [inner, columns] or transposed, output [rows, columns]. Items:
-// panels of tile_columns / 2 columns. Scratch: inner * tile_columns floats.
-struct legrad_double_product {
-  const double *left;
-  ptrdiff_t rows;
-  ptrdiff_t inner;
-  const double *right;
-  bool right_is_transposed;
-  ptrdiff_t columns;
-  double *output;
-};
+#include "CSimdFloat64.h"
 
 struct legrad_simd_table {
   // The tile that a product's accumulators hold, in rows of the left operand and columns of the right one.
@@ -427,8 +418,17 @@ struct legrad_simd_table {
   void (*token_sums_backward)(const struct legrad_token_sums_backward *, ptrdiff_t begin, ptrdiff_t end);
   void (*row_through_map)(const struct legrad_row_through_map *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   ptrdiff_t (*row_through_map_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
-  void (*double_product)(const struct legrad_double_product *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
   void (*row_mean)(const struct legrad_row_mean *, ptrdiff_t begin, ptrdiff_t end);
+
+  void (*multiply_pack)(const struct legrad_multiply *, ptrdiff_t begin, ptrdiff_t end);
+  void (*multiply)(
+      const struct legrad_multiply *, ptrdiff_t tile_begin, ptrdiff_t tile_end, ptrdiff_t panel_begin,
+      ptrdiff_t panel_end, float *scratch);
+  void (*relevance_share)(const struct legrad_relevance_share *, ptrdiff_t begin, ptrdiff_t end);
+  void (*double_layer_norm)(const struct legrad_double_layer_norm *, ptrdiff_t begin, ptrdiff_t end);
+  void (*double_softmax)(const struct legrad_double_softmax *, ptrdiff_t begin, ptrdiff_t end);
+  void (*double_activate)(const struct legrad_double_activate *, ptrdiff_t begin, ptrdiff_t end);
+  void (*double_add_rows)(const struct legrad_double_add_rows *, ptrdiff_t begin, ptrdiff_t end);
 
   // Independent multiply-adds in registers, a multiplication and an addition where they are two instructions.
   // `value` holds 0.5 and receives the result. Returns the arithmetic operations done: two per element and round.

@@ -145,8 +145,8 @@ static void softmax(const struct legrad_softmax *o, ptrdiff_t begin, ptrdiff_t e
       const vfloat v = load_up_to(x + c, n);
       largest = larger(n < LANES ? choose((vint)LANE_NUMBERS < splat_int((int32_t)n), v, largest) : v, largest);
     });
-    const vfloat top = splat(largest_of_lanes(largest));
-    EACH_IN_ROW(o->columns, c, n, { store_up_to(y + c, exponential(load_up_to(x + c, n) - top), n); });
+    const vfloat top = splat(largest_of_lanes(largest)), factor = splat(o->factor);
+    EACH_IN_ROW(o->columns, c, n, { store_up_to(y + c, exponential((load_up_to(x + c, n) - top) * factor), n); });
     const vfloat scale = splat(1 / SUM_OVER_ROW(o->columns, c, n, load_up_to(y + c, n)));
     EACH_IN_ROW(o->columns, c, n, { store_up_to(y + c, load_up_to(y + c, n) * scale, n); });
   }

@@ -11,7 +11,8 @@
 #include "attention.h"
 #include "attention_backward.h"
 #include "attention_rows.h"
-#include "double_product.h"
+#include "multiply.h"
+#include "double_rows.h"
 #include "peak.h"
 
 const struct legrad_simd_table LEGRAD_TABLE = {
@@ -46,6 +47,12 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .row_through_map = row_through_map,
     .row_through_map_scratch = row_through_map_scratch,
     .row_mean = row_mean,
-    .double_product = double_product,
+    .multiply_pack = multiply_pack,
+    .multiply = multiply,
+    .relevance_share = relevance_share,
+    .double_layer_norm = double_layer_norm,
+    .double_softmax = double_softmax,
+    .double_activate = double_activate,
+    .double_add_rows = double_add_rows,
     .multiply_add_burst = multiply_add_burst,
 };

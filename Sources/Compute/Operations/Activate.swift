@@ -1,4 +1,4 @@
-/// `output = φ(input)`, and `derivative = φ'(input)` if given. `output` may be `input`.
+/// `output = φ(input)`, and `derivative = φ'(input)` if given. `output` may be `input`. Float32 or float64.
 public struct Activate<Buffer: Sendable>: Sendable {
   public let activation: Activation
   public let input: Matrix<Buffer>

@@ -1,4 +1,4 @@
-/// `output[r] = input[r] + addend[r % addend.rows]`. `output` may be `input`.
+/// `output[r] = input[r] + addend[r % addend.rows]`. `output` may be `input`. Float32 or float64.
 public struct AddRows<Buffer: Sendable>: Sendable {
   public let input: Matrix<Buffer>
   public let addend: Matrix<Buffer>

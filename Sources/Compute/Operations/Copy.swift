@@ -12,7 +12,7 @@ public struct Copy<Buffer: Sendable>: Sendable {
   }
 }
 
-/// Every element of `destination` becomes `value`.
+/// Every element of `destination` becomes `value`. Float32 or float64.
 public struct Fill<Buffer: Sendable>: Sendable {
   public let destination: Matrix<Buffer>
   public let value: Float

@@ -1,7 +1,7 @@
 /// `output = scale ⊙ (input − mean) / √(variance + epsilon) + shift`, mean and biased variance over each row.
 ///
 /// `scale` and `shift` are `[1, columns]`. `statistics`, if given, is `[rows, 2]` and receives each row's mean
-/// and `1 / √(variance + epsilon)`. `output` may be `input`.
+/// and `1 / √(variance + epsilon)`. `output` may be `input`. Float32 or float64.
 public struct LayerNorm<Buffer: Sendable>: Sendable {
   public let input: Matrix<Buffer>
   public let scale: Matrix<Buffer>

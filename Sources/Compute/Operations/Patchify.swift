@@ -4,7 +4,7 @@
 /// `leadingRows + gridHeight · gridWidth` rows of `patches`: first `leadingRows` rows of zeros (the places of
 /// tokens that come from no patch, such as the class token), then its patches in row-major grid order. Column
 /// `(channel · patch + y) · patch + x` of a patch's row is that pixel of the patch, the order of a convolution
-/// kernel `[outputs, channels, patch, patch]`.
+/// kernel `[outputs, channels, patch, patch]`. Float32 or float64.
 public struct Patchify<Buffer: Sendable>: Sendable {
   public let pixels: Matrix<Buffer>
   public let height: Int

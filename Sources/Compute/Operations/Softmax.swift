@@ -1,12 +1,16 @@
-/// `output[r][c] = exp(input[r][c] − max) / Σ exp(input[r] − max)` over each row. `output` may be `input`.
+/// `output[r][c] = exp(factor · (input[r][c] − max)) / Σ exp(factor · (input[r] − max))` over each row, `max` the row's
+/// largest, `factor` above zero. `output` may be `input`. Float32 or float64.
 public struct Softmax<Buffer: Sendable>: Sendable {
   public let input: Matrix<Buffer>
+  public let factor: Double
   public let output: Matrix<Buffer>
 
-  public init(input: Matrix<Buffer>, output: Matrix<Buffer>) {
+  public init(input: Matrix<Buffer>, factor: Double = 1, output: Matrix<Buffer>) {
     precondition(
-      input.rows == output.rows && input.columns == output.columns, "softmax: \(input.shape) into \(output.shape)")
+      input.rows == output.rows && input.columns == output.columns && factor > 0,
+      "softmax: \(input.shape) by \(factor) into \(output.shape)")
     self.input = input
+    self.factor = factor
     self.output = output
   }
 }

@@ -4,11 +4,21 @@ public import Compute
 extension CPUBackend {
   public func activate(_ operation: Activate<CPUBuffer>) throws(BackendError) {
     let (input, output) = (operation.input, operation.output)
-    let arguments = unsafe legrad_activate(
-      activation: legrad_activation(operation.activation), input: input.base, input_stride: input.rowStride,
-      columns: input.columns, output: output.base, output_stride: output.rowStride,
-      derivative: operation.derivative?.base, derivative_stride: operation.derivative?.rowStride ?? 0)
-    perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.activate) }
+    let derivative = operation.derivative
+    switch output.scalar {
+    case .float32:
+      let arguments = unsafe legrad_activate(
+        activation: legrad_activation(operation.activation), input: input.base, input_stride: input.rowStride,
+        columns: input.columns, output: output.base, output_stride: output.rowStride, derivative: derivative?.base,
+        derivative_stride: derivative?.rowStride ?? 0)
+      perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.activate) }
+    case .float64:
+      let arguments = unsafe legrad_double_activate(
+        activation: legrad_activation(operation.activation), input: input.doubles, input_stride: input.rowStride,
+        columns: input.columns, output: output.doubles, output_stride: output.rowStride,
+        derivative: derivative?.doubles, derivative_stride: derivative?.rowStride ?? 0)
+      perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.double_activate) }
+    }
   }
 
   public func activationBackward(_ operation: ActivationBackward<CPUBuffer>) throws(BackendError) {

@@ -15,12 +15,20 @@ extension CPUBackend {
 
   public func fill(_ operation: Fill<CPUBuffer>) throws(BackendError) {
     let destination = operation.destination
-    let to = unsafe destination.base
+    switch destination.scalar {
+    case .float32: unsafe fill(destination, at: destination.base, with: operation.value)
+    case .float64: unsafe fill(destination, at: destination.doubles, with: Double(operation.value))
+    }
+  }
+
+  private func fill<Element>(
+    _ destination: Matrix<CPUBuffer>, at base: UnsafeMutablePointer<Element>, with value: Element
+  ) {
     perform { crew in
       crew.run(destination.rows, grain: crew.grain(rows: destination.rows, columns: destination.columns)) {
         begin, end in
         for row in begin..<end {
-          unsafe (to + row * destination.rowStride).update(repeating: operation.value, count: destination.columns)
+          unsafe (base + row * destination.rowStride).update(repeating: value, count: destination.columns)
         }
       }
     }

@@ -2,8 +2,17 @@ public import Compute
 
 extension CPUBackend {
   public func patchify(_ operation: Patchify<CPUBuffer>) throws(BackendError) {
+    let (pixels, patches) = (operation.pixels, operation.patches)
+    switch patches.scalar {
+    case .float32: unsafe patchify(operation, from: pixels.base, to: patches.base)
+    case .float64: unsafe patchify(operation, from: pixels.doubles, to: patches.doubles)
+    }
+  }
+
+  private func patchify<Element: BinaryFloatingPoint>(
+    _ operation: Patchify<CPUBuffer>, from: UnsafeMutablePointer<Element>, to: UnsafeMutablePointer<Element>
+  ) {
     let (pixels, patches, patch) = (operation.pixels, operation.patches, operation.patch)
-    let (from, to) = unsafe (pixels.base, patches.base)
     let gridWidth = operation.width / patch
     let rowsPerImage = operation.leadingRows + operation.height / patch * gridWidth
     perform { crew in

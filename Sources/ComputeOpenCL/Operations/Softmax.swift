@@ -6,7 +6,9 @@ extension OpenCLBackend {
     let (input, output) = (operation.input, operation.output)
     try perform("softmax") { stream throws(OpenCLError) in
       try stream.run(
-        "softmax", variant, [.matrix(input), .matrix(output), .size(output.columns)], rowsOf: output)
+        "softmax", variant,
+        [.matrix(input), .matrix(output), .real(operation.factor, output.scalar), .size(output.columns)],
+        rowsOf: output)
     }
   }
 

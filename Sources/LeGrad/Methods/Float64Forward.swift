@@ -1,235 +1,257 @@
 import Compute
 import VisionTransformer
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
-/// A CLIP tower's forward in float64, a block at a time, with what relevance propagation reads.
+/// A CLIP tower's forward of one image in float64 on the device, a block at a time, with what relevance propagation
+/// reads of a block.
+///
+/// The weights of one block are on the device at a time, and the maps of one head.
 struct Float64Forward<B: Backend>: Sendable {
+  typealias Place = Matrix<B.Buffer>
+
+  struct Norm: Sendable {
+    let scale, shift: Place
+  }
+
+  struct Linear: Sendable {
+    /// `[outputs, inputs]`.
+    let weight: Place
+    let bias: Place
+  }
+
+  /// A block's weights.
+  struct Weights: Sendable {
+    let attentionNorm, mlpNorm: Norm
+    let attentionInput, attentionOutput, mlpInput, mlpOutput: Linear
+  }
+
+  /// Everything that a block's forward computes, but for the maps.
+  struct Block: Sendable {
+    var input, output: Place
+    var normalizedInput: Place
+    var queriesKeysValues: Place
+    /// The attention's output before and after its projection.
+    var attended, projected: Place
+    var middle: Place
+    var normalizedMiddle: Place
+    var hidden: Place
+    var mlp: Place
+  }
+
+  /// What enters the first block, and where it comes from.
+  struct Embedding: Sendable {
+    /// The image, then its distances from its smallest and from its largest value, each `[3 · height · width]`.
+    let pixels: Place
+    /// Patches of all three, `[tokens, 3 · patch · patch]` each, with a row of zeros for the class token.
+    let patches: Place
+    /// `[width, 3 · patch · patch]`.
+    let convolution: Place
+    /// Before positions are added. The first row is the model's own.
+    let tokens: Place
+    let positions: Place
+    /// After they are.
+    let sum: Place
+    let norm: Norm?
+  }
+
+  /// From the class token to the image's embedding, which is not scaled to unit length.
+  struct ReadOut: Sendable {
+    let norm: Norm
+    /// `[embedding, width]`.
+    let projection: Place
+    let normalized: Place
+    let embedding: Place
+  }
+
   let source: any WeightSource
   let backend: B
+  let grid: Grid
+  let weights: Weights
+  let embedding: Embedding
+  let readOut: ReadOut
+  /// The memory of all blocks.
+  private let memory: Block
+  /// `Q Kᵀ` of one head without its factor, and the softmax of it with the factor.
+  let products, map: Place
+  /// What entered each block, `[tokens, width]`, and what left the last one.
+  let checkpoints: [Place]
 
   var vision: VisionConfiguration { source.configuration.vision }
+  var tokens: Int { 1 + grid.count }
 
-  func weight(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Float64Matrix {
-    Float64Matrix(rows: rows, columns: columns, values: try values(name))
-  }
-
-  func values(_ name: String) throws(ModelError) -> [Double] {
-    do { return try source.doubles(name) } catch { throw .checkpoint(error) }
-  }
-
-  /// `left · right`, or `left · rightᵀ` as a Linear layer has it.
-  func multiply(
-    _ left: Float64Matrix, _ right: Float64Matrix, transposed: Bool
-  ) throws(ModelError) -> Float64Matrix {
-    do {
-      return try backend.multiply(Float64Product(left, right, rightIsTransposed: transposed))
+  /// Takes all memory, and brings to the device what does not belong to a block.
+  init(source: any WeightSource, backend: B, grid: Grid) throws(ModelError) {
+    self.source = source
+    self.backend = backend
+    self.grid = grid
+    let memory = Float64Memory(backend: backend)
+    let vision = source.configuration.vision
+    let (tokens, width) = (1 + grid.count, vision.width)
+    do throws(BackendError) {
+      var checkpoints: [Place] = []
+      for _ in 0...vision.layers { checkpoints.append(try memory.make(tokens, width)) }
+      self.checkpoints = checkpoints
+      weights = try memory.weights(vision)
+      self.memory = try memory.block(tokens: tokens, vision, input: checkpoints[0], output: checkpoints[1])
+      products = try memory.make(tokens, tokens)
+      map = try memory.make(tokens, tokens)
+      embedding = try memory.embedding(grid, vision, output: checkpoints[0])
+      readOut = try memory.readOut(source.configuration)
     } catch { throw .backend(error) }
+    try loadEnds()
   }
 
-  /// Tokens before positions are added, the positions, and what enters the first block.
-  struct Embedding {
-    /// `[patches, 3 · patch · patch]`.
-    let patches: Float64Matrix
-    let convolution: Float64Matrix
-    let tokens: Float64Matrix
-    let positions: [Double]
-    let output: Float64Matrix
+  private func load(_ name: String, to place: Place) throws(ModelError) {
+    let values: [Double]
+    do { values = try source.doubles(name) } catch { throw .checkpoint(error) }
+    try upload(values, to: place)
   }
 
-  /// - Parameter pixels: normalised and planar, `[3, height, width]`.
-  func embed(_ pixels: [Double], grid: Grid) throws(ModelError) -> Embedding {
-    let (width, patch) = (vision.width, vision.patchSize)
-    let patches = Self.patches(pixels, grid: grid, patch: patch)
-    let convolution = try weight("visual.conv1.weight", rows: width, columns: patches.columns)
-    let products = try multiply(patches, convolution, transposed: true)
-    let tokens = Float64Matrix(
-      rows: 1 + grid.count, columns: width, values: try values("visual.class_embedding") + products.values)
-    let table = try values("visual.positional_embedding")
-    let positions =
+  private func load(_ name: String, to norm: Norm) throws(ModelError) {
+    try load(name + ".weight", to: norm.scale)
+    try load(name + ".bias", to: norm.shift)
+  }
+
+  private func upload(_ values: [Double], to place: Place) throws(ModelError) {
+    do { try backend.upload(values.span, to: place) } catch { throw .backend(error) }
+  }
+
+  /// What comes before and after the blocks.
+  private func loadEnds() throws(ModelError) {
+    try load("visual.conv1.weight", to: embedding.convolution)
+    try load("visual.class_embedding", to: embedding.tokens.rows(0..<1))
+    let table: [Double]
+    do { table = try source.doubles("visual.positional_embedding") } catch { throw .checkpoint(error) }
+    let width = vision.width
+    try upload(
       table[..<width]
-      + PositionalTable.resample(
-        Array(table[width...]), gridHeight: vision.gridHeight, gridWidth: vision.gridWidth, width: width,
-        newHeight: grid.height, newWidth: grid.width)
-    let sum = Float64Matrix(
-      rows: tokens.rows, columns: width, values: zip(tokens.values, positions).map { $0 + $1 })
-    return Embedding(
-      patches: patches, convolution: convolution, tokens: tokens, positions: Array(positions),
-      output: vision.hasInputNorm ? try layerNorm(sum, "visual.ln_pre") : sum)
+        + PositionalTable.resample(
+          Array(table[width...]), gridHeight: vision.gridHeight, gridWidth: vision.gridWidth, width: width,
+          newHeight: grid.height, newWidth: grid.width), to: embedding.positions)
+    if let norm = embedding.norm { try load("visual.ln_pre", to: norm) }
+    try load("visual.ln_post", to: readOut.norm)
+    try load("visual.proj", to: readOut.projection)
   }
 
-  static func patches(_ pixels: [Double], grid: Grid, patch: Int) -> Float64Matrix {
-    var values: [Double] = []
-    values.reserveCapacity(pixels.count)
-    let width = grid.width * patch
-    for y in 0..<grid.height {
-      for x in 0..<grid.width {
-        for channel in 0..<3 {
-          for row in 0..<patch {
-            let first = (channel * grid.height * patch + y * patch + row) * width + x * patch
-            values += pixels[first..<first + patch]
-          }
-        }
-      }
-    }
-    return Float64Matrix(rows: grid.count, columns: 3 * patch * patch, values: values)
-  }
-
-  func layerNorm(_ input: Float64Matrix, _ name: String) throws(ModelError) -> Float64Matrix {
-    let (gain, shift) = (try values(name + ".weight"), try values(name + ".bias"))
-    var output = input
-    let columns = input.columns
-    for row in 0..<input.rows {
-      let range = row * columns..<(row + 1) * columns
-      let mean = input.values[range].reduce(0, +) / Double(columns)
-      let variance = input.values[range].reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
-      let inverse = 1 / (variance + Double(vision.epsilon)).squareRoot()
-      for column in 0..<columns {
-        output.values[range.lowerBound + column] =
-          (input.values[range.lowerBound + column] - mean) * inverse * gain[column] + shift[column]
-      }
-    }
-    return output
-  }
-
-  func linear(_ input: Float64Matrix, _ weight: Float64Matrix, bias: String) throws(ModelError) -> Float64Matrix {
-    let bias = try values(bias)
-    var output = try multiply(input, weight, transposed: true)
-    for row in 0..<output.rows {
-      for column in 0..<output.columns { output.values[row * output.columns + column] += bias[column] }
-    }
-    return output
-  }
-
-  func activated(_ input: Float64Matrix) -> Float64Matrix {
-    var output = input
-    for index in output.values.indices {
-      let x = output.values[index]
-      switch vision.activation {
-      case .gelu: output.values[index] = x / 2 * (1 + erf(x / 2.0.squareRoot()))
-      case .quickGELU: output.values[index] = x / (1 + exp(-1.702 * x))
-      case .geluTanh:
-        output.values[index] = x / 2 * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
-      }
-    }
-    return output
-  }
-
-  /// A block's weights and everything that its forward computed, but for the maps.
-  struct Block {
-    let attentionInput, attentionOutput, mlpInput, mlpOutput: Float64Matrix
-    let input: Float64Matrix
-    let normalizedInput: Float64Matrix
-    let queriesKeysValues: Float64Matrix
-    /// The attention's output before and after its projection.
-    let attended, projected: Float64Matrix
-    let middle: Float64Matrix
-    let normalizedMiddle: Float64Matrix
-    let hidden: Float64Matrix
-    let mlp: Float64Matrix
-    let output: Float64Matrix
-  }
-
-  func block(_ number: Int, from input: Float64Matrix) throws(ModelError) -> Block {
-    let (width, mlpWidth) = (vision.width, vision.mlpWidth)
+  /// Brings a block's weights to the device, in the place of another's.
+  func load(block number: Int) throws(ModelError) {
+    // What the device has not read yet is in host memory too: one block of it at most.
+    do { try backend.synchronize() } catch { throw .backend(error) }
     let prefix = "visual.transformer.resblocks.\(number)."
-    let attentionInput = try weight(prefix + "attn.in_proj_weight", rows: 3 * width, columns: width)
-    let attentionOutput = try weight(prefix + "attn.out_proj.weight", rows: width, columns: width)
-    let mlpInput = try weight(prefix + "mlp.c_fc.weight", rows: mlpWidth, columns: width)
-    let mlpOutput = try weight(prefix + "mlp.c_proj.weight", rows: width, columns: mlpWidth)
-    let normalizedInput = try layerNorm(input, prefix + "ln_1")
-    let queriesKeysValues = try linear(normalizedInput, attentionInput, bias: prefix + "attn.in_proj_bias")
-    var attended = Float64Matrix(
-      rows: input.rows, columns: width, values: [Double](repeating: 0, count: input.rows * width))
-    for head in 0..<vision.heads {
-      let part = HeadPart(queriesKeysValues, head: head, heads: vision.heads)
-      let result = try multiply(attention(part).map, part.values, transposed: false)
-      attended.setHead(head, of: vision.heads, to: result)
-    }
-    let projected = try linear(attended, attentionOutput, bias: prefix + "attn.out_proj.bias")
-    let middle = input.adding(projected)
-    let normalizedMiddle = try layerNorm(middle, prefix + "ln_2")
-    let hidden = activated(try linear(normalizedMiddle, mlpInput, bias: prefix + "mlp.c_fc.bias"))
-    let mlp = try linear(hidden, mlpOutput, bias: prefix + "mlp.c_proj.bias")
-    return Block(
-      attentionInput: attentionInput, attentionOutput: attentionOutput, mlpInput: mlpInput, mlpOutput: mlpOutput,
-      input: input, normalizedInput: normalizedInput, queriesKeysValues: queriesKeysValues, attended: attended,
-      projected: projected, middle: middle, normalizedMiddle: normalizedMiddle, hidden: hidden, mlp: mlp,
-      output: middle.adding(mlp))
-  }
-
-  /// A head's columns of the fused projection.
-  struct HeadPart {
-    let queries, keys, values: Float64Matrix
-
-    init(_ fused: Float64Matrix, head: Int, heads: Int) {
-      queries = fused.head(head, of: 3 * heads)
-      keys = fused.head(heads + head, of: 3 * heads)
-      values = fused.head(2 * heads + head, of: 3 * heads)
-    }
-  }
-
-  /// `Q Kᵀ` without its factor, and the softmax of it with the factor.
-  func attention(_ part: HeadPart) throws(ModelError) -> (products: Float64Matrix, map: Float64Matrix) {
-    let products = try multiply(part.queries, part.keys, transposed: true)
-    let factor = 1 / Double(part.queries.columns).squareRoot()
-    var map = products
-    for row in 0..<map.rows {
-      let range = row * map.columns..<(row + 1) * map.columns
-      let top = products.values[range].max() ?? 0
-      for index in range { map.values[index] = exp((products.values[index] - top) * factor) }
-      let sum = map.values[range].reduce(0, +)
-      for index in range { map.values[index] /= sum }
-    }
-    return (products, map)
+    try load(prefix + "ln_1", to: weights.attentionNorm)
+    try load(prefix + "attn.in_proj_weight", to: weights.attentionInput.weight)
+    try load(prefix + "attn.in_proj_bias", to: weights.attentionInput.bias)
+    try load(prefix + "attn.out_proj.weight", to: weights.attentionOutput.weight)
+    try load(prefix + "attn.out_proj.bias", to: weights.attentionOutput.bias)
+    try load(prefix + "ln_2", to: weights.mlpNorm)
+    try load(prefix + "mlp.c_fc.weight", to: weights.mlpInput.weight)
+    try load(prefix + "mlp.c_fc.bias", to: weights.mlpInput.bias)
+    try load(prefix + "mlp.c_proj.weight", to: weights.mlpOutput.weight)
+    try load(prefix + "mlp.c_proj.bias", to: weights.mlpOutput.bias)
   }
 }
 
-extension Float64Matrix {
-  /// Element by element.
-  func adding(_ other: Float64Matrix) -> Float64Matrix {
-    Float64Matrix(rows: rows, columns: columns, values: zip(values, other.values).map { $0 + $1 })
+// MARK: Forward
+
+extension Float64Forward {
+  /// From pixels to the first checkpoint.
+  /// - Parameter pixels: normalised and planar, `[3, height, width]`.
+  func embed(_ pixels: [Double]) throws(BackendError) {
+    let (low, high) = (pixels.min() ?? 0, pixels.max() ?? 0)
+    let planes = pixels + pixels.map { $0 - low } + pixels.map { $0 - high }
+    try backend.upload(planes.span, to: embedding.pixels)
+    let (patch, parts) = (vision.patchSize, embedding)
+    try backend.patchify(
+      Patchify(
+        pixels: parts.pixels, height: grid.height * patch, width: grid.width * patch, patch: patch, leadingRows: 1,
+        patches: parts.patches))
+    let patches = 1..<tokens
+    try backend.multiply(
+      Multiply(
+        .init(parts.patches.rows(patches)), .init(parts.convolution, transposed: true),
+        output: parts.tokens.rows(patches)))
+    try backend.addRows(AddRows(input: parts.tokens, addend: parts.positions, output: parts.sum))
+    if let norm = parts.norm { try normalize(parts.sum, norm, to: checkpoints[0]) }
   }
 
-  /// Columns `number · width ..< (number + 1) · width`, `width = columns / count`.
-  func head(_ number: Int, of count: Int) -> Float64Matrix {
-    let width = columns / count
-    var part: [Double] = []
-    part.reserveCapacity(rows * width)
-    for row in 0..<rows {
-      let first = row * columns + number * width
-      part += values[first..<first + width]
+  /// What a block leaves behind, until another one runs.
+  func block(_ number: Int) -> Block {
+    var block = memory
+    (block.input, block.output) = (checkpoints[number], checkpoints[number + 1])
+    return block
+  }
+
+  /// Runs the block whose weights are on the device, from one checkpoint to the next.
+  func run(block number: Int) throws(BackendError) {
+    let block = block(number)
+    try normalize(block.input, weights.attentionNorm, to: block.normalizedInput)
+    try apply(weights.attentionInput, to: block.normalizedInput, output: block.queriesKeysValues)
+    for number in 0..<vision.heads {
+      let head = Head(block.queriesKeysValues, number, of: vision.heads)
+      try attend(head)
+      try backend.multiply(
+        Multiply(.init(map), .init(head.values), output: block.attended.columns(head.columns)))
     }
-    return Float64Matrix(rows: rows, columns: width, values: part)
+    try apply(weights.attentionOutput, to: block.attended, output: block.projected)
+    try backend.addRows(AddRows(input: block.input, addend: block.projected, output: block.middle))
+    try normalize(block.middle, weights.mlpNorm, to: block.normalizedMiddle)
+    try apply(weights.mlpInput, to: block.normalizedMiddle, output: block.hidden)
+    try backend.activate(Activate(vision.activation, input: block.hidden, output: block.hidden))
+    try apply(weights.mlpOutput, to: block.hidden, output: block.mlp)
+    try backend.addRows(AddRows(input: block.middle, addend: block.mlp, output: block.output))
   }
 
-  /// Writes what `head` reads, from row `firstRow` on.
-  mutating func setHead(_ number: Int, of count: Int, firstRow: Int = 0, to part: Float64Matrix) {
-    let width = columns / count
-    for row in 0..<part.rows {
-      for column in 0..<width {
-        values[(firstRow + row) * columns + number * width + column] = part.values[row * width + column]
+  /// Leaves a head's products and map, of all queries or of the first ones.
+  func attend(_ head: Head, queries: Int? = nil) throws(BackendError) {
+    let rows = 0..<(queries ?? tokens)
+    try backend.multiply(
+      Multiply(.init(head.queries.rows(rows)), .init(head.keys, transposed: true), output: products.rows(rows)))
+    try backend.softmax(
+      Softmax(
+        input: products.rows(rows), factor: 1 / Double(head.queries.columns).squareRoot(), output: map.rows(rows)))
+  }
+
+  /// Reads the last checkpoint's class token.
+  func read() throws(BackendError) {
+    try normalize(checkpoints[vision.layers].rows(0..<1), readOut.norm, to: readOut.normalized)
+    try backend.multiply(
+      Multiply(.init(readOut.normalized), .init(readOut.projection, transposed: true), output: readOut.embedding))
+  }
+
+  private func normalize(_ input: Place, _ norm: Norm, to output: Place) throws(BackendError) {
+    try backend.layerNorm(
+      LayerNorm(input: input, scale: norm.scale, shift: norm.shift, epsilon: vision.epsilon, output: output))
+  }
+
+  private func apply(_ linear: Linear, to input: Place, output: Place) throws(BackendError) {
+    try backend.multiply(
+      Multiply(.init(input), .init(linear.weight, transposed: true), bias: linear.bias, output: output))
+  }
+
+  /// A head's columns of the fused projection.
+  struct Head {
+    /// Of a matrix as wide as the tower.
+    let columns: Range<Int>
+    let queries, keys, values: Place
+
+    init(_ fused: Place, _ number: Int, of heads: Int) {
+      let (width, headWidth) = (fused.columns / 3, fused.columns / (3 * heads))
+      let columns = number * headWidth..<(number + 1) * headWidth
+      func part(_ kind: Int) -> Place {
+        fused.columns(kind * width + columns.lowerBound..<kind * width + columns.upperBound)
       }
+      self.columns = columns
+      (queries, keys, values) = (part(0), part(1), part(2))
     }
   }
+}
 
-  func rows(_ range: Range<Int>) -> Float64Matrix {
-    Float64Matrix(
-      rows: range.count, columns: columns,
-      values: Array(values[range.lowerBound * columns..<range.upperBound * columns]))
-  }
-
-  var transposed: Float64Matrix {
-    var result = Float64Matrix(rows: columns, columns: rows, values: values)
-    for row in 0..<rows {
-      for column in 0..<columns { result.values[column * rows + row] = values[row * columns + column] }
-    }
-    return result
+extension Float64Forward.Block {
+  /// The same for some of its tokens.
+  func rows(_ range: Range<Int>) -> Self {
+    Self(
+      input: input.rows(range), output: output.rows(range), normalizedInput: normalizedInput.rows(range),
+      queriesKeysValues: queriesKeysValues.rows(range), attended: attended.rows(range),
+      projected: projected.rows(range), middle: middle.rows(range), normalizedMiddle: normalizedMiddle.rows(range),
+      hidden: hidden.rows(range), mlp: mlp.rows(range))
   }
 }

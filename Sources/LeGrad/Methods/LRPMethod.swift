@@ -1,211 +1,180 @@
 import Compute
 import VisionTransformer
 
-/// LRP and Partial-LRP (methods §3) of one image, in float64 throughout.
+/// LRP and Partial-LRP (methods §3), in float64 on the device from pixels to maps.
 ///
-/// The forward keeps each block's input; on the way back a block is computed again and the relevance of all prompts of a
-/// pass goes through it together. Of the last block only the class token's row carries any.
+/// The forward keeps each block's input, tokens × width doubles; on the way back a block's weights come to the device
+/// once more, it is computed again, and the relevance of all prompts goes through it, a few prompts together. Beside the
+/// relevance of all prompts, prompts × tokens × width, that takes the weights of one block and the maps of one head. Of
+/// the last block only the class token's row carries any relevance.
 struct LRPMethod<B: Backend>: Sendable {
+  typealias Place = Matrix<B.Buffer>
+
+  /// The maps of all prompts; empty where they were not asked for.
+  struct Maps: Sendable {
+    /// Of LRP, `[prompts, height, width]` pixels.
+    var pixels: [Float] = []
+    /// Of Partial-LRP, `[prompts, gridHeight, gridWidth]`.
+    var patches: [Float] = []
+  }
+
+  /// What all images share, and the memory for one.
+  private struct Prompts: Sendable {
+    /// Unit rows `[prompts, embedding]`.
+    let text: Place
+    /// 1 on the diagonal.
+    let seeds: Place
+    let ones: Place
+    /// Of all prompts, at a block's output and then at its input; a row each where only the class token's is wanted.
+    let relevance: Place
+    /// Maps of prompts that go back together.
+    let patches, pixels: Place
+  }
+
   private let forward: Float64Forward<B>
-  private let grid: Grid
-  /// Unit rows `[prompts, embedding]`.
-  private let text: Float64Matrix
+  private let rules: LRPRules<B>
+  private let prompts: Prompts
+  private let wantsPixels, wantsPatches: Bool
 
   /// Prompts that go back together.
   private static var promptsPerPass: Int { 8 }
 
-  init(source: any WeightSource, backend: B, grid: Grid, text: [Float]) {
-    let width = source.configuration.embeddingWidth
-    forward = Float64Forward(source: source, backend: backend)
-    self.grid = grid
-    self.text = Float64Matrix(rows: text.count / width, columns: width, values: text.map { Double($0) })
+  private var backend: B { forward.backend }
+  private var last: Int { forward.vision.layers - 1 }
+
+  /// Takes all memory, and brings to the device what all images share.
+  init(
+    source: any WeightSource, backend: B, grid: Grid, text: [Float], wantsPixels: Bool, wantsPatches: Bool
+  ) throws(ModelError) {
+    let forward = try Float64Forward(source: source, backend: backend, grid: grid)
+    let rows = wantsPixels ? forward.tokens : 1
+    self.forward = forward
+    self.wantsPixels = wantsPixels
+    self.wantsPatches = wantsPatches
+    do {
+      prompts = try Self.prompts(text.map { Double($0) }, rows: rows, forward)
+      rules = try LRPRules(forward, prompts: prompts.seeds.rows, rows: rows)
+    } catch { throw .backend(error) }
   }
 
-  /// The maps of all prompts for each of `partial`: `[prompts, height, width]` pixels, or patches for Partial-LRP.
-  func explain(_ pixels: [Double], partial: [Bool]) throws(ModelError) -> [[Float]] {
-    let embedding = try forward.embed(pixels, grid: grid)
-    var inputs = [embedding.output]
-    let layers = forward.vision.layers
-    for number in 0..<layers - 1 { inputs.append(try forward.block(number, from: inputs[number]).output) }
-    let last = try forward.block(layers - 1, from: inputs[layers - 1])
-    var maps = [[Float]](repeating: [], count: partial.count)
-    for first in stride(from: 0, to: text.rows, by: Self.promptsPerPass) {
-      let prompts = first..<min(first + Self.promptsPerPass, text.rows)
-      let output = try relevanceOfClassToken(last.output.rows(0..<1), prompts: prompts)
-      let atAttention = try throughMLP(last.rows(0..<1), relevance: output)
-      for (index, isPartial) in partial.enumerated() {
-        if isPartial {
-          maps[index] += try lastMap(last, atAttention.attention)
-        } else {
-          var relevance = try throughAttention(
-            last, spread(atAttention.input, over: last.input.rows), spread(atAttention.attention, over: last.input.rows)
-          )
-          for number in (0..<layers - 1).reversed() {
-            let block = try forward.block(number, from: inputs[number])
-            let parts = try throughMLP(block, relevance: relevance)
-            relevance = try throughAttention(block, parts.input, parts.attention)
-          }
-          maps[index] += try pixelMaps(relevance, embedding, pixels: pixels)
-        }
-      }
+  private static func prompts(
+    _ text: [Double], rows: Int, _ forward: Float64Forward<B>
+  ) throws(BackendError) -> Prompts {
+    let (backend, vision, width) = (forward.backend, forward.vision, forward.readOut.embedding.columns)
+    let count = text.count / width
+    let together = min(count, promptsPerPass)
+    let memory = Float64Memory(backend: backend)
+    let prompts = Prompts(
+      text: try memory.make(count, width), seeds: try memory.make(together, together),
+      ones: try memory.make(1, vision.heads), relevance: try memory.make(count * rows, vision.width),
+      patches: try memory.make(together, forward.tokens),
+      pixels: try memory.make(together * rows, vision.patchSize * vision.patchSize))
+    try backend.upload(text.span, to: prompts.text)
+    try backend.fill(Fill(prompts.seeds, with: 0))
+    // The diagonal.
+    for prompt in 0..<together {
+      try backend.fill(Fill(prompts.seeds.rows(prompt..<prompt + 1).columns(prompt..<prompt + 1), with: 1))
     }
+    try backend.fill(Fill(prompts.ones, with: 1))
+    return prompts
+  }
+
+  /// Explains one image.
+  func explain(_ image: [Double]) throws(ModelError) -> Maps {
+    do { try forward.embed(image) } catch { throw .backend(error) }
+    for number in 0...last { try run(block: number) }
+    var maps = Maps()
+    do { maps.patches = try throughLastBlock() } catch { throw .backend(error) }
+    guard wantsPixels else { return maps }
+    for number in (0..<last).reversed() {
+      try run(block: number)
+      do { try through(forward.block(number)) } catch { throw .backend(error) }
+    }
+    do { maps.pixels = try throughEmbedding() } catch { throw .backend(error) }
     return maps
   }
 
-  /// The seed, 1 at the prompt, through classifier, projection and norm: `[prompts, width]` at the class token's row.
-  private func relevanceOfClassToken(
-    _ classToken: Float64Matrix, prompts: Range<Int>
-  ) throws(ModelError) -> Float64Matrix {
-    let (embeddingWidth, width) = (text.columns, classToken.columns)
-    let projection = try forward.weight("visual.proj", rows: embeddingWidth, columns: width)
-    let read = try forward.layerNorm(classToken, "visual.ln_post")
-    let embedding = try forward.multiply(read, projection, transposed: true)
-    var seeds: [Double] = []
-    for prompt in prompts {
-      let seed = try forward.linearRule(
-        Float64Matrix(rows: 1, columns: 1, values: [1]), input: embedding, weight: text.rows(prompt..<prompt + 1))
-      seeds += seed.values
-    }
-    let relevance = try forward.linearRule(
-      Float64Matrix(rows: prompts.count, columns: embeddingWidth, values: seeds), input: read, weight: projection)
-    return LRPRules.share(classToken, of: LRPRules.quotients(relevance, classToken))
+  private func run(block number: Int) throws(ModelError) {
+    try forward.load(block: number)
+    do { try forward.run(block: number) } catch { throw .backend(error) }
   }
 
-  /// From a block's output to the attention's output before its projection, and to the input by the residual.
-  private func throughMLP(
-    _ block: Float64Forward<B>.Block, relevance: Float64Matrix
-  ) throws(ModelError) -> (input: Float64Matrix, attention: Float64Matrix) {
-    let output = LRPRules.quotients(relevance, block.output)
-    let hidden = try forward.linearRule(
-      LRPRules.share(block.mlp, of: output), input: block.hidden, weight: block.mlpOutput)
-    let normalized = try forward.linearRule(hidden, input: block.normalizedMiddle, weight: block.mlpInput)
-    let middle = LRPRules.quotients(
-      LRPRules.fork(block.middle, LRPRules.share(block.middle, of: output), normalized), block.middle)
-    let attention = try forward.linearRule(
-      LRPRules.share(block.projected, of: middle), input: block.attended, weight: block.attentionOutput)
-    return (LRPRules.share(block.input, of: middle), attention)
-  }
-
-  /// From the attention's output to the block's input, where it meets what came by the residual.
-  private func throughAttention(
-    _ block: Float64Forward<B>.Block, _ residual: Float64Matrix, _ attention: Float64Matrix
-  ) throws(ModelError) -> Float64Matrix {
-    let (tokens, heads) = (block.input.rows, forward.vision.heads)
-    var fused = Float64Matrix(
-      rows: attention.rows, columns: 3 * attention.columns,
-      values: [Double](repeating: 0, count: 3 * attention.values.count))
-    for head in 0..<heads {
-      let part = Float64Forward<B>.HeadPart(block.queriesKeysValues, head: head, heads: heads)
-      let (products, map) = try forward.attention(part)
-      let (mapTransposed, attended) = (map.transposed, block.attended.head(head, of: heads))
-      for prompt in 0..<attention.rows / tokens {
-        let rows = prompt * tokens..<(prompt + 1) * tokens
-        let output = LRPRules.quotients(attention.rows(rows).head(head, of: heads), attended)
-        let mapRelevance = LRPRules.share(
-          map, of: try forward.multiply(output, part.values, transposed: true), factor: 0.5)
-        let logits = LRPRules.quotients(mapRelevance, products)
-        let parts = [
-          LRPRules.share(part.queries, of: try forward.multiply(logits, part.keys, transposed: false), factor: 0.5),
-          LRPRules.share(
-            part.keys, of: try forward.multiply(logits.transposed, part.queries, transposed: false), factor: 0.5),
-          LRPRules.share(
-            part.values, of: try forward.multiply(mapTransposed, output, transposed: false), factor: 0.5),
-        ]
-        for (kind, relevance) in parts.enumerated() {
-          fused.setHead(kind * heads + head, of: 3 * heads, firstRow: rows.lowerBound, to: relevance)
-        }
-      }
-    }
-    let normalized = try forward.linearRule(fused, input: block.normalizedInput, weight: block.attentionInput)
-    return LRPRules.fork(block.input, residual, normalized)
-  }
-
-  /// Partial-LRP: the relevance of the class token's row of the last maps, `[prompts, gridHeight, gridWidth]`.
-  private func lastMap(
-    _ block: Float64Forward<B>.Block, _ attention: Float64Matrix
-  ) throws(ModelError) -> [Float] {
-    let (tokens, heads) = (block.input.rows, forward.vision.heads)
-    var sums = [Double](repeating: 0, count: attention.rows * tokens)
-    for head in 0..<heads {
-      let part = Float64Forward<B>.HeadPart(block.queriesKeysValues, head: head, heads: heads)
-      let map = try forward.attention(part).map.rows(0..<1)
-      let output = LRPRules.quotients(
-        attention.head(head, of: heads), block.attended.rows(0..<1).head(head, of: heads))
-      let relevance = LRPRules.share(
-        map, of: try forward.multiply(output, part.values, transposed: true), factor: 0.5)
-      for index in sums.indices { sums[index] += max(0, relevance.values[index]) / Double(heads) }
-    }
-    return (0..<attention.rows).flatMap { prompt in
-      sums[prompt * tokens + 1..<(prompt + 1) * tokens].map { Float($0) }
+  /// Prompts that go back together, and the rows of their relevance.
+  private var passes: [(numbers: Range<Int>, relevance: Place)] {
+    let count = prompts.text.rows
+    let rows = prompts.relevance.rows / count
+    return stride(from: 0, to: count, by: Self.promptsPerPass).map { first in
+      let numbers = first..<min(first + Self.promptsPerPass, count)
+      return (numbers, prompts.relevance.rows(numbers.lowerBound * rows..<numbers.upperBound * rows))
     }
   }
 
-  /// From what enters the first block to the pixels: the positions take their share, the class token is dropped, and
-  /// patches are read by the rule for bounded inputs. `[prompts, height, width]`, channels added.
-  private func pixelMaps(
-    _ relevance: Float64Matrix, _ embedding: Float64Forward<B>.Embedding, pixels: [Double]
-  ) throws(ModelError) -> [Float] {
-    let (patches, weight) = (embedding.patches, embedding.convolution)
-    let (low, high) = (pixels.min() ?? 0, pixels.max() ?? 0)
-    let (positive, negative) = (weight.part(positive: true), weight.part(positive: false))
-    var bounds = try forward.multiply(patches, weight, transposed: true)
-    for output in 0..<weight.rows {
-      let bound =
-        low * positive.rows(output..<output + 1).values.reduce(0, +)
-        + high * negative.rows(output..<output + 1).values.reduce(0, +)
-      for patch in 0..<patches.rows { bounds.values[patch * weight.rows + output] += 1e-9 - bound }
-    }
-    let sum = Float64Matrix(
-      rows: embedding.tokens.rows, columns: weight.rows,
-      values: zip(embedding.tokens.values, embedding.positions).map { $0 + $1 })
-    let tokens = LRPRules.share(embedding.tokens, of: LRPRules.quotients(relevance, sum))
+  /// From the prompts to the last block's input, and to its maps, which are returned.
+  private func throughLastBlock() throws(BackendError) -> [Float] {
+    let block = forward.block(last)
     var maps: [Float] = []
-    for prompt in 0..<relevance.rows / sum.rows {
-      var quotients = tokens.rows(prompt * sum.rows + 1..<(prompt + 1) * sum.rows)
-      for index in quotients.values.indices { quotients.values[index] /= bounds.values[index] }
-      let whole = try forward.multiply(quotients, weight, transposed: false)
-      let lower = try forward.multiply(quotients, positive, transposed: false)
-      let upper = try forward.multiply(quotients, negative, transposed: false)
-      maps += unpatched(
-        whole.values.indices.map {
-          patches.values[$0] * whole.values[$0] - low * lower.values[$0] - high * upper.values[$0]
-        })
+    try forward.read()
+    for (numbers, relevance) in passes {
+      let rows = 0..<relevance.rows
+      let rowsPerPrompt = rows.count / numbers.count
+      let (residual, attention) = (rules.residual.rows(rows), rules.attention.rows(rows))
+      let classToken = relevance.rows(0..<numbers.count)
+      let seeds = prompts.seeds.rows(0..<numbers.count).columns(0..<numbers.count)
+      try rules.throughReadOut(seeds: seeds, text: prompts.text.rows(numbers), to: classToken)
+      try backend.fill(Fill(residual, with: 0))
+      try backend.fill(Fill(attention, with: 0))
+      try rules.throughMLP(
+        block.rows(0..<1), classToken, residual: residual.everyRow(rowsPerPrompt),
+        attention: attention.everyRow(rowsPerPrompt))
+      if wantsPatches {
+        let map = prompts.patches.rows(0..<numbers.count)
+        try rules.classTokenMap(block, attention.everyRow(rowsPerPrompt), ones: prompts.ones, to: map)
+        maps += try read(map.columns(1..<forward.tokens)).map { Float($0) }
+      }
+      if wantsPixels { try rules.throughAttention(block, prompts: numbers.count, to: relevance) }
     }
     return maps
   }
 
-  /// Patches `[patches, 3 · patch · patch]` back in their places, channels added.
-  private func unpatched(_ values: [Double]) -> [Float] {
-    let patch = forward.vision.patchSize
+  private func through(_ block: Float64Forward<B>.Block) throws(BackendError) {
+    for (numbers, relevance) in passes {
+      let rows = 0..<relevance.rows
+      try rules.throughMLP(
+        block, relevance, residual: rules.residual.rows(rows), attention: rules.attention.rows(rows))
+      try rules.throughAttention(block, prompts: numbers.count, to: relevance)
+    }
+  }
+
+  /// From the first block's input to pixels.
+  private func throughEmbedding() throws(BackendError) -> [Float] {
+    var maps: [Float] = []
+    for (numbers, relevance) in passes {
+      let output = prompts.pixels.rows(0..<relevance.rows)
+      try rules.throughEmbedding(relevance, to: output)
+      maps += unpatched(try read(output), prompts: numbers.count)
+    }
+    return maps
+  }
+
+  /// Rows of patches back in their places, without the class tokens.
+  private func unpatched(_ values: [Double], prompts: Int) -> [Float] {
+    let (patch, grid) = (forward.vision.patchSize, forward.grid)
     let width = grid.width * patch
-    var sums = [Double](repeating: 0, count: grid.count * patch * patch)
+    var image = [Float](repeating: 0, count: prompts * grid.count * patch * patch)
     for (index, value) in values.enumerated() {
-      let (x, y) = (index % patch, index / patch % patch)
-      let cell = index / (3 * patch * patch)
-      sums[(cell / grid.width * patch + y) * width + cell % grid.width * patch + x] += value
+      let (token, x, y) = (index / (patch * patch), index % patch, index / patch % patch)
+      let (prompt, cell) = (token / forward.tokens, token % forward.tokens - 1)
+      guard cell >= 0 else { continue }
+      let row = (prompt * grid.height + cell / grid.width) * patch + y
+      image[row * width + cell % grid.width * patch + x] = Float(value)
     }
-    return sums.map { Float($0) }
+    return image
   }
 
-  /// One row per prompt as the first of `tokens` rows, the others zero.
-  private func spread(_ rows: Float64Matrix, over tokens: Int) -> Float64Matrix {
-    var values: [Double] = []
-    for row in 0..<rows.rows {
-      values += rows.rows(row..<row + 1).values
-      values += [Double](repeating: 0, count: (tokens - 1) * rows.columns)
-    }
-    return Float64Matrix(rows: rows.rows * tokens, columns: rows.columns, values: values)
-  }
-}
-
-extension Float64Forward.Block {
-  /// The same block for some of its tokens, as far as the MLP and the residual are concerned.
-  fileprivate func rows(_ range: Range<Int>) -> Self {
-    Self(
-      attentionInput: attentionInput, attentionOutput: attentionOutput, mlpInput: mlpInput, mlpOutput: mlpOutput,
-      input: input.rows(range), normalizedInput: normalizedInput.rows(range),
-      queriesKeysValues: queriesKeysValues.rows(range), attended: attended.rows(range),
-      projected: projected.rows(range), middle: middle.rows(range), normalizedMiddle: normalizedMiddle.rows(range),
-      hidden: hidden.rows(range), mlp: mlp.rows(range), output: output.rows(range))
+  private func read(_ place: Place) throws(BackendError) -> [Double] {
+    var values = [Double](repeating: 0, count: place.rows * place.columns)
+    var span = values.mutableSpan
+    try backend.download(place, into: &span)
+    return values
   }
 }

@@ -58,14 +58,16 @@ public struct DeviceCheck: Sendable {
       model, DemoPicture.all()[0], reference: reference, tested: opened.backend)
   }
 
-  /// Every operation of `Backend` on two backends, in a model's sizes for two images and two prompts.
+  /// Every operation of `Backend` on two backends, in a model's sizes for two images and two prompts; those in float64
+  /// where the device computes in it.
   static func operations(
     of model: Model, reference: some Backend, tested: some Backend,
     timer: OperationTimer = OperationTimer(repetitions: 3)
   ) throws(LeGradError) -> [OperationCheck] {
     let comparison = OperationComparison(reference: reference, tested: tested, timer: timer)
     var checks: [OperationCheck] = []
-    for sample in SampleSizes(model.configuration, images: 2, prompts: 2).everyOperation {
+    for sample in SampleSizes(model.configuration, images: 2, prompts: 2).everyOperation
+    where sample.scalar == .float32 || tested.hasFloat64 {
       do { checks.append(try comparison.check(sample)) } catch { throw LeGradError(error) }
     }
     return checks

@@ -3,10 +3,8 @@ import VisionTransformer
 
 extension SampleSizes {
   var layerNormSamples: [any OperationSample] {
-    [
-      LayerNormSample(rows: rows, width: width, epsilon: vision.epsilon),
-      LayerNormBackwardSample(images: images, stack: stack, width: width),
-    ]
+    Scalar.allCases.map { LayerNormSample(rows: rows, width: width, epsilon: vision.epsilon, scalar: $0) }
+      + [LayerNormBackwardSample(images: images, stack: stack, width: width)]
   }
 }
 
@@ -14,9 +12,10 @@ private struct LayerNormSample: OperationSample {
   let rows: Int
   let width: Int
   let epsilon: Float
+  let scalar: Scalar
 
   let operation = "layerNorm"
-  var detail: String { "\(rows)×\(width) statistics" }
+  var detail: String { "\(rows)×\(width) statistics\(scalar.label)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
     let operation = LayerNorm(

@@ -4,8 +4,7 @@ extension SampleSizes {
   var memorySamples: [any OperationSample] {
     [
       UploadSample(rows: rows, columns: width), CopySample(rows: rows, columns: width),
-      FillSample(rows: rows, columns: width),
-    ]
+    ] + Scalar.allCases.map { FillSample(rows: rows, columns: width, scalar: $0) }
   }
 }
 
@@ -44,8 +43,9 @@ private struct CopySample: OperationSample {
 private struct FillSample: OperationSample {
   let rows: Int
   let columns: Int
+  let scalar: Scalar
   let operation = "fill"
-  var detail: String { "\(rows)×\(columns)" }
+  var detail: String { "\(rows)×\(columns)\(scalar.label)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
     let operation = Fill(try bench.output(rows: rows, columns: columns), with: 1.25)

@@ -40,7 +40,11 @@ struct OperationComparison<Reference: Backend, Tested: Backend> {
   /// - Throws: what the reference refuses.
   func check(_ sample: some OperationSample) throws(BackendError) -> OperationCheck {
     let expected = try run(sample, on: reference)
-    let bound = sample.isProduct ? OperationError.bound(tested.precision) : OperationError.bound(.f32)
+    let bound =
+      switch sample.scalar {
+      case .float32: OperationError.bound(sample.isProduct ? tested.precision : .f32)
+      case .float64: OperationError.float64Bound
+      }
     do throws(BackendError) {
       let actual = try run(sample, on: tested)
       let error = OperationError(actual.results, expected.results)
@@ -57,7 +61,7 @@ struct OperationComparison<Reference: Backend, Tested: Backend> {
   }
 
   private struct Run {
-    let results: [[Float]]
+    let results: [[Double]]
     let seconds: Double
     /// The last run gave the bits of the first.
     let isRepeatable: Bool
@@ -82,7 +86,7 @@ struct OperationError {
   /// The largest difference, relative to the element or to the root mean square of all, whichever is larger.
   let largest: Double
 
-  init(_ actual: [[Float]], _ expected: [[Float]]) {
+  init<Value: BinaryFloatingPoint>(_ actual: [[Value]], _ expected: [[Value]]) {
     var (meanSquare, largest) = (0.0, 0.0)
     for (actual, expected) in zip(actual, expected) {
       var (error, power) = (0.0, 0.0)
@@ -93,7 +97,7 @@ struct OperationError {
       }
       meanSquare = Self.larger(meanSquare, error == 0 ? 0 : error / power)
       let floor = (power / Double(max(1, expected.count))).squareRoot()
-      for (value, wanted) in zip(actual, expected) where value.bitPattern != wanted.bitPattern {
+      for (value, wanted) in zip(actual, expected) where value != wanted {
         largest = Self.larger(largest, abs(Double(value) - Double(wanted)) / max(floor, abs(Double(wanted))))
       }
     }
@@ -123,4 +127,7 @@ struct OperationError {
     case .bf16: 1e-4
     }
   }
+
+  /// The same for operations in float64.
+  static let float64Bound = 1e-24
 }

@@ -3,11 +3,14 @@ import VisionTransformer
 
 extension SampleSizes {
   var pointwiseSamples: [any OperationSample] {
-    Activation.allCases.map { ActivateSample(activation: $0, rows: rows, columns: mlpWidth) }
+    Scalar.allCases.flatMap { scalar in
+      Activation.allCases.map { ActivateSample(activation: $0, rows: rows, columns: mlpWidth, scalar: scalar) }
+    }
       + [true, false].map {
         ActivationBackwardSample(images: images, stack: stack, columns: mlpWidth, isBroadcast: $0)
       }
-      + [SoftmaxSample(rows: rows, columns: tokens), SoftmaxBackwardSample(rows: rows, columns: tokens)]
+      + Scalar.allCases.map { SoftmaxSample(rows: rows, columns: tokens, scalar: $0) }
+      + [SoftmaxBackwardSample(rows: rows, columns: tokens)]
   }
 }
 
@@ -15,9 +18,10 @@ private struct ActivateSample: OperationSample {
   let activation: Activation
   let rows: Int
   let columns: Int
+  let scalar: Scalar
 
   let operation = "activate"
-  var detail: String { "\(rows)×\(columns) \(activation.rawValue) derivative" }
+  var detail: String { "\(rows)×\(columns) \(activation.rawValue) derivative\(scalar.label)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
     let operation = Activate(
@@ -54,13 +58,14 @@ private struct ActivationBackwardSample: OperationSample {
 private struct SoftmaxSample: OperationSample {
   let rows: Int
   let columns: Int
+  let scalar: Scalar
 
   let operation = "softmax"
-  var detail: String { "\(rows)×\(columns)" }
+  var detail: String { "\(rows)×\(columns)\(scalar.label)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
     let operation = Softmax(
-      input: try bench.input(rows: rows, columns: columns, deviation: 3),
+      input: try bench.input(rows: rows, columns: columns, deviation: 3), factor: 0.75,
       output: try bench.output(rows: rows, columns: columns))
     return { () throws(BackendError) in try bench.backend.softmax(operation) }
   }

@@ -3,10 +3,13 @@ import VisionTransformer
 
 extension SampleSizes {
   var rowSamples: [any OperationSample] {
-    [
-      PatchifySample(images: images, grid: grid, patch: vision.patchSize),
+    Scalar.allCases.flatMap { scalar -> [any OperationSample] in
+      [
+        PatchifySample(images: images, grid: grid, patch: vision.patchSize, scalar: scalar),
+        AddRowsSample(rows: rows, addends: tokens, columns: width, scalar: scalar),
+      ]
+    } + [
       GatherRowsSample(rows: rows, columns: width, picked: prompts * images),
-      AddRowsSample(rows: rows, addends: tokens, columns: width),
       MeanRowsSample(groups: images, rowsPerGroup: tokens, columns: width),
       NormalizeRowsSample(rows: images, columns: embeddingWidth),
       NormalizeRowsBackwardSample(images: images, prompts: prompts, columns: embeddingWidth),
@@ -18,9 +21,10 @@ private struct PatchifySample: OperationSample {
   let images: Int
   let grid: Grid
   let patch: Int
+  let scalar: Scalar
 
   let operation = "patchify"
-  var detail: String { "\(images)·\(grid.width * patch)×\(grid.height * patch) patch \(patch)" }
+  var detail: String { "\(images)·\(grid.width * patch)×\(grid.height * patch) patch \(patch)\(scalar.label)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
     let values = 3 * patch * patch
@@ -52,9 +56,10 @@ private struct AddRowsSample: OperationSample {
   let rows: Int
   let addends: Int
   let columns: Int
+  let scalar: Scalar
 
   let operation = "addRows"
-  var detail: String { "\(rows)×\(columns) plus \(addends) rows" }
+  var detail: String { "\(rows)×\(columns) plus \(addends) rows\(scalar.label)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
     let operation = AddRows(

@@ -36,7 +36,7 @@ extension SampleSizes {
   /// Every operation of `Backend`, as the towers use it.
   var everyOperation: [any OperationSample] {
     memorySamples + matmulSamples + attentionSamples + attentionRowSamples + layerNormSamples + pointwiseSamples
-      + rowSamples
+      + rowSamples + relevanceSamples
   }
 
   /// The operations that an explanation spends its time in: products from both sides, attention, relevance.

@@ -66,16 +66,16 @@ public struct Checkpoint: WeightSource {
 
   /// See `WeightSource`. LayerScale is multiplied into the weight and bias that it follows.
   public func floats(_ canonicalName: String) throws(CheckpointError) -> [Float] {
-    try scaled(canonicalName) { $0 }
+    try scaled(canonicalName) { name, shape throws(SafeTensorsError) in try store.floats(name, shape: shape) }
   }
 
   public func doubles(_ canonicalName: String) throws(CheckpointError) -> [Double] {
-    try scaled(canonicalName) { $0.map { Double($0) } }
+    try scaled(canonicalName) { name, shape throws(SafeTensorsError) in try store.doubles(name, shape: shape) }
   }
 
-  /// The tensor after `convert`, with LayerScale multiplied in.
+  /// The tensor as `read` gives it, with LayerScale multiplied in.
   private func scaled<Scalar: BinaryFloatingPoint>(
-    _ canonicalName: String, _ convert: ([Float]) -> [Scalar]
+    _ canonicalName: String, _ read: (String, [Int]) throws(SafeTensorsError) -> [Scalar]
   ) throws(CheckpointError) -> [Scalar] {
     guard let tensor = stored[canonicalName] else {
       throw CheckpointError(
@@ -83,21 +83,20 @@ public struct Checkpoint: WeightSource {
         found: "none of this name", remedy: "ask for one of its canonical tensors")
     }
     do throws(SafeTensorsError) {
-      var values: [Float] = []
+      var values: [Scalar] = []
       for part in tensor.parts {
-        let floats = try store.floats(part.name, shape: store.shape(of: part.name) ?? part.shape)
-        if tensor.parts.count == 1 { values = floats } else { values += floats }
+        let stored = try read(part.name, store.shape(of: part.name) ?? part.shape)
+        if tensor.parts.count == 1 { values = stored } else { values += stored }
       }
       let shape = tensor.parts[0].shape
       if tensor.isTransposed { values = transposed(values, rows: shape[0], columns: shape[1]) }
-      var converted = convert(values)
-      guard let scale = scales[canonicalName] else { return converted }
-      let factors = convert(try store.floats(scale, shape: [shape[0]]))
-      let columns = converted.count / factors.count
+      guard let scale = scales[canonicalName] else { return values }
+      let factors = try read(scale, [shape[0]])
+      let columns = values.count / factors.count
       for row in factors.indices {
-        for index in row * columns..<(row + 1) * columns { converted[index] *= factors[row] }
+        for index in row * columns..<(row + 1) * columns { values[index] *= factors[row] }
       }
-      return converted
+      return values
     } catch {
       throw CheckpointError(error)
     }

@@ -7,8 +7,7 @@ public protocol WeightSource: Sendable {
   /// - Throws: `unknownTensor`, or what reading throws.
   func floats(_ canonicalName: String) throws(CheckpointError) -> [Float]
 
-  /// The same in float64: what the files store is exact there, and so is its product with LayerScale's factors.
-  /// Float64 in the files passes through float32.
+  /// The same in float64: what the files store is exact there, and LayerScale's factors are multiplied in it.
   func doubles(_ canonicalName: String) throws(CheckpointError) -> [Double]
 
   /// Rows of `token_embedding.weight`, `[ids.count, width]`, without the rest of the table.
@@ -41,9 +40,9 @@ extension WeightSource {
 }
 
 /// `values`, row-major `[rows, columns]`, as `[columns, rows]`.
-func transposed(_ values: [Float], rows: Int, columns: Int) -> [Float] {
+func transposed<Scalar: BinaryFloatingPoint>(_ values: [Scalar], rows: Int, columns: Int) -> [Scalar] {
   precondition(values.count == rows * columns)
-  var result = [Float](repeating: 0, count: values.count)
+  var result = [Scalar](repeating: 0, count: values.count)
   for row in 0..<rows {
     for column in 0..<columns { result[column * rows + row] = values[row * columns + column] }
   }

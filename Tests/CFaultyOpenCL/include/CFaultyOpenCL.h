@@ -37,6 +37,8 @@ void legrad_faulty_reset(void);
 void legrad_faulty_fail(long first, long last);
 // Devices that are asked for their type say that they are GPUs.
 void legrad_faulty_pose_as_gpu(bool poses);
+// Devices that are asked what they have of float64 say nothing.
+void legrad_faulty_hide_doubles(bool hides);
 struct legrad_faulty_counts legrad_faulty_counts(void);
 // The name of a call by its number; NULL beyond the first 65536.
 const char *legrad_faulty_call(long number);
