@@ -190,7 +190,7 @@ struct EvaluationRunTests {
     }
     #expect(told == 3)
     told = 0
-    try run.run(Array(0..<20), isStopped: { told >= 5 }) { _, _ in told += 1 }
+    try run.run(Array(0..<20), isStopped: { told >= 5 }, record: { _, _ in told += 1 })
     #expect(told == 5)
   }
 

@@ -85,7 +85,8 @@ import Testing
 
   @Test func runsThatDoNotBelongTogetherAreRefused() throws {
     expectExit(0, try shapes(["-o", "out", "--shard", "0/2"]))
-    expectExit(7, try shapes(["-o", "out", "--shard", "1/2", "--template", "the {}"]), complaint: "configuration.classes")
+    expectExit(
+      7, try shapes(["-o", "out", "--shard", "1/2", "--template", "the {}"]), complaint: "configuration.classes")
     expectExit(7, try shapes(["-o", "out", "--shard", "0/3"]), complaint: "expected shards of 3")
     expectExit(7, try CommandRunner.run(["merge", "out"], in: scratch), complaint: "no shards 1 of 2")
     expectExit(3, try CommandRunner.run(["merge", "absent"], in: scratch), complaint: "absent")
