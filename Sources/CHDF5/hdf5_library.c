@@ -23,6 +23,8 @@ const char *legrad_hdf5_open(const char *name, struct legrad_hdf5 *table) {
     fields[i] = dlsym(library, call_names[i]);
     if (!fields[i]) return "not HDF5, or older than 1.10.3";
   }
+  // Files are only read, so that nothing is lost at exit; closing what damaged files leave behind need not end.
+  table->calls.H5dont_atexit();
   unsigned major = 0, minor = 0, release = 0;
   if (table->calls.H5open() < 0 || table->calls.H5get_libversion(&major, &minor, &release) < 0)
     return "does not start";

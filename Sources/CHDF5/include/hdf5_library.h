@@ -18,6 +18,7 @@
 
 // Every call that is made. The order is that of the table.
 #define LEGRAD_HDF5_CALLS(CALL)    \
+  CALL(H5dont_atexit)              \
   CALL(H5open)                     \
   CALL(H5get_libversion)           \
   CALL(H5Eset_auto2)               \
