@@ -1,3 +1,4 @@
+import Files
 public import LeGrad
 
 /// Why an evaluation cannot go on, in one line: what failed, expected, found, and the remedy.
@@ -32,4 +33,10 @@ public struct EvaluationError: Error, Equatable, Sendable, CustomStringConvertib
       }
     self.init(kind, error.description)
   }
+}
+
+extension EvaluationError {
+  static func usage(_ line: String) -> EvaluationError { EvaluationError(.usage, line) }
+  static func shards(_ line: String) -> EvaluationError { EvaluationError(.shards, line) }
+  static func input(_ error: FileError) -> EvaluationError { EvaluationError(.input, error.description) }
 }

@@ -27,13 +27,7 @@ public struct Manifest: Equatable, Sendable {
 
   /// SHA-256 of all entries in their order.
   public var hash: String {
-    var hash = SHA256()
-    for entry in entries {
-      hash.update(field: entry.id)
-      hash.update(field: String(entry.byteCount))
-      hash.update(field: entry.hash)
-    }
-    return hash.finish()
+    SHA256.hash(of: entries.lazy.flatMap { [$0.id, String($0.byteCount), $0.hash] })
   }
 
   /// An id that two entries have, compared by bytes; nil if all differ.

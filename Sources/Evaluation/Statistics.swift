@@ -8,15 +8,9 @@ public struct SegmentationStatistics: Codable, Equatable, Sendable {
   public let unions: [Int]
   /// scikit-learn's average precision of the 2·H·W entries.
   public let averagePrecision: Double
+}
 
-  init(correct: Int, labelled: Int, intersections: [Int], unions: [Int], averagePrecision: Double) {
-    self.correct = correct
-    self.labelled = labelled
-    self.intersections = intersections
-    self.unions = unions
-    self.averagePrecision = averagePrecision
-  }
-
+extension SegmentationStatistics {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
@@ -41,14 +35,9 @@ public struct PointStatistics: Codable, Equatable, Sendable {
   public let truePositives: Int
   public let falsePositives: Int
   public let falseNegatives: Int
+}
 
-  init(label: String, truePositives: Int, falsePositives: Int, falseNegatives: Int) {
-    self.label = label
-    self.truePositives = truePositives
-    self.falsePositives = falsePositives
-    self.falseNegatives = falseNegatives
-  }
-
+extension PointStatistics {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     self.init(

@@ -2,6 +2,11 @@ import Glibc
 
 /// Folders and what is in them.
 package enum FileTree {
+  /// The path of `name` in `folder`.
+  package static func join(_ folder: String, _ name: String) -> String {
+    folder.hasSuffix("/") ? folder + name : folder + "/" + name
+  }
+
   /// Whether there is something at `path`, be it a file or not.
   package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 

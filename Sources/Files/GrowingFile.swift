@@ -58,19 +58,11 @@ package final class GrowingFile {
   /// Appends `record`, all of it or, on an error, nothing. When it returns, the record survives the process.
   package func append(_ record: [UInt8]) throws(FileError) {
     try checkSize()
-    var start = 0
-    while start < record.count {
-      let count = unsafe record.withUnsafeBytes { bytes in
-        unsafe Glibc.write(descriptor, bytes.baseAddress! + start, bytes.count - start)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else {
-        let error = FileError.unwritable(path)
-        // What cannot be taken back here is an incomplete record for the next who opens the file.
-        _ = ftruncate(descriptor, size)
-        throw error
-      }
-      start += count
+    guard unsafe record.withUnsafeBytes({ unsafe writeAll($0, to: descriptor) }) else {
+      let error = FileError.unwritable(path)
+      // What cannot be taken back here is an incomplete record for the next who opens the file.
+      _ = ftruncate(descriptor, size)
+      throw error
     }
     size += record.count
     if lastSync.duration(to: .now) >= Self.syncInterval {

@@ -44,3 +44,17 @@ package struct SHA256 {
     unsafe legrad_sha256_compress(&state, start.assumingMemoryBound(to: UInt8.self), blocks.count / 64)
   }
 }
+
+extension SHA256 {
+  package mutating func update(_ bytes: [UInt8]) { unsafe bytes.withUnsafeBytes { unsafe update($0) } }
+
+  /// Takes in a text with its length before it, so that no two lists of fields are the same bytes.
+  package mutating func update(field: String) { update(Array("\(field.utf8.count):\(field)".utf8)) }
+
+  /// The hash of a list of fields, in lower-case hexadecimal.
+  package static func hash(of fields: some Sequence<String>) -> String {
+    var hash = SHA256()
+    for field in fields { hash.update(field: field) }
+    return hash.finish()
+  }
+}

@@ -62,11 +62,7 @@ package struct SealedCache: Sendable {
 
   private func path(_ name: String) -> String { folder + "/" + name + "." + fileExtension }
 
-  private static func name(_ parts: [String]) -> String {
-    var hash = SHA256()
-    for part in parts { hash.update(field: part) }
-    return hash.finish()
-  }
+  private static func name(_ parts: [String]) -> String { SHA256.hash(of: parts) }
 
   private static func seal(_ content: [UInt8], _ name: String) -> [UInt8] {
     var hash = SHA256()
@@ -77,11 +73,4 @@ package struct SealedCache: Sendable {
 
   /// Hexadecimal digits of a hash.
   private static let sealLength = 64
-}
-
-extension SHA256 {
-  package mutating func update(_ bytes: [UInt8]) { unsafe bytes.withUnsafeBytes { unsafe update($0) } }
-
-  /// Takes in a text with its length before it, so that no two lists of fields are the same bytes.
-  package mutating func update(field: String) { update(Array("\(field.utf8.count):\(field)".utf8)) }
 }

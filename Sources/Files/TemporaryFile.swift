@@ -39,13 +39,7 @@ package struct TemporaryFile: ~Copyable {
 
   /// Appends `bytes`.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-    var start = 0
-    while start < bytes.count {
-      let count = unsafe Glibc.write(descriptor, bytes.baseAddress! + start, bytes.count - start)
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw .unwritable(target) }
-      start += count
-    }
+    guard unsafe writeAll(bytes, to: descriptor) else { throw .unwritable(target) }
   }
 
   /// Gives the file its name.
@@ -65,4 +59,16 @@ package struct TemporaryFile: ~Copyable {
     }
     if durably { FileTree.syncFolder(of: target) }
   }
+}
+
+/// Writes `bytes` at the descriptor's place; false where the system refuses a part of them, which `errno` explains.
+func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+  var start = 0
+  while start < bytes.count {
+    let count = unsafe Glibc.write(descriptor, bytes.baseAddress! + start, bytes.count - start)
+    if count < 0, errno == EINTR { continue }
+    guard count > 0 else { return false }
+    start += count
+  }
+  return true
 }

@@ -108,12 +108,18 @@ struct BenchmarkRun {
     return products.reduce(0) { $0 + $1.arithmetic } / products.reduce(0) { $0 + median($1.seconds) }
   }
 
+  /// The blocks that a method reads, and its arithmetic operations in a repetition.
+  private func work(of method: Method, _ setting: Setting) throws(LeGradError) -> (layers: Int, arithmetic: Double) {
+    let layers = try method.blocks(of: explainer.model.configuration.vision.layers).count
+    return (
+      layers, Double(images) * setting.arithmetic.explanation(method, prompts: prompts, usedLayers: layers)
+    )
+  }
+
   private func cost(
     of method: Method, _ measured: Measured, _ setting: Setting
   ) throws(LeGradError) -> BenchmarkResult.MethodCost {
-    let layers = try method.blocks(of: explainer.model.configuration.vision.layers).count
-    let arithmetic =
-      Double(images) * setting.arithmetic.explanation(method, prompts: prompts, usedLayers: layers)
+    let arithmetic = try work(of: method, setting).arithmetic
     return BenchmarkResult.MethodCost(
       method: method.name, overForward: median(zip(measured.seconds, measured.forwardSeconds).map { $0 / $1 }),
       overArithmetic: median(zip(measured.seconds, measured.productRates).map { $0 * $1 }) / arithmetic,
@@ -133,12 +139,11 @@ struct BenchmarkRun {
   private func row(
     of method: Method, _ measured: Measured, _ setting: Setting
   ) throws(LeGradError) -> BenchmarkRow {
-    let layers = try method.blocks(of: explainer.model.configuration.vision.layers).count
+    let (layers, arithmetic) = try work(of: method, setting)
     return row(
       method: method.name, precision: method.isDouble ? "f64" : nil, images: images, layers: layers,
-      seconds: measured.seconds,
-      arithmetic: Double(images) * setting.arithmetic.explanation(method, prompts: prompts, usedLayers: layers),
-      peak: setting.peak, peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
+      seconds: measured.seconds, arithmetic: arithmetic, peak: setting.peak,
+      peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
       uploaded: measured.traffic.uploadedBytes / (images * repetitions),
       downloaded: measured.traffic.downloadedBytes / (images * repetitions))
   }

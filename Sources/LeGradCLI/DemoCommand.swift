@@ -32,7 +32,7 @@ struct DemoCommand: ParsableCommand {
     let pictures = try DemoPicture.all()
     let plans = try pictures.map { picture in
       try OutputPlan(
-        images: [FileSystem.join(output, picture.name)], folder: output, formats: [.png, .json], perLayer: false,
+        images: [FileTree.join(output, picture.name)], folder: output, formats: [.png, .json], perLayer: false,
         prompts: picture.prompts.count, overwrite: overwrite)
     }
     try checkPictures(pictures)
@@ -42,7 +42,7 @@ struct DemoCommand: ParsableCommand {
     explainer.noteDevice(options.device)
     for picture in pictures {
       try Interruption.whileWriting {
-        try AtomicFile.write(picture.bytes, to: FileSystem.join(output, picture.name))
+        try AtomicFile.write(picture.bytes, to: FileTree.join(output, picture.name))
       }
     }
     var reports: [ExplanationReport] = []
@@ -64,9 +64,9 @@ struct DemoCommand: ParsableCommand {
 
   private func checkPictures(_ pictures: [DemoPicture]) throws(Failure) {
     guard !overwrite else { return }
-    for picture in pictures where FileSystem.entryExists(FileSystem.join(output, picture.name)) {
+    for picture in pictures where FileSystem.entryExists(FileTree.join(output, picture.name)) {
       throw .usage(
-        "\(FileSystem.join(output, picture.name)) exists; give --overwrite to replace it, or another folder with -o")
+        "\(FileTree.join(output, picture.name)) exists; give --overwrite to replace it, or another folder with -o")
     }
   }
 
@@ -87,7 +87,7 @@ struct DemoCommand: ParsableCommand {
     Terminal.out(table.lines().joined(separator: "\n"))
     Terminal.out("\nThe pictures, overlays and heatmaps are in \(output.printable)/")
     guard let picture = pictures.first, let prompt = picture.prompts.last else { return }
-    let words = FileSystem.join(output, picture.name).printable
+    let words = FileTree.join(output, picture.name).printable
     Terminal.out("Try next:  legrad explain \(words) -p \"\(prompt)\" --layers all\n")
   }
 }

@@ -30,26 +30,15 @@ struct ValueList<Value: ExpressibleByArgument & Equatable & Sendable>: Expressib
 
 /// What every evaluation can be told.
 struct EvaluateOptions: ParsableArguments {
-  @Option(
-    name: [.customShort("m"), .long],
-    help: "A model folder in OpenCLIP or Hugging Face layout, or 'demo', the small model inside this program.")
-  var model: String?
+  @OptionGroup var opening: ModelOptions
 
-  @Option(
-    help: """
-      How to explain: any of \(MethodOptions.names.joined(separator: ",")), or all that are defined for the model. They \
-      share one forward.
-      """)
-  var method = "legrad"
+  @OptionGroup var choice: MethodChoice
 
   @Option(help: "Blocks that legrad sums over: all, last:N, or A..B. Several with commas are several rows.")
   var layers: ValueList<LayerSelection>?
 
   @Option(help: "The token that a block's score reads in legrad: mean or cls. Both with a comma are several rows.")
   var readout: ValueList<Readout>?
-
-  @Option(help: "The first block that rollout multiplies, from 0.")
-  var rolloutStart = 1
 
   @Option(
     help: ArgumentHelp(
@@ -68,11 +57,7 @@ struct EvaluateOptions: ParsableArguments {
   @Option(help: "What the model sees: native, N, or WIDTHxHEIGHT in pixels, multiples of its patch.")
   var size: InputSize = .native
 
-  @Option(help: "Pixel means R,G,B in place of the folder's.")
-  var mean: ChannelValues?
-
-  @Option(help: "Pixel standard deviations R,G,B in place of the folder's.")
-  var std: ChannelValues?
+  @OptionGroup var pixels: PixelOptions
 
   @OptionGroup var correcting: CorrectionOptions
 
@@ -99,15 +84,7 @@ struct EvaluateOptions: ParsableArguments {
   var json = false
 
   func validate() throws {
-    _ = try MethodOptions.methods(named: method)
-    guard rolloutStart >= 0 else {
-      throw ValidationError("--rollout-start \(rolloutStart): expected a block, from 0")
-    }
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
-    guard (mean == nil) == (std == nil) else { throw ValidationError("--mean and --std belong together; give both") }
-    if let std, !std.values.allSatisfy({ $0 > 0 }) {
-      throw ValidationError("--std: expected three numbers above zero, found \(std.values)")
-    }
     if output?.isEmpty ?? false { throw ValidationError("--output: expected a folder, found an empty name") }
     if [!template.isEmpty, templates != nil, textEmbeddings != nil].count(where: \.self) > 1 {
       throw ValidationError("--template, --templates and --text-embeddings exclude each other; give one")
@@ -118,19 +95,13 @@ struct EvaluateOptions: ParsableArguments {
   /// - Parameter gridForAll: whether `--method all` has legrad with every usual choice of layers and read-out, unless
   ///   they are given.
   func methods(for model: Model, gridForAll: Bool) throws -> [MethodConfiguration] {
-    let isGrid = gridForAll && method == "all" && layers == nil && readout == nil
-    var methods = try MethodOptions.methods(named: method)
-    if method == "all" { methods = MethodOptions.defined(methods, for: model) }
+    let isGrid = gridForAll && choice.isAll && layers == nil && readout == nil
     let vision = model.configuration.vision
     let layers = layers?.values ?? (isGrid ? [.last(1), .last(2), .all] : [.last(2)])
     let readouts = readout?.values ?? (isGrid && vision.pooling == .classToken ? [.mean, .cls] : [.mean])
-    return methods.flatMap { method -> [MethodConfiguration] in
-      switch method {
-      case .legrad:
-        readouts.flatMap { readout in layers.map { MethodConfiguration(.legrad(layers: $0, readout: readout)) } }
-      case .rollout: [MethodConfiguration(.rollout(start: rolloutStart))]
-      default: [MethodConfiguration(method)]
-      }
+    return try choice.methods(for: model).flatMap { method -> [MethodConfiguration] in
+      guard case .legrad = method else { return [MethodConfiguration(method)] }
+      return readouts.flatMap { readout in layers.map { MethodConfiguration(.legrad(layers: $0, readout: readout)) } }
     }
   }
 

@@ -19,7 +19,7 @@ struct EvaluationDriver {
   /// - Throws: the failure, or `someFailed` or `numericalFault` once everything has been told.
   func run() throws {
     let shard = try Shard.resolve(option: options.shard, environment: environment)
-    let model = try openModel()
+    let model = try options.opening.open()
     let templates = try options.promptTemplates(isBundledModel: model.name == "demo")
     if templates != nil { try model.checkText() }
     // A folder that cannot be written is told before any work.
@@ -42,11 +42,6 @@ struct EvaluationDriver {
       Merge(folders: [folder], allowMixedDevices: options.allowMixedDevices), folder: folder, worst: status)
   }
 
-  private func openModel() throws(LeGradError) -> Model {
-    if options.model == nil { Terminal.note("no -m given: using 'demo', the small model inside this program") }
-    return try Model.open(options.model ?? "demo")
-  }
-
   private func makeRun(_ model: Model, hash: String, _ templates: PromptTemplates?) throws -> EvaluationRun {
     // Scenes are so quick that legrad's choices are all shown.
     let methods = try options.methods(for: model, gridForAll: evaluation == .shapes)
@@ -56,9 +51,7 @@ struct EvaluationDriver {
     settings.size = options.size
     settings.batchSize = options.batchSize
     let choice = try options.computing.choice(localRank: Shard.localRank(environment: environment))
-    var explaining = try options.computing.explainerOptions(device: choice)
-    explaining.mean = options.mean?.values
-    explaining.std = options.std?.values
+    let explaining = try options.computing.explainerOptions(device: choice, pixels: options.pixels)
     try model.check(
       size: settings.size, resize: .squash, methods: methods.map(\.method), prompts: 1, options: explaining)
     let correction = try options.correcting.source(for: model)

@@ -28,10 +28,7 @@ struct ExplainCommand: ParsableCommand {
   @Option(help: "A float32 .npy array [prompts, embedding] in place of prompts; rows are scaled to length 1.")
   var textEmbeddings: String?
 
-  @Option(
-    name: [.customShort("m"), .long],
-    help: "A model folder in OpenCLIP or Hugging Face layout, or 'demo', the small model inside this program.")
-  var model: String?
+  @OptionGroup var opening: ModelOptions
 
   @OptionGroup var explaining: MethodOptions
 
@@ -44,11 +41,7 @@ struct ExplainCommand: ParsableCommand {
   @Option(help: "squash: all of the image, both sides set; crop: its middle; fit: aspect kept.")
   var resize: ResizeMode = .squash
 
-  @Option(help: "Pixel means R,G,B in place of the folder's.")
-  var mean: ChannelValues?
-
-  @Option(help: "Pixel standard deviations R,G,B in place of the folder's.")
-  var std: ChannelValues?
+  @OptionGroup var pixels: PixelOptions
 
   @OptionGroup var correcting: CorrectionOptions
 
@@ -88,10 +81,6 @@ struct ExplainCommand: ParsableCommand {
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
     try requirePositive(maxPixels, "--max-pixels")
     guard (0...1).contains(alpha) else { throw ValidationError("--alpha \(alpha): expected a number from 0 to 1") }
-    guard (mean == nil) == (std == nil) else { throw ValidationError("--mean and --std belong together; give both") }
-    if let std, !std.values.allSatisfy({ $0 > 0 }) {
-      throw ValidationError("--std: expected three numbers above zero, found \(std.values)")
-    }
     if images.contains("") { throw ValidationError("an image has an empty name") }
     if output.isEmpty { throw ValidationError("--output: expected a folder, found an empty name") }
   }
@@ -99,18 +88,14 @@ struct ExplainCommand: ParsableCommand {
   func run() throws {
     let prompts = try PromptSource(texts: prompt, file: promptsFile, embeddings: textEmbeddings)
     // Which methods are meant by all, and so which files, the model says.
-    let opened = try explaining.isAll ? openModel() : nil
-    let layers = self.layers ?? .last(2)
-    let methods =
-      try opened.map { try explaining.methods(layers: layers, for: $0) } ?? explaining.methods(layers: layers)
+    let opened = try explaining.choice.isAll ? opening.open() : nil
+    let methods = try explaining.methods(layers: layers ?? .last(2), for: opened)
     let plan = try OutputPlan(
       images: images, folder: output, formats: format.formats, perLayer: perLayer, prompts: prompts.count,
       overwrite: overwrite, methods: methods.map(\.name))
-    var options = try computing.explainerOptions()
-    options.mean = mean?.values
-    options.std = std?.values
+    let options = try computing.explainerOptions(pixels: pixels)
     try requireReadableImage()
-    let model = try opened ?? openModel()
+    let model = try opened ?? opening.open()
     try prompts.check(against: model)
     try model.check(size: size, resize: resize, methods: methods, prompts: prompts.count, options: options)
     noteUnusedOptions(methods)
@@ -158,7 +143,7 @@ struct ExplainCommand: ParsableCommand {
     }
     note("--per-layer", isGiven: perLayer, "legrad")
     note("--readout", isGiven: explaining.readout != .mean, "legrad")
-    note("--rollout-start", isGiven: explaining.rolloutStart != 1, "rollout")
+    note("--rollout-start", isGiven: explaining.choice.rolloutStart != 1, "rollout")
     note("--textspan-baseline", isGiven: explaining.textspanBaseline != .none, "textspan")
   }
 
@@ -174,10 +159,5 @@ struct ExplainCommand: ParsableCommand {
     }
     if json { reports.finish() }
     throw ExitStatus.someFailed
-  }
-
-  private func openModel() throws(LeGradError) -> Model {
-    if model == nil { Terminal.note("no -m given: using 'demo', the small model inside this program") }
-    return try Model.open(model ?? "demo")
   }
 }

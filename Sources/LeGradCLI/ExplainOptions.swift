@@ -23,6 +23,36 @@ extension InputSize: ExpressibleByArgument {
 
 extension KernelVariant: ExpressibleByArgument {}
 
+/// Which model.
+struct ModelOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("m"), .long],
+    help: "A model folder in OpenCLIP or Hugging Face layout, or 'demo', the small model inside this program.")
+  var model: String?
+
+  /// The model that is named, else the bundled one, and says so.
+  func open() throws(LeGradError) -> Model {
+    if model == nil { Terminal.note("no -m given: using 'demo', the small model inside this program") }
+    return try Model.open(model ?? "demo")
+  }
+}
+
+/// The statistics of pixels in place of the folder's.
+struct PixelOptions: ParsableArguments {
+  @Option(help: "Pixel means R,G,B in place of the folder's.")
+  var mean: ChannelValues?
+
+  @Option(help: "Pixel standard deviations R,G,B in place of the folder's.")
+  var std: ChannelValues?
+
+  func validate() throws {
+    guard (mean == nil) == (std == nil) else { throw ValidationError("--mean and --std belong together; give both") }
+    if let std, !std.values.allSatisfy({ $0 > 0 }) {
+      throw ValidationError("--std: expected three numbers above zero, found \(std.values)")
+    }
+  }
+}
+
 /// What to compute on, and how.
 struct DeviceOptions: ParsableArguments {
   @Option(
@@ -54,9 +84,15 @@ struct DeviceOptions: ParsableArguments {
   }
 
   /// Checked as far as that goes without a model.
-  /// - Parameter device: in place of the one on the command line.
-  func explainerOptions(device: DeviceChoice? = nil) throws(Failure) -> Explainer.Options {
+  /// - Parameters:
+  ///   - device: in place of the one on the command line.
+  ///   - pixels: statistics in place of the folder's.
+  func explainerOptions(
+    device: DeviceChoice? = nil, pixels: PixelOptions? = nil
+  ) throws(Failure) -> Explainer.Options {
     var options = Explainer.Options()
+    options.mean = pixels?.mean?.values
+    options.std = pixels?.std?.values
     options.device = device ?? choice
     options.threads = threads
     options.precision = Precision(rawValue: precision.rawValue)
@@ -123,8 +159,8 @@ struct FormatList: ExpressibleByArgument, Equatable, Sendable {
   }
 }
 
-/// How to explain, and what some methods can be told.
-struct MethodOptions: ParsableArguments {
+/// Which methods.
+struct MethodChoice: ParsableArguments {
   static let names = Method.all.map(\.name)
 
   @Option(
@@ -134,17 +170,11 @@ struct MethodOptions: ParsableArguments {
       """)
   var method = "legrad"
 
-  @Option(help: "The token that a block's score reads in legrad.")
-  var readout: Readout = .mean
-
   @Option(help: "The first block that rollout multiplies, from 0.")
   var rolloutStart = 1
 
-  @Option(help: "What textspan subtracts from a prompt: none, mean of all prompts, or the number of one, from 0.")
-  var textspanBaseline: TextBaseline = .none
-
   func validate() throws {
-    _ = try methods(layers: .all)
+    _ = try methods()
     guard rolloutStart >= 0 else {
       throw ValidationError("--rollout-start \(rolloutStart): expected a block, from 0")
     }
@@ -152,15 +182,11 @@ struct MethodOptions: ParsableArguments {
 
   var isAll: Bool { method == "all" }
 
-  /// In the order asked for; without those that are not defined for `model` where all are asked for.
-  /// - Parameter layers: of LeGrad.
-  func methods(layers: LayerSelection, for model: Model) throws -> [Method] {
-    let methods = try methods(layers: layers)
-    return isAll ? Self.defined(methods, for: model) : methods
-  }
-
-  /// Those that are defined for `model`; says which are not.
-  static func defined(_ methods: [Method], for model: Model) -> [Method] {
+  /// In the order asked for, other settings than rollout's as by default. Where all are asked for, those that are not
+  /// defined for `model` are left out, which is said.
+  func methods(for model: Model? = nil) throws -> [Method] {
+    let methods = try named.map { $0 == .rollout() ? .rollout(start: rolloutStart) : $0 }
+    guard isAll, let model else { return methods }
     let vision = model.configuration.vision
     let others = methods.filter { !$0.isDefined(for: vision) }.map(\.name)
     if !others.isEmpty {
@@ -169,35 +195,48 @@ struct MethodOptions: ParsableArguments {
     return methods.filter { $0.isDefined(for: vision) }
   }
 
-  /// In the order asked for.
+  /// The methods of the list, with their defaults.
+  private var named: [Method] {
+    get throws {
+      let names =
+        isAll
+        ? Self.names : method.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingSpaces() }
+      var methods: [Method] = []
+      for name in names {
+        guard let method = Method.all.first(where: { $0.name == name }) else {
+          throw ValidationError(
+            "--method \(name): no method of this name, available: \(Self.names.joined(separator: ", ")), all")
+        }
+        guard !methods.contains(where: { $0.name == name }) else {
+          throw ValidationError("--method \(name): named twice")
+        }
+        methods.append(method)
+      }
+      return methods
+    }
+  }
+}
+
+/// How to explain, and what some methods can be told.
+struct MethodOptions: ParsableArguments {
+  @OptionGroup var choice: MethodChoice
+
+  @Option(help: "The token that a block's score reads in legrad.")
+  var readout: Readout = .mean
+
+  @Option(help: "What textspan subtracts from a prompt: none, mean of all prompts, or the number of one, from 0.")
+  var textspanBaseline: TextBaseline = .none
+
+  /// As `MethodChoice` has them, told what they can be told.
   /// - Parameter layers: of LeGrad.
-  func methods(layers: LayerSelection) throws -> [Method] {
-    try Self.methods(named: method).map { method in
+  func methods(layers: LayerSelection, for model: Model?) throws -> [Method] {
+    try choice.methods(for: model).map { method in
       switch method {
       case .legrad: .legrad(layers: layers, readout: readout)
-      case .rollout: .rollout(start: rolloutStart)
       case .textSpan: .textSpan(baseline: textspanBaseline)
       default: method
       }
     }
-  }
-
-  /// The methods of a comma-separated list, or `all`, with their defaults.
-  static func methods(named list: String) throws -> [Method] {
-    let names =
-      list == "all" ? names : list.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingSpaces() }
-    var methods: [Method] = []
-    for name in names {
-      guard let method = Method.all.first(where: { $0.name == name }) else {
-        throw ValidationError(
-          "--method \(name): no method of this name, available: \(Self.names.joined(separator: ", ")), all")
-      }
-      guard !methods.contains(where: { $0.name == name }) else {
-        throw ValidationError("--method \(name): named twice")
-      }
-      methods.append(method)
-    }
-    return methods
   }
 }
 

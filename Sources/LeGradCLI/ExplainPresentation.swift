@@ -1,3 +1,5 @@
+import Files
+
 /// Tells the outcomes of a run: tables or JSON on standard output, failures and remarks on standard error.
 struct ExplainPresentation {
   let json: Bool
@@ -84,6 +86,6 @@ struct ExplainPresentation {
       names.append(numbered.count == 1 ? numbered[0] : "\(stem){0..\(numbered.count - 1)}.png")
     }
     names += [files.heatmapArray, files.relevance, files.layers, files.report].compactMap { $0 }
-    return names.map { FileSystem.join(report.outputFolder, $0).printable }
+    return names.map { FileTree.join(report.outputFolder, $0).printable }
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Compute
+import Files
 import LeGrad
 import VisionTransformer
 
@@ -52,9 +53,9 @@ struct ModelRandomCommand: ParsableCommand {
   private func checkOutput() throws(Failure) {
     guard !overwrite else { return }
     for name in [ModelWriter.weightFile, ModelWriter.configurationFile]
-    where FileSystem.entryExists(FileSystem.join(output, name)) {
+    where FileSystem.entryExists(FileTree.join(output, name)) {
       throw .usage(
-        "\(FileSystem.join(output, name)) exists; give --overwrite to replace it, or another folder with -o")
+        "\(FileTree.join(output, name)) exists; give --overwrite to replace it, or another folder with -o")
     }
   }
 }

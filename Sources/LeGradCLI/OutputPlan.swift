@@ -65,7 +65,7 @@ struct OutputPlan: Sendable {
     try check(overwrite: overwrite)
   }
 
-  func path(_ name: String) -> String { FileSystem.join(folder, name) }
+  func path(_ name: String) -> String { FileTree.join(folder, name) }
 
   private static func files(stem: String, formats: Set<Format>, perLayer: Bool, prompts: Int) -> Files {
     var files = Files()

@@ -16,7 +16,7 @@ public struct CLIPTokenizer: Sendable {
   /// `bpe_simple_vocab_16e6.txt.gz`.
   /// - Throws: `.missingFiles` naming all three when none is there, else what is wrong with the files that are.
   public static func load(folder: String) throws(TokenizerError) -> CLIPTokenizer {
-    func path(_ name: String) -> String { folder.hasSuffix("/") ? folder + name : folder + "/" + name }
+    func path(_ name: String) -> String { FileTree.join(folder, name) }
     typealias Vocabulary = BytePairVocabulary
     let ids = path(Vocabulary.vocabularyName)
     let merges = path(Vocabulary.mergesName)

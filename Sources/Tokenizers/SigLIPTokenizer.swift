@@ -20,7 +20,7 @@ public struct SigLIPTokenizer: TextTokenizer {
   /// Loads what a model folder has: `spiece.model`, else `tokenizer.json`.
   /// - Throws: `.missingFiles` naming both when neither is there, else what is wrong with the file that is.
   public static func load(folder: String) throws(TokenizerError) -> SigLIPTokenizer {
-    func path(_ name: String) -> String { folder.hasSuffix("/") ? folder + name : folder + "/" + name }
+    func path(_ name: String) -> String { FileTree.join(folder, name) }
     if FileTree.exists(path(modelName)) {
       return SigLIPTokenizer(segmenter: .library(try SentencePieceModel(file: path(modelName))))
     }

@@ -31,7 +31,7 @@ public struct ZeroShotClassifier: Sendable {
         .input, faultLine(file: "classes", expected: "at least one", found: "none", remedy: "check the data set"))
     }
     self.classNames = classNames
-    hash = Self.hash(["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
+    hash = SHA256.hash(of: ["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
     source = templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates"
     let cache = Cache(cacheFolder, modelHash: modelHash, explainer: explainer, hash: hash)
     let width = explainer.model.configuration.embeddingWidth
@@ -56,7 +56,7 @@ public struct ZeroShotClassifier: Sendable {
     self.classNames = classNames
     self.rows = rows
     source = "given embeddings"
-    hash = Self.hash(["rows"] + rows.values.map { String($0.bitPattern) })
+    hash = SHA256.hash(of: ["rows"] + rows.values.map { String($0.bitPattern) })
   }
 
   /// The class whose row is nearest to a unit image embedding; the first of those that are equally near.
@@ -113,12 +113,6 @@ public struct ZeroShotClassifier: Sendable {
     }
     progress(classNames.count * perClass, classNames.count * perClass)
     return values
-  }
-
-  static func hash(_ fields: [String]) -> String {
-    var hash = SHA256()
-    for field in fields { hash.update(field: field) }
-    return hash.finish()
   }
 
   /// Embeddings on disk, under the hash of all that they depend on, the device's arithmetic included.

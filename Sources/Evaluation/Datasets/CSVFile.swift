@@ -65,7 +65,7 @@ enum CSVFile {
         }
       }
     } catch {
-      throw EvaluationError(.input, error.description)
+      throw .input(error)
     }
     if let failure { throw failure }
     try reader.finish(body)

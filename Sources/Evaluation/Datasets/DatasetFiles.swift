@@ -15,7 +15,7 @@ enum DatasetFile {
     do throws(FileError) {
       return try WholeFile.read(path, limit: limit)
     } catch {
-      throw EvaluationError(.input, error.description)
+      throw .input(error)
     }
   }
 
@@ -85,7 +85,7 @@ struct ImageFile: Equatable, Sendable {
     do throws(FileError) {
       return try FileTree.names(in: folder).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     } catch {
-      throw EvaluationError(.input, error.description)
+      throw .input(error)
     }
   }
 

@@ -31,7 +31,5 @@ struct EntryHash: ~Copyable {
     Manifest.Entry(id: id, byteCount: byteCount, hash: hash.finish())
   }
 
-  private mutating func add(word: String) {
-    unsafe Array(word.utf8).withUnsafeBytes { unsafe hash.update($0) }
-  }
+  private mutating func add(word: String) { hash.update(Array(word.utf8)) }
 }

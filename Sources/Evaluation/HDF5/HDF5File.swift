@@ -20,7 +20,7 @@ final class HDF5File: Sendable {
       size = file.size
       header = try file.bytes(0..<min(size, 116))
     } catch {
-      throw EvaluationError(.input, error.description)
+      throw .input(error)
     }
     identifier = try library.withCalls { library throws(EvaluationError) in
       // Read only, no properties.

@@ -21,14 +21,19 @@ public struct EvaluationFigures: Equatable, Sendable {
     perturbation = PerturbationSummary(statistics.compactMap(\.perturbation))
   }
 
-  /// The figures that there are, by their names in JSON and CSV, in the order of the tables.
+  /// All figures by their names in JSON and CSV, in the order of the tables.
+  private static let all: [(name: String, value: @Sendable (Self) -> Double?)] = [
+    ("pixelAccuracy", { $0.segmentation?.pixelAccuracy }), ("mIoU", { $0.segmentation?.mIoU }),
+    ("mAP", { $0.segmentation?.mAP }), ("perClass", { $0.points?.perClass }), ("perImage", { $0.points?.perImage }),
+    ("positiveAUC", { $0.perturbation?.positiveAUC }), ("negativeAUC", { $0.perturbation?.negativeAUC }),
+    ("accuracy", { $0.accuracy }),
+  ]
+
+  static let names = all.map(\.name)
+
+  /// The figures that there are, in the order of the tables.
   public var named: [(name: String, value: Double)] {
-    [
-      ("pixelAccuracy", segmentation?.pixelAccuracy), ("mIoU", segmentation?.mIoU), ("mAP", segmentation?.mAP),
-      ("perClass", points?.perClass), ("perImage", points?.perImage),
-      ("positiveAUC", perturbation?.positiveAUC), ("negativeAUC", perturbation?.negativeAUC),
-      ("accuracy", accuracy),
-    ].compactMap { name, value in value.map { (name, $0) } }
+    Self.all.compactMap { name, value in value(self).map { (name, $0) } }
   }
 
   subscript(name: String) -> Double? { named.first { $0.name == name }?.value }

@@ -53,9 +53,8 @@ public struct EvaluationReport: Equatable, Sendable {
 
   /// Writes `report.md`, `report.csv` and `report.json` into a folder; each appears whole or not at all.
   public func write(to folder: String) throws(EvaluationError) {
-    let base = folder.hasSuffix("/") ? folder : folder + "/"
     for (name, text) in [("report.md", markdown), ("report.csv", csv), ("report.json", json)] {
-      do { try AtomicFile.write(Array(text.utf8), to: base + name) } catch { throw .input(error) }
+      do { try AtomicFile.write(Array(text.utf8), to: FileTree.join(folder, name)) } catch { throw .input(error) }
     }
   }
 
@@ -68,8 +67,6 @@ public struct EvaluationReport: Equatable, Sendable {
 
   static func columns(_ figures: [EvaluationFigures?]) -> [String] {
     let present = Set(figures.compactMap(\.self).flatMap { $0.named.map(\.name) })
-    return [
-      "pixelAccuracy", "mIoU", "mAP", "perClass", "perImage", "positiveAUC", "negativeAUC", "accuracy",
-    ].filter(present.contains)
+    return EvaluationFigures.names.filter(present.contains)
   }
 }

@@ -62,7 +62,7 @@ public struct EvaluationRun: Sendable {
     ]
     if let correction = settings.correction {
       let bits = correction.embedding.values.map { String($0.bitPattern) }
-      configuration["correction"] = "\(correction.threshold) \(ZeroShotClassifier.hash(bits))"
+      configuration["correction"] = "\(correction.threshold) \(SHA256.hash(of: bits))"
     }
     if [.segmentation, .shapes].contains(settings.evaluation) {
       configuration["segmentationThreshold"] = settings.segmentationThreshold.rawValue

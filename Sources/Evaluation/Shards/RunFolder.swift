@@ -24,11 +24,11 @@ public struct RunFolder: Sendable {
 
   init(existing path: String) { self.path = path }
 
-  var shards: String { path + (path.hasSuffix("/") ? "" : "/") + "shards" }
+  var shards: String { FileTree.join(path, "shards") }
   func file(of shard: Shard) -> String { shards + "/\(shard.fileName)" }
   func part(of shard: Shard) -> String { shards + "/\(shard.fileName).part" }
-  private var run: String { String(shards.dropLast(6)) + "run.json" }
-  private var manifestFile: String { String(shards.dropLast(6)) + "manifest.jsonl" }
+  private var run: String { FileTree.join(path, "run.json") }
+  private var manifestFile: String { FileTree.join(path, "manifest.jsonl") }
 
   /// Writes identity and manifest, or checks that the folder has the same.
   func pin(_ identity: RunIdentity, _ manifest: Manifest) throws(EvaluationError) {

@@ -20,12 +20,7 @@ public struct RunIdentity: Codable, Equatable, Sendable {
 
   /// The first 16 hexadecimal digits of SHA-256 of all fields.
   public var id: String {
-    var hash = SHA256()
-    for (name, value) in fields {
-      hash.update(field: name)
-      hash.update(field: value)
-    }
-    return String(hash.finish().prefix(16))
+    String(SHA256.hash(of: fields.flatMap { [$0.name, $0.value] }).prefix(16))
   }
 
   /// Every field by the name that messages give it.

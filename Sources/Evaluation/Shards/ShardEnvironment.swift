@@ -182,9 +182,3 @@ private struct ShardVariables {
     return ShardClaim(shard, source)
   }
 }
-
-extension EvaluationError {
-  static func usage(_ line: String) -> EvaluationError { EvaluationError(.usage, line) }
-  static func shards(_ line: String) -> EvaluationError { EvaluationError(.shards, line) }
-  static func input(_ error: FileError) -> EvaluationError { EvaluationError(.input, error.description) }
-}

@@ -98,20 +98,17 @@ public enum Method: Sendable, Equatable {
 
   /// Checks that it is defined, and computed here, for a model with such a vision tower.
   func check(_ vision: VisionConfiguration, model: String) throws(LeGradError) {
-    if vision.hasAttentionPooler {
-      switch self {
-      case .lrp, .partialLRP, .textSpan:
-        throw LeGradError(
-          .usage,
-          "\(model) has an attention pooler, for which \(name) is not defined; choose among "
-            + Method.all.filter { $0.isDefined(for: vision) }.map(\.name).joined(separator: ", "))
-      case .legrad(_, .cls):
-        throw LeGradError(.usage, "\(model) has an attention pooler: its layers are read by that; leave --readout out")
-      default: return
-      }
-    } else if vision.pooling != .classToken, !isCorrected {
+    if vision.hasAttentionPooler, case .legrad(_, .cls) = self {
+      throw LeGradError(.usage, "\(model) has an attention pooler: its layers are read by that; leave --readout out")
+    }
+    guard !isDefined(for: vision) else { return }
+    guard vision.hasAttentionPooler else {
       throw LeGradError(.usage, "\(name) asks the class token, which \(model) does not read; use legrad")
     }
+    throw LeGradError(
+      .usage,
+      "\(model) has an attention pooler, for which \(name) is not defined; choose among "
+        + Method.all.filter { $0.isDefined(for: vision) }.map(\.name).joined(separator: ", "))
   }
 
   /// Whether it is defined for a vision tower; LeGrad is for all.

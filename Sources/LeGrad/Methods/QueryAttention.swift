@@ -63,8 +63,8 @@ struct QueryAttention<B: Backend>: Sendable {
 
   /// Goes back from a pass's scores, which are `factor` times its similarities, to a pooler's map, and from there to the
   /// last block's output.
-  /// - Returns: the gradient of the similarities at the map, as `mapGradient` gives it; `read` must be done with it before
-  ///   the backward goes on.
+  /// - Parameter read: given the gradient of the similarities at the map, as `mapGradient` has it, which the backward then
+  ///   writes over.
   func poolerBackward(
     _ pass: Range<Int>, _ forward: SharedForward<B>, scratch: PoolerTokenGradients<B>, factor: Float,
     output: Matrix<B.Buffer>, read: (Matrix<B.Buffer>) throws(BackendError) -> Void
