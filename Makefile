@@ -1,19 +1,28 @@
 # demo         install what is missing, build, explain the bundled pictures into demo-output/
 # test         install what is missing, check the formatting, run every test, on the CPU and on an OpenCL device
 # test-large   models up to ViT-bigG-14 on the CPU and on an OpenCL device, memory of a long evaluation (minutes, 16 GB)
+# test-debian13  everything above but test-large on a fresh Debian 13 in a folder (as root; minutes, 6 GB of disk)
+# test-dist    what dist made, on a fresh Debian 12 and a fresh Debian 13 with nothing installed (as root; minutes)
 # test-cluster a run in shards on a Slurm of this machine alone, Open MPI and GNU parallel: the bytes of a single run
 # build        the release binary, with Swift's own libraries inside
+# dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
-# lint         formatting rules, and every OpenCL kernel through the toolchain's own clang, warnings as errors
+# lint         formatting rules, and every OpenCL kernel and what includes system headers through the toolchain's own
+#              clang, warnings as errors
 # setup        install the system packages that are missing (Debian, Ubuntu)
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-cluster build bench lint setup setup-tests
+.PHONY: demo test test-large test-debian13 test-dist test-cluster build dist bench lint setup setup-tests
 
-packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers libhdf5-dev
-test_packages := ocl-icd-libopencl1 pocl-opencl-icd
+packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
+test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
+dist_packages := build-essential cmake patchelf python3-venv
 cluster_packages := slurm-wlm munge openmpi-bin parallel
+# What `legrad --version` names.
+LEGRAD_COMMIT ?= $(shell commit=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git diff --quiet HEAD || commit=$$commit+; echo $$commit; })
+export LEGRAD_COMMIT
+export LEGRAD_BUILDER := make build
 swift_build := swift build -c release --static-swift-stdlib --product legrad
 
 demo: build
@@ -33,6 +42,16 @@ test-large: setup-tests
 	  LEGRAD_REQUIRE_OPENCL=1 LEGRAD_TEST_LARGE=1 swift test -c release -Xswiftc -enable-testing --disable-xctest \
 	    --no-parallel --filter $$suite || exit; \
 	done
+
+test-debian13:
+	Tests/Systems/debian.sh trixie
+
+dist: setup
+	@$(call install,$(dist_packages))
+	Distribution/build.sh dist
+
+test-dist: dist
+	for release in bookworm trixie; do Tests/Systems/debian.sh $$release --bare dist/legrad-*.tar.gz || exit; done
 
 test-cluster: build
 	@$(call install,$(cluster_packages))
@@ -57,6 +76,10 @@ lint:
 	      echo "$$kernel with LANES=$$lane STORAGE=$$storage FLOAT64=$$double"; }; \
 	  done; done; done; \
 	done; exit $$failed
+	@# Tests/Headers stands before the system's: headers that not every release has are errors there.
+	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; \
+	$$clang -std=gnu2x -fsyntax-only -Wall -Wextra -Werror -ITests/Headers -ISources/COpenCL/include \
+	  -ISources/CHDF5/include Sources/COpenCL/opencl.c Sources/CHDF5/hdf5_library.c
 
 # Installs those of the packages $(1) that are missing.
 define install

@@ -18,6 +18,11 @@ let strictCXX: [CXXSetting] = [
   .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
 ]
 
+/// What the Makefile knows of the build; other builds go without.
+let build: [CSetting] = ["LEGRAD_COMMIT", "LEGRAD_BUILDER"].compactMap { name in
+  Context.environment[name].map { .define(name, to: "\"\($0)\"") }
+}
+
 /// A Swift library room. Arrows between rooms point downward only; the compiler enforces it.
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
   .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
@@ -102,12 +107,14 @@ let package = Package(
       "Evaluation",
       ["LeGrad", "CHDF5", "CZlib", "Compute", "Files", "ImageFiles", "StrictJSON", "VisionTransformer"]),
     tests("EvaluationTests", ["Evaluation", "LeGrad", "Files", "ImageFiles", "NpyFiles", "VisionTransformer"]),
+    // Which commit and build this is.
+    .target(name: "CVersion", cSettings: strictC + build),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
     .executableTarget(
       name: "LeGradCLI",
       dependencies: [
         "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "VisionTransformer", "Tokenizers", "Files", "ImageFiles",
-        "NpyFiles",
+        "NpyFiles", "CVersion",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -27,7 +27,8 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention(
     multiply_rows(
         ROW(queries, first_row + query) + column, queries_stride, count, ROW(keys, first_row + key) + column,
         keys_stride, key_count, head_width, stage, map);
-    const float4 rescale = exponentiate(map, factor, query, key, tokens, is_causal, exchange, &s);
+    give(largest_scores(map, factor, query, key, tokens, is_causal), exchange);
+    const float4 rescale = exponentiate(map, exchange, &s);
     scale_sums(sums, rescale);
     store_map(map, weights);
     stage_straight(ROW(values, first_row + key) + column, values_stride, key_count, head_width, stage);

@@ -38,7 +38,8 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backw
     multiply_rows(
         ROW(queries, first_row + query) + column, queries_stride, count, ROW(keys, first_row + key) + column,
         keys_stride, key_count, head_width, stage, map);
-    along *= exponentiate(map, factor, query, key, tokens, is_causal, exchange, &s);
+    give(largest_scores(map, factor, query, key, tokens, is_causal), exchange);
+    along *= exponentiate(map, exchange, &s);
     along.x = add_products_of_4(map[0], gradients[0], along.x);
     along.y = add_products_of_4(map[1], gradients[1], along.y);
     along.z = add_products_of_4(map[2], gradients[2], along.z);

@@ -187,10 +187,12 @@ typedef struct {
   float4 max_score, sum;
 } query_sums;
 
-// The scores of a tile of queries and keys to weights. Returns the factors for sums with the weights of earlier tiles.
-static inline float4 exponentiate(
-    float4 map[4], float factor, uint query, uint key, uint tokens, uint is_causal, __local float4 *exchange,
-    query_sums *of) {
+// The scores of a tile of queries and keys become weights in two steps. In between, each work-item gives the others its
+// largest scores; the kernel itself does that, since rusticl 25 crashes where a function that takes a pointer to private
+// memory calls one with a barrier.
+
+// First step: the scores are scaled, those of unseen keys hidden. Returns the work-item's largest of each query.
+static inline float4 largest_scores(float4 map[4], float factor, uint query, uint key, uint tokens, uint is_causal) {
   const uint4 keys = key + ITEM_COLUMN * 4 + (uint4)(0, 1, 2, 3);
   float own[4];
 #pragma unroll
@@ -198,8 +200,13 @@ static inline float4 exponentiate(
     map[r] = hide(map[r] * factor, (uint4)(query + ITEM_ROW * 4 + r), keys, tokens, is_causal);
     own[r] = fmax(fmax(map[r].x, map[r].y), fmax(map[r].z, map[r].w));
   }
-  give((float4)(own[0], own[1], own[2], own[3]), exchange);
-  const float4 top = fmax(of->max_score, largest_given(exchange));
+  return (float4)(own[0], own[1], own[2], own[3]);
+}
+
+// Second step. Returns the factors for sums with the weights of earlier tiles.
+static inline float4 exponentiate(float4 map[4], __local const float4 *largest, query_sums *of) {
+  float own[4];
+  const float4 top = fmax(of->max_score, largest_given(largest));
   const float4 rescale = exponential_of_4(of->max_score - top);
   map[0] = exponential_of_4(map[0] - top.x);
   map[1] = exponential_of_4(map[1] - top.y);

@@ -100,26 +100,6 @@ INLINE void expand(
 }
 #endif
 
-// OpenCL's own prefetch does nothing in PoCL.
-#ifdef __has_builtin
-#if __has_builtin(__builtin_prefetch)
-#define FETCH(from) __builtin_prefetch((const void *)(ulong)(from), 0, 2)
-#endif
-#endif
-#ifndef FETCH
-#define FETCH(from)
-#endif
-#define LINE (64 / sizeof(stored))
-
-// Asks for lines begin ..< end of a panel's block.
-static inline void fetch_ahead(
-    __global const stored *weight, uint panel, uint first, uint padded_inputs, uint begin, uint end) {
-  for (uint line = begin; line < end; line++) {
-    const uint element = line * LINE;
-    FETCH(weight_at(weight, panel, first + element / SQUARE * TILE_COLUMNS, padded_inputs) + element % SQUARE);
-  }
-}
-
 // One k of a tile.
 INLINE void add_step(const uint rows, __global const float *left, RIGHT *right, float16 sums[TILE_ROWS][2]) {
   const float16 b0 = right[0], b1 = right[1];
@@ -141,9 +121,6 @@ INLINE void add_rows(
     sums[r][1] = is_first ? (float16)(0.0f) : tile[2 * r + 1];
   }
   for (; depth >= STEPS; depth -= STEPS, left += STEPS * TILE_ROWS, right += STEPS * 2) {
-    // The left operand is asked for half a tile ahead: it is larger than the caches when the depth is large.
-#pragma unroll
-    for (uint i = 0; i < STEPS * TILE_ROWS; i += 16) FETCH(left + DEPTH_BLOCK / 2 * TILE_ROWS + i);
 #pragma unroll
     for (uint step = 0; step < STEPS; step++) add_step(rows, left + step * TILE_ROWS, right + 2 * step, sums);
   }
@@ -188,17 +165,8 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void matmul(
 #else
     RIGHT *right = (RIGHT *)weight_at(weight, panel, k, padded_inputs);
 #endif
-    // While the tiles compute, the memory brings the panel's next block, or the next panel's first.
-    const uint next_k = is_last ? 0 : k + DEPTH_BLOCK, last_panel = (columns - 1) / TILE_COLUMNS;
-    const uint next_panel = min(panel + is_last, last_panel);
-    const uint lines = min(depth - next_k, (uint)DEPTH_BLOCK) * TILE_COLUMNS / LINE;
-    const uint tiles = tile_end - tile_begin, lines_per_tile = lines / tiles + 1;
-    // Few tiles are no time to hide anything in.
-    const bool asks_ahead = tiles >= 8 || EXPANDS;
     for (uint t = tile_begin; t < tile_end; t++) {
       const uint row = t * TILE_ROWS, tile_rows = min(rows - row, (uint)TILE_ROWS);
-      const uint line = (t - tile_begin) * lines_per_tile;
-      if (asks_ahead) fetch_ahead(weight, next_panel, next_k, padded_inputs, line, min(line + lines_per_tile, lines));
       __global float16 *tile = sums + ((ulong)panel * tile_count + t) * 2 * TILE_ROWS;
       __global const float *tile_left = left + ((ulong)k * tile_count + (ulong)t * block_depth) * TILE_ROWS;
       add_products(tile_rows, block_depth, tile_left, right, tile, k == 0);

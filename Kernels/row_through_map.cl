@@ -23,7 +23,8 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void row_through_map
     multiply_rows(
         ROW(queries, first_row + query) + column, queries_stride, count, ROW(keys, first_row + key) + column,
         keys_stride, min(tokens - key, (uint)TILE_COLUMNS), head_width, stage, map);
-    exponentiate(map, factor, query, key, tokens, 0, exchange, &s);
+    give(largest_scores(map, factor, query, key, tokens, 0), exchange);
+    exponentiate(map, exchange, &s);
   }
   give(s.sum, exchange);
   const float4 inverse = 1.0f / sum_given(exchange);

@@ -4,8 +4,6 @@ import Glibc
 /// The command `legrad`.
 @main
 struct Command: ParsableCommand {
-  static let version = "0.1.0"
-
   static let configuration = CommandConfiguration(
     commandName: "legrad",
     abstract: "Show where in an image a vision transformer finds a text.",
@@ -18,7 +16,7 @@ struct Command: ParsableCommand {
       2 usage, 3 bad or missing model or file, 4 device unusable, 5 out of memory, 6 numerical fault, \
       7 incomplete or inconsistent shards.
       """,
-    version: version,
+    version: Version.summary,
     subcommands: [
       ExplainCommand.self, DemoCommand.self, DevicesCommand.self, DoctorCommand.self, BenchmarkCommand.self,
       EvaluateCommand.self, MergeCommand.self, ModelCommand.self,

@@ -28,7 +28,7 @@ struct EvaluationDriver {
       throw Failure.badFile("\(model.name): a model without files cannot be evaluated")
     }
     let run = try makeRun(model, hash: hash, templates)
-    let identity = run.identity(modelHash: hash, version: Command.version)
+    let identity = run.identity(modelHash: hash, version: Version.number)
     let folder = options.output ?? "legrad-evaluation/\(evaluation.rawValue)-\(identity.id)"
     let recorder = try ShardRecorder(
       folder: folder, identity: identity, manifest: dataset.manifest, shard: shard, resume: options.resume)

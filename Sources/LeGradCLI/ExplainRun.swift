@@ -207,7 +207,7 @@ struct ExplainRun {
           ? nil : ExplanationReport.Point(maximumOf: explanation, prompt: prompt, region: region))
     }
     return ExplanationReport(
-      version: Command.version, image: item.image,
+      version: Version.number, image: item.image,
       imageSize: .init(width: image.decoded.image.width, height: image.decoded.image.height),
       orientation: .init(
         stored: image.decoded.storedOrientation.rawValue, applied: image.decoded.appliedOrientation != .upright),

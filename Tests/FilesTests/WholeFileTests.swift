@@ -30,7 +30,10 @@ struct WholeFileTests {
     let folder = try ScratchFolder()
     let path = folder.path + "/pipe"
     #expect(unsafe mkfifo(path, 0o600) == 0)
-    let writer = unsafe popen("printf 123 > '\(path)'", "r")
+    guard let writer = unsafe popen("printf 123 > '\(path)'", "r") else {
+      Issue.record("popen failed")
+      return
+    }
     defer { unsafe pclose(writer) }
     #expect(try WholeFile.read(path, limit: 3, allowingPipes: true) == Array("123".utf8))
     let endless = #expect(throws: FileError.self) {

@@ -3,12 +3,12 @@
 
 // Finds an OpenCL loader at run time, so that a program starts on machines without one.
 
-#if !__has_include(<CL/cl_icd.h>)
-#error "CL/cl_icd.h is missing: install the OpenCL headers (Debian: opencl-headers)"
+#if !__has_include(<CL/cl.h>)
+#error "CL/cl.h is missing: install the OpenCL headers (Debian: opencl-headers)"
 #endif
 
 #define CL_TARGET_OPENCL_VERSION 120
-#include <CL/cl_icd.h>
+#include <CL/cl.h>
 
 // Every call that is made. The order is that of the table.
 #define LEGRAD_OPENCL_CALLS(CALL)  \
@@ -43,7 +43,8 @@
   CALL(clGetEventProfilingInfo)    \
   CALL(clReleaseEvent)
 
-#define LEGRAD_OPENCL_FIELD(name) cl_api_##name name;
+// The calls' own declarations are in every release of the headers; typedefs for pointers to them are not.
+#define LEGRAD_OPENCL_FIELD(name) __typeof__(name) *name;
 // The calls of one loader.
 struct legrad_opencl {
   LEGRAD_OPENCL_CALLS(LEGRAD_OPENCL_FIELD)

@@ -17,9 +17,9 @@ import Synchronization
     try HDF5Library(names: names)
   }
 
-  /// What Debian, Fedora and HDF5's own builds call it, by version: 1.10, 1.12, 1.14, any.
+  /// What Debian, Fedora and HDF5's own builds call it, by version: 1.10, 1.12, 1.14, 2.0, any.
   private static let names = ["libhdf5_serial.so", "libhdf5.so"].flatMap { name in
-    [".103", ".200", ".310", ""].map { name + $0 }
+    [".103", ".200", ".310", ".320", ""].map { name + $0 }
   }
 
   /// Opens the first of the libraries `names` that can be used.
@@ -38,7 +38,7 @@ import Synchronization
     throw EvaluationError(
       .input,
       faultLine(
-        file: "HDF5 library", expected: "version 1.10.3 to 1.14", found: reason ?? "no name",
+        file: "HDF5 library", expected: "version 1.10.3 to 2", found: reason ?? "no name",
         remedy: "install it (Debian, Ubuntu: apt install libhdf5-dev)"))
   }
 

@@ -1,0 +1,1 @@
+#error "HDF5 headers differ between releases: declare what is called in hdf5_library.h"
