@@ -33,8 +33,9 @@ if [ ! -e "$work/sentencepiece/src/libsentencepiece.a" ]; then
   "$work/venv/bin/pip" download -q --no-deps --no-binary :all: --require-hashes -d "$work" -r "$work/requirements.txt"
   tar xzf "$work/${sentencepiece/==/-}.tar.gz" -C "$work"
   cmake -S "$source" -B "$work/sentencepiece" -DCMAKE_BUILD_TYPE=Release -DSPM_ENABLE_SHARED=OFF \
-    -DSPM_ENABLE_TCMALLOC=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON >"$work/sentencepiece.log"
-  cmake --build "$work/sentencepiece" --target sentencepiece-static -j "$(nproc)" >>"$work/sentencepiece.log"
+    -DSPM_ENABLE_TCMALLOC=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON >"$work/sentencepiece.log" 2>&1 &&
+    cmake --build "$work/sentencepiece" --target sentencepiece-static -j "$(nproc)" >>"$work/sentencepiece.log" 2>&1 ||
+    fail "SentencePiece does not build: $work/sentencepiece.log says why"
 fi
 
 # The linker takes what it finds first: a folder with archives alone comes before the system's.

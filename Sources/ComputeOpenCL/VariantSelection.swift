@@ -1,6 +1,14 @@
 import Compute
-import OpenCLRuntime
+public import OpenCLRuntime
 import Synchronization
+
+extension KernelVariant {
+  /// The variants that can be of use on a device. Those for processors compute in vectors of 16 floats; where the
+  /// driver makes vectors of work-items instead they waste most of each, and take minutes to build (rusticl).
+  public static func candidates(for device: OpenCLDevice) -> [KernelVariant] {
+    device.vectorWidth > 1 ? allCases : [.portable]
+  }
+}
 
 /// Finds a device's kernels by trying them, never by its name: a variant that does not build, or that computes a known
 /// product wrongly, is out; of the others the faster one is taken.
@@ -20,7 +28,7 @@ enum VariantSelection {
   static func best(for device: OpenCLDevice) throws(BackendError) -> KernelVariant {
     var best: (variant: KernelVariant, time: Duration)?
     var failures: [String] = []
-    for variant in KernelVariant.allCases {
+    for variant in KernelVariant.candidates(for: device) {
       do {
         let time = try Trial(device, variant).run()
         if best.map({ time < $0.time }) ?? true { best = (variant, time) }

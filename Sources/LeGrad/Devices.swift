@@ -245,7 +245,7 @@ public struct DeviceSummary: Sendable {
     platform = device.platform
     driver = device.driver
     version = device.version
-    variants = KernelVariant.allCases.map(\.rawValue)
+    variants = KernelVariant.candidates(for: device).map(\.rawValue)
     computeUnits = device.computeUnits
     memory = device.memory
     largestBuffer = device.largestBuffer

@@ -47,9 +47,10 @@ struct DoctorCommand: ParsableCommand {
     } else {
       devices = [try DeviceSummary.chosen(by: computing.choice)]
     }
-    let kernels = computing.kernelVariant.map { [$0] } ?? KernelVariant.allCases
-    return devices.flatMap { device in
-      device.isNative ? [(device, nil)] : kernels.map { (device, Optional($0)) }
+    return devices.flatMap { device -> [(DeviceSummary, KernelVariant?)] in
+      guard !device.isNative else { return [(device, nil)] }
+      let kernels = computing.kernelVariant.map { [$0] } ?? device.variants.compactMap(KernelVariant.init(rawValue:))
+      return kernels.map { (device, $0) }
     }
   }
 

@@ -26,6 +26,8 @@ import COpenCL
   /// Bytes of local memory of a work-group.
   public let localMemory: Int
   public let largestWorkGroup: Int
+  /// Floats in a vector of its hardware; 1 where the driver makes its vectors of work-items, or none.
+  public let vectorWidth: Int
   /// Whether it is usable and has a compiler.
   public let isAvailable: Bool
   /// Whether it computes in float64.
@@ -54,6 +56,7 @@ import COpenCL
     largestBuffer = Int(clamping: try info.number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self))
     localMemory = Int(clamping: try info.number(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong.self))
     largestWorkGroup = try info.number(CL_DEVICE_MAX_WORK_GROUP_SIZE, Int.self)
+    vectorWidth = Int(try info.number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self))
     let available = try info.number(CL_DEVICE_AVAILABLE, cl_bool.self)
     let hasCompiler = try info.number(CL_DEVICE_COMPILER_AVAILABLE, cl_bool.self)
     isAvailable = available != 0 && hasCompiler != 0

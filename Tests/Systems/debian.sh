@@ -38,8 +38,8 @@ inside() {
 
 # The tree as it is, without what git ignores, and the packages that it depends on: the system may have no network.
 copy_tree() {
-  rm -rf "$root/legrad"/{.[!.],}* 2>/dev/null || true
   mkdir -p "$root/legrad/.build"
+  find "$root/legrad" -mindepth 1 -maxdepth 1 ! -name .build -exec rm -rf {} +
   git -C "$tree" ls-files -z --cached --others --exclude-standard |
     tar -C "$tree" --null --files-from=- --ignore-failed-read -c | tar -C "$root/legrad" --no-same-owner -x
   swift package --package-path "$tree" resolve
@@ -63,6 +63,8 @@ within() {
   toolchain=$(dirname "$(dirname "$(realpath "$(command -v swiftc)")")")
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
+  # PoCL asks it for memory and processors, and ends the process where it is missing.
+  mount --rbind /sys "$root/sys"
   if [ "${1-}" = --bare ]; then
     tarball=$2
     step "$(basename "$tarball")" try_bare
