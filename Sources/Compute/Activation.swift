@@ -1,4 +1,4 @@
-/// The pointwise non-linearity between the two products of a block's MLP (research: methods §0, §9.6).
+/// The pointwise non-linearity between the two products of a block's MLP (methods §0, §9.6).
 ///
 /// The raw values are the names that checkpoints use in Hugging Face's `hidden_act`.
 public enum Activation: String, Sendable, CaseIterable {

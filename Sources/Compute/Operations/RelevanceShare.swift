@@ -1,5 +1,4 @@
-/// What one summand takes of the relevance at a sum, by the rule of the public LRP code (research: methods §3.1), float64
-/// alone:
+/// What one summand takes of the relevance at a sum, by the rule of the public LRP code (methods §3.1), float64 alone:
 ///
 ///     output[r][c] = value[s][c] · div(relevance[r][c], total[s][c]),   s = r % total.rows
 ///     div(a, b)    = a / (b + 1e-9), 0 where b is 0, a / 1e-9 where b + 1e-9 is 0

@@ -17,7 +17,8 @@ public enum TextBaseline: Sendable, Hashable {
   case prompt(Int)
 }
 
-/// A way to say which parts of an image answer a prompt.
+/// A way to say which parts of an image answer a prompt. The formulas of each are in `LeGrad.docc/Methods.md`, to whose
+/// sections comments refer as `methods §2.3`.
 public enum Method: Sendable, Equatable {
   /// Gradients of each block's own score at its own attention map (methods §1.2).
   case legrad(layers: LayerSelection = .last(2), readout: Readout = .mean)
