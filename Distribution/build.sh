@@ -49,7 +49,7 @@ for library in utf8proc png16 turbojpeg z stdc++; do
   ln -s "$archive" "$archives"
 done
 options=(-c release --static-swift-stdlib --product legrad --scratch-path "$work/swift" -Xcxx "-I$source/src"
-  -Xlinker "-L$archives" -Xlinker -s -Xclang-linker -static-libgcc)
+  -Xlinker "-L$archives" -Xlinker -s -Xswiftc -Xclang-linker -Xswiftc -static-libgcc)
 LEGRAD_BUILDER="make dist" swift build "${options[@]}"
 
 folder=$work/$name
