@@ -42,14 +42,19 @@ fi
 archives=$work/archives
 rm -rf "$archives"
 mkdir -p "$archives"
-ln -s "$work/sentencepiece/src/libsentencepiece.a" "$archives"
 for library in utf8proc png16 turbojpeg z stdc++; do
   archive=$(cc -print-file-name=lib$library.a)
   [ -e "$archive" ] || fail "lib$library.a is missing; run make setup"
   ln -s "$archive" "$archives"
 done
+# SwiftPM may name a library before one that needs it: scripts for the linker name it once more.
+echo "GROUP ( $work/sentencepiece/src/libsentencepiece.a libstdc++.a )" >"$archives/libsentencepiece.a"
+png=$(readlink "$archives/libpng16.a")
+rm "$archives/libpng16.a"
+echo "GROUP ( $png libz.a )" >"$archives/libpng16.a"
+cc -O2 -Wall -Wextra -Werror -fvisibility=hidden -c Distribution/arc4random.c -o "$archives/arc4random.o"
 options=(-c release --static-swift-stdlib --product legrad --scratch-path "$work/swift" -Xcxx "-I$source/src"
-  -Xlinker "-L$archives" -Xlinker -s -Xswiftc -Xclang-linker -Xswiftc -static-libgcc)
+  -Xlinker "-L$archives" -Xlinker "$archives/arc4random.o" -Xlinker -s -Xswiftc -Xclang-linker -Xswiftc -static-libgcc)
 LEGRAD_BUILDER="make dist" swift build "${options[@]}"
 
 folder=$work/$name

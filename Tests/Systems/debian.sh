@@ -52,7 +52,7 @@ try_bare() {
   local folder
   folder=/$(basename "$tarball" .tar.gz)
   tar xzf "$tarball" -C "$root"
-  cp -r "$tree/Tests/Fixtures/images" "$tree/Tests/Fixtures/siglip" "$root/tmp"
+  cp -r "$tree/Tests/Fixtures/images" "$root/tmp"
   inside "$folder/legrad" --version
   inside "$folder/legrad" demo -o /tmp/demo --overwrite
   inside "$folder/legrad" explain /tmp/images/color-444.jpg -p "a green cross" -o /tmp/out --overwrite
