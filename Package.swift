@@ -130,9 +130,9 @@ let package = Package(
 
     // Oracles in Double, seeded random numbers, tolerances, fixtures.
     .target(
-      name: "TestSupport", dependencies: ["Compute", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness"],
-      path: "Tests/TestSupport",
-      swiftSettings: strict),
+      name: "TestSupport",
+      dependencies: ["Compute", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness"],
+      path: "Tests/TestSupport", swiftSettings: strict),
     tests("FilesTests", ["Files", "CSHA256"]),
     tests("StrictJSONTests", ["StrictJSON"]),
     tests("SafeTensorsTests", ["SafeTensors"]),

@@ -30,7 +30,8 @@ struct ProgressBar {
   private func draw() {
     guard isShown else { return }
     Terminal.transient(
-      Self.line(done: done, total: total, seconds: (ContinuousClock.now - start) / .seconds(1), columns: Terminal.columns))
+      Self.line(
+        done: done, total: total, seconds: (ContinuousClock.now - start) / .seconds(1), columns: Terminal.columns))
   }
 
   /// Such as `[#####·····] 5/10  2.5/s  2 s left`, cut to `columns`.

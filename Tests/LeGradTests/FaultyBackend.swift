@@ -223,19 +223,22 @@ final class FaultyBackend<Base: Backend>: Backend {
   }
 
   func relevanceShare(_ operation: RelevanceShare<Buffer>) throws(BackendError) {
-    try run(.relevanceShare, operation.output) { () throws(BackendError) in
-      guard case .wrongGuard(let guardValue) = fault else { return try base.relevanceShare(operation) }
-      // What a total has more, the guard would have.
-      let total = operation.total
-      var values = [Double](repeating: 0, count: total.rows * total.columns)
-      var span = values.mutableSpan
-      try base.download(total, into: &span)
-      let shifted = try base.makeMatrix(rows: total.rows, columns: total.columns, of: .float64)
-      try base.upload(values.map { $0 == 0 ? 0 : $0 + (guardValue - 1e-9) }.span, to: shifted)
-      try base.relevanceShare(
-        RelevanceShare(
-          of: operation.relevance, total: shifted, value: operation.value, accumulates: operation.accumulates,
-          output: operation.output))
-    }
+    let operation = try guardedOtherwise(operation)
+    try run(.relevanceShare, operation.output) { () throws(BackendError) in try base.relevanceShare(operation) }
+  }
+
+  /// What a total has more, the guard would have.
+  private func guardedOtherwise(_ operation: RelevanceShare<Buffer>) throws(BackendError) -> RelevanceShare<Buffer> {
+    guard case .wrongGuard(let value) = fault else { return operation }
+    let total = operation.total
+    var totals = [Double](repeating: 0, count: total.rows * total.columns)
+    var span = totals.mutableSpan
+    try base.download(total, into: &span)
+    for index in totals.indices where totals[index] != 0 { totals[index] += value - 1e-9 }
+    let shifted = try base.makeMatrix(rows: total.rows, columns: total.columns, of: .float64)
+    try base.upload(totals.span, to: shifted)
+    return RelevanceShare(
+      of: operation.relevance, total: shifted, value: operation.value, accumulates: operation.accumulates,
+      output: operation.output)
   }
 }

@@ -3,8 +3,8 @@ import ComputeCPU
 import ComputeOpenCL
 import OpenCLRuntime
 
-/// What benchmarks run on. Every benchmark runs in a process of its own and is held against a roof measured there, right
-/// before it.
+/// What benchmarks run on. Every benchmark runs in a process of its own and is held against a roof measured there,
+/// right before it.
 enum Machine: Sendable {
   case cpu
   case openCL(OpenCLDevice)

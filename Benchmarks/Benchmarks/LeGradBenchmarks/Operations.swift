@@ -2,8 +2,8 @@ import Compute
 import OperationSamples
 
 /// The catalogue of operations in the sizes of towers, for one image: every operation with one prompt, and with eight
-/// those that an explanation spends its time in. bfloat16 plays a part in products alone. On the first OpenCL device, where
-/// there is one, with ViT-L-14.
+/// those that an explanation spends its time in. bfloat16 plays a part in products alone. On the first OpenCL device,
+/// where there is one, with ViT-L-14.
 func operationBenchmarks() {
   for machine in Machine.all {
     var names: Set<String> = []

@@ -6,8 +6,8 @@ import OperationSamples
 enum Roof: Sendable {
   /// Arithmetic operations, a multiply-add counted as two; the roof is the float32 peak.
   case arithmetic
-  /// Bytes when everything is read and written once; the roof is the speed of a copy in the device's memory, which is no
-  /// bound for what stays in caches.
+  /// Bytes when everything is read and written once; the roof is the speed of a copy in the device's memory, which is
+  /// no bound for what stays in caches.
   case traffic
 
   var unit: String {
