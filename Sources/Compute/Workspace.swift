@@ -34,7 +34,7 @@ public struct Workspace<B: Backend>: Sendable {
         matrices.append(try backend.makeMatrix(rows: shape.rows, columns: shape.columns))
       } catch  where error.code == .outOfMemory {
         throw BackendError(
-          .outOfMemory, operation: "workspace",
+          .outOfMemory, operation: .workspace,
           "the run needs \(plan.bytes) bytes beside the weights; explain fewer images or prompts at once",
           bytesNeeded: plan.bytes)
       }

@@ -59,7 +59,7 @@ public final class OpenCLBackend: Backend {
       streamsWeights = options.streamsWeights
       self.stream = Mutex(stream)
     } catch {
-      throw BackendError(.unavailable, operation: "OpenCLBackend", "\(device.name): \(error)")
+      throw BackendError(.unavailable, operation: .openCLBackend, "\(device.name): \(error)")
     }
   }
 
@@ -86,10 +86,12 @@ public final class OpenCLBackend: Backend {
 
   /// Enqueues one operation alone.
   func perform<Result>(
-    _ operation: String, _ body: (CommandStream) throws(OpenCLError) -> Result
+    _ operation: OperationName, _ body: (CommandStream) throws(OpenCLError) -> Result
   ) throws(BackendError) -> Result {
     do {
       return try stream.withLock { stream throws(OpenCLError) in
+        // Weights are prepared one after another, with uploads of what is no weight between them.
+        if operation != .prepare, operation != .upload { stream.freeStaging() }
         let result = try body(stream)
         if waitsAfterEveryOperation { try stream.finish() }
         return result
@@ -97,13 +99,18 @@ public final class OpenCLBackend: Backend {
     } catch { throw BackendError(error, operation: operation, device: device) }
   }
 
+  /// Frees what loading needed where it is in the way of so many bytes.
+  func makeRoom(for bytes: Int) {
+    if bytes > memory.limit - memory.bytes { stream.withLock { $0.freeStaging() } }
+  }
+
   public func synchronize() throws(BackendError) {
-    try perform("synchronize") { stream throws(OpenCLError) in try stream.finish() }
+    try perform(.synchronize) { stream throws(OpenCLError) in try stream.finish() }
   }
 }
 
 extension BackendError {
-  init(_ error: OpenCLError, operation: String, device: OpenCLDevice, bytesNeeded: Int? = nil) {
+  init(_ error: OpenCLError, operation: OperationName, device: OpenCLDevice, bytesNeeded: Int? = nil) {
     let code: Code
     var advice = ""
     switch error.status {

@@ -40,7 +40,7 @@ enum VariantSelection {
     }
     guard let best else {
       throw BackendError(
-        .unavailable, operation: "OpenCLBackend",
+        .unavailable, operation: .openCLBackend,
         "no kernels compute right on \(device.name) (\(failures.joined(separator: "; "))); use --device cpu")
     }
     return best.variant
@@ -102,7 +102,7 @@ private struct Trial {
         let difference = abs(Double(results[row * columns + column]) - sum)
         guard difference <= Self.bound * Double(inner) else {
           throw BackendError(
-            .unavailable, operation: "matmul",
+            .unavailable, operation: .matmul,
             "the \(variant.rawValue) kernels compute \(results[row * columns + column]) where it is \(sum)")
         }
       }

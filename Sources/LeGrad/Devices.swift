@@ -179,7 +179,7 @@ public struct DeviceSummary: Sendable {
   /// Bytes; 0 for the native backend, which uses the process's.
   public let memory: Int
   public let largestBuffer: Int
-  public let hasDoubles: Bool
+  public let hasFloat64: Bool
   public let isAvailable: Bool
 
   /// The devices of this machine.
@@ -233,7 +233,7 @@ public struct DeviceSummary: Sendable {
     computeUnits = backend.threadCount
     memory = 0
     largestBuffer = 0
-    hasDoubles = true
+    hasFloat64 = true
     isAvailable = true
   }
 
@@ -249,7 +249,7 @@ public struct DeviceSummary: Sendable {
     computeUnits = device.computeUnits
     memory = device.memory
     largestBuffer = device.largestBuffer
-    hasDoubles = device.hasDoubles
+    hasFloat64 = device.hasFloat64
     isAvailable = device.isAvailable
   }
 }

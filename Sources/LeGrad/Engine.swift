@@ -112,7 +112,7 @@ final class BackendEngine<B: Backend>: Engine {
     _ pixels: Span<Float>, shape: VisionShape, text: [Float], requests: [MethodRequest]
   ) throws(BackendError) -> RunResult {
     guard let tower = loaded.withLock({ $0 }) else {
-      throw BackendError(.unavailable, operation: "explain", "the device's weights were freed")
+      throw BackendError(.unavailable, operation: .explain, "the device's weights were freed")
     }
     let prompts = text.count / tower.embeddingWidth
     let key = RunKey(shape: shape, prompts: prompts, requests: requests)

@@ -1,9 +1,10 @@
 import Compute
 import ComputeOpenCL
-import Evaluation
 import Glibc
 import ImageFiles
 import LeGrad
+import OperationSamples
+import Randomness
 import VisionTransformer
 
 /// Measures one setting on one device.
@@ -97,14 +98,14 @@ struct BenchmarkRun {
   ) throws(LeGradError) -> Double {
     let start = ContinuousClock.now
     try explain(batches, text: text, [method])
-    return (ContinuousClock.now - start).inSeconds
+    return (ContinuousClock.now - start) / .seconds(1)
   }
 
   /// Arithmetic operations per second of a block's products.
   private func productRate() throws(LeGradError) -> Double {
     let products = try explainer.timeOperations(
       images: min(images, batchSize), prompts: prompts, size: size, repetitions: 3
-    ).filter { $0.operation == "matmul" }
+    ).filter { $0.operation == .matmul }
     return products.reduce(0) { $0 + $1.arithmetic } / products.reduce(0) { $0 + median($1.seconds) }
   }
 
@@ -169,7 +170,7 @@ struct BenchmarkRun {
       images: together, prompts: prompts, size: size, repetitions: repetitions)
     return timings.map {
       row(
-        method: $0.operation + " " + $0.detail, images: together, layers: 1, seconds: $0.seconds,
+        method: $0.operation.rawValue + " " + $0.detail, images: together, layers: 1, seconds: $0.seconds,
         arithmetic: $0.arithmetic, peak: peak, peakBytes: peakBytes, uploaded: 0, downloaded: 0)
     }
   }

@@ -118,7 +118,7 @@ struct EvaluationDriver {
       }
       if recorder.remaining.isEmpty {
         try recorder.publish()
-        let seconds = (ContinuousClock.now - start).inSeconds
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
         let each = remaining.isEmpty ? 0 : seconds / Double(remaining.count)
         Terminal.note(
           "\(remaining.count) images in \(seconds.decimal(places: 1)) s, \(each.decimal(places: 4)) s per image")

@@ -93,8 +93,8 @@ struct ExplainRun {
       prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
     } catch { throw Failure(error) }
     return Waiting(
-      index: index, decoded: decoded, prepared: prepared, decodeSeconds: (middle - start).inSeconds,
-      prepareSeconds: (clock.now - middle).inSeconds)
+      index: index, decoded: decoded, prepared: prepared, decodeSeconds: (middle - start) / .seconds(1),
+      prepareSeconds: (clock.now - middle) / .seconds(1))
   }
 
   /// Explains and writes what waits, in batches of equal input size, and tells all outcomes in order.
@@ -154,7 +154,7 @@ struct ExplainRun {
       for image in batch { try explain([image], into: &explained, failed: &failed) }
       return
     }
-    let seconds = (ContinuousClock.now - start).inSeconds / Double(batch.count)
+    let seconds = (ContinuousClock.now - start) / .seconds(1) / Double(batch.count)
     let disagreements = try verification?.check(
       results, of: batch.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
       methods: settings.methods)
@@ -184,7 +184,7 @@ struct ExplainRun {
       explanation, heatmaps: heatmaps, of: image.decoded.image, region: image.prepared.region, files: files)
     let timings = ExplanationReport.Timings(
       decodeSeconds: image.decodeSeconds, prepareSeconds: image.prepareSeconds, explainSeconds: result.seconds,
-      writeSeconds: (ContinuousClock.now - start).inSeconds)
+      writeSeconds: (ContinuousClock.now - start) / .seconds(1))
     let report = self.report(image, result, method: method, heatmaps: heatmaps, timings: timings, files: files)
     try writer.write(report)
     return report

@@ -1,4 +1,5 @@
 import ImageFiles
+import Randomness
 
 /// A drawing of coloured shapes on a greyish, textured ground, as the bundled model was trained on, with the exact mask
 /// of one of them.

@@ -1,5 +1,6 @@
 import Files
 import ImageFiles
+import Randomness
 
 /// The benchmark that needs no files: scenes of shapes with exact masks, drawn as they are asked for.
 ///

@@ -1,20 +1,12 @@
 import Compute
-import VisionTransformer
 
-extension SampleSizes {
-  var layerNormSamples: [any OperationSample] {
-    Scalar.allCases.map { LayerNormSample(rows: rows, width: width, epsilon: vision.epsilon, scalar: $0) }
-      + [LayerNormBackwardSample(images: images, stack: stack, width: width)]
-  }
-}
-
-private struct LayerNormSample: OperationSample {
+struct LayerNormSample: OperationSample {
   let rows: Int
   let width: Int
   let epsilon: Float
   let scalar: Scalar
 
-  let operation = "layerNorm"
+  let operation = OperationName.layerNorm
   var detail: String { "\(rows)×\(width) statistics\(scalar.label)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
@@ -27,12 +19,12 @@ private struct LayerNormSample: OperationSample {
   }
 }
 
-private struct LayerNormBackwardSample: OperationSample {
+struct LayerNormBackwardSample: OperationSample {
   let images: Int
   let stack: PromptStack
   let width: Int
 
-  let operation = "layerNormBackward"
+  let operation = OperationName.layerNormBackward
   var detail: String { "\(images)·\(stack.tokens)×\(width) prompts \(stack.prompts)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {

@@ -1,18 +1,23 @@
-import Compute
+public import Compute
 
 /// Times an operation that takes much less than the clock or a wait for the device can tell.
-struct OperationTimer {
+public struct OperationTimer: Sendable {
   let repetitions: Int
   /// What one repetition lasts at least.
   var burst = Duration.milliseconds(2)
 
+  public init(repetitions: Int, burst: Duration = .milliseconds(2)) {
+    self.repetitions = repetitions
+    self.burst = burst
+  }
+
   /// Seconds of one run in each repetition: as many runs as fill it, then one wait.
-  func seconds<B: Backend>(of run: SampleRun, on backend: B) throws(BackendError) -> [Double] {
+  public func seconds<B: Backend>(of run: SampleRun, on backend: B) throws(BackendError) -> [Double] {
     var runs = 1
     // Doubled until a repetition is long enough; the clock starts when nothing is on its way.
     while try elapsed(runs, of: run, on: backend) < burst, runs < 1 << 20 { runs *= 2 }
     var seconds: [Double] = []
-    for _ in 0..<repetitions { seconds.append(try elapsed(runs, of: run, on: backend).inSeconds / Double(runs)) }
+    for _ in 0..<repetitions { seconds.append(try elapsed(runs, of: run, on: backend) / .seconds(runs)) }
     return seconds
   }
 
@@ -25,8 +30,4 @@ struct OperationTimer {
     try backend.synchronize()
     return ContinuousClock.now - start
   }
-}
-
-extension Duration {
-  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

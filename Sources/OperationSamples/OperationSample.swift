@@ -1,15 +1,12 @@
-import Compute
-import VisionTransformer
+public import Compute
+import Randomness
 
 /// One operation on seeded random inputs, in sizes that a model has: the same work on every backend, to compare what it
 /// gives and how long it takes.
-protocol OperationSample: Sendable {
-  /// The operation's name in `Backend`.
-  var operation: String { get }
+public protocol OperationSample: Sendable {
+  var operation: OperationName { get }
   /// Sizes and options, for people.
   var detail: String { get }
-  /// Whether it multiplies matrices, whose operands the backend may store in its precision.
-  var isProduct: Bool { get }
   /// What it computes in.
   var scalar: Scalar { get }
   /// Floating-point operations by definition, a multiply–add counted as two; 0 where memory is what it takes.
@@ -21,26 +18,35 @@ protocol OperationSample: Sendable {
 }
 
 /// Enqueues a prepared operation.
-typealias SampleRun = () throws(BackendError) -> Void
+public typealias SampleRun = () throws(BackendError) -> Void
 
 extension OperationSample {
-  var isProduct: Bool { false }
-  var scalar: Scalar { .float32 }
-  var arithmetic: Double { 0 }
+  public var scalar: Scalar { .float32 }
+  public var arithmetic: Double { 0 }
+
+  /// The largest error that the backend may have.
+  func bound(on backend: some Backend) -> Double { operation.bound(backend.precision, scalar: scalar) }
+}
+
+extension Scalar {
+  /// What a sample's detail ends with.
+  var label: String { self == .float32 ? "" : " \(rawValue)" }
 }
 
 /// The matrices of one sample on one backend.
-final class SampleBench<B: Backend> {
-  let backend: B
+public final class SampleBench<B: Backend> {
+  public let backend: B
+  /// Bytes of all that the operation reads and of all that it writes.
+  public private(set) var bytes = 0
   /// What the operation writes, in the order in which it was made.
-  private(set) var outputs: [Matrix<B.Buffer>] = []
+  private var outputs: [Matrix<B.Buffer>] = []
   private let sample: String
   private let scalar: Scalar
   private var inputs = 0
 
-  init(_ backend: B, for sample: some OperationSample) {
+  public init(_ backend: B, for sample: some OperationSample) {
     self.backend = backend
-    self.sample = sample.operation + " " + sample.detail
+    self.sample = sample.operation.rawValue + " " + sample.detail
     scalar = sample.scalar
   }
 
@@ -48,32 +54,43 @@ final class SampleBench<B: Backend> {
   func input(
     rows: Int, columns: Int, mean: Float = 0, deviation: Float = 1
   ) throws(BackendError) -> Matrix<B.Buffer> {
-    let matrix = try backend.makeMatrix(rows: rows, columns: columns, of: scalar)
-    try upload(random(rows * columns, mean: mean, deviation: deviation), to: matrix)
+    try matrix(random(rows * columns, mean: mean, deviation: deviation), rows: rows, columns: columns)
+  }
+
+  /// These values, in float64.
+  func input(_ values: [Double], rows: Int, columns: Int) throws(BackendError) -> Matrix<B.Buffer> {
+    let matrix = try makeMatrix(rows: rows, columns: columns)
+    try backend.upload(values.span, to: matrix)
     return matrix
   }
 
   /// Memory that the operation is to write. What it leaves unwritten is not a number.
   func output(rows: Int, columns: Int) throws(BackendError) -> Matrix<B.Buffer> {
-    let matrix = try backend.makeMatrix(rows: rows, columns: columns, of: scalar)
-    try upload([Float](repeating: .nan, count: rows * columns), to: matrix)
-    outputs.append(matrix)
+    let output = try matrix([Float](repeating: .nan, count: rows * columns), rows: rows, columns: columns)
+    outputs.append(output)
+    return output
+  }
+
+  private func matrix(_ values: [Float], rows: Int, columns: Int) throws(BackendError) -> Matrix<B.Buffer> {
+    // With digits that float32 does not hold.
+    guard scalar == .float32 else {
+      return try input(values.map { Double($0) * 1.000_000_001 }, rows: rows, columns: columns)
+    }
+    let matrix = try makeMatrix(rows: rows, columns: columns)
+    try backend.upload(values.span, to: matrix)
     return matrix
   }
 
-  private func upload(_ values: [Float], to matrix: Matrix<B.Buffer>) throws(BackendError) {
-    switch scalar {
-    case .float32: try backend.upload(values.span, to: matrix)
-    case .float64:
-      // With digits that float32 does not hold.
-      let doubles = values.map { Double($0) * 1.000_000_001 }
-      try backend.upload(doubles.span, to: matrix)
-    }
+  private func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<B.Buffer> {
+    let matrix = try backend.makeMatrix(rows: rows, columns: columns, of: scalar)
+    bytes += matrix.bytes
+    return matrix
   }
 
   /// A weight that keeps the size of what it multiplies.
   func weight(outputs: Int, inputs: Int) throws(BackendError) -> B.Weight {
     let values = random(outputs * inputs, mean: 0, deviation: 1 / Float(inputs).squareRoot())
+    bytes += values.count * backend.precision.bytes
     return try backend.prepare(values.span, rows: outputs, columns: inputs)
   }
 
@@ -86,14 +103,15 @@ final class SampleBench<B: Backend> {
   func read() throws(BackendError) -> [[Double]] {
     var results: [[Double]] = []
     for matrix in outputs {
+      let count = matrix.rows * matrix.columns
       switch scalar {
       case .float32:
-        var values = [Float](repeating: 0, count: matrix.rows * matrix.columns)
+        var values = [Float](repeating: 0, count: count)
         var span = values.mutableSpan
         try backend.download(matrix, into: &span)
         results.append(values.map { Double($0) })
       case .float64:
-        var values = [Double](repeating: 0, count: matrix.rows * matrix.columns)
+        var values = [Double](repeating: 0, count: count)
         var span = values.mutableSpan
         try backend.download(matrix, into: &span)
         results.append(values)

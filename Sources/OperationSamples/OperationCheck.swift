@@ -1,4 +1,4 @@
-import Compute
+public import Compute
 
 /// What a check found.
 public enum CheckVerdict: Sendable, Equatable {
@@ -11,8 +11,7 @@ public enum CheckVerdict: Sendable, Equatable {
 
 /// One operation on two backends.
 public struct OperationCheck: Sendable {
-  /// The operation's name in `Backend`.
-  public let operation: String
+  public let operation: OperationName
   /// Sizes and options, for people.
   public let detail: String
   /// Normalised mean square error against the reference; nil where there is no result.
@@ -26,25 +25,21 @@ public struct OperationCheck: Sendable {
 }
 
 /// Runs the same operations on a backend that is trusted and on one that is not.
-struct OperationComparison<Reference: Backend, Tested: Backend> {
+package struct OperationComparison<Reference: Backend, Tested: Backend> {
   let reference: Reference
   let tested: Tested
   let timer: OperationTimer
 
-  init(reference: Reference, tested: Tested, timer: OperationTimer = OperationTimer(repetitions: 3)) {
+  package init(reference: Reference, tested: Tested, timer: OperationTimer = OperationTimer(repetitions: 3)) {
     self.reference = reference
     self.tested = tested
     self.timer = timer
   }
 
   /// - Throws: what the reference refuses.
-  func check(_ sample: some OperationSample) throws(BackendError) -> OperationCheck {
+  package func check(_ sample: some OperationSample) throws(BackendError) -> OperationCheck {
     let expected = try run(sample, on: reference)
-    let bound =
-      switch sample.scalar {
-      case .float32: OperationError.bound(sample.isProduct ? tested.precision : .f32)
-      case .float64: OperationError.float64Bound
-      }
+    let bound = sample.bound(on: tested)
     do throws(BackendError) {
       let actual = try run(sample, on: tested)
       let error = OperationError(actual.results, expected.results)
@@ -80,13 +75,13 @@ struct OperationComparison<Reference: Backend, Tested: Backend> {
 }
 
 /// How far results are from the expected ones.
-struct OperationError {
+package struct OperationError {
   /// `Σ (actual − expected)² / Σ expected²`.
-  let meanSquare: Double
+  package let meanSquare: Double
   /// The largest difference, relative to the element or to the root mean square of all, whichever is larger.
-  let largest: Double
+  package let largest: Double
 
-  init<Value: BinaryFloatingPoint>(_ actual: [[Value]], _ expected: [[Value]]) {
+  package init<Value: BinaryFloatingPoint>(_ actual: [[Value]], _ expected: [[Value]]) {
     var (meanSquare, largest) = (0.0, 0.0)
     for (actual, expected) in zip(actual, expected) {
       var (error, power) = (0.0, 0.0)
@@ -110,24 +105,14 @@ struct OperationError {
     left.isNaN || right.isNaN ? .nan : max(left, right)
   }
 
-  /// What is wrong, if anything: the mean, or one element by ten times as much as such a mean allows.
-  func fault(bound: Double) -> String? {
+  /// The largest error of one element where the mean square may be `bound`: ten times its root.
+  package static func largest(bound: Double) -> Double { 10 * bound.squareRoot() }
+
+  /// What is wrong, if anything: the mean, or one element by more than such a mean allows.
+  package func fault(bound: Double) -> String? {
     if meanSquare.isNaN { return "values that are not numbers" }
     if !(meanSquare <= bound) { return "wrong values" }
-    if !(largest <= 10 * bound.squareRoot()) { return "a wrong value" }
+    if !(largest <= Self.largest(bound: bound)) { return "a wrong value" }
     return nil
   }
-
-  /// The largest mean square error that an operation may have. Sums, statistics, softmax and pointwise operations are
-  /// float32 whatever the precision; products read their operands as the precision stores them.
-  static func bound(_ precision: Precision) -> Double {
-    switch precision {
-    case .f32: 1e-10
-    case .f16: 1e-5
-    case .bf16: 1e-4
-    }
-  }
-
-  /// The same for operations in float64.
-  static let float64Bound = 1e-24
 }

@@ -1,28 +1,11 @@
 import Compute
-import VisionTransformer
 
-extension SampleSizes {
-  /// Relevance propagation's own, in float64.
-  var relevanceSamples: [any OperationSample] {
-    [
-      ForwardProductSample(rows: rows, inner: width, columns: mlpWidth),
-      RelevanceProductSample(rows: rows, prompts: prompts, inner: mlpWidth, columns: width),
-      TransposedProductSample(tokens: tokens, columns: width / vision.heads),
-    ] + [false, true].map { RelevanceShareSample(rows: rows, prompts: prompts, columns: mlpWidth, isQuotient: $0) }
-  }
-}
-
-extension Scalar {
-  /// What a check's detail ends with.
-  var label: String { self == .float32 ? "" : " \(rawValue)" }
-}
-
-private struct ForwardProductSample: OperationSample {
+struct ForwardProductSample: OperationSample {
   let rows: Int
   let inner: Int
   let columns: Int
 
-  let operation = "multiply"
+  let operation = OperationName.multiply
   let scalar = Scalar.float64
   var detail: String { "\(rows)×\(inner)×\(columns) bias" }
   var arithmetic: Double { 2 * Double(rows) * Double(inner) * Double(columns) }
@@ -37,13 +20,13 @@ private struct ForwardProductSample: OperationSample {
 }
 
 /// The rule of a linear layer: positive parts first, the negative ones are added.
-private struct RelevanceProductSample: OperationSample {
+struct RelevanceProductSample: OperationSample {
   let rows: Int
   let prompts: Int
   let inner: Int
   let columns: Int
 
-  let operation = "multiply"
+  let operation = OperationName.multiply
   let scalar = Scalar.float64
   var detail: String { "\(prompts)·\(rows)×\(inner)×\(columns) parts scale" }
   var arithmetic: Double { 4 * Double(prompts * rows) * Double(inner) * Double(columns) }
@@ -64,11 +47,11 @@ private struct RelevanceProductSample: OperationSample {
   }
 }
 
-private struct TransposedProductSample: OperationSample {
+struct TransposedProductSample: OperationSample {
   let tokens: Int
   let columns: Int
 
-  let operation = "multiply"
+  let operation = OperationName.multiply
   let scalar = Scalar.float64
   var detail: String { "\(tokens)×\(tokens)×\(columns) transposed" }
   var arithmetic: Double { 2 * Double(tokens) * Double(tokens) * Double(columns) }
@@ -78,31 +61,5 @@ private struct TransposedProductSample: OperationSample {
       .init(try bench.input(rows: tokens, columns: tokens), transposed: true),
       .init(try bench.input(rows: tokens, columns: columns)), output: try bench.output(rows: tokens, columns: columns))
     return { () throws(BackendError) in try bench.backend.multiply(operation) }
-  }
-}
-
-private struct RelevanceShareSample: OperationSample {
-  let rows: Int
-  let prompts: Int
-  let columns: Int
-  /// Without a value, and not added to another.
-  let isQuotient: Bool
-
-  let operation = "relevanceShare"
-  let scalar = Scalar.float64
-  var detail: String { "\(prompts)·\(rows)×\(columns)" + (isQuotient ? " quotient" : "") }
-
-  func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
-    let relevance = try bench.input(rows: prompts * rows, columns: columns)
-    // Away from zero, where one unit in the last place of it decides.
-    let total = try bench.input(rows: rows, columns: columns, mean: 6)
-    let value = isQuotient ? nil : try bench.input(rows: rows, columns: columns)
-    let output = try bench.output(rows: prompts * rows, columns: columns)
-    return { () throws(BackendError) in
-      for accumulates in isQuotient ? [false] : [false, true] {
-        try bench.backend.relevanceShare(
-          RelevanceShare(of: relevance, total: total, value: value, accumulates: accumulates, output: output))
-      }
-    }
   }
 }

@@ -1,18 +1,10 @@
 import Compute
 
-extension SampleSizes {
-  var memorySamples: [any OperationSample] {
-    [
-      UploadSample(rows: rows, columns: width), CopySample(rows: rows, columns: width),
-    ] + Scalar.allCases.map { FillSample(rows: rows, columns: width, scalar: $0) }
-  }
-}
-
 /// Host to device and back: the middle third of the columns of a wider matrix, whose rows are not contiguous.
-private struct UploadSample: OperationSample {
+struct UploadSample: OperationSample {
   let rows: Int
   let columns: Int
-  let operation = "upload"
+  let operation = OperationName.upload
   var detail: String { "\(rows)×\(columns) strided" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
@@ -27,10 +19,10 @@ private struct UploadSample: OperationSample {
   }
 }
 
-private struct CopySample: OperationSample {
+struct CopySample: OperationSample {
   let rows: Int
   let columns: Int
-  let operation = "copy"
+  let operation = OperationName.copy
   var detail: String { "\(rows)×\(columns)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
@@ -40,11 +32,11 @@ private struct CopySample: OperationSample {
   }
 }
 
-private struct FillSample: OperationSample {
+struct FillSample: OperationSample {
   let rows: Int
   let columns: Int
   let scalar: Scalar
-  let operation = "fill"
+  let operation = OperationName.fill
   var detail: String { "\(rows)×\(columns)\(scalar.label)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
