@@ -21,6 +21,8 @@ public protocol Backend: Sendable {
   var deviceDescription: String { get }
   /// Bytes moved so far.
   var traffic: Traffic { get }
+  /// Device time by kernel, where the backend was asked to keep it.
+  var profile: [String: KernelTime] { get }
   /// Whether it computes in float64.
   var hasFloat64: Bool { get }
   /// The most bytes of device memory that were in use at once; nil where it is the process's own memory.
@@ -38,6 +40,8 @@ public protocol Backend: Sendable {
   /// Takes a weight `[rows = outputs, columns = inputs]`, row-major, as the Linear layer `y = W x` has it.
   /// - Parameter group: the weights that it is used with; one without a group is always in the device's memory.
   func prepare(_ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?) throws(BackendError) -> Weight
+  /// Frees what `prepare` works in, once all weights are there; a later one takes it anew.
+  func finishLoading()
   /// Copies row-major host values into a matrix of their scalar; `values.count` is rows × columns.
   func upload(_ values: Span<Float>, to matrix: Matrix<Buffer>) throws(BackendError)
   func upload(_ values: Span<Double>, to matrix: Matrix<Buffer>) throws(BackendError)

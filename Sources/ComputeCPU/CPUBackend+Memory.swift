@@ -4,6 +4,8 @@ public import Compute
 extension CPUBackend {
   public var hasFloat64: Bool { true }
 
+  public func finishLoading() {}
+
   public func makeMatrix(rows: Int, columns: Int, of scalar: Scalar) throws(BackendError) -> Matrix<CPUBuffer> {
     precondition(rows > 0 && columns > 0, "makeMatrix: \(rows)×\(columns)")
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)

@@ -75,6 +75,11 @@ final class CommandStream {
     return Matrix(buffer: grown, rows: 1, columns: floats)
   }
 
+  /// Frees scratch memory, once the commands that use it are done.
+  func releaseScratch(_ names: [String]) {
+    for name in names { scratch[name] = nil }
+  }
+
   /// Copies `values` to the device without waiting; they are kept alive until the queue has passed the command.
   func upload(_ values: HostCopy, to region: OpenCLRegion) throws(OpenCLError) {
     guard let start = unsafe values.start else { return }
@@ -116,17 +121,6 @@ final class CommandStream {
     for (kernel, event) in finished {
       profile[kernel, default: KernelTime()].add(nanoseconds: try event.duration())
     }
-  }
-}
-
-/// Device time of one kernel.
-public struct KernelTime: Sendable, Equatable {
-  public private(set) var launches = 0
-  public private(set) var nanoseconds: UInt64 = 0
-
-  mutating func add(nanoseconds: UInt64) {
-    launches += 1
-    self.nanoseconds += nanoseconds
   }
 }
 

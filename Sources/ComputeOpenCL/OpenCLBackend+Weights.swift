@@ -1,7 +1,13 @@
 public import Compute
 import OpenCLRuntime
+import Synchronization
 
 extension OpenCLBackend {
+  /// Names of the memory in which weights are packed.
+  private static let (staging, packed) = ("prepare", "packed weight")
+
+  public func finishLoading() { stream.withLock { $0.releaseScratch([Self.staging, Self.packed]) } }
+
   public func prepare(
     _ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?
   ) throws(BackendError) -> OpenCLWeight {
@@ -11,7 +17,7 @@ extension OpenCLBackend {
     let layout = WeightLayout(outputs: rows, inputs: columns, variant)
     let group = streamsWeights ? group : nil
     let (place, overflows) = try perform("prepare") { stream throws(OpenCLError) in
-      let staging = try stream.scratch("prepare", floats: rows * columns).asMatrix(rows: rows, columns: columns)
+      let staging = try stream.scratch(Self.staging, floats: rows * columns).asMatrix(rows: rows, columns: columns)
       try stream.uploadAndWait(values, to: staging.region)
       guard let group else {
         let target = try OpenCLBuffer(bytes: layout.bytes(precision), in: memory)
@@ -19,7 +25,7 @@ extension OpenCLBackend {
         return (OpenCLWeight.Place.resident(target), overflows)
       }
       let bytes = layout.bytes(precision)
-      let packed = try stream.scratch("packed weight", floats: (bytes + 3) / 4).buffer.memory
+      let packed = try stream.scratch(Self.packed, floats: (bytes + 3) / 4).buffer.memory
       let overflows = try packWeight(staging, layout, into: packed, on: stream)
       let host = unsafe try HostCopy(byteCount: bytes) { destination throws(OpenCLError) in
         unsafe try stream.download(OpenCLRegion(packed, rowBytes: bytes), into: destination)
