@@ -78,6 +78,7 @@ public final class CPUBackend: Backend {
 
   public var traffic: Traffic { counters.withLock { $0 } }
   public var peakBytes: Int? { nil }
+  public var profile: [String: KernelTime] { [:] }
 
   func count(_ change: (inout Traffic) -> Void) { counters.withLock { change(&$0) } }
 

@@ -134,17 +134,6 @@ final class CommandStream {
   }
 }
 
-/// Device time of one kernel.
-public struct KernelTime: Sendable, Equatable {
-  public private(set) var launches = 0
-  public private(set) var nanoseconds: UInt64 = 0
-
-  mutating func add(nanoseconds: UInt64) {
-    launches += 1
-    self.nanoseconds += nanoseconds
-  }
-}
-
 /// One argument of an operation's kernel, as the macros in `common.cl` declare it.
 enum KernelArgument {
   /// `INPUT` or `OUTPUT`: buffer, offset and row stride.

@@ -45,7 +45,7 @@ public final class OpenCLBackend: Backend {
     if let variant = options.variant {
       self.variant = variant
     } else {
-      variant = try VariantSelection.choose(for: device)
+      variant = try VariantSelection.choose(for: device, folders: options.folders)
     }
     do {
       let context = try OpenCLContext(device)
@@ -79,7 +79,6 @@ public final class OpenCLBackend: Backend {
 
   public var peakBytes: Int? { memory.peak }
 
-  /// Device time by kernel, where the backend was asked to keep it.
   public var profile: [String: KernelTime] { stream.withLock { $0.profile } }
 
   func count(_ change: (inout Traffic) -> Void) { counters.withLock { change(&$0) } }

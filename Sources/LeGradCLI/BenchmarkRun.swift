@@ -1,5 +1,4 @@
 import Compute
-import ComputeOpenCL
 import Glibc
 import ImageFiles
 import LeGrad
@@ -112,9 +111,7 @@ struct BenchmarkRun {
   /// The blocks that a method reads, and its arithmetic operations in a repetition.
   private func work(of method: Method, _ setting: Setting) throws(LeGradError) -> (layers: Int, arithmetic: Double) {
     let layers = try method.blocks(of: explainer.model.configuration.vision.layers).count
-    return (
-      layers, Double(images) * setting.arithmetic.explanation(method, prompts: prompts, usedLayers: layers)
-    )
+    return (layers, Double(images) * method.arithmetic(setting.arithmetic, prompts: prompts, layers: layers))
   }
 
   private func cost(
@@ -142,7 +139,7 @@ struct BenchmarkRun {
   ) throws(LeGradError) -> BenchmarkRow {
     let (layers, arithmetic) = try work(of: method, setting)
     return row(
-      method: method.name, precision: method.isDouble ? "f64" : nil, images: images, layers: layers,
+      method: method.name, precision: method.isFloat64 ? "f64" : nil, images: images, layers: layers,
       seconds: measured.seconds, arithmetic: arithmetic, peak: setting.peak,
       peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
       uploaded: measured.traffic.uploadedBytes / (images * repetitions),

@@ -197,6 +197,7 @@ struct ExplainRun {
     let item = writer.plan.items[image.index]
     let explanation = result.explanations[method]
     let region = image.prepared.region
+    let options = explanation.method.report(of: explainer.model.configuration.vision)
     let prompts = heatmaps.indices.map { prompt in
       let cells = explanation.relevance(prompt: prompt)
       return ExplanationReport.Prompt(
@@ -212,11 +213,11 @@ struct ExplainRun {
       orientation: .init(
         stored: image.decoded.storedOrientation.rawValue, applied: image.decoded.appliedOrientation != .upright),
       prompts: prompts, model: identity, method: explanation.method.name,
-      options: .init(explanation.method, of: explainer.model),
+      options: options.isEmpty ? nil : options,
       correction: explanation.method.isCorrected
         ? question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) } : nil,
       layers: Array(explanation.layers),
-      device: .init(result.device), precision: explanation.method.isDouble ? "f64" : result.precision.rawValue,
+      device: .init(result.device), precision: explanation.method.isFloat64 ? "f64" : result.precision.rawValue,
       verification: result.disagreements.map { .init($0[method]) }, batchSize: result.batchSize,
       inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),
       grid: .init(width: explanation.grid.width, height: explanation.grid.height),

@@ -34,11 +34,9 @@ extension DriverTests {
 
       let prefix = "visual.transformer.resblocks."
       let block = Self.elements(work, prefix) / TinyWork.layers
-      // The forward that the image's embedding comes from takes the image alone.
-      let ends = Self.elements(work, "visual.") - TinyWork.layers * block + prompts * TinyWork.embedding
-      let uploaded =
-        Self.float * Self.pixels
-        + Self.double * (3 * Self.pixels + ends + (2 * TinyWork.layers - 1) * block)
+      // The forward that the image's embedding comes from takes the image alone. Text, and what comes before and after
+      // the blocks, are there since the first image.
+      let uploaded = Self.float * Self.pixels + Self.double * (3 * Self.pixels + (2 * TinyWork.layers - 1) * block)
       #expect(traffic.uploadedBytes == uploaded && driver.uploadedBytes == uploaded)
       let patch = TinyWork.imageSize * TinyWork.imageSize / (TinyWork.tokens - 1)
       let maps = prompts * (TinyWork.tokens * patch + TinyWork.tokens - 1)

@@ -265,13 +265,16 @@ struct EvaluationRunTests {
     let methods =
       Method.all + [
         .legrad(layers: .range(0...2), readout: .cls), .legrad(layers: .all, readout: .mean), .rollout(start: 3),
+        .textSpan(baseline: .mean), .textSpan(baseline: .prompt(2)),
       ]
+    #expect(Set(methods.map(\.label)).count == methods.count)
     for method in methods {
       let configuration = MethodConfiguration(method)
       #expect(MethodConfiguration(label: configuration.label) == configuration)
     }
     for bad in [
       "", "legrad", "legrad last:2", "legrad last:0 mean", "rollout from 1", "rollout from", "gradcam x", "x",
+      "textspan less", "textspan less none", "textspan less -1", "legrad last:2 mean x",
     ] {
       #expect(MethodConfiguration(label: bad) == nil)
     }

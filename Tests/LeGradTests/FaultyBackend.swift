@@ -78,6 +78,7 @@ final class FaultyBackend<Base: Backend>: Backend {
   var deviceDescription: String { "faulty " + base.deviceDescription }
   var traffic: Traffic { base.traffic }
   var peakBytes: Int? { base.peakBytes }
+  var profile: [String: KernelTime] { base.profile }
   var hasFloat64: Bool { base.hasFloat64 }
 
   func measurePeak() throws(BackendError) -> Double { try base.measurePeak() }
@@ -85,6 +86,7 @@ final class FaultyBackend<Base: Backend>: Backend {
   func makeMatrix(rows: Int, columns: Int, of scalar: Scalar) throws(BackendError) -> Matrix<Buffer> {
     try base.makeMatrix(rows: rows, columns: columns, of: scalar)
   }
+
 
   func prepare(
     _ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?

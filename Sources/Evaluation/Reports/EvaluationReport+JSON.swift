@@ -38,10 +38,9 @@ private struct LineObject: Encodable {
     let configuration = report.identity.configuration
     try container.encode(line.configuration.method.name, forKey: Key("method"))
     try container.encode(line.configuration.label, forKey: Key("label"))
-    if case .legrad(let layers, let readout) = line.configuration.method {
-      try container.encode("\(layers)", forKey: Key("layers"))
-      try container.encode(readout.rawValue, forKey: Key("readout"))
-    }
+    let method = line.configuration.method
+    try container.encodeIfPresent(method.setting(LayerSelection.self)?.description, forKey: Key("layers"))
+    try container.encodeIfPresent(method.setting(Readout.self)?.rawValue, forKey: Key("readout"))
     try encode(line.all, into: &container)
     if let correct = line.correct {
       var nested = container.nestedContainer(keyedBy: Key.self, forKey: Key("correct"))

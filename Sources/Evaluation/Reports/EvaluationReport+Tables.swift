@@ -52,12 +52,11 @@ extension EvaluationReport {
       + (correctColumns.isEmpty ? [] : correctColumns.map { "correct_" + $0 } + ["correct_images"])
     var text = headings.joined(separator: ",") + "\n"
     for line in lines {
-      var cells = [line.configuration.label, line.configuration.method.name]
-      if case .legrad(let layers, let readout) = line.configuration.method {
-        cells += ["\(layers)", readout.rawValue]
-      } else {
-        cells += ["", ""]
-      }
+      let method = line.configuration.method
+      var cells = [
+        method.label, method.name, method.setting(LayerSelection.self)?.description ?? "",
+        method.setting(Readout.self)?.rawValue ?? "",
+      ]
       cells += columns.map { line.all?[$0].map { "\($0)" } ?? "" } + ["\(images)", "\(failures.count)"]
       if !correctColumns.isEmpty {
         cells += correctColumns.map { line.correct?[$0].map { "\($0)" } ?? "" } + ["\(line.correct?.images ?? 0)"]

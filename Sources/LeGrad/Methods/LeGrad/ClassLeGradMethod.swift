@@ -6,28 +6,30 @@ import VisionTransformer
 struct ClassLeGradMethod<B: Backend>: ForwardMethod {
   private let sizes: RunSizes<B>
   private let blocks: Range<Int>
+  private let reader: TokenReader<B>
   private let backward: RowBackward<B>
   /// `[layers · prompts · images, tokens]`.
-  private let relevance: Matrix<B.Buffer>
+  @Planned private var relevance: Matrix<B.Buffer>
 
-  static func plan(_ sizes: RunSizes<B>, blocks: Range<Int>, in plan: inout WorkspacePlan) -> PlannedMethod<B> {
-    let backward = RowBackward<B>.reserve(sizes, in: &plan)
-    let relevance = plan.reserve(rows: blocks.count * sizes.prompts * sizes.shape.images, columns: sizes.shape.tokens)
-    return PlannedMethod(reach: .attention) { workspace, _, _ in
-      ClassLeGradMethod(
-        sizes: sizes, blocks: blocks, backward: RowBackward(backward, in: workspace), relevance: workspace[relevance])
-    }
+  init(_ reader: TokenReader<B>, _ run: inout RunPlan<B>) {
+    let (sizes, shape) = (run.sizes, run.sizes.shape)
+    self.sizes = sizes
+    self.reader = reader
+    blocks = run.blocks
+    backward = RowBackward(sizes, reader.readOut, in: &run.memory)
+    _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
   }
 
+  var reach: BackwardReach { backward.reach }
   func keepsDerivative(of block: Int) -> Bool { blocks.contains(block) }
 
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
     guard blocks.contains(block) else { return }
     let tokens = forward.shape.tokens
     let classToken =
-      block == sizes.lastBlock ? forward.tail.classToken : forward.activations.block.stream.everyRow(tokens)
-    try forward.backend.copy(Copy(classToken, to: forward.readOut.input))
-    try forward.readOut.forward(forward.tower)
+      block == sizes.lastBlock ? reader.tail.classToken : forward.activations.block.stream.everyRow(tokens)
+    try forward.backend.copy(Copy(classToken, to: reader.readOut.input))
+    try reader.readOut.forward(forward.tower)
     for pass in sizes.passes {
       let mapGradient = try backward.run(block, pass, forward)
       // The mean is over all queries, of which the others give nothing.

@@ -1,8 +1,8 @@
 import Compute
 import VisionTransformer
 
-/// The rules by which relevance passes from what a layer gives to what it took (methods §3.1, alpha 1, beta 0), for some
-/// prompts together.
+/// The rules by which relevance passes from what a layer gives to what it took (methods §3.1, alpha 1, beta 0), for
+/// some prompts together.
 ///
 /// A relevance has the rows of several prompts, one prompt after the other, where the layer's own values have those of
 /// one image.
@@ -11,34 +11,37 @@ struct LRPRules<B: Backend>: Sendable {
   typealias Block = Float64Forward<B>.Block
 
   let forward: Float64Forward<B>
-  /// Relevance of a block's input by the residual, and of its attention's output before the projection.
-  let residual, attention: Place
-  /// As wide as the tower.
-  let first, second: Place
-  /// As wide as any layer: denominators for one image, quotients, and relevance.
-  let totals, quotients, wide: Place
+  /// Relevance of a block's input by the residual.
+  @Planned private(set) var residual: Place
+  /// Relevance of a block's attention before its projection.
+  @Planned private(set) var attention: Place
+  // Two matrices as wide as the tower, and others as wide as any layer.
+  @Planned private var first: Place
+  @Planned private var second: Place
+  /// Denominators for one image.
+  @Planned private var totals: Place
+  @Planned private var quotients: Place
+  @Planned private var wide: Place
   /// Relevance of a head's map; the first rows take that of a class token's in all heads.
-  let maps: Place
+  @Planned private var maps: Place
 
   private var backend: B { forward.backend }
 
-  /// Takes all memory.
   /// - Parameters:
   ///   - prompts: how many go back together.
   ///   - rows: of each of them.
-  init(_ forward: Float64Forward<B>, prompts: Int, rows: Int) throws(BackendError) {
-    let (vision, memory) = (forward.vision, Float64Memory(backend: forward.backend))
-    let (width, stacked) = (vision.width, prompts * rows)
-    let widest = max(3 * width, vision.mlpWidth, forward.readOut.embedding.columns, prompts)
+  init(_ forward: Float64Forward<B>, prompts: Int, rows: Int, in plan: inout WorkspacePlan<B>) {
+    let (vision, stacked) = (forward.vision, prompts * rows)
+    let widest = max(3 * vision.width, vision.mlpWidth, forward.configuration.embeddingWidth, prompts)
     self.forward = forward
-    residual = try memory.make(stacked, width)
-    attention = try memory.make(stacked, width)
-    first = try memory.make(stacked, width)
-    second = try memory.make(stacked, width)
-    totals = try memory.make(rows, widest)
-    quotients = try memory.make(stacked, widest)
-    wide = try memory.make(stacked, widest)
-    maps = try memory.make(max(stacked, prompts * vision.heads), forward.tokens)
+    _residual = plan.doubles(stacked, vision.width)
+    _attention = plan.doubles(stacked, vision.width)
+    _first = plan.doubles(stacked, vision.width)
+    _second = plan.doubles(stacked, vision.width)
+    _totals = plan.doubles(rows, widest)
+    _quotients = plan.doubles(stacked, widest)
+    _wide = plan.doubles(stacked, widest)
+    _maps = plan.doubles(max(stacked, prompts * vision.heads), forward.tokens)
   }
 
   /// Relevance at `x Wᵀ` to `x`: positive parts by their own sum, negative parts by theirs; the bias takes none.
@@ -75,7 +78,7 @@ struct LRPRules<B: Backend>: Sendable {
   ///   - text: the prompts' unit rows, the classifier's weight.
   func throughReadOut(seeds: Place, text: Place, to output: Place) throws(BackendError) {
     let rows = 0..<seeds.rows
-    let (readOut, classToken) = (forward.readOut, forward.checkpoints[forward.vision.layers].rows(0..<1))
+    let (readOut, classToken) = (forward.readOut, forward.checkpoint(forward.vision.layers).rows(0..<1))
     let embedding = wide.rows(rows).columns(0..<text.columns)
     try linear(seeds, input: readOut.embedding, weight: text, to: embedding)
     try linear(embedding, input: readOut.normalized, weight: readOut.projection, to: first.rows(rows))
@@ -160,8 +163,8 @@ struct LRPRules<B: Backend>: Sendable {
   /// From what enters the first block to the pixels: the positions take their share, the class token is dropped, and
   /// patches are read by the rule for bounded inputs.
   ///
-  /// A patch's value less the image's smallest is never negative, less the largest never positive: with them the rule is
-  /// that of two linear layers, one of the positive and one of the negative weights, and a common denominator.
+  /// A patch's value less the image's smallest is never negative, less the largest never positive: with them the rule
+  /// is that of two linear layers, one of the positive and one of the negative weights, and a common denominator.
   /// - Parameter output: `[prompts · tokens, patch · patch]`, channels added.
   func throughEmbedding(_ relevance: Place, to output: Place) throws(BackendError) {
     let (parts, tokens, rows) = (forward.embedding, forward.tokens, 0..<relevance.rows)

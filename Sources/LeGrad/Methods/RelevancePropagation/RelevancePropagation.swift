@@ -1,13 +1,16 @@
 import Compute
+import Synchronization
 import VisionTransformer
 
 /// LRP and Partial-LRP (methods §3), in float64 on the device from pixels to maps.
 ///
 /// The forward keeps each block's input, tokens × width doubles; on the way back a block's weights come to the device
-/// once more, it is computed again, and the relevance of all prompts goes through it, a few prompts together. Beside the
-/// relevance of all prompts, prompts × tokens × width, that takes the weights of one block and the maps of one head. Of
-/// the last block only the class token's row carries any relevance.
-struct LRPMethod<B: Backend>: Sendable {
+/// once more, it is computed again, and the relevance of all prompts goes through it, a few prompts together. Beside
+/// the relevance of all prompts, prompts × tokens × width, that takes the weights of one block and the maps of one
+/// head. Of the last block only the class token's row carries any relevance.
+///
+/// The memory is one image's, and is kept from batch to batch with what images do not change.
+final class RelevancePropagation<B: Backend>: Sendable {
   typealias Place = Matrix<B.Buffer>
 
   /// The maps of all prompts; empty where they were not asked for.
@@ -18,23 +21,11 @@ struct LRPMethod<B: Backend>: Sendable {
     var patches: [Float] = []
   }
 
-  /// What all images share, and the memory for one.
-  private struct Prompts: Sendable {
-    /// Unit rows `[prompts, embedding]`.
-    let text: Place
-    /// 1 on the diagonal.
-    let seeds: Place
-    let ones: Place
-    /// Of all prompts, at a block's output and then at its input; a row each where only the class token's is wanted.
-    let relevance: Place
-    /// Maps of prompts that go back together.
-    let patches, pixels: Place
-  }
-
   private let forward: Float64Forward<B>
   private let rules: LRPRules<B>
-  private let prompts: Prompts
+  private let prompts: LRPPrompts<B>
   private let wantsPixels, wantsPatches: Bool
+  private let explained = Mutex<[Maps]>([])
 
   /// Prompts that go back together.
   private static var promptsPerPass: Int { 8 }
@@ -42,46 +33,41 @@ struct LRPMethod<B: Backend>: Sendable {
   private var backend: B { forward.backend }
   private var last: Int { forward.vision.layers - 1 }
 
-  /// Takes all memory, and brings to the device what all images share.
-  init(
-    source: any WeightSource, backend: B, grid: Grid, text: [Float], wantsPixels: Bool, wantsPatches: Bool
-  ) throws(ModelError) {
-    let forward = try Float64Forward(source: source, backend: backend, grid: grid)
+  /// Plans the memory for one image and the prompts of the run.
+  init(_ run: inout RunPlan<B>) {
+    wantsPixels = run.requests.contains { $0.method == .lrp }
+    wantsPatches = run.requests.contains { $0.method == .partialLRP }
+    let sizes = run.sizes
+    forward = Float64Forward(
+      source: run.source, backend: sizes.tower.backend, grid: sizes.shape.grid, in: &run.memory)
     let rows = wantsPixels ? forward.tokens : 1
-    self.forward = forward
-    self.wantsPixels = wantsPixels
-    self.wantsPatches = wantsPatches
-    do {
-      prompts = try Self.prompts(text.map { Double($0) }, rows: rows, forward)
-      rules = try LRPRules(forward, prompts: prompts.seeds.rows, rows: rows)
-    } catch { throw .backend(error) }
+    let together = min(sizes.prompts, Self.promptsPerPass)
+    prompts = LRPPrompts(forward, count: sizes.prompts, together: together, rows: rows, in: &run.memory)
+    rules = LRPRules(forward, prompts: together, rows: rows, in: &run.memory)
   }
 
-  private static func prompts(
-    _ text: [Double], rows: Int, _ forward: Float64Forward<B>
-  ) throws(BackendError) -> Prompts {
-    let (backend, vision, width) = (forward.backend, forward.vision, forward.readOut.embedding.columns)
-    let count = text.count / width
-    let together = min(count, promptsPerPass)
-    let memory = Float64Memory(backend: backend)
-    let prompts = Prompts(
-      text: try memory.make(count, width), seeds: try memory.make(together, together),
-      ones: try memory.make(1, vision.heads), relevance: try memory.make(count * rows, vision.width),
-      patches: try memory.make(together, forward.tokens),
-      pixels: try memory.make(together * rows, vision.patchSize * vision.patchSize))
-    try backend.upload(text.span, to: prompts.text)
-    try backend.fill(Fill(prompts.seeds, with: 0))
-    // The diagonal.
-    for prompt in 0..<together {
-      try backend.fill(Fill(prompts.seeds.rows(prompt..<prompt + 1).columns(prompt..<prompt + 1), with: 1))
-    }
-    try backend.fill(Fill(prompts.ones, with: 1))
-    return prompts
+  /// Brings to the device what images and prompts do not change.
+  func prepare() throws(ModelError) {
+    try forward.prepare()
+    do { try prompts.prepare(on: backend) } catch { throw .backend(error) }
   }
 
-  /// Explains one image.
-  func explain(_ image: [Double]) throws(ModelError) -> Maps {
-    do { try forward.embed(image) } catch { throw .backend(error) }
+  func ask(_ text: ArraySlice<Float>) throws(BackendError) {
+    let rows = text.map { Double($0) }
+    try backend.upload(rows.span, to: prompts.text)
+  }
+
+  /// Of the images that were explained last.
+  var maps: [Maps] { explained.withLock { $0 } }
+
+  func explain(_ images: ArraySlice<PreparedImage>) throws(ModelError) {
+    var maps: [Maps] = []
+    for image in images { maps.append(try explain(image.float64Pixels)) }
+    explained.withLock { $0 = maps }
+  }
+
+  private func explain(_ pixels: [Double]) throws(ModelError) -> Maps {
+    do { try forward.embed(pixels) } catch { throw .backend(error) }
     for number in 0...last { try run(block: number) }
     var maps = Maps()
     do { maps.patches = try throughLastBlock() } catch { throw .backend(error) }
@@ -176,5 +162,42 @@ struct LRPMethod<B: Backend>: Sendable {
     var span = values.mutableSpan
     try backend.download(place, into: &span)
     return values
+  }
+}
+
+/// What relevance propagation keeps of the prompts of a run.
+private struct LRPPrompts<B: Backend>: Sendable {
+  /// Unit rows `[prompts, embedding]`.
+  @Planned var text: Matrix<B.Buffer>
+  /// 1 on the diagonal.
+  @Planned var seeds: Matrix<B.Buffer>
+  @Planned var ones: Matrix<B.Buffer>
+  /// Of all prompts, at a block's output and then at its input; a row each where only the class token's is wanted.
+  @Planned var relevance: Matrix<B.Buffer>
+  /// Maps of prompts that go back together.
+  @Planned var patches: Matrix<B.Buffer>
+  @Planned var pixels: Matrix<B.Buffer>
+
+  /// - Parameters:
+  ///   - together: prompts that go back together.
+  ///   - rows: of a prompt's relevance.
+  init(
+    _ forward: Float64Forward<B>, count: Int, together: Int, rows: Int, in plan: inout WorkspacePlan<B>
+  ) {
+    let vision = forward.vision
+    _text = plan.doubles(count, forward.configuration.embeddingWidth)
+    _seeds = plan.doubles(together, together)
+    _ones = plan.doubles(1, vision.heads)
+    _relevance = plan.doubles(count * rows, vision.width)
+    _patches = plan.doubles(together, forward.tokens)
+    _pixels = plan.doubles(together * rows, vision.patchSize * vision.patchSize)
+  }
+
+  func prepare(on backend: B) throws(BackendError) {
+    try backend.fill(Fill(seeds, with: 0))
+    for prompt in 0..<seeds.rows {
+      try backend.fill(Fill(seeds.rows(prompt..<prompt + 1).columns(prompt..<prompt + 1), with: 1))
+    }
+    try backend.fill(Fill(ones, with: 1))
   }
 }

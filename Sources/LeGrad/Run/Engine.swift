@@ -1,5 +1,4 @@
 import Compute
-import ComputeOpenCL
 import Synchronization
 import VisionTransformer
 
@@ -15,13 +14,9 @@ protocol Engine: AnyObject, Sendable {
   func measurePeak() throws(BackendError) -> Double
 
   /// Explains a batch of equally sized images.
-  /// - Parameters:
-  ///   - pixels: normalised and planar, `[images, 3, height, width]`.
-  ///   - text: unit rows `[prompts, embedding]`; empty for embeddings alone.
-  ///   - float64Pixels: one image's pixels, for the methods that compute in float64.
+  /// - Parameter text: unit rows `[prompts, embedding]`; empty for embeddings alone.
   func explain(
-    _ pixels: Span<Float>, shape: VisionShape, text: [Float], requests: [MethodRequest],
-    float64Pixels: (Int) -> [Double]
+    _ images: ArraySlice<PreparedImage>, shape: VisionShape, text: [Float], requests: [MethodRequest]
   ) throws(ModelError) -> RunResult
 
   /// Unit rows of framed prompts.
@@ -65,7 +60,7 @@ final class BackendEngine<B: Backend>: Engine {
 
   var traffic: Traffic { backend.traffic }
   var peakBytes: Int? { backend.peakBytes }
-  var profile: [String: KernelTime] { (backend as? OpenCLBackend)?.profile ?? [:] }
+  var profile: [String: KernelTime] { backend.profile }
 
   var isLoaded: Bool { loaded.withLock { $0 != nil } }
 
@@ -79,40 +74,10 @@ final class BackendEngine<B: Backend>: Engine {
   func perform<Work: BackendWork>(_ work: Work) throws(BackendError) -> Work.Result { try work.run(on: backend) }
 
   func explain(
-    _ pixels: Span<Float>, shape: VisionShape, text: [Float], requests: [MethodRequest],
-    float64Pixels: (Int) -> [Double]
+    _ images: ArraySlice<PreparedImage>, shape: VisionShape, text: [Float], requests: [MethodRequest]
   ) throws(ModelError) -> RunResult {
-    let shared = requests.filter { !$0.method.isDouble }
-    var result: RunResult
-    do throws(BackendError) {
-      result = try explain(pixels, shape: shape, text: text, requests: shared)
-    } catch { throw .backend(error) }
-    guard shared.count < requests.count, !text.isEmpty else { return result }
-    let lrp = try LRPMethod(
-      source: source, backend: backend, grid: shape.grid, text: text,
-      wantsPixels: requests.contains { $0.method == .lrp },
-      wantsPatches: requests.contains { $0.method == .partialLRP })
-    var maps: [LRPMethod<B>.Maps] = []
-    for image in 0..<shape.images { maps.append(try lrp.explain(float64Pixels(image))) }
-    var sharedNumber = 0
-    result.relevance = requests.map { request in
-      switch request.method {
-      case .lrp: return maps.map(\.pixels)
-      case .partialLRP: return maps.map(\.patches)
-      default:
-        defer { sharedNumber += 1 }
-        return result.relevance[sharedNumber]
-      }
-    }
-    return result
-  }
-
-  /// The methods that share a forward.
-  private func explain(
-    _ pixels: Span<Float>, shape: VisionShape, text: [Float], requests: [MethodRequest]
-  ) throws(BackendError) -> RunResult {
     guard let tower = loaded.withLock({ $0 }) else {
-      throw BackendError(.unavailable, operation: .explain, "the device's weights were freed")
+      throw .backend(BackendError(.unavailable, operation: .explain, "the device's weights were freed"))
     }
     let prompts = text.count / tower.embeddingWidth
     let key = RunKey(shape: shape, prompts: prompts, requests: requests)
@@ -125,9 +90,9 @@ final class BackendEngine<B: Backend>: Engine {
     if let kept {
       run = kept
     } else {
-      run = try MethodRun(tower: tower, shape: shape, prompts: prompts, requests: requests)
+      run = try MethodRun(tower: tower, source: source, shape: shape, prompts: prompts, requests: requests)
     }
-    let result = try run.explain(pixels, text: text)
+    let result = try run.explain(images, text: text)
     lastRun.withLock { $0 = (key, run) }
     return result
   }

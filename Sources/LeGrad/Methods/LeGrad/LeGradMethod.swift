@@ -8,35 +8,33 @@ import VisionTransformer
 struct LeGradMethod<B: Backend>: ForwardMethod {
   private let sizes: RunSizes<B>
   private let blocks: Range<Int>
-  private let isLastUsed: Bool
-  private let embeddingGradient: Matrix<B.Buffer>
+  private let reader: TokenReader<B>
   private let gradients: LocalGradients<B>
+  @Planned private var embeddingGradient: Matrix<B.Buffer>
   /// `[layers · prompts · images, tokens]`.
-  private let relevance: Matrix<B.Buffer>
+  @Planned private var relevance: Matrix<B.Buffer>
 
-  static func plan(_ sizes: RunSizes<B>, blocks: Range<Int>, in plan: inout WorkspacePlan) -> PlannedMethod<B> {
-    let shape = sizes.shape
-    let embeddingGradient = plan.reserve(rows: sizes.groupsPerPass, columns: sizes.tower.embeddingWidth)
-    let relevance = plan.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
-    let gradients = LocalGradients<B>.reserve(
+  init(_ reader: TokenReader<B>, _ run: inout RunPlan<B>) {
+    let (sizes, shape) = (run.sizes, run.sizes.shape)
+    self.sizes = sizes
+    self.reader = reader
+    blocks = run.blocks
+    _embeddingGradient = run.memory.reserve(rows: sizes.groupsPerPass, columns: sizes.tower.embeddingWidth)
+    _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
+    gradients = LocalGradients(
       images: shape.images, stack: PromptStack(prompts: sizes.promptsPerPass, tokens: shape.tokens),
-      shape: sizes.tower.blockShape, in: &plan)
-    return PlannedMethod(reach: .attention) { workspace, _, _ in
-      LeGradMethod(
-        sizes: sizes, blocks: blocks, isLastUsed: blocks.contains(sizes.lastBlock),
-        embeddingGradient: workspace[embeddingGradient], gradients: LocalGradients(gradients, in: workspace),
-        relevance: workspace[relevance])
-    }
+      shape: sizes.tower.blockShape, in: &run.memory)
   }
 
+  var reach: BackwardReach { .attention }
   func keepsDerivative(of block: Int) -> Bool { blocks.contains(block) }
-  var readsLastMeanToken: Bool { isLastUsed }
+  var readsLastMeanToken: Bool { blocks.contains(sizes.lastBlock) }
 
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
     guard blocks.contains(block) else { return }
-    let (backend, readOut, shape) = (forward.backend, forward.readOut, forward.shape)
+    let (backend, readOut, shape) = (forward.backend, reader.readOut, forward.shape)
     if block == sizes.lastBlock {
-      try backend.copy(Copy(forward.tail.meanToken, to: readOut.input))
+      try backend.copy(Copy(reader.tail.meanToken, to: readOut.input))
     } else {
       try backend.meanRows(
         MeanRows(input: forward.activations.block.stream, rowsPerGroup: shape.tokens, output: readOut.input))
@@ -48,8 +46,8 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
   private func relevance(of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
     let (tower, shape, activations) = (forward.tower, forward.shape, forward.activations.block)
     let stack = PromptStack(prompts: pass.count, tokens: shape.tokens)
-    let gradients = LocalGradients<B>(self.gradients, images: shape.images, stack: stack)
-    try forward.readOut.backward(
+    let gradients = self.gradients.part(images: shape.images, stack: stack)
+    try reader.readOut.backward(
       directions: forward.directions.rows(pass), factor: 1 / Float(shape.tokens),
       embeddingGradient: embeddingGradient.rows(0..<shape.images * pass.count), gradient: gradients.token,
       tower: tower)

@@ -1,5 +1,5 @@
 /// Which blocks LeGrad sums over.
-public enum LayerSelection: Sendable, Equatable, CustomStringConvertible {
+public enum LayerSelection: Sendable, Hashable, CustomStringConvertible {
   case all
   /// The last `count` blocks; the public code's default is 2.
   case last(Int)
