@@ -1,6 +1,5 @@
 import Compute
 import ComputeOpenCL
-import Evaluation
 import Glibc
 import ImageFiles
 import LeGrad

@@ -1,3 +1,4 @@
+import Compute
 import ImageFiles
 
 /// A drawing of coloured shapes on a greyish, textured ground, as the bundled model was trained on, with the exact mask
