@@ -115,7 +115,8 @@ let package = Package(
     room(
       "Evaluation",
       ["LeGrad", "CHDF5", "CZlib", "Compute", "Files", "ImageFiles", "Randomness", "StrictJSON", "VisionTransformer"]),
-    tests("EvaluationTests", ["Evaluation", "LeGrad", "Files", "ImageFiles", "NpyFiles", "VisionTransformer"]),
+    tests(
+      "EvaluationTests", ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "VisionTransformer"]),
     // Which commit and build this is.
     .target(name: "CVersion", cSettings: strictC + build),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
@@ -148,7 +149,7 @@ let package = Package(
         "VisionTransformer",
       ]),
     // The command, run as a process of its own, and the logic behind it.
-    tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles", "OpenCLRuntime"]),
+    tests("LeGradCLITests", ["LeGradCLI", "Evaluation", "ImageFiles", "NpyFiles", "OpenCLRuntime"]),
     // Every operation on every backend of this machine, against the oracle.
     tests(
       "ComputeConformanceTests", ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples"]),

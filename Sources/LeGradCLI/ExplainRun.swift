@@ -139,29 +139,31 @@ struct ExplainRun {
     _ batch: [Waiting], into explained: inout [Int: Explained], failed: inout [Int: Failure]
   ) throws(Failure) {
     let start = ContinuousClock.now
-    let results: [[Explanation]]
-    do throws(LeGradError) {
-      results = try explainer.explain(
+    let results: [Result<[Explanation], LeGradError>]
+    do {
+      results = try explainer.explainEach(
         batch.map(\.prepared), text: question.text, methods: settings.methods, correction: question.correction)
-    } catch {
-      guard error.kind == .numerical else { throw Failure(error) }
-      guard batch.count > 1 else {
-        let image = writer.plan.items[batch[0].index].image
-        failed[batch[0].index] = Failure(.numericalFault, "\(image): \(error.description)")
-        return
-      }
-      // One image of the batch is at fault: alone, the others succeed.
-      for image in batch { try explain([image], into: &explained, failed: &failed) }
-      return
-    }
+    } catch { throw Failure(error) }
     let seconds = (ContinuousClock.now - start) / .seconds(1) / Double(batch.count)
+    var images: [Waiting] = []
+    var explanations: [[Explanation]] = []
+    for (image, result) in zip(batch, results) {
+      switch result {
+      case .success(let all):
+        images.append(image)
+        explanations.append(all)
+      case .failure(let error):
+        let name = writer.plan.items[image.index].image
+        failed[image.index] = Failure(.numericalFault, "\(name): \(error.description)")
+      }
+    }
     let disagreements = try verification?.check(
-      results, of: batch.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
+      explanations, of: images.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
       methods: settings.methods)
-    for (index, image) in batch.enumerated() {
+    for (index, image) in images.enumerated() {
       explained[image.index] = Explained(
-        explanations: results[index], seconds: seconds, batchSize: batch.count, device: explainer.device,
-        precision: explainer.precision, disagreements: disagreements?[index])
+        explanations: explanations[index], seconds: seconds, batchSize: images.count == batch.count ? batch.count : 1,
+        device: explainer.device, precision: explainer.precision, disagreements: disagreements?[index])
     }
   }
 

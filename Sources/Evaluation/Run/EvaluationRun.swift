@@ -1,5 +1,3 @@
-import Compute
-import Files
 import ImageFiles
 public import LeGrad
 import VisionTransformer
@@ -45,39 +43,19 @@ public struct EvaluationRun: Sendable {
     }
   }
 
-  var methods: [Method] { settings.methods.map(\.method) }
-
-  /// The interpolation that squashes images: the protocols' own, or, for points, the model folder's.
-  var filter: ResizeFilter { settings.evaluation == .points ? explainer.model.filter : .bilinear }
+  private var methods: [Method] { settings.methods.map(\.method) }
 
   /// What all rows depend on.
   /// - Parameter modelHash: of the explainer's model.
   public func identity(modelHash: String, version: String) -> RunIdentity {
-    var configuration = [
-      "classes": classifier.hash, "explained": settings.explained.rawValue,
-      "filter": String(describing: filter), "mean": Self.text(explainer.mean), "methods": Self.text(settings.methods),
-      "model": explainer.model.name, "precision": explainer.precision.rawValue,
-      "protocol": settings.evaluation.rawValue, "size": "\(width)x\(height)", "std": Self.text(explainer.std),
-      "templates": classifier.source,
-    ]
-    if let correction = settings.correction {
-      let bits = correction.embedding.values.map { String($0.bitPattern) }
-      configuration["correction"] = "\(correction.threshold) \(SHA256.hash(of: bits))"
-    }
-    if [.segmentation, .shapes].contains(settings.evaluation) {
-      configuration["segmentationThreshold"] = settings.segmentationThreshold.rawValue
-    }
-    if [.points, .shapes].contains(settings.evaluation) {
-      configuration["pointThreshold"] = "\(settings.pointThreshold)"
-    }
+    let configuration = RunConfiguration(
+      benchmark: settings.benchmark, methods: settings.methods, model: explainer.model.name,
+      precision: explainer.precision, size: .init(width: width, height: height),
+      filter: settings.benchmark.filter(of: explainer.model), mean: explainer.mean ?? [], std: explainer.std ?? [],
+      classes: classifier.hash, templates: classifier.source,
+      correction: settings.correction.map { RunConfiguration.Correction($0) })
     return RunIdentity(
       configuration: configuration, modelHash: modelHash, manifestHash: dataset.manifest.hash, version: version)
-  }
-
-  private static func text(_ values: [Double]?) -> String { (values ?? []).map { "\($0)" }.joined(separator: ",") }
-
-  private static func text(_ methods: [MethodConfiguration]) -> String {
-    methods.map(\.label).joined(separator: ", ")
   }
 
   /// Evaluates images, and hands over a row for each, in the order of `items`.
@@ -97,7 +75,6 @@ public struct EvaluationRun: Sendable {
       var images: [EvaluatedImage] = []
       for index in items[first..<min(first + window, items.count)] { images.append(try load(index)) }
       try predict(&images)
-      for place in images.indices { ask(&images[place]) }
       try explain(&images)
       try finish(&images, isStopped: isStopped, record: record)
     }
@@ -108,12 +85,12 @@ public struct EvaluationRun: Sendable {
     _ images: inout [EvaluatedImage], isStopped: () -> Bool,
     record: (EvaluationRow, EvaluationError.Kind?) throws(EvaluationError) -> Void
   ) throws(EvaluationError) {
-    let perturbation = PerturbationBatches(run: self)
+    let copies = CopyBatches(run: self)
     var first = 0
     while first < images.count {
       guard !isStopped() else { return }
-      let end = min(first + perturbation.imagesTogether, images.count)
-      try perturbation.run(&images[first..<end])
+      let end = min(first + copies.imagesTogether, images.count)
+      try copies.run(&images[first..<end])
       for place in first..<end {
         try record(row(of: images[place]), images[place].failure?.kind)
         // What has been told is not needed any more.
@@ -126,59 +103,24 @@ public struct EvaluationRun: Sendable {
   private func load(_ index: Int) throws(EvaluationError) -> EvaluatedImage {
     let id = dataset.manifest.entries[index].id
     let image: EvaluationImage
+    let task: ImageTask
     do throws(EvaluationError) {
       image = try dataset.image(at: index)
+      task = try settings.benchmark.task(of: image)
     } catch {
       guard error.kind == .input else { throw error }
       return EvaluatedImage(index: index, id: id, failure: error)
     }
+    let filter = settings.benchmark.filter(of: explainer.model)
     let squashed = image.image.resized(width: width, height: height, filter: filter)
     let prepared: PreparedImage
     do { prepared = try explainer.prepare(squashed, size: settings.size) } catch { throw .init(error) }
-    var loaded = EvaluatedImage(index: index, id: id)
-    loaded.squashed = squashed
-    loaded.prepared = prepared
-    loaded.classIndex = image.classIndex
-    loaded.points = image.points
-    loaded.mask = image.mask?.resized(height: height, width: width).values
-    loaded.tasks = tasks(of: index)
-    loaded.failure = missing(of: loaded).map { EvaluationError(.input, $0) }
-    return loaded
-  }
-
-  private func tasks(of index: Int) -> Set<EvaluatedImage.Task> {
-    switch settings.evaluation {
-    case .segmentation: return [.segmentation]
-    case .points: return [.points]
-    case .perturbation: return [.perturbation]
-    case .shapes:
-      let part = (dataset as? ShapesDataset)?.part(at: index) ?? .several
-      return part == .several ? [.segmentation, .points] : [.perturbation]
-    }
-  }
-
-  /// What the data set does not say of an image and the protocol needs.
-  private func missing(of image: EvaluatedImage) -> String? {
-    func line(_ what: String, _ remedy: String) -> String {
-      faultLine(file: image.id, expected: what, found: "none", remedy: remedy)
-    }
-    if image.tasks.contains(.segmentation), image.mask == nil { return line("a mask", "give one for every image") }
-    if image.tasks.contains(.points), image.points.isEmpty { return line("points", "give some for every image") }
-    guard image.classIndex == nil, !image.tasks.contains(.points) else { return nil }
-    if image.tasks.contains(.perturbation) { return line("a class", "give one for every image") }
-    return explained(image) == .target ? line("a class", "give one, or --explain predicted") : nil
-  }
-
-  private func explained(_ image: EvaluatedImage) -> ExplainedClass {
-    // Of several objects only the target is one that can be asked for.
-    settings.evaluation == .shapes && !image.tasks.contains(.perturbation) ? .target : settings.explained
+    return EvaluatedImage(index: index, id: id, image, task: task, squashed: squashed, prepared: prepared)
   }
 
   /// Classifies the images whose predicted class is explained.
   private func predict(_ images: inout [EvaluatedImage]) throws(EvaluationError) {
-    let places = images.indices.filter {
-      images[$0].failure == nil && !images[$0].tasks.contains(.points) && explained(images[$0]) == .predicted
-    }
+    let places = images.indices.filter { images[$0].waitsForPrediction }
     for first in stride(from: 0, to: places.count, by: settings.batchSize) {
       let batch = Array(places[first..<min(first + settings.batchSize, places.count)])
       let results = try embeddings(of: batch.compactMap { images[$0].prepared })
@@ -188,16 +130,6 @@ public struct EvaluationRun: Sendable {
         case .failure(let error): images[place].fail(error)
         }
       }
-    }
-  }
-
-  /// Decides which classes an image is asked for.
-  private func ask(_ image: inout EvaluatedImage) {
-    guard image.failure == nil else { return }
-    if image.tasks.contains(.points), image.tasks.count == 1 {
-      image.question = image.points.keys.sorted()
-    } else {
-      image.question = [explained(image) == .target ? image.classIndex : image.predicted].compactMap(\.self)
     }
   }
 
@@ -243,23 +175,16 @@ public struct EvaluationRun: Sendable {
     try explanations(of: images, text: nil).map { $0.map { $0[0].imageEmbedding } }
   }
 
-  /// A batch's explanations by every method. An image whose numbers are not finite is found by halving the batch: the
-  /// others get the same bits.
+  /// A batch's explanations by every method; without text, image embeddings alone.
   private func explanations(
     of images: [PreparedImage], text: TextEmbeddings?
   ) throws(EvaluationError) -> [Result<[Explanation], EvaluationError>] {
     do {
-      return try explainer.explain(
+      return try explainer.explainEach(
         images, text: text, methods: text == nil ? [methods[0]] : methods,
         correction: text == nil ? nil : settings.correction
-      ).map { .success($0) }
-    } catch {
-      guard error.kind == .numerical else { throw .init(error) }
-      guard images.count > 1 else { return [.failure(EvaluationError(error))] }
-      let middle = images.count / 2
-      return try explanations(of: Array(images[..<middle]), text: text)
-        + explanations(of: Array(images[middle...]), text: text)
-    }
+      ).map { $0.mapError { EvaluationError($0) } }
+    } catch { throw .init(error) }
   }
 
   private func row(of image: EvaluatedImage) -> EvaluationRow {
@@ -267,30 +192,9 @@ public struct EvaluationRun: Sendable {
     guard image.failure == nil else {
       return EvaluationRow(index: image.index, id: image.id, device: device, failure: image.failure?.description)
     }
-    // With several objects, several classes are right.
-    let isClassified = settings.evaluation != .shapes || image.tasks.contains(.perturbation)
     return EvaluationRow(
-      index: image.index, id: image.id, device: device,
-      isCorrect: isClassified ? image.classIndex.map { $0 == image.predicted } : nil,
+      index: image.index, id: image.id, device: device, isCorrect: image.isCorrect,
       explained: image.question.count == 1 ? dataset.classIDs[image.question[0]] : nil,
-      statistics: image.explanations.indices.map { statistics(of: image, method: $0) })
-  }
-
-  private func statistics(of image: EvaluatedImage, method: Int) -> ImageStatistics {
-    let explanation = image.explanations[method]
-    var statistics = ImageStatistics(
-      perturbation: image.perturbations.isEmpty ? nil : image.perturbations[method])
-    if image.tasks.contains(.segmentation), let mask = image.mask {
-      statistics.segmentation = SegmentationStatistics(
-        heatmap: explanation.heatmap(prompt: 0).values, mask: mask, threshold: settings.segmentationThreshold)
-    }
-    if image.tasks.contains(.points) {
-      statistics.points = image.question.enumerated().map { prompt, classIndex in
-        PointStatistics(
-          label: dataset.classIDs[classIndex], points: image.points[classIndex] ?? [],
-          heatmap: explanation.heatmap(prompt: prompt), threshold: settings.pointThreshold)
-      }
-    }
-    return statistics
+      statistics: image.statistics(ids: dataset.classIDs))
   }
 }

@@ -22,26 +22,33 @@ public struct ZeroShotClassifier: Sendable {
   ///   - modelHash: of the explainer's model; nil if it has none, and then nothing is kept.
   ///   - cacheFolder: where embeddings are kept; nil for nowhere.
   ///   - progress: told how many of how many prompts are encoded.
-  public init(
+  public static func encode(
     _ classNames: [String], templates: PromptTemplates, explainer: Explainer, modelHash: String?,
     cacheFolder: String?, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-  ) throws(EvaluationError) {
+  ) throws(EvaluationError) -> ZeroShotClassifier {
     guard !classNames.isEmpty else {
       throw EvaluationError(
         .input, faultLine(file: "classes", expected: "at least one", found: "none", remedy: "check the data set"))
     }
-    self.classNames = classNames
-    hash = SHA256.hash(of: ["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
-    source = templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates"
+    let hash = SHA256.hash(of: ["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
+    let source = templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates"
     let cache = Cache(cacheFolder, modelHash: modelHash, explainer: explainer, hash: hash)
     let width = explainer.model.configuration.embeddingWidth
     if let kept = cache?.rows(classNames, width: width) {
-      rows = kept
-      return
+      return ZeroShotClassifier(classNames: classNames, rows: kept, hash: hash, source: source)
     }
-    let values = try Self.encode(classNames, templates, explainer, progress: progress)
+    let values = try means(classNames, templates, explainer, progress: progress)
+    let rows: TextEmbeddings
     do { rows = try TextEmbeddings(rows: values, width: width, prompts: classNames) } catch { throw .init(error) }
     cache?.keep(rows)
+    return ZeroShotClassifier(classNames: classNames, rows: rows, hash: hash, source: source)
+  }
+
+  private init(classNames: [String], rows: TextEmbeddings, hash: String, source: String) {
+    self.classNames = classNames
+    self.rows = rows
+    self.hash = hash
+    self.source = source
   }
 
   /// Rows that come from elsewhere, one per class.
@@ -53,10 +60,9 @@ public struct ZeroShotClassifier: Sendable {
           file: "text embeddings", expected: "a row for each of \(classNames.count) classes", found: "\(rows.count)",
           remedy: "save them in the order of the classes"))
     }
-    self.classNames = classNames
-    self.rows = rows
-    source = "given embeddings"
-    hash = SHA256.hash(of: ["rows"] + rows.values.map { String($0.bitPattern) })
+    self.init(
+      classNames: classNames, rows: rows,
+      hash: SHA256.hash(of: ["rows"] + rows.values.map { String($0.bitPattern) }), source: "given embeddings")
   }
 
   /// The class whose row is nearest to a unit image embedding; the first of those that are equally near.
@@ -89,7 +95,7 @@ public struct ZeroShotClassifier: Sendable {
   }
 
   /// The mean, in float64, of the unit rows of each class's prompts: `[classes, embedding]`.
-  private static func encode(
+  private static func means(
     _ classNames: [String], _ templates: PromptTemplates, _ explainer: Explainer,
     progress: (_ done: Int, _ total: Int) -> Void
   ) throws(EvaluationError) -> [Float] {

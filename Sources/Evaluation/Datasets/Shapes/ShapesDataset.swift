@@ -1,3 +1,4 @@
+import Compute
 import Files
 import ImageFiles
 import Randomness
