@@ -1,4 +1,3 @@
-import Compute
 import Files
 import ImageFiles
 import Randomness
