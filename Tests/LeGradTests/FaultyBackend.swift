@@ -87,7 +87,6 @@ final class FaultyBackend<Base: Backend>: Backend {
     try base.makeMatrix(rows: rows, columns: columns, of: scalar)
   }
 
-
   func prepare(
     _ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?
   ) throws(BackendError) -> Weight {

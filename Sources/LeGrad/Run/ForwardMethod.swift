@@ -89,7 +89,7 @@ struct RunPlan<B: Backend> {
       self.request = request
       guard let method = request.method.description.plan(&self) else {
         throw BackendError(
-          .unsupported, operation: request.method.name, "the method is not defined for this vision tower")
+          .unsupported, operation: .explain, "\(request.method.name) is not defined for this vision tower")
       }
       methods.append(method)
     }
