@@ -36,7 +36,7 @@ package enum EdgeSizes {
   ]
 
   /// Of sums over the tokens of an image.
-  package static let tokenSums: [(images: Int, rowsPerImage: Int, tokens: Int, width: Int)] = [
+  package static let sumsOverTokens: [(images: Int, rowsPerImage: Int, tokens: Int, width: Int)] = [
     (1, 1, 1, 1), (1, 1, 5, 7), (2, 3, 7, 16), (1, 12, 25, 49), (3, 2, 17, 33), (2, 4, 197, 65), (4, 4, 197, 65),
     (1, 8, 196, 769),
   ]

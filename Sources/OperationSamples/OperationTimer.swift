@@ -4,7 +4,7 @@ public import Compute
 public struct OperationTimer: Sendable {
   let repetitions: Int
   /// What one repetition lasts at least.
-  var burst = Duration.milliseconds(2)
+  let burst: Duration
 
   public init(repetitions: Int, burst: Duration = .milliseconds(2)) {
     self.repetitions = repetitions

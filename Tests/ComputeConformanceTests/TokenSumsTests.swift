@@ -35,7 +35,7 @@ struct TokenSumsTests {
     var testDescription: String { "\(weights.rows) rows for \(images) images of \(weights.columns) tokens" }
   }
 
-  static let cases = EdgeSizes.tokenSums.map {
+  static let cases = EdgeSizes.sumsOverTokens.map {
     Case(images: $0.images, rowsPerImage: $0.rowsPerImage, tokens: $0.tokens, width: $0.width)
   }
 
@@ -105,7 +105,7 @@ struct TokenSumsTests {
   }
 
   static let backwardCases =
-    EdgeSizes.tokenSums.map {
+    EdgeSizes.sumsOverTokens.map {
       Backward(groups: $0.images, rowsPerGroup: $0.rowsPerImage, tokens: $0.tokens, width: $0.width)
     }
     + [

@@ -51,14 +51,9 @@ import VisionTransformer
   /// Which only totals close to zero show.
   @Test(arguments: [0, 1.01e-9, 1e-8, 1e-7])
   func aWrongGuardIsReported(_ guardValue: Double) throws {
-    let (_, checks) = try check(.wrongGuard(guardValue))
-    for check in checks {
-      guard check.operation == .relevanceShare else {
-        #expect(check.verdict == .good, "\(check)")
-        continue
-      }
-      #expect(check.verdict == .wrong("wrong values"), "\(check)")
-    }
+    let found = try verdicts(.relevanceShare, .wrongGuard(guardValue))
+    #expect(found.count == 2 && found.allSatisfy { $0 == .wrong("wrong values") }, "\(found)")
+    #expect(try verdicts(.relevanceShare, .wrongGuard(1e-9)).allSatisfy { $0 == .good })
   }
 
   @Test(arguments: [OperationName.matmul, .layerNorm, .attentionRelevance])
@@ -71,12 +66,18 @@ import VisionTransformer
 
   @Test(arguments: [OperationName.matmul, .softmax])
   func resultsThatChangeAreReported(_ operation: OperationName) throws {
-    let tested = FaultyBackend(try CPUBackend(threads: 1), .unsteady(operation))
+    #expect(try verdicts(operation, .unsteady(operation)).first == .wrong("another result when repeated"))
+  }
+
+  /// What is said of one operation's samples for one image and one prompt.
+  private func verdicts(
+    _ operation: OperationName, _ fault: FaultyBackend<CPUBackend>.Fault
+  ) throws -> [CheckVerdict] {
     let sizes = SampleSizes(try GoldenModel.all[0].open().configuration, images: 1, prompts: 1)
-    let sample = try #require(sizes.everySample.first { $0.operation == operation })
     let comparison = OperationComparison(
-      reference: try CPUBackend(threads: 1), tested: tested, timer: OperationTimer(repetitions: 1, burst: .zero))
-    #expect(try comparison.check(sample).verdict == .wrong("another result when repeated"))
+      reference: try CPUBackend(threads: 1), tested: FaultyBackend(try CPUBackend(threads: 1), fault),
+      timer: OperationTimer(repetitions: 1, burst: .zero))
+    return try sizes.everySample.filter { $0.operation == operation }.map { try comparison.check($0).verdict }
   }
 
   @Test(arguments: [OperationName.matmul, .prepare, .gatherRows])
