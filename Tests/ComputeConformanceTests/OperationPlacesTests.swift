@@ -26,7 +26,8 @@ import Testing
   /// Where README says that an operation is: those that each has, and those that it may have.
   private static func places() throws -> (always: [String], sometimes: [String]) {
     let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
-    let section = try #require(readme.components(separatedBy: "## Add an operation").dropFirst().first)
+    let rest = try #require(readme.components(separatedBy: "## Add an operation").dropFirst().first)
+    let section = rest.components(separatedBy: "\n## ")[0]
     var (always, sometimes): ([String], [String]) = ([], [])
     // What only some have is said in sentences of their own, which begin so.
     for sentence in section.replacing("\n", with: " ").components(separatedBy: ". ") {
