@@ -44,7 +44,10 @@ import Testing
     #expect(row["index"] as? Int == 1)
     #expect(row["name"] as? String == device.name && row["kind"] as? String == device.kind.rawValue)
     #expect(row["platform"] as? String == device.platform && row["driver"] as? String == device.driver)
-    #expect(row["memory"] as? Int == device.memory && row["largestBuffer"] as? Int == device.largestBuffer)
+    // PoCL's memory is what hwloc finds free of nodes and limits at that moment: two processes get two answers.
+    let memory = try #require(row["memory"] as? Int)
+    let largestBuffer = try #require(row["largestBuffer"] as? Int)
+    #expect(memory > 1 << 20 && largestBuffer > 0 && largestBuffer <= memory)
     #expect(row["variants"] as? [String] == ["portable", "cpu"])
     #expect(["portable", "cpu"].contains(try #require(row["variant"] as? String)))
     #expect(row["problem"] == nil)
