@@ -15,7 +15,10 @@ extension OpenCLBackend {
     makeRoom(for: bytes)
     do {
       return Matrix(buffer: try OpenCLBuffer(bytes: bytes, in: memory), rows: rows, columns: columns, scalar: scalar)
-    } catch { throw BackendError(error, operation: .makeMatrix, device: device, bytesNeeded: bytes) }
+    } catch {
+      freeStaging()
+      throw BackendError(error, operation: .makeMatrix, device: device, bytesNeeded: bytes)
+    }
   }
 
   public func upload(_ values: Span<Float>, to matrix: Matrix<OpenCLBuffer>) throws(BackendError) {

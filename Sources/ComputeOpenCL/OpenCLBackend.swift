@@ -91,17 +91,25 @@ public final class OpenCLBackend: Backend {
       return try stream.withLock { stream throws(OpenCLError) in
         // Weights are prepared one after another, with uploads of what is no weight between them.
         if operation != .prepare, operation != .upload { stream.freeStaging() }
-        let result = try body(stream)
-        if waitsAfterEveryOperation { try stream.finish() }
-        return result
+        do throws(OpenCLError) {
+          let result = try body(stream)
+          if waitsAfterEveryOperation { try stream.finish() }
+          return result
+        } catch {
+          // A load that fails leaves nothing behind.
+          stream.freeStaging()
+          throw error
+        }
       }
     } catch { throw BackendError(error, operation: operation, device: device) }
   }
 
   /// Frees what loading needed where it is in the way of so many bytes.
   func makeRoom(for bytes: Int) {
-    if bytes > memory.limit - memory.bytes { stream.withLock { $0.freeStaging() } }
+    if bytes > memory.limit - memory.bytes { freeStaging() }
   }
+
+  func freeStaging() { stream.withLock { $0.freeStaging() } }
 
   public func synchronize() throws(BackendError) {
     try perform(.synchronize) { stream throws(OpenCLError) in try stream.finish() }
