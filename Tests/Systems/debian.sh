@@ -51,12 +51,11 @@ copy_tree() {
 try_bare() {
   local folder
   folder=/$(basename "$tarball" .tar.gz)
-  tar xzf "$tarball" -C "$root"
-  cp -r "$tree/Tests/Fixtures/images" "$root/tmp"
-  inside "$folder/legrad" --version
-  inside "$folder/legrad" demo -o /tmp/demo --overwrite
-  inside "$folder/legrad" explain /tmp/images/color-444.jpg -p "a green cross" -o /tmp/out --overwrite
-  inside "$folder/legrad" doctor
+  # Joined, since a step's commands do not end it one by one.
+  tar xzf "$tarball" -C "$root" && cp -r "$tree/Tests/Fixtures/images" "$root/tmp" &&
+    inside "$folder/legrad" --version && inside "$folder/legrad" demo -o /tmp/demo --overwrite &&
+    inside "$folder/legrad" explain /tmp/images/color-444.jpg -p "a green cross" -o /tmp/out --overwrite &&
+    inside "$folder/legrad" doctor
 }
 
 within() {
