@@ -38,9 +38,14 @@ let package = Package(
     // The façade, the modules whose types its signatures name, and what writes files.
     .library(
       name: "LeGrad",
-      targets: ["LeGrad", "Compute", "ComputeOpenCL", "Files", "ImageFiles", "Tokenizers", "VisionTransformer"]),
+      targets: [
+        "LeGrad", "Compute", "ComputeOpenCL", "Files", "ImageFiles", "OperationSamples", "Tokenizers",
+        "VisionTransformer",
+      ]),
     // The operations themselves, for the benchmarks, which are a package of their own.
-    .library(name: "LeGradCompute", targets: ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime"]),
+    .library(
+      name: "LeGradCompute",
+      targets: ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness"]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
   ],
   dependencies: [
@@ -49,6 +54,10 @@ let package = Package(
   targets: [
     // Compute: what the operations mean, and where they run.
     room("Compute"),
+    // Seeded random numbers, the same on every machine.
+    room("Randomness"),
+    // Every operation on random inputs in the sizes of a model: what self-checks compare and benchmarks time.
+    room("OperationSamples", ["Compute", "Randomness"]),
     // The CPU's inner loops in C, one file per instruction set, chosen at run time.
     .target(name: "CSimd", cSettings: strictC),
     // The CPU backend: threads, packing and scheduling around CSimd.
@@ -89,7 +98,7 @@ let package = Package(
     tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
-    room("VisionTransformer", ["Compute", "Files", "StrictJSON", "SafeTensors"]),
+    room("VisionTransformer", ["Compute", "Files", "Randomness", "StrictJSON", "SafeTensors"]),
     // The bundled model and its sample pictures, embedded.
     .target(
       name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
@@ -97,50 +106,53 @@ let package = Package(
     room(
       "LeGrad",
       [
-        "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "Files", "SafeTensors",
-        "ImageFiles", "Tokenizers", "NpyFiles", "CDemo",
+        "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Files",
+        "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles", "CDemo",
       ]),
     // Finds libhdf5 at run time: a table of its calls, no logic.
     .target(name: "CHDF5", cSettings: strictC, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     // The paper's benchmarks: datasets, metrics, protocols, shards and their merge.
     room(
       "Evaluation",
-      ["LeGrad", "CHDF5", "CZlib", "Compute", "Files", "ImageFiles", "StrictJSON", "VisionTransformer"]),
-    tests("EvaluationTests", ["Evaluation", "LeGrad", "Files", "ImageFiles", "NpyFiles", "VisionTransformer"]),
+      ["LeGrad", "CHDF5", "CZlib", "Compute", "Files", "ImageFiles", "Randomness", "StrictJSON", "VisionTransformer"]),
+    tests(
+      "EvaluationTests", ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "VisionTransformer"]),
     // Which commit and build this is.
     .target(name: "CVersion", cSettings: strictC + build),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
     .executableTarget(
       name: "LeGradCLI",
       dependencies: [
-        "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "VisionTransformer", "Tokenizers", "Files", "ImageFiles",
-        "NpyFiles", "CVersion",
+        "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "OperationSamples", "Randomness", "VisionTransformer",
+        "Tokenizers", "Files", "ImageFiles", "NpyFiles", "CVersion",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
     // Oracles in Double, seeded random numbers, tolerances, fixtures.
     .target(
-      name: "TestSupport", dependencies: ["Compute", "ComputeOpenCL", "OpenCLRuntime"], path: "Tests/TestSupport",
-      swiftSettings: strict),
+      name: "TestSupport",
+      dependencies: ["Compute", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness"],
+      path: "Tests/TestSupport", swiftSettings: strict),
     tests("FilesTests", ["Files", "CSHA256"]),
     tests("StrictJSONTests", ["StrictJSON"]),
     tests("SafeTensorsTests", ["SafeTensors"]),
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
-    tests("ImageFilesTests", ["Files", "ImageFiles"]),
+    tests("ImageFilesTests", ["Files", "ImageFiles", "Randomness"]),
     tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
     // The methods and the façade against the float64 reference.
     tests(
       "LeGradTests",
       [
-        "LeGrad", "Compute", "ComputeCPU", "ComputeOpenCL", "ImageFiles", "NpyFiles", "Tokenizers",
+        "LeGrad", "Compute", "ComputeCPU", "ComputeOpenCL", "ImageFiles", "NpyFiles", "OperationSamples", "Tokenizers",
         "VisionTransformer",
       ]),
     // The command, run as a process of its own, and the logic behind it.
-    tests("LeGradCLITests", ["LeGradCLI", "ImageFiles", "NpyFiles", "OpenCLRuntime"]),
+    tests("LeGradCLITests", ["LeGradCLI", "Evaluation", "ImageFiles", "NpyFiles", "OpenCLRuntime"]),
     // Every operation on every backend of this machine, against the oracle.
-    tests("ComputeConformanceTests", ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime"]),
+    tests(
+      "ComputeConformanceTests", ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples"]),
     // The system's OpenCL with calls counted, objects tracked, and chosen calls that fail.
     .target(name: "CFaultyOpenCL", dependencies: ["COpenCL"], path: "Tests/CFaultyOpenCL", cSettings: strictC),
     // What only the OpenCL backend has: embedded kernels, program cache, traffic, failures of the driver.
@@ -148,7 +160,7 @@ let package = Package(
       "ComputeOpenCLTests",
       [
         "LeGrad", "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "COpenCL",
-        "CFaultyOpenCL", "CKernels", "Files", "ImageFiles",
+        "CFaultyOpenCL", "CKernels", "Files", "ImageFiles", "OperationSamples",
       ]),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),

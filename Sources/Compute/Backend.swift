@@ -21,6 +21,8 @@ public protocol Backend: Sendable {
   var deviceDescription: String { get }
   /// Bytes moved so far.
   var traffic: Traffic { get }
+  /// Device time by kernel, where the backend was asked to keep it.
+  var profile: [String: KernelTime] { get }
   /// Whether it computes in float64.
   var hasFloat64: Bool { get }
   /// The most bytes of device memory that were in use at once; nil where it is the process's own memory.

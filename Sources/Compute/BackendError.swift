@@ -15,16 +15,15 @@ public struct BackendError: Error, CustomStringConvertible {
   public let code: Code
   /// What failed and what to try, in one line.
   public let message: String
-  /// The operation that failed, by its name in the protocol.
-  public let operation: String
+  public let operation: OperationName
   public let bytesNeeded: Int?
 
-  public init(_ code: Code, operation: String, _ message: String, bytesNeeded: Int? = nil) {
+  public init(_ code: Code, operation: OperationName, _ message: String, bytesNeeded: Int? = nil) {
     self.code = code
     self.operation = operation
     self.message = message
     self.bytesNeeded = bytesNeeded
   }
 
-  public var description: String { "\(operation): \(message)" }
+  public var description: String { "\(operation.rawValue): \(message)" }
 }

@@ -17,7 +17,7 @@ import Compute
   let bytes: Int
 
   /// Takes `count` elements of `elementSize` bytes; what cannot be had is thrown with its size.
-  init(count: Int, elementSize: Int, operation: String) throws(BackendError) {
+  init(count: Int, elementSize: Int, operation: OperationName) throws(BackendError) {
     let (bytes, overflow) = count.multipliedReportingOverflow(by: elementSize)
     guard count >= 0, !overflow, bytes <= Int.max - Self.hugePage else {
       throw BackendError(

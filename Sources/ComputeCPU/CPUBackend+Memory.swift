@@ -26,7 +26,7 @@ extension CPUBackend {
       let packing = unsafe legrad_weight_packing(values: values.baseAddress, weight: weight.description)
       try perform { crew throws(BackendError) in
         unsafe try crew.run(
-          weight.panels, packing, scratchCount: weight.paddedInputs * weight.tileColumns, operation: "prepare"
+          weight.panels, packing, scratchCount: weight.paddedInputs * weight.tileColumns, operation: .prepare
         ) { packing, begin, end, scratch in
           overflows.add(unsafe kernels.table.pack_weight(packing, begin, end, scratch))
         }
@@ -34,7 +34,7 @@ extension CPUBackend {
     }
     if overflows.count > 0 {
       throw BackendError(
-        .unsupported, operation: "prepare",
+        .unsupported, operation: .prepare,
         "\(overflows.count) values of a \(rows)×\(columns) weight exceed the range of \(precision.rawValue); use f32")
     }
     count { $0.weightBytes += weight.bytes }

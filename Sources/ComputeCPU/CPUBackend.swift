@@ -52,11 +52,11 @@ public final class CPUBackend: Backend {
     }
     guard let kernels = set.kernels else {
       throw BackendError(
-        .unavailable, operation: "CPUBackend",
+        .unavailable, operation: .cpuBackend,
         "this machine has no \(set.rawValue) instructions; it has \(Self.availableNames)")
     }
     if let threads, threads < 1 || threads > 4096 {
-      throw BackendError(.unavailable, operation: "CPUBackend", "\(threads) threads; choose from 1 to 4096")
+      throw BackendError(.unavailable, operation: .cpuBackend, "\(threads) threads; choose from 1 to 4096")
     }
     self.precision = precision
     self.instructionSet = set
@@ -78,6 +78,7 @@ public final class CPUBackend: Backend {
 
   public var traffic: Traffic { counters.withLock { $0 } }
   public var peakBytes: Int? { nil }
+  public var profile: [String: KernelTime] { [:] }
 
   func count(_ change: (inout Traffic) -> Void) { counters.withLock { change(&$0) } }
 
@@ -100,7 +101,7 @@ public final class CPUBackend: Backend {
     guard let name, !name.isEmpty else { return availableInstructionSets.max() ?? .portable }
     guard let set = InstructionSet(rawValue: name) else {
       throw BackendError(
-        .unavailable, operation: "CPUBackend",
+        .unavailable, operation: .cpuBackend,
         "LEGRAD_CPU_ISA names the unknown instruction set '\(name)'; this machine has \(availableNames)")
     }
     return set

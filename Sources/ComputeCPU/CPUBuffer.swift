@@ -1,3 +1,4 @@
+import CSimd
 import Compute
 
 /// Main memory that holds a matrix of the CPU backend.
@@ -7,7 +8,7 @@ public final class CPUBuffer: Sendable {
   let bytes: Int
 
   init(count: Int, scalar: Scalar) throws(BackendError) {
-    memory = try AlignedMemory(count: count, elementSize: scalar.bytes, operation: "makeMatrix")
+    memory = try AlignedMemory(count: count, elementSize: scalar.bytes, operation: .makeMatrix)
     bytes = count * scalar.bytes
   }
 }
@@ -26,4 +27,20 @@ extension Matrix<CPUBuffer> {
       "a \(shape) view at \(offset) with row stride \(rowStride) exceeds its buffer of \(buffer.bytes) bytes")
     return unsafe buffer.memory.base.assumingMemoryBound(to: Element.self) + offset
   }
+}
+
+extension legrad_matrix {
+  init(_ matrix: Matrix<CPUBuffer>?) { unsafe self.init(base: matrix?.base, stride: matrix?.rowStride ?? 0) }
+}
+
+extension legrad_input {
+  init(_ matrix: Matrix<CPUBuffer>?) { unsafe self.init(base: matrix?.base, stride: matrix?.rowStride ?? 0) }
+}
+
+extension legrad_double_matrix {
+  init(_ matrix: Matrix<CPUBuffer>?) { unsafe self.init(base: matrix?.doubles, stride: matrix?.rowStride ?? 0) }
+}
+
+extension legrad_double_input {
+  init(_ matrix: Matrix<CPUBuffer>?) { unsafe self.init(base: matrix?.doubles, stride: matrix?.rowStride ?? 0) }
 }

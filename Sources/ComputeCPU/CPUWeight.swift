@@ -20,7 +20,7 @@ public final class CPUWeight: Sendable {
     let (count, overflow) = paddedOutputs.multipliedReportingOverflow(by: paddedInputs)
     memory = try AlignedMemory(
       count: outputsOverflow || inputsOverflow || overflow ? Int.max : count, elementSize: precision.bytes,
-      operation: "prepare")
+      operation: .prepare)
   }
 
   /// Bytes as stored, filling included.

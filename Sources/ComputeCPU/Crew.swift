@@ -38,7 +38,7 @@ import Compute
   }
 
   /// `count` floats that all threads share, kept and reused by later operations.
-  func sharedScratch(_ count: Int, operation: String) throws(BackendError) -> UnsafeMutablePointer<Float> {
+  func sharedScratch(_ count: Int, operation: OperationName) throws(BackendError) -> UnsafeMutablePointer<Float> {
     unsafe try Self.grow(&shared, to: count, operation: operation)
   }
 
@@ -60,7 +60,7 @@ import Compute
 
   /// Calls a kernel for items `0 ..< count` on all threads, each with `scratchCount` floats of its own.
   func run<Arguments>(
-    _ count: Int, _ arguments: Arguments, scratchCount: Int, operation: String,
+    _ count: Int, _ arguments: Arguments, scratchCount: Int, operation: OperationName,
     _ kernel: (UnsafePointer<Arguments>, Int, Int, UnsafeMutablePointer<Float>) -> Void
   ) throws(BackendError) {
     for thread in scratch.indices { _ = unsafe try Self.grow(&scratch[thread], to: scratchCount, operation: operation) }
@@ -79,7 +79,7 @@ import Compute
   }
 
   private static func grow(
-    _ memory: inout AlignedMemory?, to count: Int, operation: String
+    _ memory: inout AlignedMemory?, to count: Int, operation: OperationName
   ) throws(BackendError) -> UnsafeMutablePointer<Float> {
     if let memory, memory.bytes / MemoryLayout<Float>.size >= count {
       return unsafe memory.base.assumingMemoryBound(to: Float.self)

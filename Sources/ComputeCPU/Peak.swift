@@ -23,7 +23,7 @@ extension CPUBackend {
             for _ in begin..<end { _ = burst(rounds: piece.rounds) }
           }
         }
-        best = max(best, Double(pieces * piece.operations) / max(time.inSeconds, 1e-9))
+        best = max(best, Double(pieces * piece.operations) / max(time / .seconds(1), 1e-9))
       }
     }
     return best
@@ -56,10 +56,4 @@ private enum PeakBurst {
   static let piece = Duration.microseconds(125)
   static let piecesPerThread = 16
   static let repetitions = 50
-}
-
-extension Duration {
-  fileprivate var inSeconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) * 1e-18
-  }
 }

@@ -10,6 +10,7 @@ final class CommandStream {
   /// Host memory that uploads on their way still read.
   private var inFlight: [HostCopy] = []
   private var scratch: [String: OpenCLBuffer] = [:]
+  private var staging: [String: OpenCLBuffer] = [:]
   /// What was launched since the last wait; kept where the queue profiles.
   private var launched: [(kernel: String, event: OpenCLEvent)] = []
   private(set) var profile: [String: KernelTime] = [:]
@@ -64,14 +65,28 @@ final class CommandStream {
   /// Memory for intermediate results of one operation, kept and reused by later ones under the same name. What an
   /// operation left there is there until the next one that asks for the name.
   func scratch(_ name: String, floats: Int) throws(OpenCLError) -> Matrix<OpenCLBuffer> {
+    try grown(&scratch[name], to: floats)
+  }
+
+  /// Scratch memory for the preparation of weights, kept until `freeStaging`.
+  func staging(_ name: String, floats: Int) throws(OpenCLError) -> Matrix<OpenCLBuffer> {
+    try grown(&staging[name], to: floats)
+  }
+
+  /// Frees what only the preparation of weights needs.
+  func freeStaging() {
+    if !staging.isEmpty { staging = [:] }
+  }
+
+  private func grown(_ buffer: inout OpenCLBuffer?, to floats: Int) throws(OpenCLError) -> Matrix<OpenCLBuffer> {
     precondition(floats > 0)
-    if let known = scratch[name], known.bytes / MemoryLayout<Float>.size >= floats {
-      return Matrix(buffer: known, rows: 1, columns: floats)
+    if let buffer, buffer.bytes / MemoryLayout<Float>.size >= floats {
+      return Matrix(buffer: buffer, rows: 1, columns: floats)
     }
     // Released first: commands that use it hold on to it until they are done.
-    scratch[name] = nil
+    buffer = nil
     let grown = try OpenCLBuffer(floats: floats, in: memory)
-    scratch[name] = grown
+    buffer = grown
     return Matrix(buffer: grown, rows: 1, columns: floats)
   }
 
@@ -116,17 +131,6 @@ final class CommandStream {
     for (kernel, event) in finished {
       profile[kernel, default: KernelTime()].add(nanoseconds: try event.duration())
     }
-  }
-}
-
-/// Device time of one kernel.
-public struct KernelTime: Sendable, Equatable {
-  public private(set) var launches = 0
-  public private(set) var nanoseconds: UInt64 = 0
-
-  mutating func add(nanoseconds: UInt64) {
-    launches += 1
-    self.nanoseconds += nanoseconds
   }
 }
 

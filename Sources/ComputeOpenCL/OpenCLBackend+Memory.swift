@@ -2,19 +2,23 @@ public import Compute
 import OpenCLRuntime
 
 extension OpenCLBackend {
-  public var hasFloat64: Bool { device.hasDoubles }
+  public var hasFloat64: Bool { device.hasFloat64 }
 
   public func makeMatrix(rows: Int, columns: Int, of scalar: Scalar) throws(BackendError) -> Matrix<OpenCLBuffer> {
     precondition(rows > 0 && columns > 0, "makeMatrix: \(rows)×\(columns)")
     guard scalar == .float32 || hasFloat64 else {
       throw BackendError(
-        .unsupported, operation: "makeMatrix", "\(device.name) has no float64 (cl_khr_fp64); use --device cpu")
+        .unsupported, operation: .makeMatrix, "\(device.name) has no float64 (cl_khr_fp64); use --device cpu")
     }
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
     let bytes = overflow || count > Int.max / scalar.bytes ? Int.max : count * scalar.bytes
+    makeRoom(for: bytes)
     do {
       return Matrix(buffer: try OpenCLBuffer(bytes: bytes, in: memory), rows: rows, columns: columns, scalar: scalar)
-    } catch { throw BackendError(error, operation: "makeMatrix", device: device, bytesNeeded: bytes) }
+    } catch {
+      freeStaging()
+      throw BackendError(error, operation: .makeMatrix, device: device, bytesNeeded: bytes)
+    }
   }
 
   public func upload(_ values: Span<Float>, to matrix: Matrix<OpenCLBuffer>) throws(BackendError) {
@@ -32,7 +36,7 @@ extension OpenCLBackend {
       values.count == matrix.rows * matrix.columns && scalar == matrix.scalar,
       "upload: \(values.count) \(scalar.rawValue) values for a \(matrix.shape) matrix")
     let copy = HostCopy(values)
-    try perform("upload") { stream throws(OpenCLError) in try stream.upload(copy, to: matrix.region) }
+    try perform(.upload) { stream throws(OpenCLError) in try stream.upload(copy, to: matrix.region) }
     count { $0.uploadedBytes += matrix.bytes }
   }
 
@@ -52,7 +56,7 @@ extension OpenCLBackend {
       "download: a \(matrix.shape) matrix into \(values.count) \(scalar.rawValue) values")
     unsafe try values.withUnsafeMutableBytes { bytes throws(BackendError) in
       guard let start = bytes.baseAddress else { return }
-      try perform("download") { stream throws(OpenCLError) in
+      try perform(.download) { stream throws(OpenCLError) in
         unsafe try stream.download(matrix.region, into: start)
       }
     }

@@ -10,8 +10,8 @@ extension OpenCLBackend {
       "prepare: \(values.count) values for a \(rows)×\(columns) weight")
     let layout = WeightLayout(outputs: rows, inputs: columns, variant)
     let group = streamsWeights ? group : nil
-    let (place, overflows) = try perform("prepare") { stream throws(OpenCLError) in
-      let staging = try stream.scratch("prepare", floats: rows * columns).asMatrix(rows: rows, columns: columns)
+    let (place, overflows) = try perform(.prepare) { stream throws(OpenCLError) in
+      let staging = try stream.staging("weight", floats: rows * columns).asMatrix(rows: rows, columns: columns)
       try stream.uploadAndWait(values, to: staging.region)
       guard let group else {
         let target = try OpenCLBuffer(bytes: layout.bytes(precision), in: memory)
@@ -19,7 +19,7 @@ extension OpenCLBackend {
         return (OpenCLWeight.Place.resident(target), overflows)
       }
       let bytes = layout.bytes(precision)
-      let packed = try stream.scratch("packed weight", floats: (bytes + 3) / 4).buffer.memory
+      let packed = try stream.staging("packed weight", floats: (bytes + 3) / 4).buffer.memory
       let overflows = try packWeight(staging, layout, into: packed, on: stream)
       let host = unsafe try HostCopy(byteCount: bytes) { destination throws(OpenCLError) in
         unsafe try stream.download(OpenCLRegion(packed, rowBytes: bytes), into: destination)
@@ -29,7 +29,7 @@ extension OpenCLBackend {
     let weight = OpenCLWeight(layout, precision: precision, place: place)
     if overflows > 0 {
       throw BackendError(
-        .unsupported, operation: "prepare",
+        .unsupported, operation: .prepare,
         "\(overflows) values of a \(rows)×\(columns) weight exceed the range of \(precision.rawValue); use f32")
     }
     if let group { registry.add(weight, to: group) }

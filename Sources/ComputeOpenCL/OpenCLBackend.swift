@@ -45,7 +45,7 @@ public final class OpenCLBackend: Backend {
     if let variant = options.variant {
       self.variant = variant
     } else {
-      variant = try VariantSelection.choose(for: device)
+      variant = try VariantSelection.choose(for: device, folders: options.folders)
     }
     do {
       let context = try OpenCLContext(device)
@@ -59,7 +59,7 @@ public final class OpenCLBackend: Backend {
       streamsWeights = options.streamsWeights
       self.stream = Mutex(stream)
     } catch {
-      throw BackendError(.unavailable, operation: "OpenCLBackend", "\(device.name): \(error)")
+      throw BackendError(.unavailable, operation: .openCLBackend, "\(device.name): \(error)")
     }
   }
 
@@ -79,31 +79,45 @@ public final class OpenCLBackend: Backend {
 
   public var peakBytes: Int? { memory.peak }
 
-  /// Device time by kernel, where the backend was asked to keep it.
   public var profile: [String: KernelTime] { stream.withLock { $0.profile } }
 
   func count(_ change: (inout Traffic) -> Void) { counters.withLock { change(&$0) } }
 
   /// Enqueues one operation alone.
   func perform<Result>(
-    _ operation: String, _ body: (CommandStream) throws(OpenCLError) -> Result
+    _ operation: OperationName, _ body: (CommandStream) throws(OpenCLError) -> Result
   ) throws(BackendError) -> Result {
     do {
       return try stream.withLock { stream throws(OpenCLError) in
-        let result = try body(stream)
-        if waitsAfterEveryOperation { try stream.finish() }
-        return result
+        // Weights are prepared one after another, with uploads of what is no weight between them.
+        if operation != .prepare, operation != .upload { stream.freeStaging() }
+        do throws(OpenCLError) {
+          let result = try body(stream)
+          if waitsAfterEveryOperation { try stream.finish() }
+          return result
+        } catch {
+          // A load that fails leaves nothing behind.
+          stream.freeStaging()
+          throw error
+        }
       }
     } catch { throw BackendError(error, operation: operation, device: device) }
   }
 
+  /// Frees what loading needed where it is in the way of so many bytes.
+  func makeRoom(for bytes: Int) {
+    if bytes > memory.limit - memory.bytes { freeStaging() }
+  }
+
+  func freeStaging() { stream.withLock { $0.freeStaging() } }
+
   public func synchronize() throws(BackendError) {
-    try perform("synchronize") { stream throws(OpenCLError) in try stream.finish() }
+    try perform(.synchronize) { stream throws(OpenCLError) in try stream.finish() }
   }
 }
 
 extension BackendError {
-  init(_ error: OpenCLError, operation: String, device: OpenCLDevice, bytesNeeded: Int? = nil) {
+  init(_ error: OpenCLError, operation: OperationName, device: OpenCLDevice, bytesNeeded: Int? = nil) {
     let code: Code
     var advice = ""
     switch error.status {

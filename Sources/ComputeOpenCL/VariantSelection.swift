@@ -15,22 +15,26 @@ extension KernelVariant {
 enum VariantSelection {
   private static let chosen = Mutex<[String: KernelVariant]>([:])
 
-  /// The variant for `device`; a device is tried once in a process.
-  static func choose(for device: OpenCLDevice) throws(BackendError) -> KernelVariant {
-    let key = "\(device.platform) \(device.name) \(device.driver)"
+  /// The variant for `device` with the kernels of `folders`; a device is tried once in a process with the same ones.
+  static func choose(
+    for device: OpenCLDevice, folders: KernelLibrary.Folders
+  ) throws(BackendError) -> KernelVariant {
+    let key = "\(device.platform) \(device.name) \(device.driver) \(folders.kernels ?? "")"
     if let known = chosen.withLock({ $0[key] }) { return known }
-    let variant = try best(for: device)
+    let variant = try best(for: device, folders: folders)
     chosen.withLock { $0[key] = variant }
     return variant
   }
 
   /// The variant that was found best just now.
-  static func best(for device: OpenCLDevice) throws(BackendError) -> KernelVariant {
+  static func best(
+    for device: OpenCLDevice, folders: KernelLibrary.Folders = .environment
+  ) throws(BackendError) -> KernelVariant {
     var best: (variant: KernelVariant, time: Duration)?
     var failures: [String] = []
     for variant in KernelVariant.candidates(for: device) {
       do {
-        let time = try Trial(device, variant).run()
+        let time = try Trial(device, variant, folders).run()
         if best.map({ time < $0.time }) ?? true { best = (variant, time) }
       } catch {
         // Memory says nothing about a variant.
@@ -40,7 +44,7 @@ enum VariantSelection {
     }
     guard let best else {
       throw BackendError(
-        .unavailable, operation: "OpenCLBackend",
+        .unavailable, operation: .openCLBackend,
         "no kernels compute right on \(device.name) (\(failures.joined(separator: "; "))); use --device cpu")
     }
     return best.variant
@@ -59,9 +63,10 @@ private struct Trial {
   /// Of the largest sum; float32 in any order stays far below.
   private static let bound = 1e-4
 
-  init(_ device: OpenCLDevice, _ variant: KernelVariant) throws(BackendError) {
+  init(_ device: OpenCLDevice, _ variant: KernelVariant, _ folders: KernelLibrary.Folders) throws(BackendError) {
     var options = OpenCLBackend.Options()
     options.variant = variant
+    options.folders = folders
     backend = try OpenCLBackend(device, options: options)
     self.variant = variant
   }
@@ -102,7 +107,7 @@ private struct Trial {
         let difference = abs(Double(results[row * columns + column]) - sum)
         guard difference <= Self.bound * Double(inner) else {
           throw BackendError(
-            .unavailable, operation: "matmul",
+            .unavailable, operation: .matmul,
             "the \(variant.rawValue) kernels compute \(results[row * columns + column]) where it is \(sum)")
         }
       }

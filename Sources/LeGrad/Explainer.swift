@@ -146,14 +146,10 @@ public final class Explainer: Sendable {
         "text embeddings have \(width) columns, \(model.name) has \(model.configuration.embeddingWidth); "
           + "encode the prompts with this model")
     }
-    var requests: [MethodRequest] = []
-    for method in methods {
-      try method.check(prompts: text.count)
-      try method.check(model.configuration.vision, model: model.name)
-      let rows = text.count > 0 && correction != nil && method.isCorrected ? text.count + 1 : text.count
-      requests.append(
-        MethodRequest(
-          method: method, blocks: try method.blocks(of: model.configuration.vision.layers), prompts: rows))
+    let blocks = try model.check(methods, prompts: text.count)
+    let requests = zip(methods, blocks).map { method, blocks in
+      let hasCorrection = text.count > 0 && correction != nil && method.isCorrected
+      return MethodRequest(method: method, blocks: blocks, prompts: hasCorrection ? text.count + 1 : text.count)
     }
     let patch = model.configuration.vision.patchSize
     let grid = Grid(height: first.height / patch, width: first.width / patch)
@@ -174,15 +170,12 @@ public final class Explainer: Sendable {
     let vision = model.configuration.vision
     let shape = VisionShape(images: images.count, grid: grid, leadingTokens: vision.leadingTokens)
     let rows = text.values + (correction?.embedding.values ?? [])
-    let pixels = images.count == 1 ? images[images.startIndex].pixels : images.flatMap(\.pixels)
     let batch: RunResult
     do {
       batch = try room.run(
         { engine throws(LeGradError) in
           do throws(ModelError) {
-            return try engine.explain(
-              pixels.span, shape: shape, text: rows, requests: requests,
-              float64Pixels: { images[images.startIndex + $0].float64Pixels })
+            return try engine.explain(images, shape: shape, text: rows, requests: requests)
           } catch { throw LeGradError(error) }
         }, canShrink: images.count > 1)
     } catch  where error.kind == .memory && images.count > 1 {

@@ -13,8 +13,8 @@ public struct Explanation: Sendable {
   public let prompts: Int
   /// Rows and columns of a prompt's relevance: the grid, or the input's pixels for a method that reaches them.
   public let mapSize: Grid
-  /// Relevance before enlargement and min–max, `[layers, prompts, mapSize.height, mapSize.width]`; LeGrad alone has more
-  /// than one layer.
+  /// Relevance before enlargement and min–max, `[layers, prompts, mapSize.height, mapSize.width]`; a method that does
+  /// not sum over layers has one.
   public let layerRelevance: [Float]
   /// The sum over layers: `[prompts, mapSize.height, mapSize.width]`.
   public let relevance: [Float]
@@ -83,7 +83,6 @@ public struct Explanation: Sendable {
   public func heatmap(prompt: Int) -> Heatmap {
     Heatmap(
       relevance: correctedRelevance(prompt: prompt), grid: mapSize, height: inputHeight, width: inputWidth,
-      scaling: scaling,
-      dropsNegative: method.dropsNegative)
+      scaling: scaling, dropsNegative: method.description.dropsNegative)
   }
 }

@@ -90,21 +90,7 @@ extension Model {
   /// The largest input, in patches; bounds what a request can ask of the memory.
   private static let patchLimit = 1 << 16
 
-  /// Checks a request without a picture and before the weights are read, so that a bad one fails before any work.
-  public func check(
-    size: InputSize, resize: ResizeMode, methods: [Method], prompts: Int, options: Explainer.Options
-  ) throws(LeGradError) {
-    let statistics = configuration.preprocessing
-    _ = try pixelStatistics(mean: options.mean ?? statistics.mean, std: options.std ?? statistics.std)
-    _ = try fitting(size: size, resize: resize)
-    for method in methods {
-      _ = try method.blocks(of: configuration.vision.layers)
-      try method.check(prompts: prompts)
-      try method.check(configuration.vision, model: name)
-    }
-  }
-
-  fileprivate func pixelStatistics(
+  func pixelStatistics(
     mean: [Double]?, std: [Double]?
   ) throws(LeGradError) -> (mean: [Double], std: [Double]) {
     guard let mean, let std else {
@@ -119,7 +105,7 @@ extension Model {
     return (mean, std)
   }
 
-  fileprivate func fitting(size: InputSize, resize: ResizeMode) throws(LeGradError) -> ImageFitting {
+  func fitting(size: InputSize, resize: ResizeMode) throws(LeGradError) -> ImageFitting {
     let vision = configuration.vision
     let patch = vision.patchSize
     var width = vision.imageWidth

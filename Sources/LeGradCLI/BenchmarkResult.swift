@@ -1,4 +1,4 @@
-import ComputeOpenCL
+import Compute
 
 /// What was measured on one device.
 struct BenchmarkResult: Sendable {

@@ -1,9 +1,9 @@
 import Compute
-import ComputeOpenCL
-import Evaluation
 import Glibc
 import ImageFiles
 import LeGrad
+import OperationSamples
+import Randomness
 import VisionTransformer
 
 /// Measures one setting on one device.
@@ -97,23 +97,21 @@ struct BenchmarkRun {
   ) throws(LeGradError) -> Double {
     let start = ContinuousClock.now
     try explain(batches, text: text, [method])
-    return (ContinuousClock.now - start).inSeconds
+    return (ContinuousClock.now - start) / .seconds(1)
   }
 
   /// Arithmetic operations per second of a block's products.
   private func productRate() throws(LeGradError) -> Double {
     let products = try explainer.timeOperations(
       images: min(images, batchSize), prompts: prompts, size: size, repetitions: 3
-    ).filter { $0.operation == "matmul" }
+    ).filter { $0.operation == .matmul }
     return products.reduce(0) { $0 + $1.arithmetic } / products.reduce(0) { $0 + median($1.seconds) }
   }
 
   /// The blocks that a method reads, and its arithmetic operations in a repetition.
   private func work(of method: Method, _ setting: Setting) throws(LeGradError) -> (layers: Int, arithmetic: Double) {
     let layers = try method.blocks(of: explainer.model.configuration.vision.layers).count
-    return (
-      layers, Double(images) * setting.arithmetic.explanation(method, prompts: prompts, usedLayers: layers)
-    )
+    return (layers, Double(images) * method.arithmetic(setting.arithmetic, prompts: prompts, layers: layers))
   }
 
   private func cost(
@@ -141,7 +139,7 @@ struct BenchmarkRun {
   ) throws(LeGradError) -> BenchmarkRow {
     let (layers, arithmetic) = try work(of: method, setting)
     return row(
-      method: method.name, precision: method.isDouble ? "f64" : nil, images: images, layers: layers,
+      method: method.name, precision: method.isFloat64 ? "f64" : nil, images: images, layers: layers,
       seconds: measured.seconds, arithmetic: arithmetic, peak: setting.peak,
       peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
       uploaded: measured.traffic.uploadedBytes / (images * repetitions),
@@ -169,7 +167,7 @@ struct BenchmarkRun {
       images: together, prompts: prompts, size: size, repetitions: repetitions)
     return timings.map {
       row(
-        method: $0.operation + " " + $0.detail, images: together, layers: 1, seconds: $0.seconds,
+        method: $0.operation.rawValue + " " + $0.detail, images: together, layers: 1, seconds: $0.seconds,
         arithmetic: $0.arithmetic, peak: peak, peakBytes: peakBytes, uploaded: 0, downloaded: 0)
     }
   }

@@ -70,7 +70,7 @@ extension DevicesCommand.Row {
       variants: device.variants, variant: variant, problem: problem, computeUnits: device.computeUnits,
       memory: device.isNative ? nil : device.memory, largestBuffer: device.isNative ? nil : device.largestBuffer,
       precisions: device.precisions.map(\.rawValue), fastestPrecision: device.fastestPrecision.rawValue,
-      fp64: device.hasDoubles, isDefault: isDefault)
+      fp64: device.hasFloat64, isDefault: isDefault)
   }
 
   /// A line that identifies the device, and what the backend uses below it.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Compute
 import ComputeOpenCL
 import LeGrad
+import OperationSamples
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -107,7 +108,7 @@ struct DoctorReport: Codable, Sendable {
     problem = check.failure
     operations = check.operations.map {
       Operation(
-        operation: $0.operation, detail: $0.detail, error: $0.error, bound: $0.bound,
+        operation: $0.operation.rawValue, detail: $0.detail, error: $0.error, bound: $0.bound,
         referenceSeconds: $0.referenceSeconds, seconds: $0.seconds, problem: $0.verdict.text)
     }
     explanation = check.explanation.map {

@@ -9,15 +9,21 @@ struct EvaluateCommand: ParsableCommand {
       A row per image is kept as it is computed: a run that was interrupted goes on with --resume, and one that is split \
       by --shard is put together by 'legrad merge', to the same bits. All figures are fractions.
       """,
-    subcommands: [
-      EvaluateShapesCommand.self, EvaluateSegmentationCommand.self, EvaluatePointsCommand.self,
-      EvaluatePerturbationCommand.self,
-    ])
+    subcommands: Benchmarks.all.compactMap { ($0 as? any CommandBenchmark.Type)?.command })
+}
+
+/// A benchmark that the command line offers.
+protocol CommandBenchmark: Benchmark {
+  static var command: any ParsableCommand.Type { get }
+}
+
+extension Shapes: CommandBenchmark {
+  static var command: any ParsableCommand.Type { EvaluateShapesCommand.self }
 }
 
 struct EvaluateShapesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "shapes", abstract: "All three benchmarks on drawn scenes, with no files.",
+    commandName: Shapes.name, abstract: Shapes.abstract,
     discussion: """
       Scenes of two to four coloured shapes with exact masks and points, and scenes of one for perturbation. \
       --method all has a row for each usual choice of layers and read-out of legrad.
@@ -27,26 +33,31 @@ struct EvaluateShapesCommand: ParsableCommand {
   var scenes = 500
 
   @Option(help: "The class explained in perturbation: predicted or target.")
-  var explain = ExplainedClass.predicted
+  var explain = Shapes().explained
 
   @Option(help: "Foreground is what exceeds the heatmap's mean, or 0.5.")
-  var threshold = SegmentationThreshold.mean
+  var threshold = Shapes().segmentationThreshold
 
   @OptionGroup var options: EvaluateOptions
 
   func validate() throws { try requirePositive(scenes, "--scenes", atMost: 1_000_000) }
 
   func run() throws {
+    // Scenes are so quick that legrad's choices are all shown.
     try EvaluationDriver(
-      options: options, evaluation: .shapes, dataset: ShapesDataset(several: scenes, single: min(100, scenes)),
-      explained: explain, segmentationThreshold: threshold
+      options: options, benchmark: Shapes(explained: explain, segmentationThreshold: threshold),
+      dataset: ShapesDataset(several: scenes, single: min(100, scenes)), showsAllChoices: true
     ).run()
   }
 }
 
+extension Segmentation: CommandBenchmark {
+  static var command: any ParsableCommand.Type { EvaluateSegmentationCommand.self }
+}
+
 struct EvaluateSegmentationCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "segmentation", abstract: "Heatmaps as masks: pixel accuracy, mIoU, mAP.",
+    commandName: Segmentation.name, abstract: Segmentation.abstract,
     discussion: """
       The data set is ImageNet-Segmentation (gtsegs_ijcv.mat, with --class-index), or a folder with images/, masks/ of \
       the same names in PNG, and classes.json, an object that says by name what is in each image.
@@ -59,17 +70,16 @@ struct EvaluateSegmentationCommand: ParsableCommand {
   var classIndex: String?
 
   @Option(help: "The class explained: the image's own (target), or the one that is predicted.")
-  var explain = ExplainedClass.target
+  var explain = Segmentation().explained
 
   @Option(help: "Foreground is what exceeds the heatmap's mean, or 0.5.")
-  var threshold = SegmentationThreshold.mean
+  var threshold = Segmentation().threshold
 
   @OptionGroup var options: EvaluateOptions
 
   func run() throws {
     try EvaluationDriver(
-      options: options, evaluation: .segmentation, dataset: openDataset(), explained: explain,
-      segmentationThreshold: threshold
+      options: options, benchmark: Segmentation(explained: explain, threshold: threshold), dataset: openDataset()
     ).run()
   }
 
@@ -85,9 +95,13 @@ struct EvaluateSegmentationCommand: ParsableCommand {
   }
 }
 
+extension Points: CommandBenchmark {
+  static var command: any ParsableCommand.Type { EvaluatePointsCommand.self }
+}
+
 struct EvaluatePointsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "points", abstract: "Heatmaps at labelled points: p-mIoU, per class and per image.",
+    commandName: Points.name, abstract: Points.abstract,
     discussion: "Files of OpenImages V7; images without a point that says yes or no are left out.")
 
   @Option(help: "A folder of <ImageId>.jpg.")
@@ -100,7 +114,7 @@ struct EvaluatePointsCommand: ParsableCommand {
   var classDescriptions: String
 
   @Option(help: "A point is predicted where the heatmap exceeds this, 0 to 1.")
-  var threshold: Float = 0.5
+  var threshold = Points().threshold
 
   @OptionGroup var options: EvaluateOptions
 
@@ -112,17 +126,19 @@ struct EvaluatePointsCommand: ParsableCommand {
 
   func run() throws {
     try EvaluationDriver(
-      options: options, evaluation: .points,
-      dataset: OpenImagesPoints(images: images, points: points, classDescriptions: classDescriptions),
-      pointThreshold: threshold
+      options: options, benchmark: Points(threshold: threshold),
+      dataset: OpenImagesPoints(images: images, points: points, classDescriptions: classDescriptions)
     ).run()
   }
 }
 
+extension Perturbation: CommandBenchmark {
+  static var command: any ParsableCommand.Type { EvaluatePerturbationCommand.self }
+}
+
 struct EvaluatePerturbationCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "perturbation",
-    abstract: "What is still recognised when the most or the least relevant pixels turn black.",
+    commandName: Perturbation.name, abstract: Perturbation.abstract,
     discussion: """
       Images of ImageNet's validation set in a folder per class, named by its WordNet id, or, with --ground-truth and \
       --synsets, in one folder.
@@ -141,7 +157,7 @@ struct EvaluatePerturbationCommand: ParsableCommand {
   var synsets: String?
 
   @Option(help: "The class explained: the one that is predicted, or the image's own (target).")
-  var explain = ExplainedClass.predicted
+  var explain = Perturbation().explained
 
   @OptionGroup var options: EvaluateOptions
 
@@ -153,7 +169,7 @@ struct EvaluatePerturbationCommand: ParsableCommand {
 
   func run() throws {
     try EvaluationDriver(
-      options: options, evaluation: .perturbation, dataset: openDataset(), explained: explain
+      options: options, benchmark: Perturbation(explained: explain), dataset: openDataset()
     ).run()
   }
 

@@ -100,8 +100,8 @@ struct EvaluateOptions: ParsableArguments {
     let layers = layers?.values ?? (isGrid ? [.last(1), .last(2), .all] : [.last(2)])
     let readouts = readout?.values ?? (isGrid && vision.pooling == .classToken ? [.mean, .cls] : [.mean])
     return try choice.methods(for: model).flatMap { method -> [MethodConfiguration] in
-      guard case .legrad = method else { return [MethodConfiguration(method)] }
-      return readouts.flatMap { readout in layers.map { MethodConfiguration(.legrad(layers: $0, readout: readout)) } }
+      guard method.sumsLayers else { return [MethodConfiguration(method)] }
+      return readouts.flatMap { readout in layers.map { MethodConfiguration(method.told($0).told(readout)) } }
     }
   }
 

@@ -8,11 +8,10 @@ import LeGrad
 /// Runs one shard of an evaluation and, when that is all of it, reports.
 struct EvaluationDriver {
   let options: EvaluateOptions
-  let evaluation: EvaluationProtocol
+  let benchmark: any Benchmark
   let dataset: any EvaluationDataset
-  var explained: ExplainedClass?
-  var segmentationThreshold = SegmentationThreshold.mean
-  var pointThreshold: Float = 0.5
+  /// Whether `--method all` shows every usual choice that legrad has.
+  var showsAllChoices = false
 
   private var environment: [String: String] { ProcessInfo.processInfo.environment }
 
@@ -23,13 +22,13 @@ struct EvaluationDriver {
     let templates = try options.promptTemplates(isBundledModel: model.name == "demo")
     if templates != nil { try model.checkText() }
     // A folder that cannot be written is told before any work.
-    if let output = options.output { _ = try RunFolder(output) }
+    if let output = options.output { try RunFolder(output).create() }
     guard let hash = try model.fileHash() else {
       throw Failure.badFile("\(model.name): a model without files cannot be evaluated")
     }
     let run = try makeRun(model, hash: hash, templates)
     let identity = run.identity(modelHash: hash, version: Version.number)
-    let folder = options.output ?? "legrad-evaluation/\(evaluation.rawValue)-\(identity.id)"
+    let folder = options.output ?? "legrad-evaluation/\(type(of: benchmark).name)-\(identity.id)"
     let recorder = try ShardRecorder(
       folder: folder, identity: identity, manifest: dataset.manifest, shard: shard, resume: options.resume)
     let status = try compute(run, recorder, folder: folder)
@@ -39,15 +38,12 @@ struct EvaluationDriver {
       return
     }
     try EvaluationPresentation(json: options.json).present(
-      Merge(folders: [folder], allowMixedDevices: options.allowMixedDevices), folder: folder, worst: status)
+      Merge.read([folder], allowMixedDevices: options.allowMixedDevices), folder: folder, worst: status)
   }
 
   private func makeRun(_ model: Model, hash: String, _ templates: PromptTemplates?) throws -> EvaluationRun {
-    // Scenes are so quick that legrad's choices are all shown.
-    let methods = try options.methods(for: model, gridForAll: evaluation == .shapes)
-    var settings = EvaluationSettings(evaluation, methods: methods, explained: explained)
-    settings.segmentationThreshold = segmentationThreshold
-    settings.pointThreshold = pointThreshold
+    let methods = try options.methods(for: model, gridForAll: showsAllChoices)
+    var settings = EvaluationSettings(benchmark, methods: methods)
     settings.size = options.size
     settings.batchSize = options.batchSize
     let choice = try options.computing.choice(localRank: Shard.localRank(environment: environment))
@@ -81,7 +77,7 @@ struct EvaluationDriver {
     var bar: ProgressBar?
     var done = 0
     defer { bar?.finish() }
-    return try ZeroShotClassifier(
+    return try ZeroShotClassifier.encode(
       dataset.classNames, templates: templates, explainer: explainer, modelHash: hash,
       cacheFolder: SealedCache.userFolder
     ) { encoded, total in
@@ -118,7 +114,7 @@ struct EvaluationDriver {
       }
       if recorder.remaining.isEmpty {
         try recorder.publish()
-        let seconds = (ContinuousClock.now - start).inSeconds
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
         let each = remaining.isEmpty ? 0 : seconds / Double(remaining.count)
         Terminal.note(
           "\(remaining.count) images in \(seconds.decimal(places: 1)) s, \(each.decimal(places: 4)) s per image")

@@ -92,7 +92,7 @@ struct ExplainCommand: ParsableCommand {
     let methods = try explaining.methods(layers: layers ?? .last(2), for: opened)
     let plan = try OutputPlan(
       images: images, folder: output, formats: format.formats, perLayer: perLayer, prompts: prompts.count,
-      overwrite: overwrite, methods: methods.map(\.name))
+      overwrite: overwrite, methods: methods)
     let options = try computing.explainerOptions(pixels: pixels)
     try requireReadableImage()
     let model = try opened ?? opening.open()
@@ -128,24 +128,27 @@ struct ExplainCommand: ParsableCommand {
     try ExplainPresentation(json: json, total: images.count).present(run)
   }
 
-  /// Options that one method alone reads, given without it.
+  /// Options that some methods read, given without them.
   private func noteUnusedOptions(_ methods: [Method]) {
-    let names = methods.map(\.name)
-    func note(_ option: String, isGiven: Bool, _ method: String) {
-      guard isGiven, !names.contains(method) else { return }
-      Terminal.note("\(option) is for \(method) and changes nothing here")
+    func note<Setting: MethodSetting>(_ option: String, isGiven: Bool, _ setting: Setting.Type) {
+      func reads(_ method: Method) -> Bool { method.setting(setting) != nil }
+      guard isGiven, !methods.contains(where: reads) else { return }
+      Terminal.note("\(option) is for \(Self.names(Method.all.filter(reads))) and changes nothing here")
     }
-    let others = names.filter { $0 != "legrad" }
+    let others = methods.filter { !$0.sumsLayers }
     if layers != nil, !others.isEmpty {
       let verb = others.count == 1 ? "uses" : "use"
       Terminal.note(
-        "--layers is for legrad; \(others.joined(separator: ", ")) \(verb) the blocks of the method's definition")
+        "--layers is for \(Self.names(Method.all.filter(\.sumsLayers))); \(Self.names(others)) \(verb) the blocks of "
+          + "the method's definition")
     }
-    note("--per-layer", isGiven: perLayer, "legrad")
-    note("--readout", isGiven: explaining.readout != .mean, "legrad")
-    note("--rollout-start", isGiven: explaining.choice.rolloutStart != 1, "rollout")
-    note("--textspan-baseline", isGiven: explaining.textspanBaseline != .none, "textspan")
+    note("--per-layer", isGiven: perLayer, LayerSelection.self)
+    note("--readout", isGiven: explaining.readout != .mean, Readout.self)
+    note("--rollout-start", isGiven: explaining.choice.rolloutStart != RolloutStart.standard.block, RolloutStart.self)
+    note("--textspan-baseline", isGiven: explaining.textspanBaseline != .none, TextBaseline.self)
   }
+
+  private static func names(_ methods: [Method]) -> String { methods.map(\.name).joined(separator: ", ") }
 
   /// Without one image to explain there is no reason to load a model.
   private func requireReadableImage() throws {

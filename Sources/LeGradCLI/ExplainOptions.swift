@@ -168,10 +168,10 @@ struct MethodChoice: ParsableArguments {
       How to explain: any of \(names.joined(separator: ",")), or all that are defined for the model. They share one \
       forward.
       """)
-  var method = "legrad"
+  var method = names[0]
 
   @Option(help: "The first block that rollout multiplies, from 0.")
-  var rolloutStart = 1
+  var rolloutStart = RolloutStart.standard.block
 
   func validate() throws {
     _ = try methods()
@@ -185,7 +185,7 @@ struct MethodChoice: ParsableArguments {
   /// In the order asked for, other settings than rollout's as by default. Where all are asked for, those that are not
   /// defined for `model` are left out, which is said.
   func methods(for model: Model? = nil) throws -> [Method] {
-    let methods = try named.map { $0 == .rollout() ? .rollout(start: rolloutStart) : $0 }
+    let methods = try named.map { $0.told(RolloutStart(block: rolloutStart)) }
     guard isAll, let model else { return methods }
     let vision = model.configuration.vision
     let others = methods.filter { !$0.isDefined(for: vision) }.map(\.name)
@@ -203,7 +203,7 @@ struct MethodChoice: ParsableArguments {
         ? Self.names : method.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingSpaces() }
       var methods: [Method] = []
       for name in names {
-        guard let method = Method.all.first(where: { $0.name == name }) else {
+        guard let method = Method(name: name) else {
           throw ValidationError(
             "--method \(name): no method of this name, available: \(Self.names.joined(separator: ", ")), all")
         }
@@ -230,30 +230,14 @@ struct MethodOptions: ParsableArguments {
   /// As `MethodChoice` has them, told what they can be told.
   /// - Parameter layers: of LeGrad.
   func methods(layers: LayerSelection, for model: Model?) throws -> [Method] {
-    try choice.methods(for: model).map { method in
-      switch method {
-      case .legrad: .legrad(layers: layers, readout: readout)
-      case .textSpan: .textSpan(baseline: textspanBaseline)
-      default: method
-      }
-    }
+    try choice.methods(for: model).map { $0.told(layers).told(readout).told(textspanBaseline) }
   }
 }
 
 extension Readout: ExpressibleByArgument {}
 
 extension TextBaseline: ExpressibleByArgument {
-  public init?(argument: String) {
-    switch argument {
-    case "none": self = .none
-    case "mean": self = .mean
-    default:
-      guard let number = Int(argument), number >= 0 else { return nil }
-      self = .prompt(number)
-    }
-  }
-
-  public var defaultValueDescription: String { "none" }
+  public init?(argument: String) { self.init(argument) }
   public static var allValueStrings: [String] { ["none", "mean", "K"] }
 }
 

@@ -93,8 +93,8 @@ struct ExplainRun {
       prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
     } catch { throw Failure(error) }
     return Waiting(
-      index: index, decoded: decoded, prepared: prepared, decodeSeconds: (middle - start).inSeconds,
-      prepareSeconds: (clock.now - middle).inSeconds)
+      index: index, decoded: decoded, prepared: prepared, decodeSeconds: (middle - start) / .seconds(1),
+      prepareSeconds: (clock.now - middle) / .seconds(1))
   }
 
   /// Explains and writes what waits, in batches of equal input size, and tells all outcomes in order.
@@ -139,29 +139,31 @@ struct ExplainRun {
     _ batch: [Waiting], into explained: inout [Int: Explained], failed: inout [Int: Failure]
   ) throws(Failure) {
     let start = ContinuousClock.now
-    let results: [[Explanation]]
-    do throws(LeGradError) {
-      results = try explainer.explain(
+    let results: [Result<[Explanation], LeGradError>]
+    do {
+      results = try explainer.explainEach(
         batch.map(\.prepared), text: question.text, methods: settings.methods, correction: question.correction)
-    } catch {
-      guard error.kind == .numerical else { throw Failure(error) }
-      guard batch.count > 1 else {
-        let image = writer.plan.items[batch[0].index].image
-        failed[batch[0].index] = Failure(.numericalFault, "\(image): \(error.description)")
-        return
+    } catch { throw Failure(error) }
+    let seconds = (ContinuousClock.now - start) / .seconds(1) / Double(batch.count)
+    var images: [Waiting] = []
+    var explanations: [[Explanation]] = []
+    for (image, result) in zip(batch, results) {
+      switch result {
+      case .success(let all):
+        images.append(image)
+        explanations.append(all)
+      case .failure(let error):
+        let name = writer.plan.items[image.index].image
+        failed[image.index] = Failure(.numericalFault, "\(name): \(error.description)")
       }
-      // One image of the batch is at fault: alone, the others succeed.
-      for image in batch { try explain([image], into: &explained, failed: &failed) }
-      return
     }
-    let seconds = (ContinuousClock.now - start).inSeconds / Double(batch.count)
     let disagreements = try verification?.check(
-      results, of: batch.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
+      explanations, of: images.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
       methods: settings.methods)
-    for (index, image) in batch.enumerated() {
+    for (index, image) in images.enumerated() {
       explained[image.index] = Explained(
-        explanations: results[index], seconds: seconds, batchSize: batch.count, device: explainer.device,
-        precision: explainer.precision, disagreements: disagreements?[index])
+        explanations: explanations[index], seconds: seconds, batchSize: images.count == batch.count ? batch.count : 1,
+        device: explainer.device, precision: explainer.precision, disagreements: disagreements?[index])
     }
   }
 
@@ -184,7 +186,7 @@ struct ExplainRun {
       explanation, heatmaps: heatmaps, of: image.decoded.image, region: image.prepared.region, files: files)
     let timings = ExplanationReport.Timings(
       decodeSeconds: image.decodeSeconds, prepareSeconds: image.prepareSeconds, explainSeconds: result.seconds,
-      writeSeconds: (ContinuousClock.now - start).inSeconds)
+      writeSeconds: (ContinuousClock.now - start) / .seconds(1))
     let report = self.report(image, result, method: method, heatmaps: heatmaps, timings: timings, files: files)
     try writer.write(report)
     return report
@@ -197,6 +199,7 @@ struct ExplainRun {
     let item = writer.plan.items[image.index]
     let explanation = result.explanations[method]
     let region = image.prepared.region
+    let options = explanation.method.report(of: explainer.model.configuration.vision)
     let prompts = heatmaps.indices.map { prompt in
       let cells = explanation.relevance(prompt: prompt)
       return ExplanationReport.Prompt(
@@ -212,11 +215,11 @@ struct ExplainRun {
       orientation: .init(
         stored: image.decoded.storedOrientation.rawValue, applied: image.decoded.appliedOrientation != .upright),
       prompts: prompts, model: identity, method: explanation.method.name,
-      options: .init(explanation.method, of: explainer.model),
+      options: options.isEmpty ? nil : options,
       correction: explanation.method.isCorrected
         ? question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) } : nil,
       layers: Array(explanation.layers),
-      device: .init(result.device), precision: explanation.method.isDouble ? "f64" : result.precision.rawValue,
+      device: .init(result.device), precision: explanation.method.isFloat64 ? "f64" : result.precision.rawValue,
       verification: result.disagreements.map { .init($0[method]) }, batchSize: result.batchSize,
       inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),
       grid: .init(width: explanation.grid.width, height: explanation.grid.height),

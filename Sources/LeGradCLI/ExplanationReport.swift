@@ -29,7 +29,8 @@ struct ExplanationReport: Codable, Sendable {
     let flat: Bool
     /// Smallest and largest relevance, before any correction, enlargement and min–max.
     let relevanceRange: [Float]
-    /// Centre of the patch (lrp: of the pixel) with the largest relevance, in pixels of the upright image; absent for a flat map.
+    /// Centre of the patch (or pixel, where relevance has pixels) with the largest relevance, in pixels of the upright
+    /// image; absent for a flat map.
     let maximum: Point?
   }
 
@@ -37,25 +38,6 @@ struct ExplanationReport: Codable, Sendable {
     let name: String
     /// SHA-256 of the weight files, one after the other.
     let hash: String?
-  }
-
-  /// What a method was told; absent for a method that can be told nothing.
-  struct MethodSettings: Codable, Equatable, Sendable {
-    /// What LeGrad's scores read: the `mean` token, the class token (`cls`), or what the model's `pooler` makes.
-    var readout: String?
-    /// What TextSpan subtracted: `none`, `mean`, or a prompt's number.
-    var baseline: String?
-
-    init?(_ method: Method, of model: Model) {
-      switch method {
-      case .legrad where model.configuration.vision.hasAttentionPooler: readout = "pooler"
-      case .legrad(_, let readout): self.readout = readout.rawValue
-      case .textSpan(.none): baseline = "none"
-      case .textSpan(.mean): baseline = "mean"
-      case .textSpan(.prompt(let number)): baseline = "\(number)"
-      default: return nil
-      }
-    }
   }
 
   /// SigLIP's correction by a text without content; absent where maps are not corrected.
@@ -116,7 +98,8 @@ struct ExplanationReport: Codable, Sendable {
   let prompts: [Prompt]
   let model: ModelIdentity
   let method: String
-  let options: MethodSettings?
+  /// What the method was told; absent for a method that can be told nothing.
+  let options: [String: String]?
   let correction: Correction?
   /// Blocks that the method read, 0-based; LeGrad sums over them.
   let layers: [Int]

@@ -20,6 +20,6 @@ struct MergeCommand: ParsableCommand {
 
   func run() throws {
     try EvaluationPresentation(json: json).present(
-      Merge(folders: folders, allowMixedDevices: allowMixedDevices), folder: folders[0])
+      Merge.read(folders, allowMixedDevices: allowMixedDevices), folder: folders[0])
   }
 }

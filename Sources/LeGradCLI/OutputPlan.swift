@@ -1,4 +1,5 @@
 import Files
+import LeGrad
 
 /// Which files a run writes, checked against each other, the inputs and the folder before any work.
 struct OutputPlan: Sendable {
@@ -35,10 +36,10 @@ struct OutputPlan: Sendable {
 
   /// - Parameters:
   ///   - images: paths; no two may have the same stem.
-  ///   - methods: names; they are part of the files' names where there are several.
+  ///   - methods: their names are part of the files' names where there are several.
   init(
     images: [String], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int, overwrite: Bool,
-    methods: [String] = ["legrad"]
+    methods: [Method] = [.legrad()]
   ) throws(Failure) {
     var owners: [String: String] = [:]
     var items: [Item] = []
@@ -50,10 +51,9 @@ struct OutputPlan: Sendable {
         )
       }
       let files = methods.map { method in
-        // LeGrad alone has layers of its own.
         Self.files(
-          stem: methods.count > 1 ? "\(stem).\(method)" : stem, formats: formats,
-          perLayer: perLayer && method == "legrad", prompts: prompts)
+          stem: methods.count > 1 ? "\(stem).\(method.name)" : stem, formats: formats,
+          perLayer: perLayer && method.sumsLayers, prompts: prompts)
       }
       if let long = files.flatMap(\.all).first(where: { $0.utf8.count > Self.nameLimit }) {
         throw .usage("\(image): the output name \(long) is too long; rename the image")

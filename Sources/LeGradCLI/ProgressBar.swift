@@ -30,7 +30,8 @@ struct ProgressBar {
   private func draw() {
     guard isShown else { return }
     Terminal.transient(
-      Self.line(done: done, total: total, seconds: (ContinuousClock.now - start).inSeconds, columns: Terminal.columns))
+      Self.line(
+        done: done, total: total, seconds: (ContinuousClock.now - start) / .seconds(1), columns: Terminal.columns))
   }
 
   /// Such as `[#####·····] 5/10  2.5/s  2 s left`, cut to `columns`.
@@ -53,11 +54,5 @@ struct ProgressBar {
     if whole < 60 { return "\(whole) s" }
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
     return "\(whole / 3600) h \(whole % 3600 / 60) min"
-  }
-}
-
-extension Duration {
-  var inSeconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) * 1e-18
   }
 }

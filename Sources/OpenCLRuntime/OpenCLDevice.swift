@@ -31,7 +31,7 @@ import COpenCL
   /// Whether it is usable and has a compiler.
   public let isAvailable: Bool
   /// Whether it computes in float64.
-  public let hasDoubles: Bool
+  public let hasFloat64: Bool
 
   init(_ library: OpenCLLibrary, identifier: cl_device_id, platform: String) throws(OpenCLError) {
     self.library = library
@@ -60,7 +60,7 @@ import COpenCL
     let available = try info.number(CL_DEVICE_AVAILABLE, cl_bool.self)
     let hasCompiler = try info.number(CL_DEVICE_COMPILER_AVAILABLE, cl_bool.self)
     isAvailable = available != 0 && hasCompiler != 0
-    hasDoubles = try info.number(CL_DEVICE_DOUBLE_FP_CONFIG, cl_device_fp_config.self) != 0
+    hasFloat64 = try info.number(CL_DEVICE_DOUBLE_FP_CONFIG, cl_device_fp_config.self) != 0
   }
 }
 

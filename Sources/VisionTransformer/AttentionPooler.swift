@@ -62,13 +62,13 @@ extension AttentionPooler {
     keyDirections = try loader.matrix(projections.keyDirections(query: query, heads: vision.heads), columns: width + 1)
     values = try loader.weights(projections.valueProjections(heads: vision.heads), columns: width + 1)
     output = try loader.linear(
-      weight: name + "out_proj.weight", bias: name + "out_proj.bias", outputs: width, inputs: width)
+      TensorPair(name + "out_proj"), outputs: width, inputs: width)
     mlp = PoolerMLP(
-      norm: try loader.norm(name + "ln_mlp", epsilon: vision.epsilon),
+      norm: try loader.norm(TensorPair(name + "ln_mlp"), epsilon: vision.epsilon),
       input: try loader.linear(
-        weight: name + "mlp.c_fc.weight", bias: name + "mlp.c_fc.bias", outputs: vision.mlpWidth, inputs: width),
+        TensorPair(name + "mlp.c_fc"), outputs: vision.mlpWidth, inputs: width),
       output: try loader.linear(
-        weight: name + "mlp.c_proj.weight", bias: name + "mlp.c_proj.bias", outputs: width, inputs: vision.mlpWidth),
+        TensorPair(name + "mlp.c_proj"), outputs: width, inputs: vision.mlpWidth),
       activation: vision.activation)
   }
 
@@ -90,12 +90,12 @@ extension AttentionPooler {
     self.heads = heads
     self.width = width
     tokenWidth = vision.width
-    tokenNorm = try loader.norm(name + "ln_k", epsilon: vision.epsilon)
+    tokenNorm = try loader.norm(TensorPair(name + "ln_k"), epsilon: vision.epsilon)
     keyDirections = try loader.matrix(
       projections.keyDirections(query: query, heads: heads), columns: vision.width + 1)
     values = try loader.weights(projections.valueProjections(heads: heads), columns: vision.width + 1)
     output = try loader.linear(
-      weight: name + "attn.out_proj.weight", bias: name + "attn.out_proj.bias", outputs: width, inputs: width)
+      TensorPair(name + "attn.out_proj"), outputs: width, inputs: width)
     mlp = nil
   }
 }

@@ -8,29 +8,21 @@ struct ClassTokenAttention<B: Backend> {
   private let keys: [[Int]]
   private let tokens: Int
   private let heads: Int
-  private let queries: Matrix<B.Buffer>
-  private let keysAndValues: Matrix<B.Buffer>
-  private let output: Matrix<B.Buffer>
+  @Planned private var queries: Matrix<B.Buffer>
+  @Planned private var keysAndValues: Matrix<B.Buffer>
+  @Planned private var output: Matrix<B.Buffer>
 
-  struct Slots { let queries, keysAndValues, output: WorkspacePlan.Slot }
-
-  /// - Parameter keys: of each prompt, the rows that its class token sees.
-  static func reserve(_ keys: [[Int]], shape: BlockShape, in plan: inout WorkspacePlan) -> Slots {
-    let rows = keys.map(\.count).max() ?? 1
-    return Slots(
-      queries: plan.reserve(rows: rows, columns: shape.width),
-      keysAndValues: plan.reserve(rows: rows, columns: 2 * shape.width),
-      output: plan.reserve(rows: rows, columns: shape.width))
-  }
-
-  /// - Parameter tokens: tokens of a prompt; the class token is the last of them.
-  init(_ slots: Slots, keys: [[Int]], tokens: Int, heads: Int, in workspace: Workspace<B>) {
+  /// - Parameters:
+  ///   - keys: of each prompt, the rows that its class token sees.
+  ///   - tokens: tokens of a prompt; the class token is the last of them.
+  init(_ keys: [[Int]], tokens: Int, shape: BlockShape, in plan: inout WorkspacePlan<B>) {
     self.keys = keys
     self.tokens = tokens
-    self.heads = heads
-    queries = workspace[slots.queries]
-    keysAndValues = workspace[slots.keysAndValues]
-    output = workspace[slots.output]
+    heads = shape.heads
+    let rows = keys.map(\.count).max() ?? 1
+    _queries = plan.reserve(rows: rows, columns: shape.width)
+    _keysAndValues = plan.reserve(rows: rows, columns: 2 * shape.width)
+    _output = plan.reserve(rows: rows, columns: shape.width)
   }
 
   /// Replaces the class tokens' rows of `activations.normalized`.

@@ -4,43 +4,32 @@ package import Compute
 package struct FullGradients<B: Backend>: Sendable {
   /// The gradient at the residual stream: of a block's output, and of its input once it is done
   /// `[images · prompts · tokens, width]`.
-  package let stream: Matrix<B.Buffer>
+  @Planned package private(set) var stream: Matrix<B.Buffer>
   /// At the stream between attention and MLP: same shape.
-  let middle: Matrix<B.Buffer>
+  @Planned private(set) var middle: Matrix<B.Buffer>
   /// At the attention's output: same shape.
-  package let attentionOutput: Matrix<B.Buffer>
+  @Planned package private(set) var attentionOutput: Matrix<B.Buffer>
   /// At the MLP's activation.
-  let hidden: Matrix<B.Buffer>
-  let queriesKeysValues: Matrix<B.Buffer>
+  @Planned private(set) var hidden: Matrix<B.Buffer>
+  @Planned private(set) var queriesKeysValues: Matrix<B.Buffer>
 
-  package struct Slots: Sendable {
-    let stream, middle, attentionOutput, hidden, queriesKeysValues: WorkspacePlan.Slot
-  }
-
-  package static func reserve(rows: Int, shape: BlockShape, in plan: inout WorkspacePlan) -> Slots {
-    Slots(
-      stream: plan.reserve(rows: rows, columns: shape.width),
-      middle: plan.reserve(rows: rows, columns: shape.width),
-      attentionOutput: plan.reserve(rows: rows, columns: shape.width),
-      hidden: plan.reserve(rows: rows, columns: shape.mlpWidth),
-      queriesKeysValues: plan.reserve(rows: rows, columns: 3 * shape.width))
-  }
-
-  package init(_ slots: Slots, in workspace: Workspace<B>) {
-    stream = workspace[slots.stream]
-    middle = workspace[slots.middle]
-    attentionOutput = workspace[slots.attentionOutput]
-    hidden = workspace[slots.hidden]
-    queriesKeysValues = workspace[slots.queriesKeysValues]
+  package init(rows: Int, shape: BlockShape, in plan: inout WorkspacePlan<B>) {
+    _stream = plan.reserve(rows: rows, columns: shape.width)
+    _middle = plan.reserve(rows: rows, columns: shape.width)
+    _attentionOutput = plan.reserve(rows: rows, columns: shape.width)
+    _hidden = plan.reserve(rows: rows, columns: shape.mlpWidth)
+    _queriesKeysValues = plan.reserve(rows: rows, columns: 3 * shape.width)
   }
 
   /// The rows that a smaller stack needs.
-  package init(_ gradients: FullGradients, rows: Int) {
-    stream = gradients.stream.rows(0..<rows)
-    middle = gradients.middle.rows(0..<rows)
-    attentionOutput = gradients.attentionOutput.rows(0..<rows)
-    hidden = gradients.hidden.rows(0..<rows)
-    queriesKeysValues = gradients.queriesKeysValues.rows(0..<rows)
+  package func part(rows: Int) -> FullGradients {
+    var part = self
+    part.stream = stream.rows(0..<rows)
+    part.middle = middle.rows(0..<rows)
+    part.attentionOutput = attentionOutput.rows(0..<rows)
+    part.hidden = hidden.rows(0..<rows)
+    part.queriesKeysValues = queriesKeysValues.rows(0..<rows)
+    return part
   }
 }
 
@@ -101,10 +90,8 @@ extension TransformerBlock {
   }
 
   /// `forwardToHidden` from a kept input, for a backward to read: nothing before the block is computed again.
-  package func recompute(
-    _ activations: BlockActivations<B>, from input: Matrix<B.Buffer>, tokens: Int, on backend: B
-  ) throws(BackendError) {
-    try forwardToHidden(activations.reading(input), tokens: tokens, mask: .none, keepDerivative: true, on: backend)
+  package func recompute(_ activations: BlockActivations<B>, tokens: Int, on backend: B) throws(BackendError) {
+    try forwardToHidden(activations, tokens: tokens, mask: .none, keepDerivative: true, on: backend)
   }
 }
 

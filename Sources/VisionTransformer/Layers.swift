@@ -46,7 +46,13 @@ struct LayerLoader<B: Backend> {
     return Linear(weight: prepared, bias: biasRow, inputs: inputs, outputs: outputs)
   }
 
-  func norm(_ name: String, epsilon: Float) throws(ModelError) -> Norm<B> {
-    Norm(scale: try row(name + ".weight"), shift: try row(name + ".bias"), epsilon: epsilon)
+  func linear(
+    _ tensors: TensorPair, outputs: Int, inputs: Int, group: WeightGroup? = nil
+  ) throws(ModelError) -> Linear<B> {
+    try linear(weight: tensors.weight, bias: tensors.bias, outputs: outputs, inputs: inputs, group: group)
+  }
+
+  func norm(_ tensors: TensorPair, epsilon: Float) throws(ModelError) -> Norm<B> {
+    Norm(scale: try row(tensors.weight), shift: try row(tensors.bias), epsilon: epsilon)
   }
 }

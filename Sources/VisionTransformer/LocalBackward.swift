@@ -3,43 +3,31 @@ package import Compute
 /// The memory of a local backward for a stack of prompts.
 package struct LocalGradients<B: Backend>: Sendable {
   /// `∂score/∂token`, the same for every token: `[images · prompts, width]`.
-  package let token: Matrix<B.Buffer>
+  @Planned package private(set) var token: Matrix<B.Buffer>
   /// `∂score/∂hidden`, the same for every token: `[images · prompts, mlpWidth]`.
-  package let hidden: Matrix<B.Buffer>
+  @Planned package private(set) var hidden: Matrix<B.Buffer>
   /// `∂score/∂middle`: `[images · prompts · tokens, width]`.
-  package let middle: Matrix<B.Buffer>
+  @Planned package private(set) var middle: Matrix<B.Buffer>
   /// `∂score/∂attention output`: same shape.
-  package let attentionOutput: Matrix<B.Buffer>
+  @Planned package private(set) var attentionOutput: Matrix<B.Buffer>
 
-  package struct Slots: Sendable {
-    let token, hidden, middle, attentionOutput: WorkspacePlan.Slot
-  }
-
-  package static func reserve(
-    images: Int, stack: PromptStack, shape: BlockShape, in plan: inout WorkspacePlan
-  ) -> Slots {
+  package init(images: Int, stack: PromptStack, shape: BlockShape, in plan: inout WorkspacePlan<B>) {
     let groups = images * stack.prompts
-    return Slots(
-      token: plan.reserve(rows: groups, columns: shape.width),
-      hidden: plan.reserve(rows: groups, columns: shape.mlpWidth),
-      middle: plan.reserve(rows: groups * stack.tokens, columns: shape.width),
-      attentionOutput: plan.reserve(rows: groups * stack.tokens, columns: shape.width))
-  }
-
-  package init(_ slots: Slots, in workspace: Workspace<B>) {
-    token = workspace[slots.token]
-    hidden = workspace[slots.hidden]
-    middle = workspace[slots.middle]
-    attentionOutput = workspace[slots.attentionOutput]
+    _token = plan.reserve(rows: groups, columns: shape.width)
+    _hidden = plan.reserve(rows: groups, columns: shape.mlpWidth)
+    _middle = plan.reserve(rows: groups * stack.tokens, columns: shape.width)
+    _attentionOutput = plan.reserve(rows: groups * stack.tokens, columns: shape.width)
   }
 
   /// The rows that a smaller stack needs.
-  package init(_ gradients: LocalGradients, images: Int, stack: PromptStack) {
+  package func part(images: Int, stack: PromptStack) -> LocalGradients {
     let groups = images * stack.prompts
-    token = gradients.token.rows(0..<groups)
-    hidden = gradients.hidden.rows(0..<groups)
-    middle = gradients.middle.rows(0..<groups * stack.tokens)
-    attentionOutput = gradients.attentionOutput.rows(0..<groups * stack.tokens)
+    var part = self
+    part.token = token.rows(0..<groups)
+    part.hidden = hidden.rows(0..<groups)
+    part.middle = middle.rows(0..<groups * stack.tokens)
+    part.attentionOutput = attentionOutput.rows(0..<groups * stack.tokens)
+    return part
   }
 }
 

@@ -4,67 +4,51 @@ package import Compute
 package struct PoolerActivations<B: Backend>: Sendable {
   package let shape: VisionShape
   /// What the pooler attends to, with a column of ones: `[images · tokens, tokenWidth + 1]`.
-  package let tokens: Matrix<B.Buffer>
+  @Planned package private(set) var tokens: Matrix<B.Buffer>
   /// Mean and 1/σ of the rows that the tokens are the layer norm of.
-  let tokenStatistics: Matrix<B.Buffer>
+  @Planned private(set) var tokenStatistics: Matrix<B.Buffer>
   /// The query's attention: `[images · heads, tokens]`.
-  package let map: Matrix<B.Buffer>
-  let sums: Matrix<B.Buffer>
-  let attended: Matrix<B.Buffer>
+  @Planned package private(set) var map: Matrix<B.Buffer>
+  @Planned private(set) var sums: Matrix<B.Buffer>
+  @Planned private(set) var attended: Matrix<B.Buffer>
   /// The attention's output after its projection: `[images, width]`.
-  package let pooled: Matrix<B.Buffer>
-  let normalized: Matrix<B.Buffer>
-  let statistics: Matrix<B.Buffer>
-  let hidden: Matrix<B.Buffer>?
-  let derivative: Matrix<B.Buffer>?
+  @Planned package private(set) var pooled: Matrix<B.Buffer>
+  @Planned private(set) var normalized: Matrix<B.Buffer>
+  @Planned private(set) var statistics: Matrix<B.Buffer>
+  @Planned private(set) var hidden: Matrix<B.Buffer>?
+  @Planned private(set) var derivative: Matrix<B.Buffer>?
   /// Unit rows `[images, embedding]`.
-  package let embedding: Matrix<B.Buffer>
-  let norms: Matrix<B.Buffer>
+  @Planned package private(set) var embedding: Matrix<B.Buffer>
+  @Planned private(set) var norms: Matrix<B.Buffer>
 
-  package struct Slots: Sendable {
-    let tokens, tokenStatistics, map, sums, attended, pooled, normalized, statistics, embedding,
-      norms: WorkspacePlan.Slot
-    let hidden, derivative: WorkspacePlan.Slot?
-  }
+  /// `map` before the memory is there.
+  package var plannedMap: Planned<Matrix<B.Buffer>> { _map }
 
-  package static func reserve(
-    _ shape: VisionShape, pooler: AttentionPooler<B>, in plan: inout WorkspacePlan
-  ) -> Slots {
-    let (images, width) = (shape.images, pooler.width)
-    let mlpWidth = pooler.mlp?.input.outputs
-    return Slots(
-      tokens: plan.reserve(rows: shape.rows, columns: pooler.tokenWidth + 1),
-      tokenStatistics: plan.reserve(rows: shape.rows, columns: 2),
-      map: plan.reserve(rows: images * pooler.heads, columns: shape.tokens),
-      sums: plan.reserve(rows: images * pooler.heads, columns: pooler.tokenWidth + 1),
-      attended: plan.reserve(rows: images, columns: width), pooled: plan.reserve(rows: images, columns: width),
-      normalized: plan.reserve(rows: images, columns: width), statistics: plan.reserve(rows: images, columns: 2),
-      embedding: plan.reserve(rows: images, columns: width), norms: plan.reserve(rows: images, columns: 1),
-      hidden: mlpWidth.map { plan.reserve(rows: images, columns: $0) },
-      derivative: mlpWidth.map { plan.reserve(rows: images, columns: $0) })
-  }
-
-  package init(
-    _ slots: Slots, shape: VisionShape, in workspace: Workspace<B>, on backend: B
-  ) throws(BackendError) {
+  package init(_ shape: VisionShape, pooler: AttentionPooler<B>, in plan: inout WorkspacePlan<B>) {
     self.shape = shape
-    tokens = workspace[slots.tokens]
-    tokenStatistics = workspace[slots.tokenStatistics]
-    map = workspace[slots.map]
-    sums = workspace[slots.sums]
-    attended = workspace[slots.attended]
-    pooled = workspace[slots.pooled]
-    normalized = workspace[slots.normalized]
-    statistics = workspace[slots.statistics]
-    embedding = workspace[slots.embedding]
-    norms = workspace[slots.norms]
-    hidden = slots.hidden.map { workspace[$0] }
-    derivative = slots.derivative.map { workspace[$0] }
-    try backend.fill(Fill(tokens.columns(tokens.columns - 1..<tokens.columns), with: 1))
+    let (images, width) = (shape.images, pooler.width)
+    _tokens = plan.reserve(rows: shape.rows, columns: pooler.tokenWidth + 1)
+    _tokenStatistics = plan.reserve(rows: shape.rows, columns: 2)
+    _map = plan.reserve(rows: images * pooler.heads, columns: shape.tokens)
+    _sums = plan.reserve(rows: images * pooler.heads, columns: pooler.tokenWidth + 1)
+    _attended = plan.reserve(rows: images, columns: width)
+    _pooled = plan.reserve(rows: images, columns: width)
+    _normalized = plan.reserve(rows: images, columns: width)
+    _statistics = plan.reserve(rows: images, columns: 2)
+    let mlpWidth = pooler.mlp?.input.outputs
+    _hidden = plan.reserve(rows: images, columnsIfAny: mlpWidth)
+    _derivative = plan.reserve(rows: images, columnsIfAny: mlpWidth)
+    _embedding = plan.reserve(rows: images, columns: width)
+    _norms = plan.reserve(rows: images, columns: 1)
   }
 }
 
 extension AttentionPooler {
+  /// Fills in what no forward changes: the column of ones.
+  package func prepare(_ activations: PoolerActivations<B>, on backend: B) throws(BackendError) {
+    try backend.fill(Fill(activations.tokens.columns(tokenWidth..<tokenWidth + 1), with: 1))
+  }
+
   /// Takes the tokens that are attended to from a block's output: normalised by the pooler where it does that, else by
   /// `norm` if one is given.
   package func load(

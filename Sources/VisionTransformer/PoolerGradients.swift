@@ -1,54 +1,42 @@
 package import Compute
 
-/// The memory of a pooler's backward for a stack of prompts, and how it runs. Groups are pairs of an image and a prompt.
+/// The memory of a pooler's backward for a stack of prompts, and how it runs. Groups are pairs of an image and a
+/// prompt.
 package struct PoolerGradients<B: Backend>: Sendable {
   /// `[images · prompts, embedding]`.
-  let embedding: Matrix<B.Buffer>
-  let hidden: Matrix<B.Buffer>?
-  let pooled: Matrix<B.Buffer>
-  let attended: Matrix<B.Buffer>
+  @Planned private(set) var embedding: Matrix<B.Buffer>
+  @Planned private(set) var hidden: Matrix<B.Buffer>?
+  @Planned private(set) var pooled: Matrix<B.Buffer>
+  @Planned private(set) var attended: Matrix<B.Buffer>
   /// Directions of the tokens along which the map's gradient grows: `[images · prompts · heads, tokenWidth + 1]`.
-  package let directions: Matrix<B.Buffer>
+  @Planned package private(set) var directions: Matrix<B.Buffer>
   /// The gradient at the attention map: `[images · prompts · heads, tokens]`.
-  package let map: Matrix<B.Buffer>
-
-  package struct Slots: Sendable {
-    let embedding, pooled, attended, directions, map: WorkspacePlan.Slot
-    let hidden: WorkspacePlan.Slot?
-  }
+  @Planned package private(set) var map: Matrix<B.Buffer>
 
   /// - Parameters:
   ///   - groups: images · prompts of one backward.
   ///   - mapGroups: images · prompts whose maps' gradients are there at once.
-  package static func reserve(
-    groups: Int, mapGroups: Int, tokens: Int, pooler: AttentionPooler<B>, in plan: inout WorkspacePlan
-  ) -> Slots {
-    Slots(
-      embedding: plan.reserve(rows: groups, columns: pooler.width),
-      pooled: plan.reserve(rows: groups, columns: pooler.width),
-      attended: plan.reserve(rows: groups, columns: pooler.width),
-      directions: plan.reserve(rows: groups * pooler.heads, columns: pooler.tokenWidth + 1),
-      map: plan.reserve(rows: mapGroups * pooler.heads, columns: tokens),
-      hidden: pooler.mlp.map { plan.reserve(rows: groups, columns: $0.input.outputs) })
-  }
-
-  package init(_ slots: Slots, in workspace: Workspace<B>) {
-    embedding = workspace[slots.embedding]
-    pooled = workspace[slots.pooled]
-    attended = workspace[slots.attended]
-    directions = workspace[slots.directions]
-    map = workspace[slots.map]
-    hidden = slots.hidden.map { workspace[$0] }
+  package init(
+    groups: Int, mapGroups: Int, tokens: Int, pooler: AttentionPooler<B>, in plan: inout WorkspacePlan<B>
+  ) {
+    _embedding = plan.reserve(rows: groups, columns: pooler.width)
+    _hidden = plan.reserve(rows: groups, columnsIfAny: pooler.mlp?.input.outputs)
+    _pooled = plan.reserve(rows: groups, columns: pooler.width)
+    _attended = plan.reserve(rows: groups, columns: pooler.width)
+    _directions = plan.reserve(rows: groups * pooler.heads, columns: pooler.tokenWidth + 1)
+    _map = plan.reserve(rows: mapGroups * pooler.heads, columns: tokens)
   }
 
   /// The rows that fewer groups of image and prompt need.
-  package init(_ gradients: PoolerGradients, groups: Int, heads: Int) {
-    embedding = gradients.embedding.rows(0..<groups)
-    hidden = gradients.hidden?.rows(0..<groups)
-    pooled = gradients.pooled.rows(0..<groups)
-    attended = gradients.attended.rows(0..<groups)
-    directions = gradients.directions.rows(0..<groups * heads)
-    map = gradients.map.rows(0..<groups * heads)
+  package func part(groups: Int, heads: Int) -> PoolerGradients {
+    var part = self
+    part.embedding = embedding.rows(0..<groups)
+    part.hidden = hidden?.rows(0..<groups)
+    part.pooled = pooled.rows(0..<groups)
+    part.attended = attended.rows(0..<groups)
+    part.directions = directions.rows(0..<groups * heads)
+    part.map = map.rows(0..<groups * heads)
+    return part
   }
 }
 

@@ -3,26 +3,14 @@ package import Compute
 /// The memory of a pooler's backward to the tower's output, for a stack of prompts.
 package struct PoolerTokenGradients<B: Backend>: Sendable {
   /// The attention map, repeated for each prompt: `[images · prompts · heads, tokens]`.
-  let map: Matrix<B.Buffer>
+  @Planned private(set) var map: Matrix<B.Buffer>
   /// `[images · prompts · tokens, tokenWidth + 1]`.
-  let tokens: Matrix<B.Buffer>
-
-  package struct Slots: Sendable {
-    let map, tokens: WorkspacePlan.Slot
-  }
+  @Planned private(set) var tokens: Matrix<B.Buffer>
 
   /// - Parameter groups: images · prompts.
-  package static func reserve(
-    groups: Int, tokens: Int, pooler: AttentionPooler<B>, in plan: inout WorkspacePlan
-  ) -> Slots {
-    Slots(
-      map: plan.reserve(rows: groups * pooler.heads, columns: tokens),
-      tokens: plan.reserve(rows: groups * tokens, columns: pooler.tokenWidth + 1))
-  }
-
-  package init(_ slots: Slots, in workspace: Workspace<B>) {
-    map = workspace[slots.map]
-    tokens = workspace[slots.tokens]
+  package init(groups: Int, tokens: Int, pooler: AttentionPooler<B>, in plan: inout WorkspacePlan<B>) {
+    _map = plan.reserve(rows: groups * pooler.heads, columns: tokens)
+    _tokens = plan.reserve(rows: groups * tokens, columns: pooler.tokenWidth + 1)
   }
 }
 

@@ -3,34 +3,21 @@ package import Compute
 /// The read-out `f = normalize(projection(layerNorm(row)))` of one row per image, and its backward.
 package struct ReadOut<B: Backend>: Sendable {
   /// The rows that are read: `[images, width]`.
-  package let input: Matrix<B.Buffer>
-  let normalized: Matrix<B.Buffer>
+  @Planned package private(set) var input: Matrix<B.Buffer>
+  @Planned private(set) var normalized: Matrix<B.Buffer>
   /// Mean and 1/σ of the rows that were read.
-  package let statistics: Matrix<B.Buffer>
+  @Planned package private(set) var statistics: Matrix<B.Buffer>
   /// Unit rows `[images, embedding]`.
-  package let embedding: Matrix<B.Buffer>
+  @Planned package private(set) var embedding: Matrix<B.Buffer>
   /// Lengths of the embeddings before they were made unit rows.
-  package let norms: Matrix<B.Buffer>
+  @Planned package private(set) var norms: Matrix<B.Buffer>
 
-  package struct Slots: Sendable {
-    let input, normalized, statistics, embedding, norms: WorkspacePlan.Slot
-  }
-
-  package static func reserve(images: Int, tower: VisionTower<B>, in plan: inout WorkspacePlan) -> Slots {
-    Slots(
-      input: plan.reserve(rows: images, columns: tower.configuration.width),
-      normalized: plan.reserve(rows: images, columns: tower.configuration.width),
-      statistics: plan.reserve(rows: images, columns: 2),
-      embedding: plan.reserve(rows: images, columns: tower.embeddingWidth),
-      norms: plan.reserve(rows: images, columns: 1))
-  }
-
-  package init(_ slots: Slots, in workspace: Workspace<B>) {
-    input = workspace[slots.input]
-    normalized = workspace[slots.normalized]
-    statistics = workspace[slots.statistics]
-    embedding = workspace[slots.embedding]
-    norms = workspace[slots.norms]
+  package init(images: Int, tower: VisionTower<B>, in plan: inout WorkspacePlan<B>) {
+    _input = plan.reserve(rows: images, columns: tower.configuration.width)
+    _normalized = plan.reserve(rows: images, columns: tower.configuration.width)
+    _statistics = plan.reserve(rows: images, columns: 2)
+    _embedding = plan.reserve(rows: images, columns: tower.embeddingWidth)
+    _norms = plan.reserve(rows: images, columns: 1)
   }
 
   /// Reads `input` into `embedding`.

@@ -36,10 +36,10 @@ public final class TextTower<B: Backend>: Sendable {
     for layer in 0..<text.layers {
       blocks.append(
         try TransformerBlock(
-          prefix: "transformer.resblocks.\(layer).", shape: shape, group: weights.group(layer), loader: loader))
+          BlockTensors("transformer", layer: layer), shape: shape, group: weights.group(layer), loader: loader))
     }
     self.blocks = blocks
-    outputNorm = try loader.norm("ln_final", epsilon: text.epsilon)
+    outputNorm = try loader.norm(TensorPair("ln_final"), epsilon: text.epsilon)
     projection = try loader.linear(
       weight: "text_projection", bias: text.hasProjectionBias ? "text_projection.bias" : nil,
       outputs: source.configuration.embeddingWidth, inputs: text.width)
@@ -63,22 +63,15 @@ public final class TextTower<B: Backend>: Sendable {
     let batch = TextBatch(prompts, configuration: configuration)
     let embedded = try embed(batch)
     do throws(BackendError) {
-      var plan = WorkspacePlan()
-      let slots = BlockActivations<B>.reserve(
+      var plan = WorkspacePlan<B>()
+      let activations = BlockActivations(
         rows: prompts.count * batch.tokens, shape: blockShape, backward: .none, in: &plan)
-      let pooledSlot = plan.reserve(rows: prompts.count, columns: configuration.width)
-      let embeddingSlot = plan.reserve(rows: prompts.count, columns: embeddingWidth)
-      let normsSlot = plan.reserve(rows: prompts.count, columns: 1)
-      let classSlots =
+      let readOut = TextReadOut(
+        prompts: prompts.count, width: configuration.width, embeddingWidth: embeddingWidth, in: &plan)
+      let classAttention =
         batch.classKeys.isEmpty
-        ? nil : ClassTokenAttention<B>.reserve(batch.classKeys, shape: blockShape, in: &plan)
-      let workspace = try Workspace(plan, on: backend)
-      let activations = BlockActivations(slots, in: workspace)
-      let pooled = workspace[pooledSlot]
-      let embedding = workspace[embeddingSlot]
-      let classAttention = classSlots.map {
-        ClassTokenAttention($0, keys: batch.classKeys, tokens: batch.tokens, heads: blockShape.heads, in: workspace)
-      }
+        ? nil : ClassTokenAttention(batch.classKeys, tokens: batch.tokens, shape: blockShape, in: &plan)
+      try plan.fulfil(on: backend)
 
       try backend.upload(embedded.span, to: activations.stream)
       for block in blocks {
@@ -90,18 +83,20 @@ public final class TextTower<B: Backend>: Sendable {
           hidden: activations.hidden, middle: activations.middle, output: activations.stream, on: backend)
       }
       try backend.gatherRows(
-        GatherRows(source: activations.stream, rowNumbers: batch.pooledRows, output: pooled))
+        GatherRows(source: activations.stream, rowNumbers: batch.pooledRows, output: readOut.pooled))
       try backend.layerNorm(
         LayerNorm(
-          input: pooled, scale: outputNorm.scale, shift: outputNorm.shift, epsilon: outputNorm.epsilon,
-          output: pooled))
+          input: readOut.pooled, scale: outputNorm.scale, shift: outputNorm.shift, epsilon: outputNorm.epsilon,
+          output: readOut.pooled))
       try backend.matmul(
         Matmul(
-          input: pooled, weight: projection.weight, output: embedding, epilogue: .init(bias: projection.bias)))
-      try backend.normalizeRows(NormalizeRows(input: embedding, output: embedding, norms: workspace[normsSlot]))
+          input: readOut.pooled, weight: projection.weight, output: readOut.embedding,
+          epilogue: .init(bias: projection.bias)))
+      try backend.normalizeRows(
+        NormalizeRows(input: readOut.embedding, output: readOut.embedding, norms: readOut.norms))
       var rows = [Float](repeating: 0, count: prompts.count * embeddingWidth)
       var span = rows.mutableSpan
-      try backend.download(embedding, into: &span)
+      try backend.download(readOut.embedding, into: &span)
       return rows
     } catch { throw .backend(error) }
   }
@@ -122,5 +117,20 @@ public final class TextTower<B: Backend>: Sendable {
       for column in 0..<width { rows[row * width + column] += positionalTable[position * width + column] }
     }
     return rows
+  }
+}
+
+/// The memory in which texts are read from their rows.
+private struct TextReadOut<B: Backend> {
+  /// `[prompts, width]`.
+  @Planned var pooled: Matrix<B.Buffer>
+  /// Unit rows `[prompts, embedding]`.
+  @Planned var embedding: Matrix<B.Buffer>
+  @Planned var norms: Matrix<B.Buffer>
+
+  init(prompts: Int, width: Int, embeddingWidth: Int, in plan: inout WorkspacePlan<B>) {
+    _pooled = plan.reserve(rows: prompts, columns: width)
+    _embedding = plan.reserve(rows: prompts, columns: embeddingWidth)
+    _norms = plan.reserve(rows: prompts, columns: 1)
   }
 }

@@ -20,24 +20,16 @@ package struct TransformerBlock<B: Backend>: Sendable {
   package let mlpInput: Linear<B>
   package let mlpOutput: Linear<B>
 
-  /// Reads the block whose tensors start with `prefix`, such as `visual.transformer.resblocks.0.`.
-  init(prefix: String, shape: BlockShape, group: WeightGroup, loader: LayerLoader<B>) throws(ModelError) {
+  /// Reads the block of those tensors.
+  init(_ tensors: BlockTensors, shape: BlockShape, group: WeightGroup, loader: LayerLoader<B>) throws(ModelError) {
     let width = shape.width
     self.shape = shape
-    attentionNorm = try loader.norm(prefix + "ln_1", epsilon: shape.epsilon)
-    queriesKeysValues = try loader.linear(
-      weight: prefix + "attn.in_proj_weight", bias: prefix + "attn.in_proj_bias", outputs: 3 * width, inputs: width,
-      group: group)
-    attentionOutput = try loader.linear(
-      weight: prefix + "attn.out_proj.weight", bias: prefix + "attn.out_proj.bias", outputs: width, inputs: width,
-      group: group)
-    mlpNorm = try loader.norm(prefix + "ln_2", epsilon: shape.epsilon)
-    mlpInput = try loader.linear(
-      weight: prefix + "mlp.c_fc.weight", bias: prefix + "mlp.c_fc.bias", outputs: shape.mlpWidth, inputs: width,
-      group: group)
-    mlpOutput = try loader.linear(
-      weight: prefix + "mlp.c_proj.weight", bias: prefix + "mlp.c_proj.bias", outputs: width, inputs: shape.mlpWidth,
-      group: group)
+    attentionNorm = try loader.norm(tensors.attentionNorm, epsilon: shape.epsilon)
+    queriesKeysValues = try loader.linear(tensors.attentionInput, outputs: 3 * width, inputs: width, group: group)
+    attentionOutput = try loader.linear(tensors.attentionOutput, outputs: width, inputs: width, group: group)
+    mlpNorm = try loader.norm(tensors.mlpNorm, epsilon: shape.epsilon)
+    mlpInput = try loader.linear(tensors.mlpInput, outputs: shape.mlpWidth, inputs: width, group: group)
+    mlpOutput = try loader.linear(tensors.mlpOutput, outputs: width, inputs: shape.mlpWidth, group: group)
   }
 }
 
@@ -56,20 +48,20 @@ package enum BackwardReach: Int, Sendable, Comparable {
 /// The memory in which a block runs, shared by all blocks of a tower; rows are `sequences · tokens`.
 package struct BlockActivations<B: Backend>: Sendable {
   /// The residual stream: a block's input, and its output once it has run.
-  package var stream: Matrix<B.Buffer>
+  @Planned package var stream: Matrix<B.Buffer>
   /// Mean and 1/σ of each row that entered the block; absent where no backward goes that far.
-  package var inputStatistics: Matrix<B.Buffer>?
+  @Planned package var inputStatistics: Matrix<B.Buffer>?
   /// The stream between attention and MLP.
-  package var middle: Matrix<B.Buffer>
+  @Planned package var middle: Matrix<B.Buffer>
   /// Mean and 1/σ of each row of `middle`.
-  package var middleStatistics: Matrix<B.Buffer>
+  @Planned package var middleStatistics: Matrix<B.Buffer>
   /// What the last layer norm or attention gave.
-  package var normalized: Matrix<B.Buffer>
-  package var queriesKeysValues: Matrix<B.Buffer>
+  @Planned package var normalized: Matrix<B.Buffer>
+  @Planned package var queriesKeysValues: Matrix<B.Buffer>
   /// The MLP's activation.
-  package var hidden: Matrix<B.Buffer>
+  @Planned package var hidden: Matrix<B.Buffer>
   /// The derivative of the activation at its input; absent where no backward is wanted.
-  package var hiddenDerivative: Matrix<B.Buffer>?
+  @Planned package var hiddenDerivative: Matrix<B.Buffer>?
 
   package var queries: Matrix<B.Buffer> { queriesKeysValues.columns(0..<stream.columns) }
   package var keys: Matrix<B.Buffer> { queriesKeysValues.columns(stream.columns..<2 * stream.columns) }
@@ -79,34 +71,16 @@ package struct BlockActivations<B: Backend>: Sendable {
     return queriesKeysValues.columns(2 * width..<3 * width)
   }
 
-  package struct Slots: Sendable {
-    let stream, middle, statistics, normalized, queriesKeysValues, hidden: WorkspacePlan.Slot
-    let derivative, inputStatistics: WorkspacePlan.Slot?
-  }
-
-  package static func reserve(
-    rows: Int, shape: BlockShape, backward: BackwardReach, in plan: inout WorkspacePlan
-  ) -> Slots {
-    Slots(
-      stream: plan.reserve(rows: rows, columns: shape.width),
-      middle: plan.reserve(rows: rows, columns: shape.width),
-      statistics: plan.reserve(rows: rows, columns: 2),
-      normalized: plan.reserve(rows: rows, columns: shape.width),
-      queriesKeysValues: plan.reserve(rows: rows, columns: 3 * shape.width),
-      hidden: plan.reserve(rows: rows, columns: shape.mlpWidth),
-      derivative: backward >= .attention ? plan.reserve(rows: rows, columns: shape.mlpWidth) : nil,
-      inputStatistics: backward >= .input ? plan.reserve(rows: rows, columns: 2) : nil)
-  }
-
-  package init(_ slots: Slots, in workspace: Workspace<B>) {
-    stream = workspace[slots.stream]
-    middle = workspace[slots.middle]
-    middleStatistics = workspace[slots.statistics]
-    normalized = workspace[slots.normalized]
-    queriesKeysValues = workspace[slots.queriesKeysValues]
-    hidden = workspace[slots.hidden]
-    hiddenDerivative = slots.derivative.map { workspace[$0] }
-    inputStatistics = slots.inputStatistics.map { workspace[$0] }
+  /// Plans what one block at a time keeps, as far as backwards go.
+  package init(rows: Int, shape: BlockShape, backward: BackwardReach, in plan: inout WorkspacePlan<B>) {
+    _stream = plan.reserve(rows: rows, columns: shape.width)
+    _inputStatistics = plan.reserve(rows: rows, columnsIfAny: backward >= .input ? 2 : nil)
+    _middle = plan.reserve(rows: rows, columns: shape.width)
+    _middleStatistics = plan.reserve(rows: rows, columns: 2)
+    _normalized = plan.reserve(rows: rows, columns: shape.width)
+    _queriesKeysValues = plan.reserve(rows: rows, columns: 3 * shape.width)
+    _hidden = plan.reserve(rows: rows, columns: shape.mlpWidth)
+    _hiddenDerivative = plan.reserve(rows: rows, columnsIfAny: backward >= .attention ? shape.mlpWidth : nil)
   }
 
   /// The first row of each sequence of `tokens`.

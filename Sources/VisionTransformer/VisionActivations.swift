@@ -23,39 +23,21 @@ package struct VisionShape: Sendable, Hashable {
 package struct VisionActivations<B: Backend>: Sendable {
   package let shape: VisionShape
   /// `[images, 3 · height · width]`, normalised and planar.
-  package let pixels: Matrix<B.Buffer>
-  let patches: Matrix<B.Buffer>
+  @Planned package private(set) var pixels: Matrix<B.Buffer>
+  @Planned private(set) var patches: Matrix<B.Buffer>
   /// `[tokens, width]`, the same for every image.
-  let positions: Matrix<B.Buffer>
+  @Planned private(set) var positions: Matrix<B.Buffer>
   package let block: BlockActivations<B>
 
-  package struct Slots: Sendable {
-    let pixels, patches, positions: WorkspacePlan.Slot
-    let block: BlockActivations<B>.Slots
-  }
-}
-
-extension VisionTower {
   /// Plans the memory of a forward, and what backwards need to be kept of a block.
-  package func reserve(
-    _ shape: VisionShape, backward: BackwardReach, in plan: inout WorkspacePlan
-  ) -> VisionActivations<B>.Slots {
-    let patchValues = 3 * configuration.patchSize * configuration.patchSize
-    return VisionActivations<B>.Slots(
-      pixels: plan.reserve(rows: shape.images, columns: shape.grid.count * patchValues),
-      patches: plan.reserve(rows: shape.rows, columns: patchValues),
-      positions: plan.reserve(rows: shape.tokens, columns: configuration.width),
-      block: BlockActivations<B>.reserve(rows: shape.rows, shape: blockShape, backward: backward, in: &plan))
-  }
-
-  /// The planned memory with the grid's positions in it.
-  package func activations(
-    _ slots: VisionActivations<B>.Slots, shape: VisionShape, in workspace: Workspace<B>
-  ) throws(BackendError) -> VisionActivations<B> {
-    let activations = VisionActivations<B>(
-      shape: shape, pixels: workspace[slots.pixels], patches: workspace[slots.patches],
-      positions: workspace[slots.positions], block: BlockActivations(slots.block, in: workspace))
-    try backend.upload(positions(for: shape.grid).span, to: activations.positions)
-    return activations
+  package init(
+    _ shape: VisionShape, of tower: VisionTower<B>, backward: BackwardReach, in plan: inout WorkspacePlan<B>
+  ) {
+    let patchValues = 3 * tower.configuration.patchSize * tower.configuration.patchSize
+    self.shape = shape
+    _pixels = plan.reserve(rows: shape.images, columns: shape.grid.count * patchValues)
+    _patches = plan.reserve(rows: shape.rows, columns: patchValues)
+    _positions = plan.reserve(rows: shape.tokens, columns: tower.configuration.width)
+    block = BlockActivations(rows: shape.rows, shape: tower.blockShape, backward: backward, in: &plan)
   }
 }

@@ -40,27 +40,28 @@ package final class VisionTower<B: Backend>: Sendable {
       width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth, activation: vision.activation,
       epsilon: vision.epsilon)
     blockShape = shape
-    classEmbedding = vision.hasClassToken ? try loader.values("visual.class_embedding") : []
-    patchBias = vision.hasPatchBias ? try loader.values("visual.conv1.bias") : nil
-    positionalTable = try loader.values("visual.positional_embedding")
+    classEmbedding = vision.hasClassToken ? try loader.values(VisionTensors.classEmbedding) : []
+    patchBias = vision.hasPatchBias ? try loader.values(VisionTensors.convolution.bias) : nil
+    positionalTable = try loader.values(VisionTensors.positions)
     patchEmbedding = try loader.linear(
-      weight: "visual.conv1.weight", bias: nil, outputs: vision.width, inputs: 3 * vision.patchSize * vision.patchSize)
-    inputNorm = vision.hasInputNorm ? try loader.norm("visual.ln_pre", epsilon: vision.epsilon) : nil
+      weight: VisionTensors.convolution.weight, bias: nil, outputs: vision.width,
+      inputs: 3 * vision.patchSize * vision.patchSize)
+    inputNorm = vision.hasInputNorm ? try loader.norm(VisionTensors.inputNorm, epsilon: vision.epsilon) : nil
     var blocks: [TransformerBlock<B>] = []
     let weights = WeightSequence(groupCount: vision.layers)
     for layer in 0..<vision.layers {
       blocks.append(
         try TransformerBlock(
-          prefix: "visual.transformer.resblocks.\(layer).", shape: shape, group: weights.group(layer), loader: loader))
+          VisionTensors.block(layer), shape: shape, group: weights.group(layer), loader: loader))
     }
     self.blocks = blocks
-    outputNorm = try loader.norm("visual.ln_post", epsilon: vision.epsilon)
+    outputNorm = try loader.norm(VisionTensors.outputNorm, epsilon: vision.epsilon)
     pooler = try AttentionPooler(source.configuration, loader: loader)
     if vision.pooling == .map {
       outputProjection = nil
     } else {
       outputProjection = try loader.linear(
-        weight: "visual.proj", bias: nil, outputs: embeddingWidth,
+        weight: VisionTensors.projection, bias: nil, outputs: embeddingWidth,
         inputs: vision.hasAttentionPooler ? embeddingWidth : vision.width)
     }
     let hasLogitScale = source.configuration.text != nil
@@ -76,7 +77,7 @@ package final class VisionTower<B: Backend>: Sendable {
   /// What is added to the patch products of an image: its positions and the patches' bias, after the class embedding
   /// in row 0 where there is one. Always resampled from the checkpoint's own grid, so that no size depends on one
   /// explained before.
-  func positions(for grid: Grid) -> [Float] {
+  private func positions(for grid: Grid) -> [Float] {
     let width = configuration.width
     var table = zip(classEmbedding, positionalTable).map { $0 + $1 }
     var patches = PositionalTable.resample(
@@ -88,6 +89,11 @@ package final class VisionTower<B: Backend>: Sendable {
     }
     table += patches
     return table
+  }
+
+  /// Fills in what no forward changes: the grid's positions.
+  package func prepare(_ activations: VisionActivations<B>) throws(BackendError) {
+    try backend.upload(positions(for: activations.shape.grid).span, to: activations.positions)
   }
 
   /// From `activations.pixels` to the tokens that enter the first block.

@@ -10,7 +10,7 @@ import Testing
     for (rows, columns) in [(Int.max, 2), (1 << 40, 1 << 15), (1 << 61, 1)] {
       let error = try #require(throws: BackendError.self) { _ = try backend.makeMatrix(rows: rows, columns: columns) }
       #expect(error.code == .outOfMemory)
-      #expect(error.operation == "makeMatrix")
+      #expect(error.operation == .makeMatrix)
       #expect(error.bytesNeeded ?? 0 >= 1 << 40)
     }
   }

@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -8,7 +9,7 @@ struct ActivateTests {
     let input: HostMatrix
     let keepsDerivative: Bool
     let inPlace: Bool
-    let isProduct = false
+    let operation = OperationName.activate
 
     init(_ activation: Activation, _ rows: Int, _ columns: Int, keepsDerivative: Bool = true, inPlace: Bool = false) {
       self.init(
@@ -48,7 +49,7 @@ struct ActivateTests {
   }
 
   static let cases = Activation.allCases.flatMap { activation in
-    [(1, 1), (3, 7), (2, 16), (5, 17), (7, 31), (4, 33), (13, 97)].map { Forward(activation, $0.0, $0.1) } + [
+    EdgeSizes.rows.map { Forward(activation, $0.rows, $0.columns) } + [
       Forward(activation, 3, 19, keepsDerivative: false), Forward(activation, 3, 19, inPlace: true),
       Forward(activation, 3, 19, keepsDerivative: false, inPlace: true),
     ]
@@ -93,7 +94,7 @@ struct ActivateTests {
     let derivative: HostMatrix
     let stack: PromptStack
     let inPlace: Bool
-    let isProduct = false
+    let operation = OperationName.activationBackward
 
     init(images: Int, prompts: Int, tokens: Int, columns: Int, broadcasts: Bool, inPlace: Bool = false) {
       upstream = .random(images * prompts * (broadcasts ? 1 : tokens), columns, seed: 41)

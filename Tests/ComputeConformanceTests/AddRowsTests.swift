@@ -7,7 +7,7 @@ struct AddRowsTests {
     let input: HostMatrix
     let addend: HostMatrix
     let inPlace: Bool
-    let isProduct = false
+    let operation = OperationName.addRows
 
     init(_ rows: Int, _ columns: Int, addendRows: Int, inPlace: Bool = false) {
       self.init(

@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -8,7 +9,7 @@ struct AttentionRelevanceTests {
     let values: HostMatrix
     let heads: Int
     let stack: PromptStack
-    let isProduct = true
+    let operation = OperationName.attentionRelevance
 
     init(images: Int, prompts: Int, tokens: Int, heads: Int, headWidth: Int) {
       outputGradient = .random(images * prompts * tokens, heads * headWidth, seed: 120)
@@ -53,11 +54,9 @@ struct AttentionRelevanceTests {
     }
   }
 
-  static let cases = [
-    (1, 1, 1, 1, 1), (1, 1, 5, 1, 7), (2, 3, 7, 3, 20), (1, 2, 6, 16, 4), (1, 1, 12, 3, 8), (1, 1, 13, 1, 15),
-    (2, 1, 15, 2, 17), (1, 3, 16, 1, 16), (1, 1, 17, 1, 64), (1, 1, 31, 1, 72), (1, 2, 33, 2, 80), (1, 1, 32, 1, 96),
-    (2, 1, 29, 1, 104),
-  ].map { Case(images: $0.0, prompts: $0.1, tokens: $0.2, heads: $0.3, headWidth: $0.4) }
+  static let cases = EdgeSizes.attention.map {
+    Case(images: $0.images, prompts: $0.prompts, tokens: $0.tokens, heads: $0.heads, headWidth: $0.headWidth)
+  }
 
   static let longCases = [(1, 1, 197, 1, 64), (1, 2, 257, 1, 12), (1, 1, 281, 1, 8)].map {
     Case(images: $0.0, prompts: $0.1, tokens: $0.2, heads: $0.3, headWidth: $0.4)

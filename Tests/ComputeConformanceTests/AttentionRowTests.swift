@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -10,7 +11,7 @@ struct AttentionRowTests {
     let heads: Int
     let stack: PromptStack
     let factor: Float = 0.7
-    let isProduct = true
+    let operation = OperationName.keyScores
 
     init(images: Int, prompts: Int, tokens: Int, heads: Int, headWidth: Int, isShared: Bool = false) {
       rows = .random(isShared ? prompts : images * prompts, heads * headWidth, seed: 300)
@@ -62,7 +63,7 @@ struct AttentionRowTests {
     let heads: Int
     let leadingKeys: Int
     let factor: Float = 1.3
-    let isProduct = false
+    let operation = OperationName.keyRelevance
 
     init(_ reading: HeadReading, images: Int, prompts: Int, tokens: Int, heads: Int, leadingKeys: Int = 1) {
       self.reading = reading
@@ -112,10 +113,9 @@ struct AttentionRowTests {
     var testDescription: String { "\(reading), \(rows) rows, \(tokens) tokens, \(heads) heads" }
   }
 
-  static let scores = [
-    (1, 1, 1, 1, 1), (1, 1, 5, 1, 7), (2, 3, 7, 3, 20), (1, 2, 16, 16, 4), (2, 1, 17, 2, 64), (1, 1, 31, 1, 72),
-    (1, 2, 33, 2, 80), (2, 1, 29, 1, 104),
-  ].map { Scores(images: $0.0, prompts: $0.1, tokens: $0.2, heads: $0.3, headWidth: $0.4) }
+  static let scores = EdgeSizes.attention.map {
+    Scores(images: $0.images, prompts: $0.prompts, tokens: $0.tokens, heads: $0.heads, headWidth: $0.headWidth)
+  }
   static let relevances = HeadReading.allCases.flatMap { reading in
     [(1, 1, 2, 1), (2, 3, 7, 3), (1, 2, 16, 16), (2, 1, 17, 2), (1, 3, 33, 5), (1, 1, 197, 12)].map {
       Relevance(reading, images: $0.0, prompts: $0.1, tokens: $0.2, heads: $0.3)

@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -45,7 +46,7 @@ struct AttentionTests {
   struct Forward: OperationCase {
     let shape: Shape
     let fused: Fused
-    let isProduct = true
+    let operation = OperationName.attention
 
     init(_ shape: Shape, deviation: Double = 1) {
       self.init(shape, Fused(shape, deviation: deviation))
@@ -85,10 +86,9 @@ struct AttentionTests {
   }
 
   static let shapes =
-    [
-      (1, 1, 1, 1), (1, 5, 1, 7), (2, 7, 3, 20), (1, 6, 16, 4), (1, 11, 3, 8), (1, 12, 1, 16), (1, 13, 1, 15),
-      (2, 15, 2, 17), (1, 16, 3, 20), (1, 17, 1, 64), (1, 31, 1, 72), (1, 33, 2, 80), (1, 32, 1, 96), (2, 29, 1, 104),
-    ].map { Shape(sequences: $0.0, tokens: $0.1, heads: $0.2, headWidth: $0.3) }
+    EdgeSizes.attention.map {
+      Shape(sequences: $0.images, tokens: $0.tokens, heads: $0.heads, headWidth: $0.headWidth)
+    }
     + [
       Shape(sequences: 1, tokens: 1, heads: 2, headWidth: 5, mask: .causal),
       Shape(sequences: 2, tokens: 13, heads: 3, headWidth: 7, mask: .causal),
@@ -165,7 +165,7 @@ struct AttentionTests {
     let shape: Shape
     let fused: Fused
     let upstream: HostMatrix
-    let isProduct = true
+    let operation = OperationName.attentionBackward
     // With one token, and in a causal map's first row, the gradients of queries and keys cancel to nothing.
     var magnitude: Double { shape.tokens == 1 ? 1 : 0 }
 

@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -10,7 +11,7 @@ struct LayerNormTests {
     let epsilon: Float
     let keepsStatistics: Bool
     let inPlace: Bool
-    let isProduct = false
+    let operation = OperationName.layerNorm
 
     init(
       _ rows: Int, _ columns: Int, mean: Double = 0, epsilon: Float = 1e-5, keepsStatistics: Bool = true,
@@ -60,10 +61,7 @@ struct LayerNormTests {
   }
 
   static let cases =
-    [
-      (1, 1), (2, 3), (3, 5), (5, 7), (1, 8), (4, 12), (3, 15), (2, 16), (3, 17), (5, 31), (6, 32), (7, 33), (2, 63),
-      (3, 65), (5, 257), (2, 768), (197, 13),
-    ].map { Forward($0.0, $0.1) } + [
+    EdgeSizes.rows.map { Forward($0.rows, $0.columns) } + [
       Forward(5, 33, inPlace: true), Forward(5, 33, keepsStatistics: false), Forward(7, 96, epsilon: 1e-6),
       Forward(3, 17, epsilon: 0.5),
       // A mean far from zero: the variance has to be that of the deviations.
@@ -106,7 +104,7 @@ struct LayerNormTests {
     let factor: Float
     let addend: HostMatrix?
     let inPlace: Bool
-    let isProduct = false
+    let operation = OperationName.layerNormBackward
 
     init(
       images: Int, prompts: Int, tokens: Int, columns: Int, factor: Float = 1, hasAddend: Bool = false,

@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -20,7 +21,7 @@ struct MatmulTests {
     let keepsDerivative: Bool
     let residualKind: Residual
     let residual: HostMatrix?
-    let isProduct = true
+    let operation = OperationName.matmul
 
     var inner: Int { input.columns }
     var outputColumns: Int { side == .outputs ? weight.rows : weight.columns }
@@ -111,29 +112,16 @@ struct MatmulTests {
 
   static let sides: [Oracle.Side] = [.outputs, .inputs]
 
-  /// Every row count of a tile against one column count, every column count against one row count, and some
-  /// inner dimensions.
-  static let shapes: [(rows: Int, inner: Int, columns: Int)] =
-    [1, 2, 3, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 31, 33].map { ($0, 19, 17) }
-    + [1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 31, 32, 33, 47, 48, 49, 63, 64, 65, 97].map { (7, 13, $0) }
-    + [1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 64, 65, 127].map { (13, $0, 21) }
-
-  /// Beyond one block of a blocked product, one dimension at a time.
-  static let largeShapes: [(rows: Int, inner: Int, columns: Int)] = [
-    (257, 33, 17), (197, 64, 48), (3, 257, 19), (5, 513, 31), (2, 1031, 17), (1, 768, 97), (3, 11, 521), (2, 7, 1031),
-    (97, 97, 97),
-  ]
-
   @Test(arguments: TestBackend.available, sides)
   func matmul(_ backend: TestBackend, side: Oracle.Side) throws {
-    for shape in Self.shapes {
+    for shape in EdgeSizes.products {
       try checkDefinition(
         backend.open(), Case(rows: shape.rows, inner: shape.inner, columns: shape.columns, side: side))
     }
   }
 
   static let largeCases: [Case] = sides.flatMap { side -> [Case] in
-    largeShapes.map { Case(rows: $0.rows, inner: $0.inner, columns: $0.columns, side: side) }
+    EdgeSizes.largeProducts.map { Case(rows: $0.rows, inner: $0.inner, columns: $0.columns, side: side) }
   }
 
   @Test(arguments: TestBackend.available, largeCases)
@@ -261,7 +249,7 @@ struct MatmulTests {
           weight: stored.prepare(on: backend), side: side == .outputs ? .outputs : .inputs, output: output,
           epilogue: .init(residual: residual.upload(to: backend))))
       expectClose(
-        try HostMatrix.download(output, from: backend), expected, bound: ErrorBound.product(backend.precision))
+        try HostMatrix.download(output, from: backend), expected, bound: OperationName.matmul.bound(backend.precision))
     }
     try check(backend.open())
   }

@@ -6,7 +6,7 @@ struct MeanRowsTests {
   struct Case: OperationCase {
     let input: HostMatrix
     let rowsPerGroup: Int
-    let isProduct = false
+    let operation = OperationName.meanRows
 
     init(groups: Int, rowsPerGroup: Int, columns: Int) {
       self.init(input: .random(groups * rowsPerGroup, columns, seed: 60, mean: 0.3), rowsPerGroup: rowsPerGroup)

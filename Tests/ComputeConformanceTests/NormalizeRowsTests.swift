@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -6,7 +7,7 @@ struct NormalizeRowsTests {
   struct Forward: OperationCase {
     let input: HostMatrix
     let inPlace: Bool
-    let isProduct = false
+    let operation = OperationName.normalizeRows
 
     init(_ rows: Int, _ columns: Int, inPlace: Bool = false, deviation: Double = 1) {
       self.init(input: .random(rows, columns, seed: 80, deviation: deviation), inPlace: inPlace)
@@ -36,9 +37,8 @@ struct NormalizeRowsTests {
   }
 
   static let cases =
-    [(1, 1), (3, 5), (5, 7), (2, 12), (3, 16), (4, 17), (2, 31), (5, 33), (3, 512), (2, 769), (97, 13)].map {
-      Forward($0.0, $0.1)
-    } + [Forward(5, 33, inPlace: true), Forward(3, 65, deviation: 1e-6), Forward(3, 65, deviation: 1e6)]
+    EdgeSizes.rows.map { Forward($0.rows, $0.columns) }
+    + [Forward(5, 33, inPlace: true), Forward(3, 65, deviation: 1e-6), Forward(3, 65, deviation: 1e6)]
 
   @Test(arguments: TestBackend.available, cases)
   func normalizeRows(_ backend: TestBackend, _ test: Forward) throws {
@@ -67,7 +67,7 @@ struct NormalizeRowsTests {
     let directions: HostMatrix
     let normalized: HostMatrix
     let norms: HostMatrix
-    let isProduct = false
+    let operation = OperationName.normalizeRowsBackward
 
     init(images: Int, prompts: Int, columns: Int) {
       let (output, norms) = Oracle.normalizeRows(.random(images, columns, seed: 82, deviation: 3))

@@ -1,11 +1,11 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
 /// One operation with its inputs: how a backend runs it, and what the oracle says it gives.
 protocol OperationCase: Sendable, CustomTestStringConvertible {
-  /// Whether it multiplies matrices, whose operands the backend may store in its precision.
-  var isProduct: Bool { get }
+  var operation: OperationName { get }
   /// Results that cancel are judged by this magnitude; 0 for all others.
   var magnitude: Double { get }
 
@@ -30,7 +30,7 @@ func checkDefinition<B: Backend>(
   sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
   let expected = test.expected()
-  let bound = test.isProduct ? ErrorBound.product(backend.precision) : ErrorBound.float32
+  let bound = test.operation.bound(backend.precision)
   for layout in layouts {
     let actual = try perform(on: backend, layout: layout, sourceLocation: sourceLocation) { try test.run(on: $0) }
     #expect(actual.count == expected.count, sourceLocation: sourceLocation)

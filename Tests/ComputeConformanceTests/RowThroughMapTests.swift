@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -12,7 +13,7 @@ struct RowThroughMapTests {
     let heads: Int
     let stack: PromptStack
     let factor: Float = 0.5
-    let isProduct = true
+    let operation = OperationName.rowThroughMap
 
     init(images: Int, prompts: Int, tokens: Int, heads: Int, headWidth: Int, hasGradient: Bool) {
       let width = heads * headWidth
@@ -74,11 +75,10 @@ struct RowThroughMapTests {
   }
 
   static let cases = [false, true].flatMap { hasGradient in
-    [
-      (1, 1, 1, 1, 1), (1, 1, 5, 1, 7), (2, 3, 7, 3, 20), (1, 2, 6, 16, 4), (1, 1, 12, 3, 8), (1, 1, 13, 1, 15),
-      (2, 1, 15, 2, 17), (1, 3, 16, 1, 16), (1, 1, 17, 1, 64), (1, 1, 31, 1, 72), (1, 2, 33, 2, 80), (2, 1, 29, 1, 104),
-    ].map {
-      Case(images: $0.0, prompts: $0.1, tokens: $0.2, heads: $0.3, headWidth: $0.4, hasGradient: hasGradient)
+    EdgeSizes.attention.map {
+      Case(
+        images: $0.images, prompts: $0.prompts, tokens: $0.tokens, heads: $0.heads, headWidth: $0.headWidth,
+        hasGradient: hasGradient)
     }
   }
 

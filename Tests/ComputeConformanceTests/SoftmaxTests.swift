@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -7,7 +8,7 @@ struct SoftmaxTests {
     let input: HostMatrix
     let inPlace: Bool
     let factor: Double
-    let isProduct = false
+    let operation = OperationName.softmax
 
     init(_ rows: Int, _ columns: Int, inPlace: Bool = false, deviation: Double = 2, factor: Double = 1) {
       self.init(input: .random(rows, columns, seed: 20, deviation: deviation), inPlace: inPlace, factor: factor)
@@ -37,10 +38,7 @@ struct SoftmaxTests {
   }
 
   static let cases =
-    [
-      (1, 1), (2, 2), (3, 5), (5, 7), (7, 8), (4, 12), (3, 15), (2, 16), (3, 17), (5, 31), (6, 32), (7, 33), (2, 63),
-      (3, 65), (13, 197), (2, 257),
-    ].map { Forward($0.0, $0.1) } + [
+    EdgeSizes.rows.map { Forward($0.rows, $0.columns) } + [
       Forward(5, 33, inPlace: true), Forward(97, 67), Forward(3, 1025, deviation: 12), Forward(5, 37, factor: 0.125),
     ]
 
@@ -80,7 +78,7 @@ struct SoftmaxTests {
     let upstream: HostMatrix
     let output: HostMatrix
     let inPlace: Bool
-    let isProduct = false
+    let operation = OperationName.softmaxBackward
 
     init(_ rows: Int, _ columns: Int, inPlace: Bool = false) {
       upstream = .random(rows, columns, seed: 21)
@@ -115,7 +113,7 @@ struct SoftmaxTests {
   }
 
   static let backwardCases =
-    [(1, 1), (3, 5), (5, 7), (2, 16), (3, 17), (5, 31), (6, 33), (13, 197), (2, 257)].map { Backward($0.0, $0.1) }
+    EdgeSizes.rows.map { Backward($0.rows, $0.columns) }
     + [Backward(5, 33, inPlace: true), Backward(97, 67)]
 
   @Test(arguments: TestBackend.available, backwardCases)

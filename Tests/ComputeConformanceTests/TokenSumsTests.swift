@@ -1,4 +1,5 @@
 import Compute
+import OperationSamples
 import TestSupport
 import Testing
 
@@ -6,7 +7,7 @@ struct TokenSumsTests {
   struct Case: OperationCase {
     let weights: HostMatrix
     let tokens: HostMatrix
-    let isProduct = false
+    let operation = OperationName.tokenSums
 
     init(images: Int, rowsPerImage: Int, tokens: Int, width: Int) {
       weights = Oracle.softmax(HostMatrix.random(images * rowsPerImage, tokens, seed: 320).doubles).floats
@@ -34,9 +35,9 @@ struct TokenSumsTests {
     var testDescription: String { "\(weights.rows) rows for \(images) images of \(weights.columns) tokens" }
   }
 
-  static let cases = [
-    (1, 1, 1, 1), (1, 1, 5, 7), (2, 3, 7, 16), (1, 12, 25, 49), (3, 2, 17, 33), (2, 4, 197, 65), (1, 8, 196, 769),
-  ].map { Case(images: $0.0, rowsPerImage: $0.1, tokens: $0.2, width: $0.3) }
+  static let cases = EdgeSizes.sumsOverTokens.map {
+    Case(images: $0.images, rowsPerImage: $0.rowsPerImage, tokens: $0.tokens, width: $0.width)
+  }
 
   @Test(arguments: TestBackend.available, cases)
   func tokenSums(_ backend: TestBackend, _ test: Case) throws { try checkDefinition(backend.open(), test) }
@@ -54,7 +55,7 @@ struct TokenSumsTests {
     /// What the gradient is added to.
     let initial: HostMatrix?
     let groups: Int
-    let isProduct = false
+    let operation = OperationName.tokenSumsBackward
 
     init(
       groups: Int, rowsPerGroup: Int, tokens: Int, width: Int, repeats: Bool = false, accumulates: Bool = false
@@ -104,8 +105,9 @@ struct TokenSumsTests {
   }
 
   static let backwardCases =
-    [(1, 1, 1, 1), (1, 1, 5, 7), (2, 3, 7, 16), (1, 12, 25, 49), (3, 2, 17, 33), (4, 4, 197, 65), (1, 8, 196, 769)]
-    .map { Backward(groups: $0.0, rowsPerGroup: $0.1, tokens: $0.2, width: $0.3) }
+    EdgeSizes.sumsOverTokens.map {
+      Backward(groups: $0.images, rowsPerGroup: $0.rowsPerImage, tokens: $0.tokens, width: $0.width)
+    }
     + [
       Backward(groups: 3, rowsPerGroup: 4, tokens: 37, width: 67, repeats: true),
       Backward(groups: 2, rowsPerGroup: 5, tokens: 31, width: 17, accumulates: true),

@@ -24,7 +24,7 @@ struct ProductTileTests {
     let expected = try HostMatrix.download(output, from: backend)
     for tile in PortableTile.all {
       try backend.fill(Fill(output, with: .nan))
-      try backend.perform("matmul") { stream throws(OpenCLError) in
+      try backend.perform(.matmul) { stream throws(OpenCLError) in
         try backend.portableMatmul(product, by: tile, on: stream)
       }
       expectSameBits(try HostMatrix.download(output, from: backend), expected, "\(tile.rows)×\(tile.columns)")

@@ -23,13 +23,13 @@ struct EvaluationMemoryTests {
   func twoThousandScenes(_ device: DeviceChoice) throws {
     guard device == .cpu || TestDevice.first != nil else { return }
     let explainer = try Explainer.demo { $0.device = device }
-    let classifier = try ZeroShotClassifier(
+    let classifier = try ZeroShotClassifier.encode(
       SceneObject.classNames, templates: .bundledModel, explainer: explainer, modelHash: nil, cacheFolder: nil)
     let dataset = ShapesDataset(several: 1900, single: 100)
-    let methods = Method.all.filter { !$0.isDouble }.map { MethodConfiguration($0) }
+    let methods = Method.all.filter { !$0.isFloat64 }.map { MethodConfiguration($0) }
     let run = try EvaluationRun(
       explainer: explainer, dataset: dataset, classifier: classifier,
-      settings: EvaluationSettings(.shapes, methods: methods))
+      settings: EvaluationSettings(Shapes(), methods: methods))
     let scratch = try ScratchFolder()
     let recorder = try ShardRecorder(
       folder: scratch.path, identity: run.identity(modelHash: "demo", version: "test"), manifest: dataset.manifest,

@@ -16,19 +16,17 @@ struct EvaluationRunTests {
 
   init() throws {
     explainer = try Explainer.demo()
-    classifier = try ZeroShotClassifier(
+    classifier = try ZeroShotClassifier.encode(
       SceneObject.classNames, templates: .bundledModel, explainer: explainer, modelHash: nil, cacheFolder: nil)
   }
 
-  private func settings(_ evaluation: EvaluationProtocol, explained: ExplainedClass? = nil) -> EvaluationSettings {
-    EvaluationSettings(evaluation, methods: Self.methods, explained: explained)
+  private func settings(_ benchmark: any Benchmark) -> EvaluationSettings {
+    EvaluationSettings(benchmark, methods: Self.methods)
   }
 
   /// A quarter of the tokens and two methods, for what takes many forwards.
-  private func smallSettings(
-    _ evaluation: EvaluationProtocol, explained: ExplainedClass? = nil
-  ) -> EvaluationSettings {
-    var settings = EvaluationSettings(evaluation, methods: Array(Self.methods[..<2]), explained: explained)
+  private func smallSettings(_ benchmark: any Benchmark) -> EvaluationSettings {
+    var settings = EvaluationSettings(benchmark, methods: Array(Self.methods[..<2]))
     settings.size = .pixels(width: 48, height: 40)
     return settings
   }
@@ -46,7 +44,7 @@ struct EvaluationRunTests {
   @Test("statistics of masks and points are those of maps that are explained one by one")
   func masksAndPoints() throws {
     let dataset = ShapesDataset(several: 7, single: 0)
-    let rows = try rows(dataset, settings(.shapes))
+    let rows = try rows(dataset, settings(Shapes()))
     #expect(rows.map(\.index) == Array(0..<7))
     for row in rows {
       let image = try dataset.image(at: row.index)
@@ -102,7 +100,7 @@ struct EvaluationRunTests {
   func perturbation(_ explained: ExplainedClass) throws {
     let dataset = ShapesDataset(several: 0, single: 2)
     let methods = Self.methods[..<2].map(\.method)
-    for row in try rows(dataset, smallSettings(.shapes, explained: explained)) {
+    for row in try rows(dataset, smallSettings(Shapes(explained: explained))) {
       let image = try dataset.image(at: row.index)
       let squashed = image.image.resized(width: 48, height: 40, filter: .bilinear)
       let target = try #require(image.classIndex)
@@ -143,7 +141,7 @@ struct EvaluationRunTests {
   @Test("rows know nothing of the batch", arguments: [1, 5, 100])
   func batches(_ batchSize: Int) throws {
     let dataset = ShapesDataset(several: 6, single: 2)
-    var settings = smallSettings(.shapes)
+    var settings = smallSettings(Shapes())
     let expected = try rows(dataset, settings)
     settings.batchSize = batchSize
     #expect(try rows(dataset, settings) == expected)
@@ -158,7 +156,7 @@ struct EvaluationRunTests {
       // Pixels other than black become infinite.
       $0.std = [1e-39, 1e-39, 1e-39]
     }
-    let segmentation = try rows(dataset, settings(.segmentation), explainer: explainer)
+    let segmentation = try rows(dataset, settings(Segmentation()), explainer: explainer)
     #expect(segmentation.map { $0.failure == nil } == [true, false, false, false, false, true])
     #expect(segmentation[1].failure == "bad file")
     #expect(segmentation[2].failure?.contains("expected a mask") == true)
@@ -166,12 +164,12 @@ struct EvaluationRunTests {
     #expect(
       segmentation[4].failure?.contains("not finite") == true && segmentation[4].failure?.hasPrefix("4: ") == true)
     #expect(segmentation[1].statistics.isEmpty && segmentation[5].statistics.count == 3)
-    let predicted = try rows(dataset, settings(.segmentation, explained: .predicted), explainer: explainer)
+    let predicted = try rows(dataset, settings(Segmentation(explained: .predicted)), explainer: explainer)
     #expect(predicted.map { $0.failure == nil } == [true, false, false, true, false, true])
     #expect(predicted[3].isCorrect == nil)
-    let perturbation = try rows(dataset, smallSettings(.perturbation), explainer: explainer)
+    let perturbation = try rows(dataset, smallSettings(Perturbation()), explainer: explainer)
     #expect(perturbation.map { $0.failure == nil } == [true, false, true, false, false, true])
-    let points = try rows(dataset, settings(.points), explainer: explainer)
+    let points = try rows(dataset, settings(Points()), explainer: explainer)
     #expect(points.allSatisfy { $0.failure != nil })
   }
 
@@ -180,7 +178,7 @@ struct EvaluationRunTests {
     struct Full: Error {}
     let dataset = ShapesDataset(several: 20, single: 0)
     let run = try EvaluationRun(
-      explainer: explainer, dataset: dataset, classifier: classifier, settings: settings(.shapes))
+      explainer: explainer, dataset: dataset, classifier: classifier, settings: settings(Shapes()))
     var told = 0
     #expect(throws: EvaluationError(.input, "disk full")) {
       try run.run(Array(0..<20)) { _, _ throws(EvaluationError) in
@@ -197,7 +195,7 @@ struct EvaluationRunTests {
   @Test("points of several classes are prompts of one image")
   func severalClasses() throws {
     let dataset = PointDataset()
-    let rows = try rows(dataset, settings(.points))
+    let rows = try rows(dataset, settings(Points()))
     #expect(rows.allSatisfy { $0.failure == nil && $0.isCorrect == nil })
     #expect(rows[0].explained == nil && rows[1].explained == "red square")
     for (row, classes) in zip(rows, [[1, 9, 60], [1]]) {
@@ -221,7 +219,7 @@ struct EvaluationRunTests {
   func refused() throws {
     let dataset = ShapesDataset(several: 1, single: 0)
     func refused(_ change: (inout EvaluationSettings) -> Void) throws {
-      var settings = settings(.shapes)
+      var settings = settings(Shapes())
       change(&settings)
       #expect(throws: EvaluationError.self) {
         try EvaluationRun(explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
@@ -233,14 +231,14 @@ struct EvaluationRunTests {
     try refused { $0.batchSize = 0 }
     let other = try ZeroShotClassifier(["a"], rows: classifier.rows.rows(0..<1))
     #expect(throws: EvaluationError.self) {
-      try EvaluationRun(explainer: explainer, dataset: dataset, classifier: other, settings: settings(.shapes))
+      try EvaluationRun(explainer: explainer, dataset: dataset, classifier: other, settings: settings(Shapes()))
     }
   }
 
   @Test("another input size, and what the identity depends on")
   func sizes() throws {
     let dataset = ShapesDataset(several: 2, single: 0)
-    var settings = settings(.shapes)
+    var settings = settings(Shapes())
     func identity() throws -> RunIdentity {
       try EvaluationRun(explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
         .identity(modelHash: "model", version: "1")
@@ -250,14 +248,14 @@ struct EvaluationRunTests {
     #expect(try identity() == first)
     settings.size = .pixels(width: 48, height: 64)
     let second = try identity()
-    #expect(second.configuration["size"] == "48x64" && second.id != first.id)
+    #expect(second.configuration.texts["size"] == "48x64" && second.id != first.id)
     let rows = try rows(dataset, settings)
     #expect(rows.allSatisfy { $0.failure == nil })
     #expect(rows[0].statistics[0].segmentation?.labelled == 48 * 64)
-    settings.segmentationThreshold = .half
+    settings.benchmark = Shapes(segmentationThreshold: .half)
     #expect(try identity().id != second.id)
     settings.methods = [.init(.rawAttention)]
-    #expect(try identity().configuration["methods"] == "raw-attention")
+    #expect(try identity().configuration.texts["methods"] == "raw-attention")
   }
 
   @Test("labels of methods are read back")
@@ -265,13 +263,16 @@ struct EvaluationRunTests {
     let methods =
       Method.all + [
         .legrad(layers: .range(0...2), readout: .cls), .legrad(layers: .all, readout: .mean), .rollout(start: 3),
+        .textSpan(baseline: .mean), .textSpan(baseline: .prompt(2)),
       ]
+    #expect(Set(methods.map(\.label)).count == methods.count)
     for method in methods {
       let configuration = MethodConfiguration(method)
       #expect(MethodConfiguration(label: configuration.label) == configuration)
     }
     for bad in [
       "", "legrad", "legrad last:2", "legrad last:0 mean", "rollout from 1", "rollout from", "gradcam x", "x",
+      "textspan less", "textspan less none", "textspan less -1", "legrad last:2 mean x",
     ] {
       #expect(MethodConfiguration(label: bad) == nil)
     }

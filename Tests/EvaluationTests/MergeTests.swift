@@ -22,17 +22,17 @@ struct MergeTests {
     #expect(try run.bits(first.path, second.path) == run.expectedBits)
     #expect(try run.bits(second.path, first.path + "/") == run.expectedBits)
     var other = run
-    other.configuration["prompt"] = "other"
+    other.configuration.templates = "other"
     let third = try ScratchFolder()
     try other.run(third.path, .whole)
     let message = refusal(first.path, third.path)
     #expect(message.contains(third.path))
-    #expect(message.contains("configuration.prompt: \"other\", not \"a photo of a {}\""))
+    #expect(message.contains("configuration.templates: \"other\", not \"a photo of a {}\""))
   }
 
   /// The message with which a merge is refused.
   private func refusal(_ folders: String...) -> String {
-    let error = evaluationError { () throws(EvaluationError) in _ = try Merge(folders: folders) }
+    let error = evaluationError { () throws(EvaluationError) in _ = try Merge.read(folders) }
     #expect(error?.kind == .shards)
     #expect(error?.description.contains("\n") == false)
     return error?.description ?? ""
@@ -87,7 +87,7 @@ struct MergeTests {
     let (folder, other) = (try ScratchFolder(), try ScratchFolder())
     try run.run(folder.path, shards: 3)
     var changed = run
-    changed.configuration["prompt"] = "other"
+    changed.configuration.templates = "other"
     try changed.run(other.path, shards: 3)
     let file = folder.path + "/shards/2-of-3.jsonl"
     let content = try bytes(file)
@@ -126,7 +126,7 @@ struct MergeTests {
     try run.run(folder.path, Shard(index: 0, count: 2)!, device: "OpenCL: b, driver 1")
     try run.run(folder.path, Shard(index: 1, count: 2)!, device: "CPU: a")
     #expect(refusal(folder.path).contains("found CPU: a, OpenCL: b, driver 1; allow it by --allow-mixed-devices"))
-    let merge = try Merge(folders: [folder.path], allowMixedDevices: true)
+    let merge = try Merge.read([folder.path], allowMixedDevices: true)
     #expect(merge.devices == ["CPU: a", "OpenCL: b, driver 1"])
     #expect(merge.rows.count == 23)
   }
@@ -147,10 +147,10 @@ struct MergeTests {
   func noRun() throws {
     let folder = try ScratchFolder()
     for path in [folder.path, folder.path + "/absent"] {
-      let error = evaluationError { () throws(EvaluationError) in _ = try Merge(folders: [path]) }
+      let error = evaluationError { () throws(EvaluationError) in _ = try Merge.read([path]) }
       #expect(error?.kind == .input)
     }
-    #expect(evaluationError { () throws(EvaluationError) in _ = try Merge(folders: []) }?.kind == .usage)
+    #expect(evaluationError { () throws(EvaluationError) in _ = try Merge.read([]) }?.kind == .usage)
   }
 
   @Test("files of an editor or of a file system beside the shards do not matter")

@@ -168,15 +168,18 @@ struct StatisticsTests {
     ])
   func implausibleSegmentation(json: String) {
     #expect(throws: DecodingError.self) {
-      try JSONDecoder().decode(SegmentationStatistics.self, from: Data(json.utf8))
+      try JSONDecoder().decode(ImageStatistics.self, from: Data(#"{"segmentation":\#(json)}"#.utf8))
     }
   }
 
   @Test("counts of points and hits are refused likewise")
   func implausibleOthers() {
-    let points = #"{"label":"a","truePositives":-1,"falsePositives":0,"falseNegatives":9223372036854775807}"#
-    #expect(throws: DecodingError.self) { try JSONDecoder().decode(PointStatistics.self, from: Data(points.utf8)) }
-    let hits = #"{"isHit":true,"positiveHits":[true],"negativeHits":[]}"#
-    #expect(throws: DecodingError.self) { try JSONDecoder().decode(PerturbationStatistics.self, from: Data(hits.utf8)) }
+    for json in [
+      #"{"points":[{"label":"a","truePositives":-1,"falsePositives":0,"falseNegatives":1}]}"#,
+      #"{"points":[{"label":"a","truePositives":1,"falsePositives":0,"falseNegatives":9223372036854775807}]}"#,
+      #"{"perturbation":{"isHit":true,"positiveHits":[true],"negativeHits":[]}}"#,
+    ] {
+      #expect(throws: DecodingError.self) { try JSONDecoder().decode(ImageStatistics.self, from: Data(json.utf8)) }
+    }
   }
 }

@@ -201,31 +201,31 @@ struct ShardRecorderTests {
     let (run, folder) = (SyntheticRun(10), try ScratchFolder())
     try run.run(folder.path, third)
     var changed = run
-    changed.configuration["prompt"] = "a picture of a {}"
-    changed.configuration["layers"] = "all"
+    changed.configuration.templates = "a picture of a {}"
+    changed.configuration.correction = .init(threshold: 0.8, hash: "h")
     let error = evaluationError { () throws(EvaluationError) in
       _ = try changed.recorder(folder.path, Shard(index: 0, count: 3)!)
     }
     #expect(error?.kind == .shards)
     for part in [
-      "configuration.prompt: \"a photo of a {}\", not \"a picture of a {}\"",
-      "configuration.layers: absent, not \"all\"",
+      "configuration.templates: \"a photo of a {}\", not \"a picture of a {}\"",
+      "configuration.correction: absent, not \"0.8 h\"",
     ] {
       #expect(error?.description.contains(part) ?? false, "\(error?.description ?? "")")
     }
     #expect(error?.description.contains("method") == false)
     // The same letters in other bytes are another prompt.
     var (composed, decomposed) = (SyntheticRun(10), SyntheticRun(10))
-    composed.configuration["prompt"] = "caf\u{E9}"
-    decomposed.configuration["prompt"] = "cafe\u{301}"
+    composed.configuration.templates = "caf\u{E9}"
+    decomposed.configuration.templates = "cafe\u{301}"
     #expect(composed.identity.id != decomposed.identity.id)
     #expect(composed.identity.differences(from: decomposed.identity).count == 1)
     for (name, other) in [
-      ("modelHash", RunIdentity(configuration: [:], modelHash: "n", manifestHash: "a", version: "1")),
-      ("manifestHash", RunIdentity(configuration: [:], modelHash: "m", manifestHash: "b", version: "1")),
-      ("version", RunIdentity(configuration: [:], modelHash: "m", manifestHash: "a", version: "2")),
+      ("modelHash", RunIdentity(configuration: run.configuration, modelHash: "n", manifestHash: "a", version: "1")),
+      ("manifestHash", RunIdentity(configuration: run.configuration, modelHash: "m", manifestHash: "b", version: "1")),
+      ("version", RunIdentity(configuration: run.configuration, modelHash: "m", manifestHash: "a", version: "2")),
     ] {
-      let ours = RunIdentity(configuration: [:], modelHash: "m", manifestHash: "a", version: "1")
+      let ours = RunIdentity(configuration: run.configuration, modelHash: "m", manifestHash: "a", version: "1")
       #expect(ours.differences(from: other).count == 1)
       #expect(ours.differences(from: other).first?.hasPrefix(name) ?? false)
       #expect(ours.id != other.id)
@@ -293,7 +293,7 @@ struct ShardRecorderTests {
     let file = try folder.write([], "file")
     // Permissions do not stop the superuser; a file in the way and a file system without files of users do.
     for path in [file, file + "/below", "/proc/legrad", "/proc/self", ""] {
-      let error = evaluationError { () throws(EvaluationError) in _ = try RunFolder(path) }
+      let error = evaluationError { () throws(EvaluationError) in try RunFolder(path).create() }
       #expect(error?.kind == .input, "\(path)")
       let same = evaluationError { () throws(EvaluationError) in _ = try SyntheticRun(3).recorder(path, .whole) }
       #expect(same == error)
@@ -301,7 +301,7 @@ struct ShardRecorderTests {
     guard getuid() != 0 else { return }
     unsafe chmod(folder.path, 0o500)
     defer { unsafe chmod(folder.path, 0o700) }
-    let error = evaluationError { () throws(EvaluationError) in _ = try RunFolder(folder.path) }
+    let error = evaluationError { () throws(EvaluationError) in try RunFolder(folder.path).create() }
     #expect(error?.kind == .input)
   }
 
@@ -312,7 +312,8 @@ struct ShardRecorderTests {
     #expect(manifest.duplicate == "b")
     // Names are bytes here, as they are in file systems.
     #expect(Manifest(["\u{E9}", "e\u{301}"].map { .init(id: $0, byteCount: 0, hash: "") }).duplicate == nil)
-    let identity = RunIdentity(configuration: [:], modelHash: "", manifestHash: manifest.hash, version: "")
+    let identity = RunIdentity(
+      configuration: SyntheticRun(0).configuration, modelHash: "", manifestHash: manifest.hash, version: "")
     let error = evaluationError { () throws(EvaluationError) in
       _ = try ShardRecorder(
         folder: folder.path, identity: identity, manifest: manifest, shard: .whole, resume: false)

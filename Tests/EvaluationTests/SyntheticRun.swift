@@ -1,4 +1,7 @@
+import Compute
 import FoundationEssentials
+import ImageFiles
+import LeGrad
 import TestSupport
 import Testing
 
@@ -7,7 +10,10 @@ import Testing
 /// A run whose rows are made up, with numbers that are hard to write.
 struct SyntheticRun {
   let manifest: Manifest
-  var configuration = ["prompt": "a photo of a {}", "method": "legrad"]
+  var configuration = RunConfiguration(
+    benchmark: Segmentation(), methods: [.init(.legrad()), .init(.rollout()), .init(.gradCAM)], model: "model",
+    precision: .f32, size: .init(width: 40, height: 30), filter: .bilinear, mean: [0, 0.5, 1], std: [1, 0.1, 2],
+    classes: "c", templates: "a photo of a {}")
 
   /// - Parameter count: how many images.
   init(_ count: Int) {
@@ -62,7 +68,7 @@ struct SyntheticRun {
 
   /// Every bit of what a merge gives.
   func bits(_ folders: String...) throws -> [[UInt8]] {
-    let merge = try Merge(folders: folders)
+    let merge = try Merge.read(folders)
     #expect(merge.identity == identity)
     #expect(merge.manifest == manifest)
     return try merge.rows.map { try #require(CanonicalJSON.encode($0)) }
@@ -72,6 +78,23 @@ struct SyntheticRun {
   var expectedBits: [[UInt8]] {
     get throws { try manifest.entries.indices.map { try #require(CanonicalJSON.encode(row($0))) } }
   }
+}
+
+/// The statistics that the program has, by name.
+extension ImageStatistics {
+  init(
+    segmentation: SegmentationStatistics? = nil, points: [PointStatistics]? = nil,
+    perturbation: PerturbationStatistics? = nil
+  ) {
+    self.init()
+    self[Segmentation.self] = segmentation
+    self[Points.self] = points
+    self[Perturbation.self] = perturbation
+  }
+
+  var segmentation: SegmentationStatistics? { self[Segmentation.self] }
+  var points: [PointStatistics]? { self[Points.self] }
+  var perturbation: PerturbationStatistics? { self[Perturbation.self] }
 }
 
 /// What `body` throws.

@@ -23,7 +23,7 @@ struct ZeroShotClassifierTests {
   private func classifier(_ templates: [String], names: [String]? = nil, hash: String? = nil) throws
     -> ZeroShotClassifier
   {
-    try ZeroShotClassifier(
+    try ZeroShotClassifier.encode(
       names ?? self.names, templates: PromptTemplates(templates), explainer: explainer, modelHash: hash ?? self.hash,
       cacheFolder: scratch.path + "/cache")
   }
@@ -94,7 +94,7 @@ struct ZeroShotClassifierTests {
     let first = try classifier(["a {}"])
     #expect(kept.count == 1)
     // Another encoding would be seen by its progress.
-    let again = try ZeroShotClassifier(
+    let again = try ZeroShotClassifier.encode(
       names, templates: PromptTemplates(["a {}"]), explainer: explainer, modelHash: hash,
       cacheFolder: scratch.path + "/cache"
     ) { _, _ in Issue.record("encoded again") }
@@ -131,12 +131,13 @@ struct ZeroShotClassifierTests {
 
   @Test("nothing is kept for a model without a hash, or without a folder")
   func noCache() throws {
-    _ = try ZeroShotClassifier(
+    _ = try ZeroShotClassifier.encode(
       names, templates: .standard, explainer: explainer, modelHash: nil, cacheFolder: scratch.path + "/cache")
-    _ = try ZeroShotClassifier(names, templates: .standard, explainer: explainer, modelHash: hash, cacheFolder: nil)
+    _ = try ZeroShotClassifier.encode(
+      names, templates: .standard, explainer: explainer, modelHash: hash, cacheFolder: nil)
     #expect(kept.isEmpty)
     #expect(throws: EvaluationError.self) {
-      try ZeroShotClassifier([], templates: .standard, explainer: explainer, modelHash: nil, cacheFolder: nil)
+      try ZeroShotClassifier.encode([], templates: .standard, explainer: explainer, modelHash: nil, cacheFolder: nil)
     }
   }
 

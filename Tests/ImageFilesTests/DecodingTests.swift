@@ -1,6 +1,7 @@
 import Files
 import FoundationEssentials
 import ImageFiles
+import Randomness
 import Testing
 
 @Suite struct DecodingTests {
@@ -39,7 +40,7 @@ import Testing
 
   @Test("encoded PNGs read back the same", arguments: [(1, 1), (7, 5), (1, 31), (31, 1), (64, 33)])
   func roundTrip(width: Int, height: Int) throws {
-    var random = SeededRandom(seed: UInt64(width * 100 + height))
+    var random = SeededGenerator(seed: UInt64(width * 100 + height))
     let bytes = (0..<(width * height * 4)).map { _ in UInt8.random(in: 0...255, using: &random) }
     let rgb = RGBImage(width: width, height: height, pixels: Array(bytes.prefix(width * height * 3)))
     #expect(try RGBImage.decode(bytes: rgb.pngBytes()).image == rgb)

@@ -1,4 +1,5 @@
 import ImageFiles
+import Randomness
 import Testing
 
 /// Damaged and lying files: each gives an error, never a crash or half a picture.
@@ -96,7 +97,7 @@ import Testing
 
   @Test("random bytes behind a right signature never crash")
   func randomBytes() throws {
-    var random = SeededRandom(seed: 1)
+    var random = SeededGenerator(seed: 1)
     for round in 0..<400 {
       let count = Int.random(in: 0...300, using: &random)
       let noise = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
@@ -113,7 +114,7 @@ import Testing
   @Test("bytes changed at random never crash, and what is read has its full size", arguments: samples)
   func mutated(name: String) throws {
     let original = try ImageFixtures.bytes("images/" + name)
-    var random = SeededRandom(seed: 2)
+    var random = SeededGenerator(seed: 2)
     for _ in 0..<200 {
       var bytes = original
       for _ in 0..<Int.random(in: 1...4, using: &random) {

@@ -1,4 +1,5 @@
 import ImageFiles
+import Randomness
 import Testing
 
 @Suite struct MapResamplingTests {
@@ -69,7 +70,7 @@ import Testing
 
 @Suite struct OverlayTests {
   private func noise(width: Int, height: Int) -> RGBImage {
-    var random = SeededRandom(seed: 5)
+    var random = SeededGenerator(seed: 5)
     return RGBImage(
       width: width, height: height,
       pixels: (0..<(width * height * 3)).map { _ in UInt8.random(in: 0...255, using: &random) })

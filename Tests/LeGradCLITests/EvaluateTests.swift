@@ -1,3 +1,4 @@
+import Evaluation
 import Foundation
 import ImageFiles
 import NpyFiles
@@ -38,6 +39,17 @@ import Testing
     expectExit(0, again)
     #expect(again.errors.contains("finished already"))
     #expect(try Array(again.output.utf8) == scratch.bytes("out/report.json"))
+  }
+
+  @Test func everyBenchmarkHasACommand() throws {
+    let help = try CommandRunner.run(["evaluate", "--help"], in: scratch)
+    expectExit(0, help)
+    for benchmark in Benchmarks.all {
+      #expect(help.output.contains("\n  \(benchmark.name) "), "\(benchmark.name)")
+      let own = try CommandRunner.run(["evaluate", benchmark.name, "--help"], in: scratch)
+      expectExit(0, own)
+      #expect(own.output.hasPrefix("OVERVIEW: \(benchmark.abstract.prefix(60))"), "\(own.output)")
+    }
   }
 
   @Test func oneMethodIsAnObjectAndSeveralAreAnArray() throws {

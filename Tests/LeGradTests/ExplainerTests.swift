@@ -44,6 +44,36 @@ import VisionTransformer
     }
   }
 
+  @Test func oneImageThatIsNotFiniteFailsAlone() throws {
+    var options = Explainer.Options()
+    options.device = .cpu
+    options.mean = [0, 0, 0]
+    // Pixels other than black become infinite.
+    options.std = [1e-39, 1e-39, 1e-39]
+    let explainer = try Explainer(golden.open(), options: options)
+    let (text, methods) = (try text(2), [Method.legrad(), .rollout()])
+    let images = try [0, 0, 255, 0].map { value in
+      try explainer.prepare(
+        RGBImage(width: 32, height: 32, pixels: [UInt8](repeating: value, count: 32 * 32 * 3)),
+        size: .pixels(width: 32, height: 32))
+    }
+    let expected = try explainer.explain([images[0]], text: text, methods: methods)[0]
+    let results = try explainer.explainEach(images, text: text, methods: methods)
+    #expect(results.count == 4)
+    for (index, result) in results.enumerated() {
+      switch result {
+      case .success(let explanations):
+        #expect(index != 2 && explanations.map(\.method) == methods)
+        #expect(explanations.map(\.layerRelevance) == expected.map(\.layerRelevance))
+      case .failure(let error): #expect(index == 2 && error.kind == .numerical)
+      }
+    }
+    // What is no image's fault ends all of them.
+    let other = try TextEmbeddings(rows: [1, 0], width: 2)
+    #expect(throws: LeGradError.self) { try explainer.explainEach(images, text: other, methods: methods) }
+    #expect(try explainer.explainEach([], text: text, methods: methods).isEmpty)
+  }
+
   @Test(arguments: GoldenBackend.devices)
   func everyMethodGivesABatchTheBitsOfSingleImages(_ backend: GoldenBackend) throws {
     let explainer = try backend.explainer(golden.open())

@@ -1,16 +1,6 @@
 import Compute
 import Synchronization
 
-/// What a backend can do that changes numbers, by the names in `Backend`.
-enum BackendOperation: String, Sendable, CaseIterable {
-  case prepare, upload, download, copy, fill
-  case patchify, gatherRows, layerNorm, matmul, softmax, attention, activate
-  case meanRows, normalizeRows, normalizeRowsBackward
-  case activationBackward, layerNormBackward, addRows, softmaxBackward, attentionBackward
-  case attentionRelevance, keyScores, keyRelevance, tokenSums, tokenSumsBackward, rowThroughMap
-  case multiply, relevanceShare
-}
-
 /// A backend that does one thing wrong, or refuses it, and counts what it is asked for.
 final class FaultyBackend<Base: Backend>: Backend {
   typealias Buffer = Base.Buffer
@@ -19,27 +9,29 @@ final class FaultyBackend<Base: Backend>: Backend {
   enum Fault: Sendable {
     case none
     /// One element of every result is off by one.
-    case wrong(BackendOperation)
+    case wrong(OperationName)
     /// One element of every result is not a number.
-    case notANumber(BackendOperation)
+    case notANumber(OperationName)
     /// As `wrong`, from the second time on.
-    case unsteady(BackendOperation)
-    case refused(BackendOperation)
+    case unsteady(OperationName)
+    case refused(OperationName)
+    /// The guard of `relevanceShare` is another.
+    case wrongGuard(Double)
   }
 
   private let base: Base
   private let fault: Fault
-  private let calls = Mutex<[BackendOperation: Int]>([:])
+  private let calls = Mutex<[OperationName: Int]>([:])
 
   init(_ base: Base, _ fault: Fault) {
     self.base = base
     self.fault = fault
   }
 
-  var called: Set<BackendOperation> { calls.withLock { Set($0.keys) } }
+  var called: Set<OperationName> { calls.withLock { Set($0.keys) } }
 
   /// Counts a call, and says how its result changes.
-  private func change(_ operation: BackendOperation) throws(BackendError) -> ((inout Float) -> Void)? {
+  private func change(_ operation: OperationName) throws(BackendError) -> ((inout Float) -> Void)? {
     let count = calls.withLock { calls in
       calls[operation, default: 0] += 1
       return calls[operation, default: 0]
@@ -49,13 +41,13 @@ final class FaultyBackend<Base: Backend>: Backend {
     case .notANumber(operation): return { $0 = .nan }
     case .unsteady(operation) where count > 1: return { $0 += Float(count) }
     case .refused(operation):
-      throw BackendError(.launchFailed, operation: operation.rawValue, "the device is on strike")
+      throw BackendError(.launchFailed, operation: operation, "the device is on strike")
     default: return nil
     }
   }
 
   private func run(
-    _ operation: BackendOperation, _ output: Matrix<Buffer>, _ body: () throws(BackendError) -> Void
+    _ operation: OperationName, _ output: Matrix<Buffer>, _ body: () throws(BackendError) -> Void
   ) throws(BackendError) {
     let change = try change(operation)
     try body()
@@ -86,6 +78,7 @@ final class FaultyBackend<Base: Backend>: Backend {
   var deviceDescription: String { "faulty " + base.deviceDescription }
   var traffic: Traffic { base.traffic }
   var peakBytes: Int? { base.peakBytes }
+  var profile: [String: KernelTime] { base.profile }
   var hasFloat64: Bool { base.hasFloat64 }
 
   func measurePeak() throws(BackendError) -> Double { try base.measurePeak() }
@@ -231,6 +224,22 @@ final class FaultyBackend<Base: Backend>: Backend {
   }
 
   func relevanceShare(_ operation: RelevanceShare<Buffer>) throws(BackendError) {
+    let operation = try guardedOtherwise(operation)
     try run(.relevanceShare, operation.output) { () throws(BackendError) in try base.relevanceShare(operation) }
+  }
+
+  /// What a total has more, the guard would have.
+  private func guardedOtherwise(_ operation: RelevanceShare<Buffer>) throws(BackendError) -> RelevanceShare<Buffer> {
+    guard case .wrongGuard(let value) = fault else { return operation }
+    let total = operation.total
+    var totals = [Double](repeating: 0, count: total.rows * total.columns)
+    var span = totals.mutableSpan
+    try base.download(total, into: &span)
+    for index in totals.indices where totals[index] != 0 { totals[index] += value - 1e-9 }
+    let shifted = try base.makeMatrix(rows: total.rows, columns: total.columns, of: .float64)
+    try base.upload(totals.span, to: shifted)
+    return RelevanceShare(
+      of: operation.relevance, total: shifted, value: operation.value, accumulates: operation.accumulates,
+      output: operation.output)
   }
 }

@@ -24,7 +24,7 @@ import VisionTransformer
   private static func score(
     _ forward: Float64Forward<CPUBackend>, from first: Int, _ input: DoubleMatrix, text: [Double]
   ) throws -> Double {
-    try forward.backend.upload(input.values.span, to: forward.checkpoints[first])
+    try forward.backend.upload(input.values.span, to: forward.checkpoint(first))
     for number in first..<3 {
       try forward.load(block: number)
       try forward.run(block: number)
@@ -43,7 +43,10 @@ import VisionTransformer
   func gradientsAtEveryBlocksInput(_ activation: Activation) throws {
     let source = Self.checkpoint(activation)
     let backend = try CPUBackend(threads: 1)
-    let forward = try Float64Forward(source: source, backend: backend, grid: Self.grid)
+    var plan = WorkspacePlan<CPUBackend>()
+    let forward = Float64Forward(source: source, backend: backend, grid: Self.grid, in: &plan)
+    try plan.fulfil(on: backend)
+    try forward.prepare()
     var random = SeededRandom(seed: 3)
     let pixels = (0..<3 * 64).map { _ in random.normal() }
     let text = try TextEmbeddings(rows: (0..<2 * 8).map { _ in Float(random.normal()) }, width: 8)
@@ -52,7 +55,7 @@ import VisionTransformer
       try forward.load(block: number)
       try forward.run(block: number)
     }
-    let inputs = try forward.checkpoints.prefix(3).map { try Self.read($0, from: backend) }
+    let inputs = try (0..<3).map { try Self.read(forward.checkpoint($0), from: backend) }
 
     let gradients = try Self.gradients(source, backend, inputs: inputs, text: text.values)
     for number in 0..<3 {
@@ -82,15 +85,11 @@ import VisionTransformer
   ) throws -> [[Float]] {
     let tower = try VisionTower(source, on: backend)
     let (tokens, prompts) = (5, text.count / 8)
-    var plan = WorkspacePlan()
-    let activationSlots = BlockActivations<CPUBackend>.reserve(
-      rows: tokens, shape: tower.blockShape, backward: .input, in: &plan)
-    let readOutSlots = ReadOut<CPUBackend>.reserve(images: 1, tower: tower, in: &plan)
-    let fullSlots = FullGradients<CPUBackend>.reserve(rows: prompts * tokens, shape: tower.blockShape, in: &plan)
-    let workspace = try Workspace(plan, on: backend)
-    let activations = BlockActivations(activationSlots, in: workspace)
-    let readOut = ReadOut(readOutSlots, in: workspace)
-    let full = FullGradients(fullSlots, in: workspace)
+    var plan = WorkspacePlan<CPUBackend>()
+    let activations = BlockActivations(rows: tokens, shape: tower.blockShape, backward: .input, in: &plan)
+    let readOut = ReadOut(images: 1, tower: tower, in: &plan)
+    let full = FullGradients(rows: prompts * tokens, shape: tower.blockShape, in: &plan)
+    try plan.fulfil(on: backend)
     let stack = PromptStack(prompts: prompts, tokens: tokens)
     func place(_ values: [Float], columns: Int) throws -> Matrix<CPUBuffer> {
       try HostMatrix(rows: values.count / columns, columns: columns, values: values).upload(to: backend)
@@ -101,7 +100,7 @@ import VisionTransformer
 
     // The last block's output, of which the class token is read.
     let last = try input(2)
-    try tower.blocks[2].recompute(activations, from: last, tokens: tokens, on: backend)
+    try tower.blocks[2].recompute(activations.reading(last), tokens: tokens, on: backend)
     let output = try backend.makeMatrix(rows: tokens, columns: 12)
     try tower.blocks[2].forwardFromHidden(
       hidden: activations.hidden, middle: activations.middle, output: output, on: backend)
@@ -116,11 +115,11 @@ import VisionTransformer
 
     var results: [[Float]] = [[], [], []]
     for number in (0..<3).reversed() {
-      let checkpoint = try input(number)
+      let checkpoint = try activations.reading(input(number))
       let block = tower.blocks[number]
-      try block.recompute(activations, from: checkpoint, tokens: tokens, on: backend)
-      try block.backwardToAttention(activations.reading(checkpoint), stack: stack, gradients: full, on: backend)
-      try block.backwardFromAttention(activations.reading(checkpoint), stack: stack, gradients: full, on: backend)
+      try block.recompute(checkpoint, tokens: tokens, on: backend)
+      try block.backwardToAttention(checkpoint, stack: stack, gradients: full, on: backend)
+      try block.backwardFromAttention(checkpoint, stack: stack, gradients: full, on: backend)
       results[number] = try HostMatrix.download(full.stream, from: backend).values
     }
     return results

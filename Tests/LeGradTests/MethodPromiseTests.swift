@@ -54,7 +54,7 @@ import VisionTransformer
   func promptsDoNotKnowOfEachOther(_ method: Method) throws {
     let explainer = try explainer()
     let many = try text(600)
-    let count = method.isDouble ? 9 : 600
+    let count = method.isFloat64 ? 9 : 600
     let text = try TextEmbeddings(rows: Array(many.values[..<(count * 32)]), width: 32)
     let image = try images(explainer)[0]
     let together = try explainer.explain([image], text: text, methods: [method])[0][0]
@@ -88,7 +88,7 @@ import VisionTransformer
   /// Weights that come and go with the blocks, forward and back.
   @Test(.enabled(if: TestDevice.first != nil))
   func streamedWeightsGiveTheSameBits() throws {
-    let methods = Method.all.filter { !$0.isDouble }
+    let methods = Method.all.filter { !$0.isFloat64 }
     func relevance(streams: Bool) throws -> [[Float]] {
       let backend = try TestDevice.backend(.cpu) { $0.streamsWeights = streams }
       let explainer = try Explainer(golden.open(), backend: backend, variant: "test", reason: "test")
@@ -109,23 +109,22 @@ import VisionTransformer
   }
 
   /// The bytes of a run on towers that differ in depth alone.
-  @Test(arguments: Method.all.filter { !$0.isDouble })
+  @Test(arguments: Method.all.filter { !$0.isFloat64 })
   func memoryAndDepth(_ method: Method) throws {
     func bytes(layers: Int) throws -> Int {
       var configuration = try golden.open().configuration
       configuration.vision.layers = layers
       let backend = try CPUBackend(threads: 1)
-      let tower = try VisionTower(RandomCheckpoint(configuration: configuration), on: backend)
+      let source = RandomCheckpoint(configuration: configuration)
       let run = try MethodRun(
-        tower: tower, shape: VisionShape(images: 1, grid: Grid(height: 4, width: 4)), prompts: 2,
+        tower: VisionTower(source, on: backend), source: source,
+        shape: VisionShape(images: 1, grid: Grid(height: 4, width: 4)), prompts: 2,
         requests: [MethodRequest(method: method, blocks: method.blocks(of: layers), prompts: 2)])
       return run.bytes
     }
     let growth = try (bytes(layers: 7) - bytes(layers: 3)) / 4
-    switch method {
     // One checkpoint, tokens × width, per block.
-    case .rollout, .cheferCAMAll: #expect(growth == 17 * 64 * 4)
-    default: #expect(growth == 0)
-    }
+    let keepsInputs = [Method.rollout(), .cheferCAMAll].contains(method)
+    #expect(growth == (keepsInputs ? 17 * 64 * 4 : 0))
   }
 }

@@ -47,9 +47,12 @@ import VisionTransformer
       "| `--method` | off by at most | " + Self.backbones.map(\.name).joined(separator: " | ") + " |",
       "|" + String(repeating: "---|", count: 2 + Self.backbones.count),
     ]
+    #expect(Set(MethodTests.answers.map(\.method.name)) == Set(Method.all.map(\.name)), "a method without an answer")
     let columns = try Self.backbones.map { try cells(of: $0) }
     for (row, answer) in MethodTests.answers.enumerated() {
-      let name = answer.file == "legrad-cls" ? "legrad --readout cls" : answer.method.name
+      // What a method was told beside its defaults, as the command is told it.
+      let readout = answer.method.setting(Readout.self).flatMap { $0 == .mean ? nil : " --readout \($0.rawValue)" }
+      let name = answer.method.name + (readout ?? "")
       let bound = answer.bound == 1e-5 ? "10⁻⁵" : "10⁻⁴"
       lines.append("| `\(name)` | \(bound) | " + columns.map { $0[row] }.joined(separator: " | ") + " |")
     }

@@ -66,11 +66,9 @@ import VisionTransformer
     }
   }
 
+  /// Of the methods that are for the token or the pooler that reads the embedding, whichever it is.
   static let poolerAnswers = answers.filter {
-    switch $0.method {
-    case .rawAttention, .rollout, .gradCAM, .cheferCAM, .cheferCAMAll: true
-    default: false
-    }
+    [.rawAttention, .rollout(), .gradCAM, .cheferCAM, .cheferCAMAll].contains($0.method)
   }
 
   /// The same where an attention pooler reads the embedding; LeGrad's answers there have tests of their own.

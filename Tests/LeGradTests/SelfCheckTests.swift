@@ -1,5 +1,6 @@
 import Compute
 import ComputeCPU
+import OperationSamples
 import TestSupport
 import Testing
 import VisionTransformer
@@ -26,15 +27,15 @@ import VisionTransformer
 
   @Test func everyOperationIsChecked() throws {
     let (tested, checks) = try check(.none)
-    #expect(tested.called == Set(BackendOperation.allCases))
+    #expect(tested.called == Set(OperationName.numerical))
     // Weights and downloads have no check of their own: every product and every check needs them.
-    let named = Set(checks.map(\.operation)).union(["prepare", "download"])
-    #expect(named == Set(BackendOperation.allCases.map(\.rawValue)))
-    #expect(Set(checks.map { $0.operation + $0.detail }).count == checks.count)
+    let named = Set(checks.map(\.operation)).union([.prepare, .download])
+    #expect(named == Set(OperationName.numerical))
+    #expect(Set(checks.map { $0.operation.rawValue + $0.detail }).count == checks.count)
   }
 
-  @Test(arguments: BackendOperation.allCases)
-  func aWrongOperationIsReported(_ operation: BackendOperation) throws {
+  @Test(arguments: OperationName.numerical)
+  func aWrongOperationIsReported(_ operation: OperationName) throws {
     let (_, checks) = try check(.wrong(operation))
     for check in checks where isTouched(check, by: operation) {
       guard case .wrong = check.verdict else {
@@ -47,26 +48,40 @@ import VisionTransformer
     for check in checks where !isTouched(check, by: operation) { #expect(check.verdict == .good, "\(check)") }
   }
 
-  @Test(arguments: [BackendOperation.matmul, .layerNorm, .attentionRelevance])
-  func whatIsNotANumberIsReported(_ operation: BackendOperation) throws {
+  /// Which only totals close to zero show.
+  @Test(arguments: [0, 1.01e-9, 1e-8, 1e-7])
+  func aWrongGuardIsReported(_ guardValue: Double) throws {
+    let found = try verdicts(.relevanceShare, .wrongGuard(guardValue))
+    #expect(found.count == 2 && found.allSatisfy { $0 == .wrong("wrong values") }, "\(found)")
+    #expect(try verdicts(.relevanceShare, .wrongGuard(1e-9)).allSatisfy { $0 == .good })
+  }
+
+  @Test(arguments: [OperationName.matmul, .layerNorm, .attentionRelevance])
+  func whatIsNotANumberIsReported(_ operation: OperationName) throws {
     let (_, checks) = try check(.notANumber(operation))
-    for check in checks where check.operation == operation.rawValue {
+    for check in checks where check.operation == operation {
       #expect(check.verdict == .wrong("values that are not numbers"))
     }
   }
 
-  @Test(arguments: [BackendOperation.matmul, .softmax])
-  func resultsThatChangeAreReported(_ operation: BackendOperation) throws {
-    let tested = FaultyBackend(try CPUBackend(threads: 1), .unsteady(operation))
-    let sizes = SampleSizes(try GoldenModel.all[0].open().configuration, images: 1, prompts: 1)
-    let sample = try #require(sizes.everyOperation.first { $0.operation == operation.rawValue })
-    let comparison = OperationComparison(
-      reference: try CPUBackend(threads: 1), tested: tested, timer: OperationTimer(repetitions: 1, burst: .zero))
-    #expect(try comparison.check(sample).verdict == .wrong("another result when repeated"))
+  @Test(arguments: [OperationName.matmul, .softmax])
+  func resultsThatChangeAreReported(_ operation: OperationName) throws {
+    #expect(try verdicts(operation, .unsteady(operation)).first == .wrong("another result when repeated"))
   }
 
-  @Test(arguments: [BackendOperation.matmul, .prepare, .gatherRows])
-  func aRefusedOperationIsReportedAndTheRestGoesOn(_ operation: BackendOperation) throws {
+  /// What is said of one operation's samples for one image and one prompt.
+  private func verdicts(
+    _ operation: OperationName, _ fault: FaultyBackend<CPUBackend>.Fault
+  ) throws -> [CheckVerdict] {
+    let sizes = SampleSizes(try GoldenModel.all[0].open().configuration, images: 1, prompts: 1)
+    let comparison = OperationComparison(
+      reference: try CPUBackend(threads: 1), tested: FaultyBackend(try CPUBackend(threads: 1), fault),
+      timer: OperationTimer(repetitions: 1, burst: .zero))
+    return try sizes.everySample.filter { $0.operation == operation }.map { try comparison.check($0).verdict }
+  }
+
+  @Test(arguments: [OperationName.matmul, .prepare, .gatherRows])
+  func aRefusedOperationIsReportedAndTheRestGoesOn(_ operation: OperationName) throws {
     let (_, checks) = try check(.refused(operation))
     for check in checks {
       #expect(
@@ -75,19 +90,19 @@ import VisionTransformer
     }
   }
 
-  private func isTouched(_ check: OperationCheck, by operation: BackendOperation) -> Bool {
+  private func isTouched(_ check: OperationCheck, by operation: OperationName) -> Bool {
     switch operation {
     case .download: true
-    case .prepare: check.operation == "matmul"
-    default: check.operation == operation.rawValue
+    case .prepare: check.operation == .matmul
+    default: check.operation == operation
     }
   }
 
   @Test(arguments: [
-    (BackendOperation.attentionRelevance, CheckVerdict.wrong("wrong relevance")),
+    (OperationName.attentionRelevance, CheckVerdict.wrong("wrong relevance")),
     (.layerNormBackward, .wrong("wrong relevance")),
   ])
-  func aWrongExplanationIsReported(_ operation: BackendOperation, verdict: CheckVerdict) throws {
+  func aWrongExplanationIsReported(_ operation: OperationName, verdict: CheckVerdict) throws {
     let reference = try CPUBackend()
     func check(_ fault: FaultyBackend<CPUBackend>.Fault) throws -> ExplanationCheck {
       try ExplanationCheck(

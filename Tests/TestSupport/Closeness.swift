@@ -1,20 +1,5 @@
-public import Compute
+import OperationSamples
 public import Testing
-
-/// The largest normalised mean square error that one operation may have against the oracle.
-public enum ErrorBound {
-  /// Sums, statistics, softmax and pointwise operations are float32 whatever the precision.
-  public static let float32 = 1e-10
-
-  /// Operations that multiply matrices read weights and inputs as the precision stores them.
-  public static func product(_ precision: Precision) -> Double {
-    switch precision {
-    case .f32: float32
-    case .f16: 1e-5
-    case .bf16: 1e-4
-    }
-  }
-}
 
 /// `Σ (actual − expected)² / Σ expected²`; 0 where both are all zeros, infinite where only `expected` is.
 ///
@@ -32,9 +17,8 @@ public func normalizedMeanSquareError(actual: [Float], expected: [Double], magni
   return error == 0 ? 0 : error / max(power, magnitude * magnitude * Double(expected.count))
 }
 
-/// Expects a normalised mean square error within `bound`, and no element that is off by far more than such an error
-/// allows: ten times its root, relative to the element or to the root mean square of all (at least `magnitude`),
-/// whichever is larger.
+/// Expects a normalised mean square error within `bound`, and no element that is off by more than such an error allows,
+/// relative to the element or to the root mean square of all (at least `magnitude`), whichever is larger.
 public func expectClose(
   _ actual: HostMatrix, _ expected: DoubleMatrix, bound: Double, magnitude: Double = 0, _ label: String = "",
   sourceLocation: SourceLocation = #_sourceLocation
@@ -48,7 +32,7 @@ public func expectClose(
   let error = normalizedMeanSquareError(
     actual: actual.values, expected: expected.values, magnitude: magnitude)
   let power = expected.values.reduce(0) { $0 + $1 * $1 } / Double(expected.values.count)
-  let slack = 10 * bound.squareRoot()
+  let slack = OperationError.largest(bound: bound)
   let floor = max(power.squareRoot(), magnitude)
   let firstBad = expected.values.indices.first { index in
     let difference = abs(Double(actual.values[index]) - expected.values[index])

@@ -1,8 +1,8 @@
 import Compute
-import ComputeCPU
 import Glibc
 import ImageFiles
 import LeGrad
+import Randomness
 
 /// One image from preprocessed pixels to heatmaps over all blocks, on random weights.
 ///
@@ -10,7 +10,7 @@ import LeGrad
 func explainBenchmarks() {
   let withLarge = unsafe getenv("LEGRAD_BENCH_LARGE").map { unsafe String(cString: $0) } == "1"
   for tower in withLarge ? Tower.all : [.base, .large] {
-    for precision in Machine.precisions {
+    for precision in Machine.cpu.precisions {
       for prompts in [1, 8] { explain(tower, precision, prompts: prompts) }
     }
   }
@@ -18,17 +18,16 @@ func explainBenchmarks() {
 
 private func explain(_ tower: Tower, _ precision: Precision, prompts: Int) {
   let name = "Explain \(tower.name) all blocks prompts \(prompts) \(precision.rawValue)"
-  let work = Work.arithmetic(tower.explanationOperations(prompts: prompts))
-  // The backend that is handed in measured the roof; the explainer makes its own of the same kind.
-  measure(name, precision: precision, work, repetition: .explanation) { _ in
+  measure(name, .arithmetic, repetition: .explanation) {
     var options = Explainer.Options()
     options.device = .cpu
     options.precision = precision
     let explainer = try Explainer(Model(randomArchitecture: tower.name), options: options)
     let image = try explainer.prepare(randomImage())
     let text = try TextEmbeddings(
-      rows: RandomValues.normal(count: prompts * tower.embeddingWidth, seed: 2), width: tower.embeddingWidth)
-    return {
+      rows: RandomNumbers(seed: 2, name: "text").values(0..<prompts * tower.embeddingWidth, mean: 0, deviation: 1),
+      width: tower.embeddingWidth)
+    return Prepared(work: tower.explanationOperations(prompts: prompts), roof: try explainer.measurePeak()) {
       for explanation in try explainer.explain([image], text: text, layers: .all) {
         for prompt in 0..<prompts { _ = explanation.heatmap(prompt: prompt) }
       }

@@ -22,7 +22,7 @@ enum MemoryBandwidth {
       let time = ContinuousClock().measure {
         DispatchQueue.concurrentPerform(iterations: threads) { blocks.copy(first + $0) }
       }
-      best = max(best, Double(2 * blocks.size * threads) / time.inSeconds)
+      best = max(best, Double(2 * blocks.size * threads) / (time / .seconds(1)))
     }
     return best
   }

@@ -1,3 +1,5 @@
+import OperationSamples
+
 /// The sizes of a vision tower at its native 224×224 pixels (methods §9.2).
 struct Tower: Sendable {
   let name: String
@@ -21,6 +23,15 @@ struct Tower: Sendable {
   var grid: Int { Self.pixels / patch }
   /// The class token and the patches.
   var tokens: Int { 1 + grid * grid }
+
+  /// What the catalogue of operations takes, for one image.
+  func sizes(prompts: Int) -> SampleSizes {
+    var sizes = SampleSizes(
+      gridHeight: grid, gridWidth: grid, patch: patch, width: width, heads: heads, mlpWidth: mlpWidth,
+      embeddingWidth: embeddingWidth)
+    sizes.prompts = prompts
+    return sizes
+  }
 
   /// Arithmetic operations of one image explained for `prompts` prompts over all blocks (methods §11.6): what the
   /// method's formulas count, not what an implementation saves.

@@ -1,6 +1,6 @@
 // The CPU's inner loops, one table of functions per instruction set, chosen at run time.
 //
-// Matrices are row-major float32; strides and counts are in elements. Functions work on a range of their items
+// Matrices are row-major float32; counts are in elements. Functions work on a range of their items
 // (rows, panels, heads), so that the caller may spread the ranges over threads; the result of an item does not
 // depend on the range that it came in. Relevance propagation's float64 is in CSimdFloat64.h.
 #ifndef LEGRAD_CSIMD_H
@@ -32,6 +32,18 @@ enum legrad_activation {
   LEGRAD_GELU_TANH,
 };
 
+// A row-major matrix: row r begins `stride` elements after row r - 1. Without a base there is none.
+struct legrad_matrix {
+  float *base;
+  ptrdiff_t stride;
+};
+
+// A matrix that is only read.
+struct legrad_input {
+  const float *base;
+  ptrdiff_t stride;
+};
+
 // Which rows of shared and of per-prompt matrices a stacked row reads; see Compute's PromptStack.
 struct legrad_stack {
   ptrdiff_t prompts;
@@ -58,11 +70,9 @@ struct legrad_weight_packing {
 // [blocks][row tiles][words of the block][tile_rows]. A word is one float, or two bfloat16 of neighbouring
 // elements where `pairs`. Items: row tiles.
 struct legrad_left_packing {
-  const float *input;
-  ptrdiff_t input_stride;
+  struct legrad_input input;
   // Optional: row r is input[shared row] times scales[prompt row].
-  const float *scales;
-  ptrdiff_t scales_stride;
+  struct legrad_input scales;
   struct legrad_stack stack;
   // Packed row 0 is this row of the operand.
   ptrdiff_t first_row;
@@ -86,182 +96,135 @@ struct legrad_product {
   struct legrad_weight weight;
   bool transposed;
   bool pairs;
-  float *output;
-  ptrdiff_t output_stride;
+  struct legrad_matrix output;
   const float *bias;
   enum legrad_activation activation;
-  float *derivative;
-  ptrdiff_t derivative_stride;
-  const float *residual;
-  ptrdiff_t residual_stride;
+  struct legrad_matrix derivative;
+  struct legrad_input residual;
   ptrdiff_t residual_rows;
 };
 
 struct legrad_layer_norm {
-  const float *input;
-  ptrdiff_t input_stride;
+  struct legrad_input input;
   const float *scale;
   const float *shift;
   float epsilon;
   ptrdiff_t columns;
-  float *output;
-  ptrdiff_t output_stride;
-  float *statistics;
-  ptrdiff_t statistics_stride;
+  struct legrad_matrix output;
+  struct legrad_matrix statistics;
 };
 
 struct legrad_layer_norm_backward {
-  const float *upstream;
-  ptrdiff_t upstream_stride;
-  const float *input;
-  ptrdiff_t input_stride;
-  const float *statistics;
-  ptrdiff_t statistics_stride;
+  struct legrad_input upstream;
+  struct legrad_input input;
+  struct legrad_input statistics;
   const float *scale;
   struct legrad_stack stack;
   float factor;
-  const float *addend;
-  ptrdiff_t addend_stride;
+  struct legrad_input addend;
   ptrdiff_t columns;
-  float *output;
-  ptrdiff_t output_stride;
+  struct legrad_matrix output;
 };
 
 struct legrad_activate {
   enum legrad_activation activation;
-  const float *input;
-  ptrdiff_t input_stride;
+  struct legrad_input input;
   ptrdiff_t columns;
-  float *output;
-  ptrdiff_t output_stride;
-  float *derivative;
-  ptrdiff_t derivative_stride;
+  struct legrad_matrix output;
+  struct legrad_matrix derivative;
 };
 
 struct legrad_activation_backward {
-  const float *upstream;
-  ptrdiff_t upstream_stride;
+  struct legrad_input upstream;
   bool upstream_per_prompt;
-  const float *derivative;
-  ptrdiff_t derivative_stride;
+  struct legrad_input derivative;
   struct legrad_stack stack;
   ptrdiff_t columns;
-  float *gradient;
-  ptrdiff_t gradient_stride;
+  struct legrad_matrix gradient;
 };
 
 struct legrad_add_rows {
-  const float *input;
-  ptrdiff_t input_stride;
-  const float *addend;
-  ptrdiff_t addend_stride;
+  struct legrad_input input;
+  struct legrad_input addend;
   ptrdiff_t addend_rows;
   ptrdiff_t columns;
-  float *output;
-  ptrdiff_t output_stride;
+  struct legrad_matrix output;
 };
 
 struct legrad_softmax {
-  const float *input;
-  ptrdiff_t input_stride;
+  struct legrad_input input;
   float factor;
   ptrdiff_t columns;
-  float *output;
-  ptrdiff_t output_stride;
+  struct legrad_matrix output;
 };
 
 struct legrad_softmax_backward {
-  const float *upstream;
-  ptrdiff_t upstream_stride;
-  const float *output;
-  ptrdiff_t output_stride;
+  struct legrad_input upstream;
+  struct legrad_input output;
   ptrdiff_t columns;
-  float *gradient;
-  ptrdiff_t gradient_stride;
+  struct legrad_matrix gradient;
 };
 
 // Items: groups.
 struct legrad_mean_rows {
-  const float *input;
-  ptrdiff_t input_stride;
+  struct legrad_input input;
   ptrdiff_t rows_per_group;
   ptrdiff_t columns;
-  float *output;
-  ptrdiff_t output_stride;
+  struct legrad_matrix output;
 };
 
 struct legrad_normalize_rows {
-  const float *input;
-  ptrdiff_t input_stride;
+  struct legrad_input input;
   ptrdiff_t columns;
-  float *output;
-  ptrdiff_t output_stride;
-  float *norms;
-  ptrdiff_t norms_stride;
+  struct legrad_matrix output;
+  struct legrad_matrix norms;
 };
 
 // Items: rows of the gradient.
 struct legrad_normalize_rows_backward {
-  const float *directions;
-  ptrdiff_t directions_stride;
+  struct legrad_input directions;
   ptrdiff_t prompts;
-  const float *normalized;
-  ptrdiff_t normalized_stride;
-  const float *norms;
-  ptrdiff_t norms_stride;
+  struct legrad_input normalized;
+  struct legrad_input norms;
   ptrdiff_t columns;
-  float *gradient;
-  ptrdiff_t gradient_stride;
+  struct legrad_matrix gradient;
 };
 
 // Items: (sequence * heads + head) * chunks + chunk, a chunk being query_tiles_per_chunk tiles of tile_columns
 // queries. Scratch: attention_scratch floats.
 struct legrad_attention {
-  const float *queries;
-  ptrdiff_t query_stride;
-  const float *keys;
-  ptrdiff_t key_stride;
-  const float *values;
-  ptrdiff_t value_stride;
+  struct legrad_input queries;
+  struct legrad_input keys;
+  struct legrad_input values;
   ptrdiff_t heads;
   ptrdiff_t head_width;
   ptrdiff_t tokens;
   bool causal;
   ptrdiff_t chunks;
   ptrdiff_t query_tiles_per_chunk;
-  float *output;
-  ptrdiff_t output_stride;
+  struct legrad_matrix output;
 };
 
 // Items: sequence * heads + head. Scratch: attention_backward_scratch floats.
 struct legrad_attention_backward {
-  const float *upstream;
-  ptrdiff_t upstream_stride;
-  const float *queries;
-  ptrdiff_t query_stride;
-  const float *keys;
-  ptrdiff_t key_stride;
-  const float *values;
-  ptrdiff_t value_stride;
+  struct legrad_input upstream;
+  struct legrad_input queries;
+  struct legrad_input keys;
+  struct legrad_input values;
   ptrdiff_t heads;
   ptrdiff_t head_width;
   ptrdiff_t tokens;
   bool causal;
-  float *query_gradient;
-  ptrdiff_t query_gradient_stride;
-  float *key_gradient;
-  ptrdiff_t key_gradient_stride;
-  float *value_gradient;
-  ptrdiff_t value_gradient_stride;
+  struct legrad_matrix query_gradient;
+  struct legrad_matrix key_gradient;
+  struct legrad_matrix value_gradient;
 };
 
 // Items: (image * prompts + prompt) * heads + head; each fills its row of `sums` [items, tokens] with the sum
 // over queries. Scratch: attention_relevance_scratch floats.
 struct legrad_attention_relevance {
-  const float *output_gradient;
-  ptrdiff_t output_gradient_stride;
-  const float *values;
-  ptrdiff_t value_stride;
+  struct legrad_input output_gradient;
+  struct legrad_input values;
   ptrdiff_t heads;
   ptrdiff_t head_width;
   struct legrad_stack stack;
@@ -273,23 +236,19 @@ struct legrad_relevance_mean {
   const float *sums;
   ptrdiff_t heads;
   ptrdiff_t tokens;
-  float *relevance;
-  ptrdiff_t relevance_stride;
+  struct legrad_matrix relevance;
 };
 
 // Items: (image * prompts + prompt) * heads + head, the rows of `scores`.
 struct legrad_key_scores {
-  const float *rows;
-  ptrdiff_t row_stride;
+  struct legrad_input rows;
   ptrdiff_t row_count;
-  const float *tokens;
-  ptrdiff_t token_stride;
+  struct legrad_input tokens;
   ptrdiff_t heads;
   ptrdiff_t head_width;
   struct legrad_stack stack;
   float factor;
-  float *scores;
-  ptrdiff_t score_stride;
+  struct legrad_matrix scores;
 };
 
 enum legrad_head_reading {
@@ -303,60 +262,46 @@ enum legrad_head_reading {
 // Items: image * prompts + prompt. `map` or `gradient` is null where the reading does not use it.
 struct legrad_key_relevance {
   enum legrad_head_reading reading;
-  const float *map;
-  ptrdiff_t map_stride;
-  const float *gradient;
-  ptrdiff_t gradient_stride;
+  struct legrad_input map;
+  struct legrad_input gradient;
   ptrdiff_t heads;
   ptrdiff_t prompts;
   ptrdiff_t leading_keys;
   ptrdiff_t tokens;
   float factor;
-  float *relevance;
-  ptrdiff_t relevance_stride;
+  struct legrad_matrix relevance;
 };
 
 // Items: rows of the sums.
 struct legrad_token_sums {
-  const float *weights;
-  ptrdiff_t weight_stride;
-  const float *token_values;
-  ptrdiff_t token_stride;
+  struct legrad_input weights;
+  struct legrad_input token_values;
   ptrdiff_t tokens;
   ptrdiff_t rows_per_image;
   ptrdiff_t columns;
-  float *sums;
-  ptrdiff_t sum_stride;
+  struct legrad_matrix sums;
 };
 
 // Items: rows of the gradient.
 struct legrad_token_sums_backward {
-  const float *weights;
-  ptrdiff_t weight_stride;
-  const float *upstream;
-  ptrdiff_t upstream_stride;
+  struct legrad_input weights;
+  struct legrad_input upstream;
   ptrdiff_t upstream_count;
   ptrdiff_t tokens;
   ptrdiff_t rows_per_group;
   ptrdiff_t columns;
   bool accumulates;
-  float *gradient;
-  ptrdiff_t gradient_stride;
+  struct legrad_matrix gradient;
 };
 
 // Items: (image * prompts + prompt) * heads + head; each fills its row of `sums` [items, tokens]. `output_gradient`
 // and `values` are null where the map alone is wanted. Scratch: row_through_map_scratch floats.
 struct legrad_row_through_map {
-  const float *row;
-  ptrdiff_t row_stride;
-  const float *queries;
-  ptrdiff_t query_stride;
-  const float *keys;
-  ptrdiff_t key_stride;
-  const float *output_gradient;
-  ptrdiff_t output_gradient_stride;
-  const float *values;
-  ptrdiff_t value_stride;
+  struct legrad_input row;
+  struct legrad_input queries;
+  struct legrad_input keys;
+  struct legrad_input output_gradient;
+  struct legrad_input values;
   ptrdiff_t heads;
   ptrdiff_t head_width;
   struct legrad_stack stack;
@@ -368,11 +313,9 @@ struct legrad_row_mean {
   const float *sums;
   ptrdiff_t heads;
   ptrdiff_t tokens;
-  const float *row;
-  ptrdiff_t row_stride;
+  struct legrad_input row;
   float factor;
-  float *output;
-  ptrdiff_t output_stride;
+  struct legrad_matrix output;
 };
 
 #include "CSimdFloat64.h"

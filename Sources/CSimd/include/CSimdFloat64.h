@@ -5,6 +5,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+// A matrix as in CSimd.h, of doubles.
+struct legrad_double_matrix {
+  double *base;
+  ptrdiff_t stride;
+};
+
+struct legrad_double_input {
+  const double *base;
+  ptrdiff_t stride;
+};
+
 // What a float64 product reads of an operand's values.
 enum legrad_part {
   LEGRAD_ALL,
@@ -39,69 +50,53 @@ struct legrad_multiply {
   const double *bias;
   // Whether the result is added to what the output holds.
   bool accumulates;
-  double *output;
-  ptrdiff_t output_stride;
+  struct legrad_double_matrix output;
 };
 
 // Items: rows of the output. `value` is optional.
 struct legrad_relevance_share {
-  const double *relevance;
-  ptrdiff_t relevance_stride;
-  const double *total;
-  ptrdiff_t total_stride;
-  const double *value;
-  ptrdiff_t value_stride;
+  struct legrad_double_input relevance;
+  struct legrad_double_input total;
+  struct legrad_double_input value;
   // Of total and value.
   ptrdiff_t rows;
   ptrdiff_t columns;
   bool accumulates;
-  double *output;
-  ptrdiff_t output_stride;
+  struct legrad_double_matrix output;
 };
 
 // The operations on rows that also take float64.
 struct legrad_double_layer_norm {
-  const double *input;
-  ptrdiff_t input_stride;
+  struct legrad_double_input input;
   const double *scale;
   const double *shift;
   double epsilon;
   ptrdiff_t columns;
-  double *output;
-  ptrdiff_t output_stride;
-  double *statistics;
-  ptrdiff_t statistics_stride;
+  struct legrad_double_matrix output;
+  struct legrad_double_matrix statistics;
 };
 
 struct legrad_double_softmax {
-  const double *input;
-  ptrdiff_t input_stride;
+  struct legrad_double_input input;
   double factor;
   ptrdiff_t columns;
-  double *output;
-  ptrdiff_t output_stride;
+  struct legrad_double_matrix output;
 };
 
 struct legrad_double_activate {
   enum legrad_activation activation;
-  const double *input;
-  ptrdiff_t input_stride;
+  struct legrad_double_input input;
   ptrdiff_t columns;
-  double *output;
-  ptrdiff_t output_stride;
-  double *derivative;
-  ptrdiff_t derivative_stride;
+  struct legrad_double_matrix output;
+  struct legrad_double_matrix derivative;
 };
 
 struct legrad_double_add_rows {
-  const double *input;
-  ptrdiff_t input_stride;
-  const double *addend;
-  ptrdiff_t addend_stride;
+  struct legrad_double_input input;
+  struct legrad_double_input addend;
   ptrdiff_t addend_rows;
   ptrdiff_t columns;
-  double *output;
-  ptrdiff_t output_stride;
+  struct legrad_double_matrix output;
 };
 
 #endif

@@ -90,8 +90,8 @@ static void attention(const struct legrad_attention *o, ptrdiff_t begin, ptrdiff
     const ptrdiff_t head_item = item / o->chunks, chunk = item % o->chunks;
     const ptrdiff_t row = head_item / o->heads * tokens, column = head_item % o->heads * width;
     if (packed != head_item) {
-      pack_row_tiles(o->keys + row * o->key_stride + column, o->key_stride, tokens, width, keys);
-      pack_column_tiles(o->values + row * o->value_stride + column, o->value_stride, tokens, width, values);
+      pack_row_tiles(ROW(o->keys, row) + column, o->keys.stride, tokens, width, keys);
+      pack_column_tiles(ROW(o->values, row) + column, o->values.stride, tokens, width, values);
       packed = head_item;
     }
     const ptrdiff_t chunk_queries = o->query_tiles_per_chunk * TILE_COLUMNS;
@@ -101,7 +101,7 @@ static void attention(const struct legrad_attention *o, ptrdiff_t begin, ptrdiff
       const int vectors = count > LANES ? 2 : 1;
       const ptrdiff_t seen = o->causal ? smaller_count(query + count, tokens) : tokens;
       query_panel(
-          o->queries + (row + query) * o->query_stride + column, o->query_stride, count, width, vectors, factor,
+          ROW(o->queries, row + query) + column, o->queries.stride, count, width, vectors, factor,
           queries);
       multiply_tiles(keys, seen, width, vectors, queries, scores);
       vfloat inverse[2];
@@ -116,7 +116,7 @@ static void attention(const struct legrad_attention *o, ptrdiff_t begin, ptrdiff
           store(at, load(at) * inverse[v]);
         }
       store_queries(
-          sums, width, vectors, o->output + (row + query) * o->output_stride + column, o->output_stride, count);
+          sums, width, vectors, ROW(o->output, row + query) + column, o->output.stride, count);
     }
   }
 }
@@ -133,13 +133,13 @@ static void attention_relevance(
     const ptrdiff_t stacked = item / o->heads, column = item % o->heads * width;
     const ptrdiff_t value_row = stacked / o->stack.prompts * tokens;
     pack_row_tiles(
-        o->output_gradient + stacked * tokens * o->output_gradient_stride + column, o->output_gradient_stride, tokens,
+        ROW(o->output_gradient, stacked * tokens) + column, o->output_gradient.stride, tokens,
         width, gradients);
     for (ptrdiff_t key = 0; key < tokens; key += TILE_COLUMNS) {
       const ptrdiff_t count = smaller_count(tokens - key, TILE_COLUMNS);
       const int vectors = count > LANES ? 2 : 1;
       query_panel(
-          o->values + (value_row + key) * o->value_stride + column, o->value_stride, count, width, vectors, 1, values);
+          ROW(o->values, value_row + key) + column, o->values.stride, count, width, vectors, 1, values);
       float sums[TILE_COLUMNS] __attribute__((aligned(64))) = {0};
       tile_function *const *functions = vectors > 1 ? tiles : single_vector_tiles;
       for (ptrdiff_t query = 0; query < tokens; query += TILE_ROWS)
@@ -157,7 +157,7 @@ static void relevance_mean(const struct legrad_relevance_mean *o, ptrdiff_t begi
     for (ptrdiff_t key = 0; key < o->tokens; key++) {
       float sum = 0;
       for (ptrdiff_t head = 0; head < o->heads; head++) sum += sums[head * o->tokens + key];
-      o->relevance[row * o->relevance_stride + key] = sum / count;
+      ROW(o->relevance, row)[key] = sum / count;
     }
   }
 }

@@ -94,13 +94,13 @@ static void attention_backward(
   const float factor = 1 / sqrtf((float)width);
   for (ptrdiff_t item = begin; item < end; item++) {
     const ptrdiff_t row = item / o->heads * tokens, column = item % o->heads * width;
-    const float *queries = o->queries + row * o->query_stride + column;
-    const float *keys = o->keys + row * o->key_stride + column;
-    const float *values = o->values + row * o->value_stride + column;
-    const float *upstream = o->upstream + row * o->upstream_stride + column;
-    pack_row_tiles(keys, o->key_stride, tokens, width, key_rows);
-    pack_row_tiles(values, o->value_stride, tokens, width, value_rows);
-    pack_column_tiles(keys, o->key_stride, tokens, width, key_columns);
+    const float *queries = ROW(o->queries, row) + column;
+    const float *keys = ROW(o->keys, row) + column;
+    const float *values = ROW(o->values, row) + column;
+    const float *upstream = ROW(o->upstream, row) + column;
+    pack_row_tiles(keys, o->keys.stride, tokens, width, key_rows);
+    pack_row_tiles(values, o->values.stride, tokens, width, value_rows);
+    pack_column_tiles(keys, o->keys.stride, tokens, width, key_columns);
     for (ptrdiff_t i = 0; i < s.sums; i += LANES) {
       store(value_sums + i, splat(0));
       store(key_sums + i, splat(0));
@@ -111,29 +111,29 @@ static void attention_backward(
       for (ptrdiff_t t = 0; t < query_tiles; t++) {
         const ptrdiff_t query = block + t * TILE_COLUMNS, count = smaller_count(tokens - query, TILE_COLUMNS);
         float *map = maps + t * s.map_tile, *gradient = gradients + t * s.map_tile;
-        query_panel(queries + query * o->query_stride, o->query_stride, count, width, 2, factor, panel);
+        query_panel(queries + query * o->queries.stride, o->queries.stride, count, width, 2, factor, panel);
         multiply_tiles(key_rows, tokens, width, 2, panel, map);
-        query_panel(upstream + query * o->upstream_stride, o->upstream_stride, count, width, 2, 1, panel);
+        query_panel(upstream + query * o->upstream.stride, o->upstream.stride, count, width, 2, 1, panel);
         multiply_tiles(value_rows, tokens, width, 2, panel, gradient);
         scores_gradient(map, gradient, tokens, o->causal ? query : -1, factor);
         multiply_tiles(key_columns, width, tokens, 2, gradient, query_sums);
         store_queries(
-            query_sums, width, 2, o->query_gradient + (row + query) * o->query_gradient_stride + column,
-            o->query_gradient_stride, count);
+            query_sums, width, 2, ROW(o->query_gradient, row + query) + column,
+            o->query_gradient.stride, count);
       }
       pack_column_panels(
-          upstream + block * o->upstream_stride, o->upstream_stride, block_end - block, QUERIES_PER_BLOCK, width,
+          upstream + block * o->upstream.stride, o->upstream.stride, block_end - block, QUERIES_PER_BLOCK, width,
           upstream_panels);
       pack_column_panels(
-          queries + block * o->query_stride, o->query_stride, block_end - block, QUERIES_PER_BLOCK, width,
+          queries + block * o->queries.stride, o->queries.stride, block_end - block, QUERIES_PER_BLOCK, width,
           query_panels);
       add_over_queries(maps, query_tiles, tokens, width, upstream_panels, left, value_sums);
       add_over_queries(gradients, query_tiles, tokens, width, query_panels, left, key_sums);
     }
     store_over_queries(
-        value_sums, tokens, width, o->value_gradient + row * o->value_gradient_stride + column,
-        o->value_gradient_stride);
+        value_sums, tokens, width, ROW(o->value_gradient, row) + column,
+        o->value_gradient.stride);
     store_over_queries(
-        key_sums, tokens, width, o->key_gradient + row * o->key_gradient_stride + column, o->key_gradient_stride);
+        key_sums, tokens, width, ROW(o->key_gradient, row) + column, o->key_gradient.stride);
   }
 }

@@ -6,10 +6,10 @@ INLINE void relevance_share_with(
     const struct legrad_relevance_share *o, ptrdiff_t begin, ptrdiff_t end, const bool has_value,
     const bool accumulates) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const double *r = o->relevance + row * o->relevance_stride;
-    const double *total = o->total + row % o->rows * o->total_stride;
-    const double *value = has_value ? o->value + row % o->rows * o->value_stride : NULL;
-    double *y = o->output + row * o->output_stride;
+    const double *r = ROW(o->relevance, row);
+    const double *total = ROW(o->total, row % o->rows);
+    const double *value = has_value ? ROW(o->value, row % o->rows) : NULL;
+    double *y = ROW(o->output, row);
     for (ptrdiff_t c = 0; c < o->columns; c++) {
       const double divisor = total[c] + 1e-9;
       double x = r[c] / (divisor == 0 ? 1e-9 : divisor);
@@ -21,32 +21,32 @@ INLINE void relevance_share_with(
 }
 
 static void relevance_share(const struct legrad_relevance_share *o, ptrdiff_t begin, ptrdiff_t end) {
-  if (o->value && o->accumulates) relevance_share_with(o, begin, end, true, true);
-  else if (o->value) relevance_share_with(o, begin, end, true, false);
+  if (o->value.base && o->accumulates) relevance_share_with(o, begin, end, true, true);
+  else if (o->value.base) relevance_share_with(o, begin, end, true, false);
   else relevance_share_with(o, begin, end, false, o->accumulates);
 }
 
 static void double_layer_norm(const struct legrad_double_layer_norm *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const double *x = o->input + row * o->input_stride;
-    double *y = o->output + row * o->output_stride;
+    const double *x = ROW(o->input, row);
+    double *y = ROW(o->output, row);
     double sum = 0, squares = 0;
     for (ptrdiff_t c = 0; c < o->columns; c++) sum += x[c];
     const double mean = sum / (double)o->columns;
     for (ptrdiff_t c = 0; c < o->columns; c++) squares += (x[c] - mean) * (x[c] - mean);
     const double inverse = 1 / sqrt(squares / (double)o->columns + o->epsilon);
     for (ptrdiff_t c = 0; c < o->columns; c++) y[c] = (x[c] - mean) * inverse * o->scale[c] + o->shift[c];
-    if (o->statistics) {
-      o->statistics[row * o->statistics_stride] = mean;
-      o->statistics[row * o->statistics_stride + 1] = inverse;
+    if (o->statistics.base) {
+      ROW(o->statistics, row)[0] = mean;
+      ROW(o->statistics, row)[1] = inverse;
     }
   }
 }
 
 static void double_softmax(const struct legrad_double_softmax *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const double *x = o->input + row * o->input_stride;
-    double *y = o->output + row * o->output_stride;
+    const double *x = ROW(o->input, row);
+    double *y = ROW(o->output, row);
     double largest = x[0], sum = 0;
     // A NaN stays the largest.
     for (ptrdiff_t c = 1; c < o->columns; c++) largest = largest < x[c] || x[c] != x[c] ? x[c] : largest;
@@ -86,9 +86,9 @@ INLINE struct double_activated double_activated(enum legrad_activation activatio
 
 static void double_activate(const struct legrad_double_activate *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const double *x = o->input + row * o->input_stride;
-    double *y = o->output + row * o->output_stride;
-    double *derivative = o->derivative ? o->derivative + row * o->derivative_stride : NULL;
+    const double *x = ROW(o->input, row);
+    double *y = ROW(o->output, row);
+    double *derivative = OPTIONAL_ROW(o->derivative, row);
     for (ptrdiff_t c = 0; c < o->columns; c++) {
       const struct double_activated a = double_activated(o->activation, x[c]);
       y[c] = a.value;
@@ -99,8 +99,8 @@ static void double_activate(const struct legrad_double_activate *o, ptrdiff_t be
 
 static void double_add_rows(const struct legrad_double_add_rows *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const double *x = o->input + row * o->input_stride, *a = o->addend + row % o->addend_rows * o->addend_stride;
-    double *y = o->output + row * o->output_stride;
+    const double *x = ROW(o->input, row), *a = ROW(o->addend, row % o->addend_rows);
+    double *y = ROW(o->output, row);
     for (ptrdiff_t c = 0; c < o->columns; c++) y[c] = x[c] + a[c];
   }
 }

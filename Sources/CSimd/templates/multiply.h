@@ -67,7 +67,7 @@ INLINE const double *scale_of(const struct legrad_multiply *o, ptrdiff_t row, pt
 // Sums of one row, as many of the columns as the output still has.
 INLINE void finish_doubles(
     const struct legrad_multiply *o, ptrdiff_t row, ptrdiff_t first, const vdouble sums[2]) {
-  double *to = o->output + row * o->output_stride + first;
+  double *to = ROW(o->output, row) + first;
   const double *scale = scale_of(o, row, first), *bias = o->bias ? o->bias + first : NULL;
   const double low = low_of(o->scale), high = high_of(o->scale);
   const ptrdiff_t count = o->columns - first;
@@ -97,7 +97,7 @@ INLINE void double_tile(
   vdouble sums[TILE_ROWS][2] = {};
   // What the sums meet at the end lies in rows far from each other.
   for (int r = 0; r < rows; r++) {
-    const double *to = o->output + (row + r) * o->output_stride + first, *scale = scale_of(o, row + r, first);
+    const double *to = ROW(o->output, row + r) + first, *scale = scale_of(o, row + r, first);
     for (ptrdiff_t c = 0; c < DOUBLE_COLUMNS; c += 8) {
       __builtin_prefetch(to + c, 1);
       if (scale) __builtin_prefetch(scale + c);

@@ -155,14 +155,14 @@ static void pack_left(const struct legrad_left_packing *p, ptrdiff_t begin, ptrd
     for (ptrdiff_t r = 0; r < TILE_ROWS; r++) {
       const ptrdiff_t row = p->first_row + smaller_count(tile * TILE_ROWS + r, p->rows - 1);
       const ptrdiff_t tokens = p->stack.tokens;
-      const ptrdiff_t source = p->scales ? row / (p->stack.prompts * tokens) * tokens + row % tokens : row;
-      rows[r] = p->input + source * p->input_stride;
-      scales[r] = p->scales ? p->scales + row / tokens * p->scales_stride : NULL;
+      const ptrdiff_t source = p->scales.base ? row / (p->stack.prompts * tokens) * tokens + row % tokens : row;
+      rows[r] = ROW(p->input, source);
+      scales[r] = OPTIONAL_ROW(p->scales, row / tokens);
     }
     for (ptrdiff_t k = 0; k < p->depth; k += p->depth_block) {
       const ptrdiff_t words = (smaller_count(p->depth - k, p->depth_block) + word - 1) / word;
       float *to = p->packed + (k / word * tile_count + tile * words) * TILE_ROWS;
-      pack_rows(rows, p->scales ? scales : NULL, p->pairs, p->depth, k / word, words, to);
+      pack_rows(rows, p->scales.base ? scales : NULL, p->pairs, p->depth, k / word, words, to);
     }
   }
 }

@@ -99,11 +99,11 @@ INLINE void finish_with(
       if (activation != LEGRAD_IDENTITY) {
         const struct activated a = activated(activation, x);
         x = a.value;
-        if (p->derivative) store_up_to(p->derivative + (row + r) * p->derivative_stride + at, a.derivative, count);
+        if (p->derivative.base) store_up_to(ROW(p->derivative, row + r) + at, a.derivative, count);
       }
-      if (p->residual)
-        x += load_up_to(p->residual + (row + r) % p->residual_rows * p->residual_stride + at, count);
-      store_up_to(p->output + (row + r) * p->output_stride + at, x, count);
+      if (p->residual.base)
+        x += load_up_to(ROW(p->residual, (row + r) % p->residual_rows) + at, count);
+      store_up_to(ROW(p->output, row + r) + at, x, count);
     }
   }
 }

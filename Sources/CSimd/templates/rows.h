@@ -44,8 +44,8 @@ INLINE vfloat only_first(vfloat v, ptrdiff_t count) {
 
 static void layer_norm(const struct legrad_layer_norm *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const float *x = o->input + row * o->input_stride;
-    float *y = o->output + row * o->output_stride;
+    const float *x = ROW(o->input, row);
+    float *y = ROW(o->output, row);
     const float mean = SUM_OVER_ROW(o->columns, c, n, load_up_to(x + c, n)) / (float)o->columns;
     const vfloat means = splat(mean);
     const float variance = SUM_OVER_ROW(o->columns, c, n, ({
@@ -59,9 +59,9 @@ static void layer_norm(const struct legrad_layer_norm *o, ptrdiff_t begin, ptrdi
       const vfloat normalized = (load_up_to(x + c, n) - means) * inverses;
       store_up_to(y + c, multiply_add(normalized, load_up_to(o->scale + c, n), load_up_to(o->shift + c, n)), n);
     });
-    if (o->statistics) {
-      o->statistics[row * o->statistics_stride] = mean;
-      o->statistics[row * o->statistics_stride + 1] = inverse;
+    if (o->statistics.base) {
+      ROW(o->statistics, row)[0] = mean;
+      ROW(o->statistics, row)[1] = inverse;
     }
   }
 }
@@ -73,10 +73,10 @@ INLINE ptrdiff_t shared_row(struct legrad_stack s, ptrdiff_t row) {
 static void layer_norm_backward(const struct legrad_layer_norm_backward *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
     const ptrdiff_t shared = shared_row(o->stack, row);
-    const float *g = o->upstream + row * o->upstream_stride, *x = o->input + shared * o->input_stride;
-    const float *statistics = o->statistics + shared * o->statistics_stride;
-    const float *addend = o->addend ? o->addend + row / o->stack.tokens * o->addend_stride : NULL;
-    float *y = o->output + row * o->output_stride;
+    const float *g = ROW(o->upstream, row), *x = ROW(o->input, shared);
+    const float *statistics = ROW(o->statistics, shared);
+    const float *addend = OPTIONAL_ROW(o->addend, row / o->stack.tokens);
+    float *y = ROW(o->output, row);
     const vfloat means = splat(statistics[0]), inverses = splat(statistics[1]);
     const float count = (float)o->columns;
     const float mean = SUM_OVER_ROW(o->columns, c, n, load_up_to(g + c, n) * load_up_to(o->scale + c, n)) / count;
@@ -99,9 +99,9 @@ static void layer_norm_backward(const struct legrad_layer_norm_backward *o, ptrd
 INLINE void activate_with(
     const struct legrad_activate *o, ptrdiff_t begin, ptrdiff_t end, enum legrad_activation activation) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const float *x = o->input + row * o->input_stride;
-    float *y = o->output + row * o->output_stride;
-    float *derivative = o->derivative ? o->derivative + row * o->derivative_stride : NULL;
+    const float *x = ROW(o->input, row);
+    float *y = ROW(o->output, row);
+    float *derivative = OPTIONAL_ROW(o->derivative, row);
     EACH_IN_ROW(o->columns, c, n, {
       const struct activated a = activated(activation, load_up_to(x + c, n));
       store_up_to(y + c, a.value, n);
@@ -121,25 +121,25 @@ static void activate(const struct legrad_activate *o, ptrdiff_t begin, ptrdiff_t
 
 static void activation_backward(const struct legrad_activation_backward *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const float *g = o->upstream + (o->upstream_per_prompt ? row / o->stack.tokens : row) * o->upstream_stride;
-    const float *derivative = o->derivative + shared_row(o->stack, row) * o->derivative_stride;
-    float *y = o->gradient + row * o->gradient_stride;
+    const float *g = ROW(o->upstream, o->upstream_per_prompt ? row / o->stack.tokens : row);
+    const float *derivative = ROW(o->derivative, shared_row(o->stack, row));
+    float *y = ROW(o->gradient, row);
     EACH_IN_ROW(o->columns, c, n, { store_up_to(y + c, load_up_to(g + c, n) * load_up_to(derivative + c, n), n); });
   }
 }
 
 static void add_rows(const struct legrad_add_rows *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const float *x = o->input + row * o->input_stride, *a = o->addend + row % o->addend_rows * o->addend_stride;
-    float *y = o->output + row * o->output_stride;
+    const float *x = ROW(o->input, row), *a = ROW(o->addend, row % o->addend_rows);
+    float *y = ROW(o->output, row);
     EACH_IN_ROW(o->columns, c, n, { store_up_to(y + c, load_up_to(x + c, n) + load_up_to(a + c, n), n); });
   }
 }
 
 static void softmax(const struct legrad_softmax *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const float *x = o->input + row * o->input_stride;
-    float *y = o->output + row * o->output_stride;
+    const float *x = ROW(o->input, row);
+    float *y = ROW(o->output, row);
     vfloat largest = splat(x[0]);
     EACH_IN_ROW(o->columns, c, n, {
       const vfloat v = load_up_to(x + c, n);
@@ -154,8 +154,8 @@ static void softmax(const struct legrad_softmax *o, ptrdiff_t begin, ptrdiff_t e
 
 static void softmax_backward(const struct legrad_softmax_backward *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const float *g = o->upstream + row * o->upstream_stride, *y = o->output + row * o->output_stride;
-    float *to = o->gradient + row * o->gradient_stride;
+    const float *g = ROW(o->upstream, row), *y = ROW(o->output, row);
+    float *to = ROW(o->gradient, row);
     const vfloat along = splat(SUM_OVER_ROW(o->columns, c, n, load_up_to(g + c, n) * load_up_to(y + c, n)));
     EACH_IN_ROW(o->columns, c, n, {
       store_up_to(to + c, load_up_to(y + c, n) * (load_up_to(g + c, n) - along), n);
@@ -166,11 +166,11 @@ static void softmax_backward(const struct legrad_softmax_backward *o, ptrdiff_t 
 static void mean_rows(const struct legrad_mean_rows *o, ptrdiff_t begin, ptrdiff_t end) {
   const vfloat count = splat((float)o->rows_per_group);
   for (ptrdiff_t group = begin; group < end; group++) {
-    const float *x = o->input + group * o->rows_per_group * o->input_stride;
-    float *y = o->output + group * o->output_stride;
+    const float *x = ROW(o->input, group * o->rows_per_group);
+    float *y = ROW(o->output, group);
     EACH_IN_ROW(o->columns, c, n, {
       vfloat sum = load_up_to(x + c, n);
-      for (ptrdiff_t row = 1; row < o->rows_per_group; row++) sum += load_up_to(x + row * o->input_stride + c, n);
+      for (ptrdiff_t row = 1; row < o->rows_per_group; row++) sum += load_up_to(x + row * o->input.stride + c, n);
       store_up_to(y + c, sum / count, n);
     });
   }
@@ -178,24 +178,24 @@ static void mean_rows(const struct legrad_mean_rows *o, ptrdiff_t begin, ptrdiff
 
 static void normalize_rows(const struct legrad_normalize_rows *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
-    const float *x = o->input + row * o->input_stride;
-    float *y = o->output + row * o->output_stride;
+    const float *x = ROW(o->input, row);
+    float *y = ROW(o->output, row);
     float norm = sqrtf(SUM_OVER_ROW(o->columns, c, n, load_up_to(x + c, n) * load_up_to(x + c, n)));
     if (norm < 1e-12f) norm = 1e-12f;
     const vfloat divisor = splat(norm);
     EACH_IN_ROW(o->columns, c, n, { store_up_to(y + c, load_up_to(x + c, n) / divisor, n); });
-    o->norms[row * o->norms_stride] = norm;
+    ROW(o->norms, row)[0] = norm;
   }
 }
 
 static void normalize_rows_backward(const struct legrad_normalize_rows_backward *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
     const ptrdiff_t image = row / o->prompts;
-    const float *t = o->directions + row % o->prompts * o->directions_stride;
-    const float *f = o->normalized + image * o->normalized_stride;
-    float *y = o->gradient + row * o->gradient_stride;
+    const float *t = ROW(o->directions, row % o->prompts);
+    const float *f = ROW(o->normalized, image);
+    float *y = ROW(o->gradient, row);
     const vfloat along = splat(SUM_OVER_ROW(o->columns, c, n, load_up_to(t + c, n) * load_up_to(f + c, n)));
-    const vfloat norm = splat(o->norms[image * o->norms_stride]);
+    const vfloat norm = splat(ROW(o->norms, image)[0]);
     EACH_IN_ROW(o->columns, c, n, {
       store_up_to(y + c, (load_up_to(t + c, n) - along * load_up_to(f + c, n)) / norm, n);
     });

@@ -14,6 +14,10 @@
 #define INLINE static inline __attribute__((always_inline))
 #define LANES LEGRAD_LANES
 
+// Where a row of a matrix begins; null where there is no matrix.
+#define ROW(matrix, row) ((matrix).base + (row) * (matrix).stride)
+#define OPTIONAL_ROW(matrix, row) ((matrix).base ? ROW(matrix, row) : NULL)
+
 typedef float vfloat __attribute__((vector_size(4 * LANES)));
 typedef int32_t vint __attribute__((vector_size(4 * LANES)));
 typedef uint32_t vword __attribute__((vector_size(4 * LANES)));

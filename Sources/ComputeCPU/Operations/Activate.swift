@@ -8,15 +8,13 @@ extension CPUBackend {
     switch output.scalar {
     case .float32:
       let arguments = unsafe legrad_activate(
-        activation: legrad_activation(operation.activation), input: input.base, input_stride: input.rowStride,
-        columns: input.columns, output: output.base, output_stride: output.rowStride, derivative: derivative?.base,
-        derivative_stride: derivative?.rowStride ?? 0)
+        activation: legrad_activation(operation.activation), input: .init(input), columns: input.columns,
+        output: .init(output), derivative: .init(derivative))
       perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.activate) }
     case .float64:
       let arguments = unsafe legrad_double_activate(
-        activation: legrad_activation(operation.activation), input: input.doubles, input_stride: input.rowStride,
-        columns: input.columns, output: output.doubles, output_stride: output.rowStride,
-        derivative: derivative?.doubles, derivative_stride: derivative?.rowStride ?? 0)
+        activation: legrad_activation(operation.activation), input: .init(input), columns: input.columns,
+        output: .init(output), derivative: .init(derivative))
       perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.double_activate) }
     }
   }
@@ -24,10 +22,9 @@ extension CPUBackend {
   public func activationBackward(_ operation: ActivationBackward<CPUBuffer>) throws(BackendError) {
     let (upstream, gradient) = (operation.upstream, operation.gradient)
     let arguments = unsafe legrad_activation_backward(
-      upstream: upstream.base, upstream_stride: upstream.rowStride,
-      upstream_per_prompt: upstream.rows != gradient.rows, derivative: operation.derivative.base,
-      derivative_stride: operation.derivative.rowStride, stack: legrad_stack(operation.stack),
-      columns: gradient.columns, gradient: gradient.base, gradient_stride: gradient.rowStride)
+      upstream: .init(upstream), upstream_per_prompt: upstream.rows != gradient.rows,
+      derivative: .init(operation.derivative), stack: legrad_stack(operation.stack), columns: gradient.columns,
+      gradient: .init(gradient))
     perform { crew in unsafe crew.run(rowsOf: gradient, arguments, kernels.table.activation_backward) }
   }
 }

@@ -7,13 +7,13 @@ extension CPUBackend {
     switch output.scalar {
     case .float32:
       let arguments = unsafe legrad_add_rows(
-        input: input.base, input_stride: input.rowStride, addend: addend.base, addend_stride: addend.rowStride,
-        addend_rows: addend.rows, columns: output.columns, output: output.base, output_stride: output.rowStride)
+        input: .init(input), addend: .init(addend), addend_rows: addend.rows, columns: output.columns,
+        output: .init(output))
       perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.add_rows) }
     case .float64:
       let arguments = unsafe legrad_double_add_rows(
-        input: input.doubles, input_stride: input.rowStride, addend: addend.doubles, addend_stride: addend.rowStride,
-        addend_rows: addend.rows, columns: output.columns, output: output.doubles, output_stride: output.rowStride)
+        input: .init(input), addend: .init(addend), addend_rows: addend.rows, columns: output.columns,
+        output: .init(output))
       perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.double_add_rows) }
     }
   }

@@ -8,17 +8,16 @@ extension CPUBackend {
     let headWidth = values.columns / heads
     try perform { crew throws(BackendError) in
       // Each head of each prompt is summed over its queries by one thread; the heads are added afterwards.
-      let sums = unsafe try crew.sharedScratch(relevance.rows * heads * tokens, operation: "attentionRelevance")
+      let sums = unsafe try crew.sharedScratch(relevance.rows * heads * tokens, operation: .attentionRelevance)
       let arguments = unsafe legrad_attention_relevance(
-        output_gradient: gradient.base, output_gradient_stride: gradient.rowStride, values: values.base,
-        value_stride: values.rowStride, heads: heads, head_width: headWidth, stack: legrad_stack(operation.stack),
-        sums: sums)
+        output_gradient: .init(gradient), values: .init(values), heads: heads, head_width: headWidth,
+        stack: legrad_stack(operation.stack), sums: sums)
       unsafe try crew.run(
         relevance.rows * heads, arguments,
         scratchCount: kernels.table.attention_relevance_scratch(tokens, headWidth),
-        operation: "attentionRelevance", kernels.table.attention_relevance)
+        operation: .attentionRelevance, kernels.table.attention_relevance)
       let mean = unsafe legrad_relevance_mean(
-        sums: sums, heads: heads, tokens: tokens, relevance: relevance.base, relevance_stride: relevance.rowStride)
+        sums: sums, heads: heads, tokens: tokens, relevance: .init(relevance))
       unsafe crew.run(rowsOf: relevance, mean, kernels.table.relevance_mean)
     }
   }

@@ -13,10 +13,9 @@ extension CPUBackend {
       case .weightedMap: LEGRAD_WEIGHTED_MAP
       }
     let arguments = unsafe legrad_key_relevance(
-      reading: reading, map: operation.map?.base, map_stride: operation.map?.rowStride ?? 0,
-      gradient: operation.gradient?.base, gradient_stride: operation.gradient?.rowStride ?? 0, heads: operation.heads,
+      reading: reading, map: .init(operation.map), gradient: .init(operation.gradient), heads: operation.heads,
       prompts: operation.prompts, leading_keys: operation.leadingKeys, tokens: relevance.columns,
-      factor: operation.factor, relevance: relevance.base, relevance_stride: relevance.rowStride)
+      factor: operation.factor, relevance: .init(relevance))
     perform { crew in unsafe crew.run(rowsOf: relevance, arguments, kernels.table.key_relevance) }
   }
 }

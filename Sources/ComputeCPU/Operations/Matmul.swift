@@ -29,7 +29,7 @@ extension CPUBackend {
     _ operation: Matmul<CPUBuffer, CPUWeight>, rows: Range<Int>, schedule: MatmulSchedule, crew: Crew
   ) throws(BackendError) {
     let tiles = (rows.count + kernels.tileRows - 1) / kernels.tileRows
-    let left = unsafe try crew.sharedScratch(tiles * kernels.tileRows * schedule.depthWords, operation: "matmul")
+    let left = unsafe try crew.sharedScratch(tiles * kernels.tileRows * schedule.depthWords, operation: .matmul)
     let packing = unsafe packing(of: operation, rows: rows, schedule: schedule, to: left)
     unsafe withUnsafePointer(to: packing) { packing in
       crew.run(tiles, grain: max(1, tiles / (2 * threadCount))) { begin, end in
@@ -44,7 +44,7 @@ extension CPUBackend {
     let scratch = unsafe withUnsafePointer(to: product) {
       unsafe kernels.table.product_scratch($0, tilesPerItem, schedule.panelsPerItem)
     }
-    unsafe try crew.run(rowItems * panelItems, product, scratchCount: scratch, operation: "matmul") {
+    unsafe try crew.run(rowItems * panelItems, product, scratchCount: scratch, operation: .matmul) {
       product, begin, end, scratch in
       for item in begin..<end {
         let (tile, panel) = (item / panelItems * tilesPerItem, item % panelItems * schedule.panelsPerItem)
@@ -61,8 +61,7 @@ extension CPUBackend {
   ) -> legrad_left_packing {
     let (input, scale) = (operation.input, operation.inputScale)
     return unsafe legrad_left_packing(
-      input: input.base, input_stride: input.rowStride, scales: scale?.scales.base,
-      scales_stride: scale?.scales.rowStride ?? 0,
+      input: .init(input), scales: .init(scale?.scales),
       stack: legrad_stack(prompts: scale?.stack.prompts ?? 1, tokens: scale?.stack.tokens ?? 1),
       first_row: rows.lowerBound, rows: rows.count, depth: input.columns, depth_block: schedule.depthBlock,
       pairs: multipliesPairs, packed: left)
@@ -74,13 +73,11 @@ extension CPUBackend {
   ) -> legrad_product {
     let (output, epilogue) = (operation.output, operation.epilogue)
     return unsafe legrad_product(
-      left: left, first_row: rows.lowerBound, rows: rows.count, columns: output.columns,
-      depth: operation.input.columns, depth_block: schedule.depthBlock, weight: operation.weight.description,
-      transposed: operation.side == .inputs, pairs: multipliesPairs, output: output.base,
-      output_stride: output.rowStride, bias: epilogue.bias?.base,
-      activation: legrad_activation(epilogue.activation), derivative: epilogue.derivative?.base,
-      derivative_stride: epilogue.derivative?.rowStride ?? 0, residual: epilogue.residual?.base,
-      residual_stride: epilogue.residual?.rowStride ?? 0, residual_rows: epilogue.residual?.rows ?? 1)
+      left: left, first_row: rows.lowerBound, rows: rows.count, columns: output.columns, depth: operation.input.columns,
+      depth_block: schedule.depthBlock, weight: operation.weight.description, transposed: operation.side == .inputs,
+      pairs: multipliesPairs, output: .init(output), bias: epilogue.bias?.base,
+      activation: legrad_activation(epilogue.activation), derivative: .init(epilogue.derivative),
+      residual: .init(epilogue.residual), residual_rows: epilogue.residual?.rows ?? 1)
   }
 }
 

@@ -18,7 +18,7 @@ extension CPUBackend {
     // A double is two floats, and two vectors of doubles take as many bytes as one of a tile's columns of floats.
     let (tileRows, panelColumns) = (kernels.tileRows, kernels.tileColumns / 2)
     let tiles = (rows.count + tileRows - 1) / tileRows
-    let packed = unsafe try crew.sharedScratch(2 * tiles * tileRows * operation.inner, operation: "multiply")
+    let packed = unsafe try crew.sharedScratch(2 * tiles * tileRows * operation.inner, operation: .multiply)
     let arguments = unsafe legrad_multiply(
       operation, rows: rows, packed: UnsafeMutableRawPointer(packed).assumingMemoryBound(to: Double.self))
     unsafe withUnsafePointer(to: arguments) { arguments in
@@ -31,7 +31,7 @@ extension CPUBackend {
     let groups = min(tiles, max(1, 2 * crew.threadCount / panels))
     let tilesPerGroup = (tiles + groups - 1) / groups
     unsafe try crew.run(
-      groups * panels, arguments, scratchCount: operation.inner * kernels.tileColumns, operation: "multiply"
+      groups * panels, arguments, scratchCount: operation.inner * kernels.tileColumns, operation: .multiply
     ) { arguments, begin, end, scratch in
       for item in begin..<end {
         let (tile, panel) = (item / panels * tilesPerGroup, item % panels)
@@ -49,8 +49,7 @@ extension legrad_multiply {
       left: legrad_operand(operation.left), right: legrad_operand(operation.right), first_row: rows.lowerBound,
       rows: rows.count, inner: operation.inner, columns: output.columns, packed: packed, factor: operation.factor,
       scale: scale.map { unsafe legrad_operand($0) } ?? legrad_operand(), scale_rows: scale?.rows ?? 1,
-      bias: operation.bias?.doubles, accumulates: operation.accumulates, output: output.doubles,
-      output_stride: output.rowStride)
+      bias: operation.bias?.doubles, accumulates: operation.accumulates, output: .init(output))
   }
 }
 

@@ -4,7 +4,7 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public func activate(_ operation: Activate<OpenCLBuffer>) throws(BackendError) {
     let output = operation.output
-    try perform("activate") { stream throws(OpenCLError) in
+    try perform(.activate) { stream throws(OpenCLError) in
       try stream.run(
         "activate", variant,
         [
@@ -18,7 +18,7 @@ extension OpenCLBackend {
 
   public func activationBackward(_ operation: ActivationBackward<OpenCLBuffer>) throws(BackendError) {
     let (upstream, gradient, stack) = (operation.upstream, operation.gradient, operation.stack)
-    try perform("activationBackward") { stream throws(OpenCLError) in
+    try perform(.activationBackward) { stream throws(OpenCLError) in
       try stream.run(
         "activation_backward", variant,
         [

@@ -4,7 +4,7 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public func addRows(_ operation: AddRows<OpenCLBuffer>) throws(BackendError) {
     let (input, addend, output) = (operation.input, operation.addend, operation.output)
-    try perform("addRows") { stream throws(OpenCLError) in
+    try perform(.addRows) { stream throws(OpenCLError) in
       try stream.run(
         "add_rows", variant,
         [

@@ -5,7 +5,7 @@ extension OpenCLBackend {
   public func attention(_ operation: Attention<OpenCLBuffer>) throws(BackendError) {
     let output = operation.output
     let launch = HeadLaunch(output, tokens: operation.tokens, heads: operation.heads)
-    try perform("attention") { stream throws(OpenCLError) in
+    try perform(.attention) { stream throws(OpenCLError) in
       try run(
         .attention,
         [.matrix(operation.queries), .matrix(operation.keys), .matrix(operation.values), .matrix(output)]
@@ -21,7 +21,7 @@ extension OpenCLBackend {
       .matrix(upstream), .matrix(operation.queries), .matrix(operation.keys), .matrix(operation.values),
     ]
     let sizes = launch.arguments(mask: operation.mask)
-    try perform("attentionBackward") { stream throws(OpenCLError) in
+    try perform(.attentionBackward) { stream throws(OpenCLError) in
       // Three numbers per query and head.
       let scratch = try stream.scratch("attention statistics", floats: 3 * upstream.rows * launch.heads)
       let statistics = KernelArgument.memory(scratch.buffer.memory)

@@ -5,7 +5,7 @@ extension OpenCLBackend {
   public func attentionRelevance(_ operation: AttentionRelevance<OpenCLBuffer>) throws(BackendError) {
     let (relevance, heads, tokens) = (operation.relevance, operation.heads, operation.stack.tokens)
     let launch = HeadLaunch(operation.outputGradient, tokens: tokens, heads: heads)
-    try perform("attentionRelevance") { stream throws(OpenCLError) in
+    try perform(.attentionRelevance) { stream throws(OpenCLError) in
       let scratch = try stream.scratch("relevance of heads", floats: relevance.rows * heads * tokens)
       let sums = KernelArgument.memory(scratch.buffer.memory)
       try run(

@@ -6,7 +6,7 @@ extension OpenCLBackend {
     let (source, output) = (operation.source, operation.output)
     let rowNumbers = operation.rowNumbers.map { UInt32($0) }
     let copy = HostCopy(rowNumbers.span)
-    try perform("gatherRows") { stream throws(OpenCLError) in
+    try perform(.gatherRows) { stream throws(OpenCLError) in
       // As wide as a float each. The queue is in order: an earlier gathering has read its own by then.
       let numbers = try stream.scratch("row numbers", floats: rowNumbers.count)
       try stream.upload(copy, to: numbers.region)

@@ -12,7 +12,7 @@ extension OpenCLBackend {
       case .product: 3
       case .weightedMap: 4
       }
-    try perform("keyRelevance") { stream throws(OpenCLError) in
+    try perform(.keyRelevance) { stream throws(OpenCLError) in
       try stream.run(
         "key_relevance", variant,
         [

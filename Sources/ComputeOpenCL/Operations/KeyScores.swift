@@ -4,7 +4,7 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public func keyScores(_ operation: KeyScores<OpenCLBuffer>) throws(BackendError) {
     let (rows, tokens, scores) = (operation.rows, operation.tokens, operation.scores)
-    try perform("keyScores") { stream throws(OpenCLError) in
+    try perform(.keyScores) { stream throws(OpenCLError) in
       try stream.run(
         "key_scores", variant,
         [

@@ -4,7 +4,7 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public func layerNorm(_ operation: LayerNorm<OpenCLBuffer>) throws(BackendError) {
     let output = operation.output
-    try perform("layerNorm") { stream throws(OpenCLError) in
+    try perform(.layerNorm) { stream throws(OpenCLError) in
       try stream.run(
         "layer_norm", variant,
         [
@@ -18,7 +18,7 @@ extension OpenCLBackend {
 
   public func layerNormBackward(_ operation: LayerNormBackward<OpenCLBuffer>) throws(BackendError) {
     let output = operation.output
-    try perform("layerNormBackward") { stream throws(OpenCLError) in
+    try perform(.layerNormBackward) { stream throws(OpenCLError) in
       try stream.run(
         "layer_norm_backward", variant,
         [

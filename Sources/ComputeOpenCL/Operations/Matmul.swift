@@ -10,7 +10,7 @@ extension OpenCLBackend {
       operation.input.columns == inner && operation.output.columns == columns,
       "matmul: \(operation.input.shape) times a \(layout.outputs)×\(layout.inputs) weight by its \(operation.side) "
         + "into \(operation.output.shape)")
-    try perform("matmul") { stream throws(OpenCLError) in
+    try perform(.matmul) { stream throws(OpenCLError) in
       switch variant {
       case .portable:
         let output = operation.output
@@ -81,7 +81,7 @@ extension OpenCLBackend {
     var rounds = 1 << 10
     for _ in 0..<40 {
       let start = ContinuousClock.now
-      try perform("measurePeak") { stream throws(OpenCLError) in
+      try perform(.measurePeak) { stream throws(OpenCLError) in
         try stream.run(
           KernelIdentifier("peak", lanes: lanes, ["CHAINS": chains]),
           [.memory(results.buffer.memory), .size(rounds)], global: [items], local: [group])

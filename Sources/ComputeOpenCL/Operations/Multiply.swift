@@ -6,7 +6,7 @@ extension OpenCLBackend {
     let (left, right, output) = (operation.left, operation.right, operation.output)
     let rowsPerItem = 8
     let width = variant == .portable ? 64 : 16
-    try perform("multiply") { stream throws(OpenCLError) in
+    try perform(.multiply) { stream throws(OpenCLError) in
       try stream.run(
         KernelIdentifier("multiply", scalar: .float64, ["ROWS_PER_ITEM": rowsPerItem]),
         [

@@ -4,7 +4,7 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public func normalizeRows(_ operation: NormalizeRows<OpenCLBuffer>) throws(BackendError) {
     let (input, output, norms) = (operation.input, operation.output, operation.norms)
-    try perform("normalizeRows") { stream throws(OpenCLError) in
+    try perform(.normalizeRows) { stream throws(OpenCLError) in
       try stream.run(
         "normalize_rows", variant, [.matrix(input), .matrix(output), .matrix(norms), .size(output.columns)],
         rowsOf: output)
@@ -13,7 +13,7 @@ extension OpenCLBackend {
 
   public func normalizeRowsBackward(_ operation: NormalizeRowsBackward<OpenCLBuffer>) throws(BackendError) {
     let (directions, gradient) = (operation.directions, operation.gradient)
-    try perform("normalizeRowsBackward") { stream throws(OpenCLError) in
+    try perform(.normalizeRowsBackward) { stream throws(OpenCLError) in
       try stream.run(
         "normalize_rows_backward", variant,
         [

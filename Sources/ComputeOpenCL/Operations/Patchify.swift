@@ -4,7 +4,7 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public func patchify(_ operation: Patchify<OpenCLBuffer>) throws(BackendError) {
     let (pixels, patches) = (operation.pixels, operation.patches)
-    try perform("patchify") { stream throws(OpenCLError) in
+    try perform(.patchify) { stream throws(OpenCLError) in
       try stream.run(
         "patchify", variant,
         [

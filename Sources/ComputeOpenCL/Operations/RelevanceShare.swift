@@ -4,7 +4,7 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public func relevanceShare(_ operation: RelevanceShare<OpenCLBuffer>) throws(BackendError) {
     let (total, output) = (operation.total, operation.output)
-    try perform("relevanceShare") { stream throws(OpenCLError) in
+    try perform(.relevanceShare) { stream throws(OpenCLError) in
       try stream.run(
         "relevance_share", variant,
         [

@@ -8,7 +8,7 @@ extension OpenCLBackend {
     let images = HeadLaunch(queries, tokens: tokens, heads: heads)
     let rows = HeadLaunch(sequences: row.rows, tokens: tokens, heads: heads, headWidth: images.headWidth)
     let factor = KernelArgument.factor(1 / Float(images.headWidth).squareRoot())
-    try perform("rowThroughMap") { stream throws(OpenCLError) in
+    try perform(.rowThroughMap) { stream throws(OpenCLError) in
       // Two numbers per query and head.
       let statisticsMemory = try stream.scratch("row through map: statistics", floats: 2 * queries.rows * heads)
       let statistics = KernelArgument.memory(statisticsMemory.buffer.memory)

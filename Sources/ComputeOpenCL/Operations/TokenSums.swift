@@ -4,7 +4,7 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public func tokenSums(_ operation: TokenSums<OpenCLBuffer>) throws(BackendError) {
     let (weights, tokens, sums) = (operation.weights, operation.tokens, operation.sums)
-    try perform("tokenSums") { stream throws(OpenCLError) in
+    try perform(.tokenSums) { stream throws(OpenCLError) in
       // As many columns as a processor holds in registers.
       try stream.run(
         "token_sums", variant,
@@ -18,7 +18,7 @@ extension OpenCLBackend {
 
   public func tokenSumsBackward(_ operation: TokenSumsBackward<OpenCLBuffer>) throws(BackendError) {
     let (weights, upstream, gradient) = (operation.weights, operation.upstream, operation.gradient)
-    try perform("tokenSumsBackward") { stream throws(OpenCLError) in
+    try perform(.tokenSumsBackward) { stream throws(OpenCLError) in
       try stream.run(
         "token_sums_backward", variant,
         [

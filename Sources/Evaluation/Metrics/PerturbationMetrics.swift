@@ -12,6 +12,29 @@ public enum PerturbationSteps {
   }
 }
 
+/// Whether the class is still found after pixels turned black (methods §6.3).
+public struct PerturbationStatistics: Codable, Equatable, Sendable {
+  /// Without perturbation.
+  public let isHit: Bool
+  /// At 10 %, 20 %, … 90 % of the pixels, most relevant first.
+  public let positiveHits: [Bool]
+  /// Least relevant first.
+  public let negativeHits: [Bool]
+
+  /// - Precondition: a hit per step, both ways.
+  public init(isHit: Bool, positiveHits: [Bool], negativeHits: [Bool]) {
+    precondition(positiveHits.count == PerturbationSteps.shares.count, "a hit per step")
+    precondition(negativeHits.count == PerturbationSteps.shares.count, "a hit per step")
+    self.isHit = isHit
+    self.positiveHits = positiveHits
+    self.negativeHits = negativeHits
+  }
+
+  var isPlausible: Bool {
+    [positiveHits, negativeHits].allSatisfy { $0.count == PerturbationSteps.shares.count }
+  }
+}
+
 /// A data set's figures, as fractions (methods §6.3).
 public struct PerturbationSummary: Equatable, Sendable {
   /// Hits among the images, nothing perturbed.

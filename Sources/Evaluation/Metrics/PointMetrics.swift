@@ -16,7 +16,17 @@ public struct LabelledPoint: Equatable, Sendable {
   }
 }
 
+/// Points of one class in one image (methods §6.2).
+public struct PointStatistics: Codable, Equatable, Sendable {
+  public let label: String
+  public let truePositives: Int
+  public let falsePositives: Int
+  public let falseNegatives: Int
+}
+
 extension PointStatistics {
+  var isPlausible: Bool { [truePositives, falsePositives, falseNegatives].allSatisfy(labelRange.contains) }
+
   /// Looks `points` of one class up in the map of the squashed image, at pixel
   /// `(min(⌊y·H⌋, H − 1), min(⌊x·W⌋, W − 1))`. The class is predicted where the heatmap is strictly above `threshold`;
   /// NaN predicts nothing.

@@ -1,9 +1,30 @@
 /// Which heatmap values count as foreground.
-public enum SegmentationThreshold: String, Sendable, CaseIterable {
+public enum SegmentationThreshold: String, Codable, Sendable, CaseIterable {
   /// Above the heatmap's mean, as the public code of the protocol has it.
   case mean
   /// Above 0.5, as LeGrad's paper says of its masks.
   case half = "0.5"
+}
+
+/// A foreground mask against a mask of ground truth (methods §6.1).
+public struct SegmentationStatistics: Codable, Equatable, Sendable {
+  /// Pixels that agree, and all pixels.
+  public let correct: Int
+  public let labelled: Int
+  /// Of background and foreground.
+  public let intersections: [Int]
+  public let unions: [Int]
+  /// scikit-learn's average precision of the 2·H·W entries.
+  public let averagePrecision: Double
+}
+
+extension SegmentationStatistics {
+  var isPlausible: Bool {
+    labelRange.contains(labelled) && (0...max(0, labelled)).contains(correct)
+      && intersections.count == 2 && unions.count == 2
+      && zip(intersections, unions).allSatisfy { $0 >= 0 && $0 <= $1 && $1 <= labelled }
+      && (0...1).contains(averagePrecision)
+  }
 }
 
 extension SegmentationStatistics {

@@ -1,52 +1,38 @@
-/// A method's figures over some of the images, as fractions; nil where the protocol has none.
+/// A method's figures over some of the images, as fractions.
 public struct EvaluationFigures: Equatable, Sendable {
   /// Images that are part of the figures.
   public let images: Int
-  /// Images whose class zero-shot classification finds, among those that are classified.
-  public let accuracy: Double?
-  public let segmentation: SegmentationSummary?
-  public let points: PointSummary?
-  public let perturbation: PerturbationSummary?
+  /// The figures that there are.
+  private let values: [Column: Double]
+
+  /// Every figure, in the order of the tables. The last says how many images are classified correctly, among those
+  /// that are classified.
+  static let columns = Benchmarks.measures.flatMap { $0.columns } + [accuracy]
+  private static let accuracy = Column("accuracy")
 
   /// Reduces the statistics of one method, in the order given; nil without rows.
   /// - Parameter classified: whether to say how many are classified correctly.
   init?(_ rows: [EvaluationRow], method: Int, classified: Bool = true) {
     guard !rows.isEmpty else { return nil }
     images = rows.count
-    let answers = classified ? rows.compactMap(\.isCorrect) : []
-    accuracy = answers.isEmpty ? nil : Double(answers.count { $0 }) / Double(answers.count)
     let statistics = rows.map { $0.statistics[method] }
-    segmentation = SegmentationSummary(statistics.compactMap(\.segmentation))
-    points = PointSummary(statistics.compactMap(\.points))
-    perturbation = PerturbationSummary(statistics.compactMap(\.perturbation))
-  }
-
-  /// All figures by their names in JSON and CSV, in the order of the tables.
-  private static let all: [(name: String, value: @Sendable (Self) -> Double?)] = [
-    ("pixelAccuracy", { $0.segmentation?.pixelAccuracy }), ("mIoU", { $0.segmentation?.mIoU }),
-    ("mAP", { $0.segmentation?.mAP }), ("perClass", { $0.points?.perClass }), ("perImage", { $0.points?.perImage }),
-    ("positiveAUC", { $0.perturbation?.positiveAUC }), ("negativeAUC", { $0.perturbation?.negativeAUC }),
-    ("accuracy", { $0.accuracy }),
-  ]
-
-  static let names = all.map(\.name)
-
-  /// The figures that there are, in the order of the tables.
-  public var named: [(name: String, value: Double)] {
-    Self.all.compactMap { name, value in value(self).map { (name, $0) } }
-  }
-
-  subscript(name: String) -> Double? { named.first { $0.name == name }?.value }
-
-  /// What tables call a figure.
-  static func heading(_ name: String) -> String {
-    switch name {
-    case "pixelAccuracy": "pixel accuracy"
-    case "perClass": "p-mIoU (classes)"
-    case "perImage": "p-mIoU (images)"
-    case "positiveAUC": "positive AUC ↓"
-    case "negativeAUC": "negative AUC ↑"
-    default: name
+    var values: [Column: Double] = [:]
+    for measure in Benchmarks.measures {
+      for (column, value) in zip(measure.columns, Self.figures(measure, statistics)) { values[column] = value }
     }
+    let answers = classified ? rows.compactMap(\.isCorrect) : []
+    if !answers.isEmpty { values[Self.accuracy] = Double(answers.count { $0 }) / Double(answers.count) }
+    self.values = values
+  }
+
+  private static func figures<M: Measure>(_ measure: M.Type, _ statistics: [ImageStatistics]) -> [Double] {
+    M.figures(statistics.compactMap { $0[M.self] }) ?? []
+  }
+
+  subscript(column: Column) -> Double? { values[column] }
+
+  /// The figures that there are by their names, in the order of the tables.
+  public var named: [(name: String, value: Double)] {
+    Self.columns.compactMap { column in values[column].map { (column.name, $0) } }
   }
 }

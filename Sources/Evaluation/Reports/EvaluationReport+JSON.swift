@@ -1,3 +1,5 @@
+import Compute
+import ImageFiles
 import LeGrad
 
 extension EvaluationReport {
@@ -24,51 +26,39 @@ private struct LineObject: Encodable {
     self.report = report
   }
 
-  private struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(_ name: String) { stringValue = name }
-    init?(stringValue: String) { self.init(stringValue) }
-    init?(intValue: Int) { nil }
-  }
-
   func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Key.self)
+    var container = encoder.container(keyedBy: NameKey.self)
     let configuration = report.identity.configuration
-    try container.encode(line.configuration.method.name, forKey: Key("method"))
-    try container.encode(line.configuration.label, forKey: Key("label"))
-    if case .legrad(let layers, let readout) = line.configuration.method {
-      try container.encode("\(layers)", forKey: Key("layers"))
-      try container.encode(readout.rawValue, forKey: Key("readout"))
-    }
+    try container.encode(line.configuration.method.name, forKey: NameKey("method"))
+    try container.encode(line.configuration.label, forKey: NameKey("label"))
+    let method = line.configuration.method
+    try container.encodeIfPresent(method.setting(LayerSelection.self)?.description, forKey: NameKey("layers"))
+    try container.encodeIfPresent(method.setting(Readout.self)?.rawValue, forKey: NameKey("readout"))
     try encode(line.all, into: &container)
     if let correct = line.correct {
-      var nested = container.nestedContainer(keyedBy: Key.self, forKey: Key("correct"))
+      var nested = container.nestedContainer(keyedBy: NameKey.self, forKey: NameKey("correct"))
       try encode(correct, into: &nested)
-      try nested.encode(correct.images, forKey: Key("images"))
+      try nested.encode(correct.images, forKey: NameKey("images"))
     }
-    for (name, key) in [
-      ("protocol", "protocol"), ("model", "model"), ("precision", "precision"), ("size", "size"),
-      ("explain", "explained"), ("threshold", "segmentationThreshold"), ("templates", "templates"),
-      ("filter", "filter"), ("correction", "correction"),
-    ] {
-      if let value = configuration[key] { try container.encode(value, forKey: Key(name)) }
-    }
-    if let threshold = configuration["pointThreshold"].flatMap(Double.init) {
-      try container.encode(threshold, forKey: Key(report.evaluation == .points ? "threshold" : "pointThreshold"))
-    }
-    try container.encode(report.identity.modelHash, forKey: Key("modelHash"))
-    try container.encode(report.identity.manifestHash, forKey: Key("manifestHash"))
-    try container.encode(report.identity.version, forKey: Key("version"))
-    try container.encode(report.identity.id, forKey: Key("run"))
-    try container.encode(report.devices, forKey: Key("devices"))
-    try container.encode(report.images, forKey: Key("images"))
-    try container.encode(report.failures.count, forKey: Key("failed"))
-    try container.encode(Array(report.failures.prefix(Self.failureLimit)), forKey: Key("failures"))
+    try container.encode(type(of: configuration.benchmark).name, forKey: NameKey("protocol"))
+    for (name, value) in configuration.benchmark.reported { try container.encode(value, forKey: NameKey(name)) }
+    try container.encode(configuration.model, forKey: NameKey("model"))
+    try container.encode(configuration.precision.rawValue, forKey: NameKey("precision"))
+    try container.encode("\(configuration.size)", forKey: NameKey("size"))
+    try container.encode(configuration.filter.rawValue, forKey: NameKey("filter"))
+    try container.encode(configuration.templates, forKey: NameKey("templates"))
+    try container.encodeIfPresent(configuration.correction?.description, forKey: NameKey("correction"))
+    try container.encode(report.identity.modelHash, forKey: NameKey("modelHash"))
+    try container.encode(report.identity.manifestHash, forKey: NameKey("manifestHash"))
+    try container.encode(report.identity.version, forKey: NameKey("version"))
+    try container.encode(report.identity.id, forKey: NameKey("run"))
+    try container.encode(report.devices, forKey: NameKey("devices"))
+    try container.encode(report.images, forKey: NameKey("images"))
+    try container.encode(report.failures.count, forKey: NameKey("failed"))
+    try container.encode(Array(report.failures.prefix(Self.failureLimit)), forKey: NameKey("failures"))
   }
 
-  private func encode(_ figures: EvaluationFigures?, into container: inout KeyedEncodingContainer<Key>) throws {
-    for (name, value) in figures?.named ?? [] { try container.encode(value, forKey: Key(name)) }
+  private func encode(_ figures: EvaluationFigures?, into container: inout KeyedEncodingContainer<NameKey>) throws {
+    for (name, value) in figures?.named ?? [] { try container.encode(value, forKey: NameKey(name)) }
   }
 }

@@ -1,11 +1,12 @@
+import Compute
 import Files
+import ImageFiles
 import LeGrad
 
 extension EvaluationReport {
   /// The table, that of correctly classified images, and how both came about.
   public var markdown: String {
-    let name = identity.configuration["protocol"] ?? ""
-    var text = "# legrad evaluate \(name)\n\n" + table
+    var text = "# legrad evaluate \(type(of: identity.configuration.benchmark).name)\n\n" + table
     if let correct = correctTable { text += "\nImages whose class zero-shot classification finds:\n\n" + correct }
     text += "\n" + remarks.map { "- " + $0 + "\n" }.joined()
     if !failures.isEmpty {
@@ -27,7 +28,7 @@ extension EvaluationReport {
 
   private static func table(_ rows: [(label: String, figures: EvaluationFigures?)]) -> String {
     let columns = columns(rows.map(\.figures))
-    let headings = ["method"] + columns.map(EvaluationFigures.heading) + ["images"]
+    let headings = ["method"] + columns.map(\.heading) + ["images"]
     var text = "| " + headings.joined(separator: " | ") + " |\n"
     text += String(repeating: "|---", count: headings.count) + "|\n"
     for (label, figures) in rows {
@@ -48,16 +49,15 @@ extension EvaluationReport {
   public var csv: String {
     let correctColumns = Self.columns(lines.map(\.correct))
     let headings =
-      ["label", "method", "layers", "readout"] + columns + ["images", "failed"]
-      + (correctColumns.isEmpty ? [] : correctColumns.map { "correct_" + $0 } + ["correct_images"])
+      ["label", "method", "layers", "readout"] + columns.map(\.name) + ["images", "failed"]
+      + (correctColumns.isEmpty ? [] : correctColumns.map { "correct_" + $0.name } + ["correct_images"])
     var text = headings.joined(separator: ",") + "\n"
     for line in lines {
-      var cells = [line.configuration.label, line.configuration.method.name]
-      if case .legrad(let layers, let readout) = line.configuration.method {
-        cells += ["\(layers)", readout.rawValue]
-      } else {
-        cells += ["", ""]
-      }
+      let method = line.configuration.method
+      var cells = [
+        method.label, method.name, method.setting(LayerSelection.self)?.description ?? "",
+        method.setting(Readout.self)?.rawValue ?? "",
+      ]
       cells += columns.map { line.all?[$0].map { "\($0)" } ?? "" } + ["\(images)", "\(failures.count)"]
       if !correctColumns.isEmpty {
         cells += correctColumns.map { line.correct?[$0].map { "\($0)" } ?? "" } + ["\(line.correct?.images ?? 0)"]
@@ -70,56 +70,18 @@ extension EvaluationReport {
   /// How the figures came about, and where that is not what others do.
   var remarks: [String] {
     let configuration = identity.configuration
-    func value(_ key: String) -> String { printable(configuration[key] ?? "?", limit: 200) }
     var remarks = [
-      "\(value("model")) (weights \(identity.modelHash.prefix(12))), \(value("precision")), images squashed to "
-        + "\(value("size")) (\(value("filter"))), classes asked for by \"\(value("templates"))\"",
+      "\(printable(configuration.model, limit: 200)) (weights \(identity.modelHash.prefix(12))), "
+        + "\(configuration.precision.rawValue), images squashed to \(configuration.size) "
+        + "(\(configuration.filter.rawValue)), classes asked for by "
+        + "\"\(printable(configuration.templates, limit: 200))\"",
       "computed by: " + devices.map { printable($0, limit: 300) }.joined(separator: "; "),
-      "\(images) images, \(failures.count) failed; run \(identity.id) of legrad \(printable(identity.version, limit: 40))",
+      "\(images) images, \(failures.count) failed; run \(identity.id) of legrad "
+        + printable(identity.version, limit: 40),
     ]
-    if let correction = configuration["correction"] {
-      remarks.append("SigLIP's correction by a text without content, threshold \(correction.prefix { $0 != " " })")
+    if let correction = configuration.correction {
+      remarks.append("SigLIP's correction by a text without content, threshold \(correction.threshold)")
     }
-    switch evaluation {
-    case .segmentation: remarks += [explainedRemark] + segmentationRemarks
-    case .points: remarks += pointRemarks
-    case .perturbation: remarks += [explainedRemark] + perturbationRemarks
-    case .shapes:
-      remarks.append(
-        "scenes are drawn; masks and points are those of one object among two to four, the class explained is its own; "
-          + "perturbation is of scenes with one object, the class explained is the \(value("explained")) one")
-      remarks += segmentationRemarks + pointRemarks + perturbationRemarks
-    case nil: break
-    }
-    return remarks
-  }
-
-  private var explainedRemark: String {
-    let explained = identity.configuration["explained"] ?? "?"
-    return "the class explained is the image's \(explained) one; the public code of the protocols explains the "
-      + "classifier's prediction, LeGrad's paper does not say"
-  }
-
-  private var segmentationRemarks: [String] {
-    let threshold = identity.configuration["segmentationThreshold"] ?? "?"
-    return [
-      "masks: foreground where the heatmap exceeds \(threshold == "mean" ? "its mean, as in the protocol's code" : "0.5, as in LeGrad's paper"); "
-        + "accuracy and mIoU of the pixels of all images, mAP a mean over images"
-    ]
-  }
-
-  private var pointRemarks: [String] {
-    [
-      "points: IoU of points of the class, found where the heatmap exceeds "
-        + "\(identity.configuration["pointThreshold"] ?? "?"); summed over the data set per class, or per image and "
-        + "class; the paper's code is not public, both ways of counting are given"
-    ]
-  }
-
-  private var perturbationRemarks: [String] {
-    [
-      "perturbation: accuracy of the true class while the most (positive) or least (negative) relevant pixels turn "
-        + "black, area over 0…0.9, at most 0.9; ties in the order of the pixels, which the protocol's code leaves open"
-    ]
+    return remarks + configuration.benchmark.remarks
   }
 }

@@ -29,20 +29,16 @@ public struct EvaluationReport: Equatable, Sendable {
     devices = Set(rows.map(\.device)).sorted()
     images = rows.count
     failures = rows.compactMap { row in row.failure.map { Failure(id: row.id, reason: $0) } }
-    let labels = (identity.configuration["methods"] ?? "").split(separator: ", ").map(String.init)
-    let configurations = labels.compactMap(MethodConfiguration.init(label:))
+    let methods = identity.configuration.methods
     let rows = rows.filter { $0.failure == nil }
-    guard !labels.isEmpty, configurations.count == labels.count,
-      rows.allSatisfy({ $0.statistics.count == labels.count })
-    else {
+    guard rows.allSatisfy({ $0.statistics.count == methods.count }) else {
       throw .shards(
         faultLine(
-          file: "run \(identity.id)", expected: "statistics of the methods that this program knows",
-          found: "methods \"\(identity.configuration["methods"] ?? "")\"",
-          remedy: "merge with the program that computed them"))
+          file: "run \(identity.id)", expected: "statistics of all its methods",
+          found: "rows without some, or with others", remedy: "merge with the program that computed them"))
     }
     let correct = rows.filter { $0.isCorrect ?? false }
-    lines = configurations.enumerated().map { method, configuration in
+    lines = methods.enumerated().map { method, configuration in
       Line(
         configuration: configuration, all: EvaluationFigures(rows, method: method),
         correct: EvaluationFigures(correct, method: method, classified: false))
@@ -58,15 +54,10 @@ public struct EvaluationReport: Equatable, Sendable {
     }
   }
 
-  var evaluation: EvaluationProtocol? {
-    identity.configuration["protocol"].flatMap(EvaluationProtocol.init(rawValue:))
-  }
-
   /// The figures that any line has, in their order.
-  var columns: [String] { Self.columns(lines.map(\.all)) }
+  var columns: [Column] { Self.columns(lines.map(\.all)) }
 
-  static func columns(_ figures: [EvaluationFigures?]) -> [String] {
-    let present = Set(figures.compactMap(\.self).flatMap { $0.named.map(\.name) })
-    return EvaluationFigures.names.filter(present.contains)
+  static func columns(_ figures: [EvaluationFigures?]) -> [Column] {
+    EvaluationFigures.columns.filter { column in figures.contains { $0?[column] != nil } }
   }
 }

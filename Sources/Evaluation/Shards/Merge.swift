@@ -20,29 +20,29 @@ public struct Merge: Sendable {
   /// - Parameters:
   ///   - folders: output folders of the run: one, or several where machines share no file system.
   ///   - allowMixedDevices: takes rows that different devices computed, which may differ in their last bits.
-  public init(folders: [String], allowMixedDevices: Bool = false) throws(EvaluationError) {
+  public static func read(_ folders: [String], allowMixedDevices: Bool = false) throws(EvaluationError) -> Merge {
     guard let first = folders.first else {
       throw .usage(faultLine(file: "merge", expected: "an output folder", found: "none", remedy: "name one"))
     }
-    let (identity, manifest) = try RunFolder(existing: first).pinned()
+    let (identity, manifest) = try RunFolder(first).pinned()
     for folder in folders.dropFirst() {
-      let differences = try RunFolder(existing: folder).pinned().identity.differences(from: identity)
+      let differences = try RunFolder(folder).pinned().identity.differences(from: identity)
       guard differences.isEmpty else {
         throw .shards(RunFolder.foreign(folder, differences, remedy: "merge folders of one run"))
       }
     }
     var shards = ShardCollection(identity, manifest)
-    for folder in folders { try shards.add(RunFolder(existing: folder)) }
-    rows = try shards.complete(folders.joined(separator: ", "))
-    self.identity = identity
-    self.manifest = manifest
-    let devices = devices
+    for folder in folders { try shards.add(RunFolder(folder)) }
+    let merge = Merge(
+      identity: identity, manifest: manifest, rows: try shards.complete(folders.joined(separator: ", ")))
+    let devices = merge.devices
     guard devices.count < 2 || allowMixedDevices else {
       throw .shards(
         faultLine(
           file: first, expected: "rows of one device", found: devices.joined(separator: ", "),
           remedy: "allow it by --allow-mixed-devices, or run the shards on devices of one kind"))
     }
+    return merge
   }
 }
 
@@ -139,11 +139,11 @@ private struct ShardCollection {
   /// Rows without the same statistics for the same methods cannot be reduced.
   private func mixedStatistics(_ rows: [EvaluationRow]) -> String? {
     let whole = rows.filter { $0.failure == nil }
-    // Scenes of shapes are of two kinds, with as many methods each.
-    let isOfTwoKinds = identity.configuration["protocol"] == EvaluationProtocol.shapes.rawValue
+    // Where images are of several kinds, all have as many methods.
+    let isOfOneKind = identity.configuration.benchmark.measures.count == 1
     guard let first = whole.first,
       let other = whole.first(where: {
-        isOfTwoKinds ? $0.statistics.count != first.statistics.count : $0.kinds != first.kinds
+        isOfOneKind ? $0.kinds != first.kinds : $0.statistics.count != first.statistics.count
       })
     else { return nil }
     return "images \(first.index) and \(other.index) have statistics of different kinds"
@@ -151,10 +151,8 @@ private struct ShardCollection {
 }
 
 extension EvaluationRow {
-  /// Which parts each method's statistics have.
-  fileprivate var kinds: [[Bool]] {
-    statistics.map { [$0.segmentation != nil, $0.points != nil, $0.perturbation != nil] }
-  }
+  /// The measures of each method's statistics.
+  fileprivate var kinds: [[String]] { statistics.map(\.names) }
 }
 
 /// Numbers as text, consecutive ones joined: `3, 7–9`.

@@ -11,9 +11,11 @@ import Files
 public struct RunFolder: Sendable {
   public let path: String
 
+  /// A folder that need not be there.
+  public init(_ path: String) { self.path = path }
+
   /// Makes the folder where it is missing and checks that files can be made in it.
-  public init(_ path: String) throws(EvaluationError) {
-    self.init(existing: path)
+  public func create() throws(EvaluationError) {
     do throws(FileError) {
       try FileTree.create(folder: path)
       try FileTree.create(folder: shards)
@@ -21,8 +23,6 @@ public struct RunFolder: Sendable {
       _ = try TemporaryFile(target: shards + "/probe")
     } catch { throw .input(error) }
   }
-
-  init(existing path: String) { self.path = path }
 
   var shards: String { FileTree.join(path, "shards") }
   func file(of shard: Shard) -> String { shards + "/\(shard.fileName)" }
@@ -32,8 +32,8 @@ public struct RunFolder: Sendable {
 
   /// Writes identity and manifest, or checks that the folder has the same.
   func pin(_ identity: RunIdentity, _ manifest: Manifest) throws(EvaluationError) {
-    let found = try pinned(run, PinnedRun(identity).bytes)
-    if found != PinnedRun(identity).bytes {
+    let found = try pinned(run, identity.pinned)
+    if found != identity.pinned {
       let differences = try Self.identity(run, found).differences(from: identity)
       throw .shards(Self.foreign(run, differences, remedy: "use the same everywhere, or another output folder"))
     }
@@ -91,10 +91,20 @@ public struct RunFolder: Sendable {
   }
 
   private static func identity(_ file: String, _ bytes: [UInt8]) throws(EvaluationError) -> RunIdentity {
-    guard let run = CanonicalJSON.decode(PinnedRun.self, bytes, indented: true), run.id == run.identity.id else {
-      throw .shards(damaged(file))
+    guard let run = CanonicalJSON.decode(PinnedRun<RunIdentity.Texts>.self, bytes, indented: true),
+      run.id == run.identity.id
+    else { throw .shards(damaged(file)) }
+    // The file is whole; what it says may be another version's.
+    guard let known = CanonicalJSON.decode(PinnedRun<RunIdentity>.self, bytes, indented: true) else {
+      let (configuration, version) = (run.identity.configuration, run.identity.version)
+      let fields = ["protocol", "methods"].map { "\($0) \"\(configuration[$0] ?? "")\"" }
+      throw .shards(
+        faultLine(
+          file: file, expected: "a benchmark, methods and settings that this program knows",
+          found: fields.joined(separator: ", ") + ", of legrad \(version)",
+          remedy: "use the program that computed it"))
     }
-    return run.identity
+    return known.identity
   }
 
   private static func lines(of manifest: Manifest) throws(EvaluationError) -> [UInt8] {
@@ -109,16 +119,14 @@ public struct RunFolder: Sendable {
 }
 
 /// The content of `run.json`.
-private struct PinnedRun: Codable {
+private struct PinnedRun<Identity: Codable>: Codable {
   let id: String
-  let identity: RunIdentity
+  let identity: Identity
+}
 
-  init(_ identity: RunIdentity) {
-    id = identity.id
-    self.identity = identity
-  }
-
-  var bytes: [UInt8] { CanonicalJSON.encode(self, indented: true) ?? [] }
+extension RunIdentity {
+  /// The content of `run.json`.
+  fileprivate var pinned: [UInt8] { CanonicalJSON.encode(PinnedRun(id: id, identity: self), indented: true) ?? [] }
 }
 
 extension Shard {

@@ -2,8 +2,7 @@ import Files
 
 /// What every row of a run depends on, other than the image and the device. Shards of equal identity belong together.
 public struct RunIdentity: Codable, Equatable, Sendable {
-  /// Everything asked for that can change a row, by name, written as text.
-  public let configuration: [String: String]
+  public let configuration: RunConfiguration
   /// SHA-256 of the model's files.
   public let modelHash: String
   /// `Manifest.hash`.
@@ -11,33 +10,15 @@ public struct RunIdentity: Codable, Equatable, Sendable {
   /// Of the program.
   public let version: String
 
-  public init(configuration: [String: String], modelHash: String, manifestHash: String, version: String) {
-    self.configuration = configuration
-    self.modelHash = modelHash
-    self.manifestHash = manifestHash
-    self.version = version
-  }
-
   /// The first 16 hexadecimal digits of SHA-256 of all fields.
-  public var id: String {
-    String(SHA256.hash(of: fields.flatMap { [$0.name, $0.value] }).prefix(16))
-  }
-
-  /// Every field by the name that messages give it.
-  private var fields: [(name: String, value: String)] {
-    let names = configuration.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    return names.map { ("configuration.\($0)", configuration[$0] ?? "") } + [
-      ("modelHash", modelHash), ("manifestHash", manifestHash), ("version", version),
-    ]
-  }
+  public var id: String { texts.id }
 
   /// Every field in which `other` differs, compared by bytes: `name: "ours", not "theirs"`.
   func differences(from other: RunIdentity) -> [String] {
-    let ours = Dictionary(fields.map { ($0.name, $0.value) }) { first, _ in first }
-    let theirs = Dictionary(other.fields.map { ($0.name, $0.value) }) { first, _ in first }
-    let names = Set(ours.keys).union(theirs.keys).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    let (ours, theirs) = (texts.fields, other.texts.fields)
+    let names = Set(ours.map(\.name)).union(theirs.map(\.name)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     return names.compactMap { name in
-      let (mine, its) = (ours[name], theirs[name])
+      let (mine, its) = (ours.first { $0.name == name }?.text, theirs.first { $0.name == name }?.text)
       if let mine, let its, mine.utf8.elementsEqual(its.utf8) { return nil }
       return "\(printable(name, limit: 60)): \(Self.shown(mine)), not \(Self.shown(its))"
     }
@@ -45,5 +26,28 @@ public struct RunIdentity: Codable, Equatable, Sendable {
 
   private static func shown(_ value: String?) -> String {
     value.map { "\"" + printable($0, limit: 60) + "\"" } ?? "absent"
+  }
+
+  private var texts: Texts {
+    Texts(
+      configuration: configuration.texts, modelHash: modelHash, manifestHash: manifestHash, version: version)
+  }
+
+  /// The same for a program that need not know what the texts mean.
+  struct Texts: Codable {
+    let configuration: [String: String]
+    let modelHash: String
+    let manifestHash: String
+    let version: String
+
+    var id: String { String(SHA256.hash(of: fields.flatMap { [$0.name, $0.text] }).prefix(16)) }
+
+    /// Every field by the name that messages give it.
+    var fields: [(name: String, text: String)] {
+      let names = configuration.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+      return names.map { ("configuration.\($0)", configuration[$0] ?? "") } + [
+        ("modelHash", modelHash), ("manifestHash", manifestHash), ("version", version),
+      ]
+    }
   }
 }

@@ -33,7 +33,8 @@ public final class ShardRecorder {
     precondition(identity.manifestHash == manifest.hash, "the identity is another manifest's")
     self.shard = shard
     self.manifest = manifest
-    self.folder = try RunFolder(folder)
+    self.folder = RunFolder(folder)
+    try self.folder.create()
     try self.folder.pin(identity, manifest)
     try Self.checkSplit(self.folder, shard)
     let file = try Self.open(self.folder, shard)

@@ -2,6 +2,7 @@ public import Compute
 import ComputeCPU
 public import ComputeOpenCL
 import OpenCLRuntime
+public import OperationSamples
 
 /// The self-check of one device in one variant: every operation in the bundled model's sizes, then one whole
 /// explanation, against a backend that is trusted.
@@ -66,7 +67,7 @@ public struct DeviceCheck: Sendable {
   ) throws(LeGradError) -> [OperationCheck] {
     let comparison = OperationComparison(reference: reference, tested: tested, timer: timer)
     var checks: [OperationCheck] = []
-    for sample in SampleSizes(model.configuration, images: 2, prompts: 2).everyOperation
+    for sample in SampleSizes(model.configuration, images: 2, prompts: 2).everySample
     where sample.scalar == .float32 || tested.hasFloat64 {
       do { checks.append(try comparison.check(sample)) } catch { throw LeGradError(error) }
     }
@@ -87,7 +88,7 @@ public struct DeviceCheck: Sendable {
     }
     let devices = Devices.found().openCL
     guard devices.indices.contains(summary.index - 1) else {
-      throw BackendError(.unavailable, operation: "open", "\(summary.name) is gone")
+      throw BackendError(.unavailable, operation: .open, "\(summary.name) is gone")
     }
     var settings = OpenCLBackend.Options()
     settings.variant = variant

@@ -1,5 +1,6 @@
 import Compute
 import ImageFiles
+public import OperationSamples
 
 /// A bundled picture explained from text and pixels to relevance, on two backends.
 public struct ExplanationCheck: Sendable {
@@ -56,7 +57,7 @@ public struct ExplanationCheck: Sendable {
     for _ in 0..<3 {
       let start = ContinuousClock.now
       explanation = try explainer.explain([image], text: text, layers: .all)[0]
-      seconds = min(seconds, (ContinuousClock.now - start).inSeconds)
+      seconds = min(seconds, (ContinuousClock.now - start) / .seconds(1))
     }
     return Run(explanation: explanation, seconds: seconds)
   }

@@ -1,10 +1,10 @@
-import Compute
+public import Compute
+import OperationSamples
 import VisionTransformer
 
 /// How long one operation takes.
 public struct OperationTiming: Sendable {
-  /// The operation's name in `Backend`.
-  public let operation: String
+  public let operation: OperationName
   /// Sizes and options, for people.
   public let detail: String
   /// Floating-point operations of one run.
@@ -26,7 +26,7 @@ extension Explainer {
     }
     let sizes = SampleSizes(model.configuration, images: images, prompts: prompts, grid: grid)
     var timings: [OperationTiming] = []
-    for sample in sizes.heavyOperations {
+    for sample in sizes.heavySamples {
       do {
         timings.append(try room.current.engine.perform(OperationBenchmark(sample: sample, repetitions: repetitions)))
       } catch { throw LeGradError(error) }

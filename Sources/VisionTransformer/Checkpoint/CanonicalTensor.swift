@@ -39,25 +39,25 @@ extension ModelConfiguration {
   private var visionTensors: [CanonicalTensor] {
     let width = vision.width
     var tensors: [CanonicalTensor] = []
-    if vision.hasClassToken { tensors.append(CanonicalTensor(name: "visual.class_embedding", shape: [width])) }
+    if vision.hasClassToken { tensors.append(CanonicalTensor(name: VisionTensors.classEmbedding, shape: [width])) }
     tensors += [
-      CanonicalTensor(name: "visual.positional_embedding", shape: [vision.tokens, width]),
-      CanonicalTensor(name: "visual.conv1.weight", shape: [width, 3, vision.patchSize, vision.patchSize]),
+      CanonicalTensor(name: VisionTensors.positions, shape: [vision.tokens, width]),
+      CanonicalTensor(name: VisionTensors.convolution.weight, shape: [width, 3, vision.patchSize, vision.patchSize]),
     ]
-    if vision.hasPatchBias { tensors.append(CanonicalTensor(name: "visual.conv1.bias", shape: [width])) }
-    if vision.hasInputNorm { tensors += Self.pair("visual.ln_pre", [width]) }
+    if vision.hasPatchBias { tensors.append(CanonicalTensor(name: VisionTensors.convolution.bias, shape: [width])) }
+    if vision.hasInputNorm { tensors += Self.pair(VisionTensors.inputNorm, [width]) }
     tensors += Self.blocks("visual.transformer", layers: vision.layers, width: width, mlpWidth: vision.mlpWidth)
     switch vision.pooling {
     case .classToken, .average, .unpooled:
-      tensors += Self.pair("visual.ln_post", [width])
-      tensors.append(CanonicalTensor(name: "visual.proj", shape: [embeddingWidth, width]))
+      tensors += Self.pair(VisionTensors.outputNorm, [width])
+      tensors.append(CanonicalTensor(name: VisionTensors.projection, shape: [embeddingWidth, width]))
     case .map:
-      tensors += Self.pair("visual.ln_post", [width])
+      tensors += Self.pair(VisionTensors.outputNorm, [width])
       tensors += mapTensors
     case .queries(let count, _):
       tensors += queryTensors(count)
-      tensors += Self.pair("visual.ln_post", [embeddingWidth])
-      tensors.append(CanonicalTensor(name: "visual.proj", shape: [embeddingWidth, embeddingWidth]))
+      tensors += Self.pair(VisionTensors.outputNorm, [embeddingWidth])
+      tensors.append(CanonicalTensor(name: VisionTensors.projection, shape: [embeddingWidth, embeddingWidth]))
     }
     return tensors
   }
@@ -96,22 +96,25 @@ extension ModelConfiguration {
   private static func blocks(_ tower: String, layers: Int, width: Int, mlpWidth: Int) -> [CanonicalTensor] {
     var tensors: [CanonicalTensor] = []
     for layer in 0..<layers {
-      let block = "\(tower).resblocks.\(layer)."
-      tensors += pair(block + "ln_1", [width])
-      tensors += pair(block + "attn.in_proj", [3 * width, width], separator: "_")
-      tensors += pair(block + "attn.out_proj", [width, width])
-      tensors += pair(block + "ln_2", [width])
-      tensors += pair(block + "mlp.c_fc", [mlpWidth, width])
-      tensors += pair(block + "mlp.c_proj", [width, mlpWidth])
+      let block = BlockTensors(tower, layer: layer)
+      tensors += pair(block.attentionNorm, [width])
+      tensors += pair(block.attentionInput, [3 * width, width])
+      tensors += pair(block.attentionOutput, [width, width])
+      tensors += pair(block.mlpNorm, [width])
+      tensors += pair(block.mlpInput, [mlpWidth, width])
+      tensors += pair(block.mlpOutput, [width, mlpWidth])
     }
     return tensors
   }
 
   /// A weight of `shape` and a bias as long as its rows.
-  private static func pair(_ name: String, _ shape: [Int], separator: String = ".") -> [CanonicalTensor] {
+  private static func pair(_ names: TensorPair, _ shape: [Int]) -> [CanonicalTensor] {
     [
-      CanonicalTensor(name: name + separator + "weight", shape: shape),
-      CanonicalTensor(name: name + separator + "bias", shape: [shape[0]]),
+      CanonicalTensor(name: names.weight, shape: shape), CanonicalTensor(name: names.bias, shape: [shape[0]]),
     ]
+  }
+
+  private static func pair(_ layer: String, _ shape: [Int], separator: String = ".") -> [CanonicalTensor] {
+    pair(TensorPair(layer, separator: separator), shape)
   }
 }

@@ -1,3 +1,5 @@
+import Randomness
+
 /// A model of a named architecture with random weights, each tensor made when it is asked for.
 ///
 /// A value depends on the seed, the tensor's name and its place in the tensor alone. The scales are those of OpenCLIP's
@@ -67,43 +69,4 @@ public struct RandomCheckpoint: WeightSource {
 
 extension Float {
   fileprivate var inverse: Float { 1 / self }
-}
-
-/// Nearly normal numbers by counter: the value at an index is a function of the index, so that any part can be made
-/// alone and in any order.
-package struct RandomNumbers: Sendable {
-  private let key: UInt64
-
-  package init(seed: UInt64, name: String) {
-    // FNV-1a of the name, mixed with the seed.
-    let hash = name.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-    key = Self.mix(hash ^ Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15))
-  }
-
-  /// The values at `indices`: sums of four uniform numbers, which is a bell of the given mean and standard deviation
-  /// that ends at 3.46 deviations.
-  package func values(_ indices: Range<Int>, mean: Float, deviation: Float) -> [Float] {
-    // A sum of four numbers from 0 to 65,535 has mean 131,070 and variance 4 · (65,536² − 1) / 12.
-    let scale = deviation / 37_837.2270
-    return unsafe [Float](unsafeUninitializedCapacity: indices.count) { buffer, count in
-      var counter = key &+ UInt64(indices.lowerBound) &* 0x9E37_79B9_7F4A_7C15
-      for index in 0..<indices.count {
-        counter &+= 0x9E37_79B9_7F4A_7C15
-        let bits = Self.mix(counter)
-        let pairs = (bits & 0xFFFF_0000_FFFF) &+ (bits >> 16 & 0xFFFF_0000_FFFF)
-        let sum = Int32(truncatingIfNeeded: pairs &+ pairs >> 32)
-        unsafe buffer[index] = Float(sum &- 131_070) * scale + mean
-      }
-      count = indices.count
-    }
-  }
-
-  /// The finaliser of SplitMix64.
-  @inline(__always)
-  private static func mix(_ value: UInt64) -> UInt64 {
-    var z = value
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return z ^ z >> 31
-  }
 }

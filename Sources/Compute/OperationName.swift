@@ -1,0 +1,35 @@
+/// What a backend is asked for. The raw values are the names in `Backend`, as errors and tables print them.
+public enum OperationName: String, Sendable, CaseIterable {
+  case prepare, upload, download, copy, fill
+  case patchify, gatherRows, layerNorm, matmul, softmax, attention, activate
+  case meanRows, normalizeRows, normalizeRowsBackward
+  case activationBackward, layerNormBackward, addRows, softmaxBackward, attentionBackward
+  case attentionRelevance, keyScores, keyRelevance, tokenSums, tokenSumsBackward, rowThroughMap
+  case multiply, relevanceShare
+
+  // What has to do with operations and gives no numbers.
+  case makeMatrix, synchronize, measurePeak
+  case cpuBackend = "CPUBackend"
+  case openCLBackend = "OpenCLBackend"
+  case open, workspace, explain
+
+  /// Whether a wrong one gives wrong numbers.
+  public var givesNumbers: Bool {
+    switch self {
+    case .makeMatrix, .synchronize, .measurePeak, .cpuBackend, .openCLBackend, .open, .workspace, .explain: false
+    default: true
+    }
+  }
+
+  /// Those that give numbers, in the order of `Backend`.
+  public static let numerical = allCases.filter(\.givesNumbers)
+
+  /// Whether it multiplies matrices, whose operands the backend may store in its precision. All others compute in the
+  /// scalar of their matrices, whatever the precision.
+  public var isProduct: Bool {
+    switch self {
+    case .matmul, .attention, .attentionBackward, .attentionRelevance, .keyScores, .rowThroughMap: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,114 @@
+public import ImageFiles
+public import LeGrad
+
+/// What is asked of a data set's images, and how the answers are told. All that is a benchmark's own stands in its file
+/// in this folder, and `Benchmarks.all` lists them.
+///
+/// Its stored properties are its settings, each coded as text: they are part of a run's configuration, and so of its
+/// identity.
+public protocol Benchmark: Codable, Sendable {
+  /// As the command line, a run's configuration and reports call it.
+  static var name: String { get }
+  /// What it is about, in a line.
+  static var abstract: String { get }
+
+  /// What is measured, for each kind of image that there is: an image takes part in one list.
+  var measures: [[any Measure]] { get }
+  /// The interpolation that squashes images to the model's input.
+  func filter(of model: Model) -> ResizeFilter
+  /// What is asked of an image.
+  /// - Throws: an error of kind `input` that says what is not known of the image and needed.
+  func task(of image: EvaluationImage) throws(EvaluationError) -> ImageTask
+
+  /// The settings by the names that report.json gives them.
+  var reported: [String: any Encodable & Sendable] { get }
+  /// How its figures came about, and where that is not what others do.
+  var remarks: [String] { get }
+}
+
+extension Benchmark {
+  public func filter(of model: Model) -> ResizeFilter { .bilinear }
+}
+
+/// A number of maps: what one of them adds, and what they come to.
+public protocol Measure: Sendable {
+  /// What one image adds by one method, exact: counts, and float64 values that JSON gives back bit for bit.
+  associatedtype Statistics: Codable & Equatable & Sendable
+
+  /// What rows call its statistics.
+  static var name: String { get }
+  /// Its figures, in the order of the tables.
+  static var columns: [Column] { get }
+  /// Whether an image can have such statistics; rows come from files.
+  static func isPlausible(_ statistics: Statistics) -> Bool
+  /// A fraction for each column, reduced in the order given; nil where there is nothing to reduce.
+  static func figures(_ statistics: [Statistics]) -> [Double]?
+
+  /// Copies of an image, for each method, that are classified once it is explained.
+  var copies: Int { get }
+  /// Makes the copies of a picture that is explained by `heatmap`, each when it is asked for by its number.
+  func copies(of picture: RGBImage, by heatmap: Heatmap) -> (_ number: Int) -> RGBImage
+  /// Nil where nothing is known of the image to compare with.
+  func statistics(of image: ExplainedImage) -> Statistics?
+  /// How its figures come about.
+  var remark: String { get }
+}
+
+extension Measure {
+  public var copies: Int { 0 }
+  public func copies(of picture: RGBImage, by heatmap: Heatmap) -> (_ number: Int) -> RGBImage { { _ in picture } }
+}
+
+extension Benchmark where Self: Measure {
+  public var measures: [[any Measure]] { [[self]] }
+}
+
+/// A figure of the tables.
+public struct Column: Hashable, Sendable {
+  /// In JSON and CSV.
+  public let name: String
+  public let heading: String
+
+  public init(_ name: String, heading: String? = nil) {
+    self.name = name
+    self.heading = heading ?? name
+  }
+}
+
+/// What a benchmark asks of one image.
+public struct ImageTask: Sendable {
+  /// The classes that an image is explained for, one after the other.
+  public enum Question: Sendable {
+    case classes([Int])
+    /// The one that zero-shot classification finds.
+    case predicted
+  }
+
+  let question: Question
+  let measures: [any Measure]
+  /// Whether there is one right class, which classification finds or not.
+  let isClassified: Bool
+
+  init(_ question: Question, _ measures: [any Measure], isClassified: Bool = true) {
+    self.question = question
+    self.measures = measures
+    self.isClassified = isClassified
+  }
+}
+
+/// One image explained by one method, with what is known of it.
+public struct ExplainedImage {
+  public let explanation: Explanation
+  /// The classes asked for, as the explanation's prompts are ordered, and their own ids.
+  public let question: [Int]
+  public let ids: [String]
+  /// The image's class, and the one that zero-shot classification finds.
+  public let classIndex: Int?
+  public let predicted: Int?
+  /// Of the input's size: 1 where the object is.
+  public let mask: [UInt8]?
+  /// By class.
+  public let points: [Int: [LabelledPoint]]
+  /// The classes found in the measure's copies, by their numbers.
+  public let answers: [Int]
+}

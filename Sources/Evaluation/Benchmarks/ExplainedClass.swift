@@ -1,0 +1,28 @@
+/// Which class of an image is explained where it has one.
+public enum ExplainedClass: String, Codable, Sendable, CaseIterable {
+  /// The one that the data set says.
+  case target
+  /// The one that zero-shot classification finds.
+  case predicted
+}
+
+extension ExplainedClass {
+  func question(of image: EvaluationImage) throws(EvaluationError) -> ImageTask.Question {
+    guard self == .target else { return .predicted }
+    guard let classIndex = image.classIndex else {
+      throw image.lacks("a class", remedy: "give one, or --explain predicted")
+    }
+    return .classes([classIndex])
+  }
+
+  var remark: String {
+    "the class explained is the image's \(rawValue) one; the public code of the protocols explains the "
+      + "classifier's prediction, LeGrad's paper does not say"
+  }
+}
+
+extension EvaluationImage {
+  func lacks(_ what: String, remedy: String) -> EvaluationError {
+    fault(id, expected: what, found: "none", remedy: remedy)
+  }
+}

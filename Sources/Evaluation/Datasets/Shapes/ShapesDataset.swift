@@ -1,0 +1,82 @@
+import Files
+import ImageFiles
+import Randomness
+
+/// The benchmark that needs no files: scenes of shapes with exact masks, drawn as they are asked for.
+///
+/// Scenes of several objects are for masks and points: the target is one object of a class that no other has. Scenes of
+/// one object are for perturbation: there classification has one right answer.
+public struct ShapesDataset: EvaluationDataset {
+  /// What a scene is for.
+  public enum Part: String, Sendable {
+    case several, single
+
+    /// Apart from each other and, being another generator's, from all that the model was trained on.
+    fileprivate var firstSeed: UInt64 { self == .several ? 1 << 32 : 1 << 33 }
+
+    fileprivate func scene(_ number: Int) -> ShapeScene {
+      ShapeScene(seed: firstSeed + UInt64(number), objects: self == .single ? 1 : 2 + number % 3)
+    }
+  }
+
+  public let manifest: Manifest
+  public let classIDs = SceneObject.classNames
+  public let classNames = SceneObject.classNames
+  /// In the manifest's order.
+  private let scenes: [(part: Part, number: Int)]
+
+  /// Points of each answer in a scene.
+  private static let pointsPerAnswer = 8
+
+  /// - Parameters:
+  ///   - several: scenes of two to four objects, in turn.
+  ///   - single: scenes of one object.
+  public init(several: Int, single: Int) {
+    var entries: [(entry: Manifest.Entry, scene: (Part, Int))] = []
+    for (part, count) in [(Part.several, several), (.single, single)] {
+      for number in 0..<count { entries.append((Self.entry(part, number), (part, number))) }
+    }
+    manifest = Manifest(entries.map(\.entry))
+    let places = Dictionary(uniqueKeysWithValues: entries.map { ($0.entry.id, $0.scene) })
+    scenes = manifest.entries.compactMap { places[$0.id] }
+  }
+
+  public func part(at index: Int) -> Part { scenes[index].part }
+
+  public func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
+    let (part, number) = scenes[index]
+    let scene = part.scene(number)
+    return EvaluationImage(
+      id: manifest.entries[index].id, image: scene.image, classIndex: scene.target.classIndex,
+      mask: part == .several ? LabelMask(height: ShapeScene.side, width: ShapeScene.side, values: scene.mask) : nil,
+      points: part == .several ? [scene.target.classIndex: Self.points(scene, seed: UInt64(number))] : [:])
+  }
+
+  /// Pixels of the mask and pixels outside, as many of each, at their centres.
+  private static func points(_ scene: ShapeScene, seed: UInt64) -> [LabelledPoint] {
+    var random = SeededGenerator(seed: ~seed)
+    return [true, false].flatMap { isPositive in
+      let pixels = scene.mask.indices.filter { (scene.mask[$0] == 1) == isPositive }
+      return (0..<pointsPerAnswer).map { _ in
+        let pixel = pixels[random.below(pixels.count)]
+        return LabelledPoint(
+          x: (Double(pixel % ShapeScene.side) + 0.5) / Double(ShapeScene.side),
+          y: (Double(pixel / ShapeScene.side) + 0.5) / Double(ShapeScene.side), isPositive: isPositive)
+      }
+    }
+  }
+
+  /// Named so that the manifest has scenes of one class together: a batch asks all its images the same.
+  private static func entry(_ part: Part, _ number: Int) -> Manifest.Entry {
+    let scene = part.scene(number)
+    var hash = SHA256()
+    hash.update(scene.image.pixels)
+    hash.update(scene.mask)
+    for point in points(scene, seed: UInt64(number)) { hash.update(field: "\(point.x) \(point.y) \(point.isPositive)") }
+    let digits = String(number)
+    let padded = String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+    return Manifest.Entry(
+      id: "\(part.rawValue)/\(SceneObject.classNames[scene.target.classIndex])/\(padded)",
+      byteCount: scene.image.pixels.count + scene.mask.count, hash: hash.finish())
+  }
+}

@@ -1,0 +1,121 @@
+import ImageFiles
+import LeGrad
+
+/// One image on its way through an evaluation.
+struct EvaluatedImage {
+  let index: Int
+  let id: String
+  /// Why there will be no statistics.
+  private(set) var failure: EvaluationError?
+  private(set) var task: ImageTask?
+  /// At the model's input size, before normalisation.
+  private(set) var squashed: RGBImage?
+  private(set) var prepared: PreparedImage?
+  private let classIndex: Int?
+  /// Of the input's size.
+  private var mask: [UInt8]?
+  private let points: [Int: [LabelledPoint]]
+  /// What zero-shot classification finds.
+  var predicted: Int?
+  /// By method.
+  private(set) var explanations: [Explanation] = []
+  /// The classes found in its copies: by method, by measure, by number.
+  private var answers: [Int] = []
+  /// What computed it; two if another device took over.
+  private(set) var device: String?
+
+  /// An image that is bad from the start.
+  init(index: Int, id: String, failure: EvaluationError) {
+    self.index = index
+    self.id = id
+    self.failure = failure
+    classIndex = nil
+    points = [:]
+  }
+
+  init(
+    index: Int, id: String, _ image: EvaluationImage, task: ImageTask, squashed: RGBImage, prepared: PreparedImage
+  ) {
+    self.index = index
+    self.id = id
+    self.task = task
+    self.squashed = squashed
+    self.prepared = prepared
+    classIndex = image.classIndex
+    mask = image.mask?.resized(height: squashed.height, width: squashed.width).values
+    points = image.points
+  }
+
+  /// The classes that are explained.
+  var question: [Int] {
+    switch task?.question {
+    case .classes(let classes): classes
+    case .predicted: predicted.map { [$0] } ?? []
+    case nil: []
+    }
+  }
+
+  /// Whether its class has to be found before it can be explained.
+  var waitsForPrediction: Bool {
+    guard failure == nil, case .predicted? = task?.question else { return false }
+    return true
+  }
+
+  /// Whether zero-shot classification finds its class; nil where that is no question.
+  var isCorrect: Bool? { task?.isClassified ?? false ? classIndex.map { $0 == predicted } : nil }
+
+  mutating func fail(_ error: EvaluationError) {
+    failure = EvaluationError(error.kind, "\(id): \(error.description)")
+  }
+
+  mutating func take(_ explanations: [Explanation], on device: String) {
+    self.explanations = explanations
+    computed(on: device)
+  }
+
+  /// Takes the class of the next copy.
+  mutating func take(answer: Int, on device: String) {
+    answers.append(answer)
+    computed(on: device)
+  }
+
+  private mutating func computed(on device: String) {
+    if let before = self.device, before != device {
+      self.device = "\(before); \(device)"
+    } else {
+      self.device = device
+    }
+  }
+
+  /// What it adds, by method.
+  /// - Parameter ids: of the classes.
+  func statistics(ids: [String]) -> [ImageStatistics] {
+    var answers = answers[...]
+    return explanations.map { explanation in
+      var statistics = ImageStatistics()
+      for measure in task?.measures ?? [] {
+        let image = ExplainedImage(
+          explanation: explanation, question: question, ids: question.map { ids[$0] }, classIndex: classIndex,
+          predicted: predicted, mask: mask, points: points, answers: Array(answers.prefix(measure.copies)))
+        answers = answers.dropFirst(measure.copies)
+        statistics.take(measure, of: image)
+      }
+      return statistics
+    }
+  }
+
+  /// Gives back the memory.
+  mutating func release() {
+    squashed = nil
+    prepared = nil
+    mask = nil
+    explanations = []
+    answers = []
+  }
+}
+
+extension ImageStatistics {
+  fileprivate mutating func take<M: Measure>(_ measure: M, of image: ExplainedImage) {
+    self[M.self] = measure.statistics(of: image)
+  }
+}

@@ -1,0 +1,200 @@
+import ImageFiles
+public import LeGrad
+import VisionTransformer
+
+/// Explains the images of a data set and measures the maps, a bounded number of images in memory at a time. A bad image
+/// is a failed row, and the others go on.
+///
+/// A row's bits depend on the image, the model, the settings and the device's arithmetic: not on which images are
+/// computed together.
+public struct EvaluationRun: Sendable {
+  public let explainer: Explainer
+  public let dataset: any EvaluationDataset
+  public let classifier: ZeroShotClassifier
+  public let settings: EvaluationSettings
+  /// The input's size in pixels.
+  let width: Int
+  let height: Int
+
+  /// Checks that model, methods and size fit together.
+  public init(
+    explainer: Explainer, dataset: any EvaluationDataset, classifier: ZeroShotClassifier, settings: EvaluationSettings
+  ) throws(EvaluationError) {
+    self.explainer = explainer
+    self.dataset = dataset
+    self.classifier = classifier
+    self.settings = settings
+    let model = explainer.model
+    var options = Explainer.Options()
+    options.mean = explainer.mean
+    options.std = explainer.std
+    do {
+      try model.check(
+        size: settings.size, resize: .squash, methods: settings.methods.map(\.method), prompts: 1, options: options)
+    } catch { throw .init(error) }
+    guard classifier.classNames.count == dataset.classIDs.count, !settings.methods.isEmpty, settings.batchSize > 0
+    else {
+      throw .usage("an evaluation needs a method, a batch size above 0, and a classifier of the data set's classes")
+    }
+    if case .pixels(let width, let height) = settings.size {
+      (self.width, self.height) = (width, height)
+    } else {
+      (width, height) = (model.configuration.vision.imageWidth, model.configuration.vision.imageHeight)
+    }
+  }
+
+  private var methods: [Method] { settings.methods.map(\.method) }
+
+  /// What all rows depend on.
+  /// - Parameter modelHash: of the explainer's model.
+  public func identity(modelHash: String, version: String) -> RunIdentity {
+    let configuration = RunConfiguration(
+      benchmark: settings.benchmark, methods: settings.methods, model: explainer.model.name,
+      precision: explainer.precision, size: .init(width: width, height: height),
+      filter: settings.benchmark.filter(of: explainer.model), mean: explainer.mean ?? [], std: explainer.std ?? [],
+      classes: classifier.hash, templates: classifier.source,
+      correction: settings.correction.map { RunConfiguration.Correction($0) })
+    return RunIdentity(
+      configuration: configuration, modelHash: modelHash, manifestHash: dataset.manifest.hash, version: version)
+  }
+
+  /// Evaluates images, and hands over a row for each, in the order of `items`.
+  /// - Parameters:
+  ///   - items: places in the manifest.
+  ///   - isStopped: asked now and then; the rest is left when it says so.
+  ///   - record: also told of which kind a failure is.
+  /// - Throws: what ends the whole run: memory, the device, or what `record` throws.
+  public func run(
+    _ items: [Int], isStopped: () -> Bool = { false },
+    record: (EvaluationRow, EvaluationError.Kind?) throws(EvaluationError) -> Void
+  ) throws(EvaluationError) {
+    // More than a batch, so that images of one class meet.
+    let window = 2 * settings.batchSize
+    for first in stride(from: 0, to: items.count, by: window) {
+      guard !isStopped() else { return }
+      var images: [EvaluatedImage] = []
+      for index in items[first..<min(first + window, items.count)] { images.append(try load(index)) }
+      try predict(&images)
+      try explain(&images)
+      try finish(&images, isStopped: isStopped, record: record)
+    }
+  }
+
+  /// Turns explanations into rows.
+  private func finish(
+    _ images: inout [EvaluatedImage], isStopped: () -> Bool,
+    record: (EvaluationRow, EvaluationError.Kind?) throws(EvaluationError) -> Void
+  ) throws(EvaluationError) {
+    let copies = CopyBatches(run: self)
+    var first = 0
+    while first < images.count {
+      guard !isStopped() else { return }
+      let end = min(first + copies.imagesTogether, images.count)
+      try copies.run(&images[first..<end])
+      for place in first..<end {
+        try record(row(of: images[place]), images[place].failure?.kind)
+        // What has been told is not needed any more.
+        images[place].release()
+      }
+      first = end
+    }
+  }
+
+  private func load(_ index: Int) throws(EvaluationError) -> EvaluatedImage {
+    let id = dataset.manifest.entries[index].id
+    let image: EvaluationImage
+    let task: ImageTask
+    do throws(EvaluationError) {
+      image = try dataset.image(at: index)
+      task = try settings.benchmark.task(of: image)
+    } catch {
+      guard error.kind == .input else { throw error }
+      return EvaluatedImage(index: index, id: id, failure: error)
+    }
+    let filter = settings.benchmark.filter(of: explainer.model)
+    let squashed = image.image.resized(width: width, height: height, filter: filter)
+    let prepared: PreparedImage
+    do { prepared = try explainer.prepare(squashed, size: settings.size) } catch { throw .init(error) }
+    return EvaluatedImage(index: index, id: id, image, task: task, squashed: squashed, prepared: prepared)
+  }
+
+  /// Classifies the images whose predicted class is explained.
+  private func predict(_ images: inout [EvaluatedImage]) throws(EvaluationError) {
+    let places = images.indices.filter { images[$0].waitsForPrediction }
+    for first in stride(from: 0, to: places.count, by: settings.batchSize) {
+      let batch = Array(places[first..<min(first + settings.batchSize, places.count)])
+      let results = try embeddings(of: batch.compactMap { images[$0].prepared })
+      for (place, result) in zip(batch, results) {
+        switch result {
+        case .success(let embedding): images[place].predicted = classifier.classify(embedding)
+        case .failure(let error): images[place].fail(error)
+        }
+      }
+    }
+  }
+
+  /// Explains images that are asked the same together. One that is asked for several classes is explained alone.
+  private func explain(_ images: inout [EvaluatedImage]) throws(EvaluationError) {
+    var groups: [[Int]: [Int]] = [:]
+    for place in images.indices where images[place].failure == nil {
+      groups[images[place].question, default: []].append(place)
+    }
+    // As many questions after each other as may be: the memory of a run serves the next.
+    let order = groups.keys.sorted { ($0.count, groups[$0]?.first ?? 0) < ($1.count, groups[$1]?.first ?? 0) }
+    for question in order {
+      let places = groups[question] ?? []
+      let batchSize = question.count == 1 ? settings.batchSize : 1
+      let text = try text(of: question)
+      for first in stride(from: 0, to: places.count, by: batchSize) {
+        let batch = Array(places[first..<min(first + batchSize, places.count)])
+        let results = try explanations(of: batch.compactMap { images[$0].prepared }, text: text)
+        for (place, result) in zip(batch, results) {
+          switch result {
+          case .success(let explanations): images[place].take(explanations, on: explainer.device.arithmetic)
+          case .failure(let error): images[place].fail(error)
+          }
+        }
+      }
+    }
+    for place in images.indices where images[place].failure == nil && images[place].predicted == nil {
+      images[place].predicted = images[place].explanations.first.map { classifier.classify($0.imageEmbedding) }
+    }
+  }
+
+  private func text(of question: [Int]) throws(EvaluationError) -> TextEmbeddings {
+    if let only = question.first, question.count == 1 { return classifier.rows.rows(only..<only + 1) }
+    do {
+      return try TextEmbeddings(
+        rows: question.flatMap { Array(classifier.rows.row($0)) }, width: classifier.rows.width,
+        prompts: question.map { classifier.classNames[$0] })
+    } catch { throw .init(error) }
+  }
+
+  /// Unit image embeddings, without maps.
+  func embeddings(of images: [PreparedImage]) throws(EvaluationError) -> [Result<[Float], EvaluationError>] {
+    try explanations(of: images, text: nil).map { $0.map { $0[0].imageEmbedding } }
+  }
+
+  /// A batch's explanations by every method; without text, image embeddings alone.
+  private func explanations(
+    of images: [PreparedImage], text: TextEmbeddings?
+  ) throws(EvaluationError) -> [Result<[Explanation], EvaluationError>] {
+    do {
+      return try explainer.explainEach(
+        images, text: text, methods: text == nil ? [methods[0]] : methods,
+        correction: text == nil ? nil : settings.correction
+      ).map { $0.mapError { EvaluationError($0) } }
+    } catch { throw .init(error) }
+  }
+
+  private func row(of image: EvaluatedImage) -> EvaluationRow {
+    let device = image.device ?? explainer.device.arithmetic
+    guard image.failure == nil else {
+      return EvaluationRow(index: image.index, id: image.id, device: device, failure: image.failure?.description)
+    }
+    return EvaluationRow(
+      index: image.index, id: image.id, device: device, isCorrect: image.isCorrect,
+      explained: image.question.count == 1 ? dataset.classIDs[image.question[0]] : nil,
+      statistics: image.statistics(ids: dataset.classIDs))
+  }
+}

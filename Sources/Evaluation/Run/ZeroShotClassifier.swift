@@ -1,0 +1,158 @@
+import Compute
+import Files
+public import LeGrad
+import VisionTransformer
+
+/// A model's text tower as a classifier (methods §6.3): a unit row per class, the mean of its prompts' unit rows; the
+/// class of an image is the one whose row is nearest to its embedding.
+public struct ZeroShotClassifier: Sendable {
+  public let classNames: [String]
+  /// `[classes, embedding]`, unit rows.
+  public let rows: TextEmbeddings
+  /// What the rows depend on beside the model: names and templates, or given rows.
+  public let hash: String
+  /// The same for people: the template, how many there are, or that rows were given.
+  public let source: String
+
+  /// Prompts that are encoded together; bounds the memory and how long nothing is heard, not the result.
+  private static let promptsPerBatch = 4096
+
+  /// Encodes every class's prompts, or finds what an earlier run kept of them.
+  /// - Parameters:
+  ///   - modelHash: of the explainer's model; nil if it has none, and then nothing is kept.
+  ///   - cacheFolder: where embeddings are kept; nil for nowhere.
+  ///   - progress: told how many of how many prompts are encoded.
+  public static func encode(
+    _ classNames: [String], templates: PromptTemplates, explainer: Explainer, modelHash: String?,
+    cacheFolder: String?, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws(EvaluationError) -> ZeroShotClassifier {
+    guard !classNames.isEmpty else {
+      throw EvaluationError(
+        .input, faultLine(file: "classes", expected: "at least one", found: "none", remedy: "check the data set"))
+    }
+    let hash = SHA256.hash(of: ["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
+    let source = templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates"
+    let cache = Cache(cacheFolder, modelHash: modelHash, explainer: explainer, hash: hash)
+    let width = explainer.model.configuration.embeddingWidth
+    if let kept = cache?.rows(classNames, width: width) {
+      return ZeroShotClassifier(classNames: classNames, rows: kept, hash: hash, source: source)
+    }
+    let values = try means(classNames, templates, explainer, progress: progress)
+    let rows: TextEmbeddings
+    do { rows = try TextEmbeddings(rows: values, width: width, prompts: classNames) } catch { throw .init(error) }
+    cache?.keep(rows)
+    return ZeroShotClassifier(classNames: classNames, rows: rows, hash: hash, source: source)
+  }
+
+  private init(classNames: [String], rows: TextEmbeddings, hash: String, source: String) {
+    self.classNames = classNames
+    self.rows = rows
+    self.hash = hash
+    self.source = source
+  }
+
+  /// Rows that come from elsewhere, one per class.
+  public init(_ classNames: [String], rows: TextEmbeddings) throws(EvaluationError) {
+    guard rows.count == classNames.count else {
+      throw EvaluationError(
+        .input,
+        faultLine(
+          file: "text embeddings", expected: "a row for each of \(classNames.count) classes", found: "\(rows.count)",
+          remedy: "save them in the order of the classes"))
+    }
+    self.init(
+      classNames: classNames, rows: rows,
+      hash: SHA256.hash(of: ["rows"] + rows.values.map { String($0.bitPattern) }), source: "given embeddings")
+  }
+
+  /// The class whose row is nearest to a unit image embedding; the first of those that are equally near.
+  public func classify(_ embedding: [Float]) -> Int {
+    precondition(embedding.count == rows.width, "\(embedding.count) values, rows of \(rows.width)")
+    var best = (index: 0, cosine: -Double.infinity)
+    for index in 0..<rows.count {
+      let cosine = Self.product(rows.values, from: index * rows.width, embedding)
+      if cosine > best.cosine { best = (index, cosine) }
+    }
+    return best.index
+  }
+
+  /// In float64, four sums side by side: one would wait for each of its additions.
+  private static func product(_ rows: [Float], from first: Int, _ embedding: [Float]) -> Double {
+    var (sum0, sum1, sum2, sum3) = (0.0, 0.0, 0.0, 0.0)
+    var column = 0
+    while column + 4 <= embedding.count {
+      sum0 += Double(rows[first + column]) * Double(embedding[column])
+      sum1 += Double(rows[first + column + 1]) * Double(embedding[column + 1])
+      sum2 += Double(rows[first + column + 2]) * Double(embedding[column + 2])
+      sum3 += Double(rows[first + column + 3]) * Double(embedding[column + 3])
+      column += 4
+    }
+    while column < embedding.count {
+      sum0 += Double(rows[first + column]) * Double(embedding[column])
+      column += 1
+    }
+    return (sum0 + sum1) + (sum2 + sum3)
+  }
+
+  /// The mean, in float64, of the unit rows of each class's prompts: `[classes, embedding]`.
+  private static func means(
+    _ classNames: [String], _ templates: PromptTemplates, _ explainer: Explainer,
+    progress: (_ done: Int, _ total: Int) -> Void
+  ) throws(EvaluationError) -> [Float] {
+    let width = explainer.model.configuration.embeddingWidth
+    let perClass = templates.texts.count
+    let classesPerBatch = max(1, promptsPerBatch / perClass)
+    var values: [Float] = []
+    values.reserveCapacity(classNames.count * width)
+    for first in stride(from: 0, to: classNames.count, by: classesPerBatch) {
+      progress(first * perClass, classNames.count * perClass)
+      let names = classNames[first..<min(first + classesPerBatch, classNames.count)]
+      let encoded: TextEmbeddings
+      do { encoded = try explainer.encode(names.flatMap(templates.prompts)) } catch { throw .init(error) }
+      for number in names.indices {
+        var sum = [Double](repeating: 0, count: width)
+        for prompt in (number - first) * perClass..<(number - first + 1) * perClass {
+          for (column, value) in encoded.row(prompt).enumerated() { sum[column] += Double(value) }
+        }
+        values += sum.map { Float($0 / Double(perClass)) }
+      }
+    }
+    progress(classNames.count * perClass, classNames.count * perClass)
+    return values
+  }
+
+  /// Embeddings on disk, under the hash of all that they depend on, the device's arithmetic included.
+  private struct Cache {
+    private let files: SealedCache
+    private let parts: [String]
+
+    /// Changes when embeddings are computed in another way, or the file's layout does.
+    private static let format = "class embeddings 1"
+
+    init?(_ folder: String?, modelHash: String?, explainer: Explainer, hash: String) {
+      guard let folder, let modelHash else { return nil }
+      files = SealedCache(folder: folder, fileExtension: "classes", sizeLimit: 1 << 30)
+      parts = [Self.format, modelHash, explainer.device.arithmetic, explainer.precision.rawValue, hash]
+    }
+
+    /// Float32, little-endian.
+    func rows(_ classNames: [String], width: Int) -> TextEmbeddings? {
+      guard let bytes = files.content(parts), bytes.count == classNames.count * width * 4 else { return nil }
+      let values = stride(from: 0, to: bytes.count, by: 4).map { first in
+        Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[first + $1]) << UInt32(8 * $1) })
+      }
+      return TextEmbeddings(checkedUnitRows: values, width: width, prompts: classNames)
+    }
+
+    func keep(_ rows: TextEmbeddings) {
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(rows.values.count * 4)
+      for value in rows.values {
+        for shift in stride(from: UInt32(0), to: 32, by: 8) {
+          bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift))
+        }
+      }
+      files.keep(bytes, parts)
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import Compute
+import VisionTransformer
+
+extension Method {
+  /// Gradients of each block's own score at its own attention map (methods §1.2).
+  /// - Parameters:
+  ///   - layers: the blocks whose maps are added up.
+  ///   - readout: the token that a block's score reads; an attention pooler reads all.
+  public static func legrad(layers: LayerSelection = .last(2), readout: Readout = .mean) -> Method {
+    Method(LeGradDescription(layers: layers, readout: readout))
+  }
+}
+
+/// The token that a block's score reads in LeGrad.
+public enum Readout: String, Sendable, Hashable, CaseIterable {
+  /// The mean of all tokens, as the public code has it.
+  case mean
+  /// The class token.
+  case cls
+}
+
+extension LayerSelection: MethodSetting {}
+extension Readout: MethodSetting {}
+
+struct LeGradDescription: MethodDescription {
+  var layers: LayerSelection
+  var readout: Readout
+
+  let name = "legrad"
+  var settings: [any MethodSetting] { [layers, readout] }
+  var labelWords: [String] { [layers.description, readout.rawValue] }
+
+  func told(_ words: ArraySlice<String>) -> Self? {
+    guard words.count == 2, let first = words.first, let last = words.last, let layers = LayerSelection(first),
+      let readout = Readout(rawValue: last)
+    else { return nil }
+    return Self(layers: layers, readout: readout)
+  }
+
+  mutating func take(_ setting: some MethodSetting) {
+    if let layers = setting as? LayerSelection { self.layers = layers }
+    if let readout = setting as? Readout { self.readout = readout }
+  }
+
+  /// `mean`, `cls`, or what the model's `pooler` makes of all tokens.
+  func report(of vision: VisionConfiguration) -> [String: String] {
+    ["readout": vision.hasAttentionPooler ? "pooler" : readout.rawValue]
+  }
+
+  let isCorrected = true
+
+  func isDefined(for vision: VisionConfiguration) -> Bool { true }
+  func blocks(of layers: Int) throws(LeGradError) -> Range<Int> { try self.layers.blocks(of: layers) }
+
+  func check(_ vision: VisionConfiguration, model: String) throws(LeGradError) {
+    guard vision.hasAttentionPooler, readout == .cls else { return }
+    throw LeGradError(.usage, "\(model) has an attention pooler: its layers are read by that; leave --readout out")
+  }
+
+  func arithmetic(_ tower: Arithmetic, prompts: Int, layers: Int) -> Double {
+    let backward = readout == .cls ? tower.rowBackward : tower.localBackward
+    return tower.forward + Double(prompts * layers) * backward
+  }
+
+  func plan<B: Backend>(_ run: inout RunPlan<B>) -> (any ForwardMethod<B>)? {
+    if let head = run.head as? PoolerHead<B> { return PoolerLeGradMethod(head, &run) }
+    guard let reader = run.head.tokenReader else { return nil }
+    return switch readout {
+    case .mean: LeGradMethod(reader, &run)
+    case .cls: ClassLeGradMethod(reader, &run)
+    }
+  }
+}

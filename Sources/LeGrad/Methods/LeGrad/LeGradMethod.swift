@@ -1,0 +1,64 @@
+import Compute
+import VisionTransformer
+
+/// LeGrad on CLIP towers (methods §1.2, §11): block by block, without a tape.
+///
+/// Block `l`'s score of prompt `p` is `text_p · readOut(mean token of block l's output)`. Its gradient at the
+/// block's own attention map, clamped at zero and averaged over heads and queries, is the relevance of the keys.
+struct LeGradMethod<B: Backend>: ForwardMethod {
+  private let sizes: RunSizes<B>
+  private let blocks: Range<Int>
+  private let reader: TokenReader<B>
+  private let gradients: LocalGradients<B>
+  @Planned private var embeddingGradient: Matrix<B.Buffer>
+  /// `[layers · prompts · images, tokens]`.
+  @Planned private var relevance: Matrix<B.Buffer>
+
+  init(_ reader: TokenReader<B>, _ run: inout RunPlan<B>) {
+    let (sizes, shape) = (run.sizes, run.sizes.shape)
+    self.sizes = sizes
+    self.reader = reader
+    blocks = run.blocks
+    _embeddingGradient = run.memory.reserve(rows: sizes.groupsPerPass, columns: sizes.tower.embeddingWidth)
+    _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
+    gradients = LocalGradients(
+      images: shape.images, stack: PromptStack(prompts: sizes.promptsPerPass, tokens: shape.tokens),
+      shape: sizes.tower.blockShape, in: &run.memory)
+  }
+
+  var reach: BackwardReach { .attention }
+  func keepsDerivative(of block: Int) -> Bool { blocks.contains(block) }
+  var readsLastMeanToken: Bool { blocks.contains(sizes.lastBlock) }
+
+  func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
+    guard blocks.contains(block) else { return }
+    let (backend, readOut, shape) = (forward.backend, reader.readOut, forward.shape)
+    if block == sizes.lastBlock {
+      try backend.copy(Copy(reader.tail.meanToken, to: readOut.input))
+    } else {
+      try backend.meanRows(
+        MeanRows(input: forward.activations.block.stream, rowsPerGroup: shape.tokens, output: readOut.input))
+    }
+    try readOut.forward(forward.tower)
+    for pass in sizes.passes { try relevance(of: block, pass, forward) }
+  }
+
+  private func relevance(of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
+    let (tower, shape, activations) = (forward.tower, forward.shape, forward.activations.block)
+    let stack = PromptStack(prompts: pass.count, tokens: shape.tokens)
+    let gradients = self.gradients.part(images: shape.images, stack: stack)
+    try reader.readOut.backward(
+      directions: forward.directions.rows(pass), factor: 1 / Float(shape.tokens),
+      embeddingGradient: embeddingGradient.rows(0..<shape.images * pass.count), gradient: gradients.token,
+      tower: tower)
+    try tower.blocks[block].localBackward(activations, stack: stack, gradients: gradients, on: tower.backend)
+    try tower.backend.attentionRelevance(
+      AttentionRelevance(
+        outputGradient: gradients.attentionOutput, values: activations.values, heads: sizes.heads,
+        stack: stack, relevance: relevance.rows(sizes.rows(layer: block - blocks.lowerBound, pass: pass))))
+  }
+
+  func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
+    try sizes.collect(relevance, layers: blocks.count)
+  }
+}

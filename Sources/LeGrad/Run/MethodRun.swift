@@ -1,0 +1,106 @@
+import Compute
+import Synchronization
+import VisionTransformer
+
+/// Several methods on one forward, with all memory for explaining batches of one shape. Used by one caller at a time.
+final class MethodRun<B: Backend>: Sendable {
+  /// Bytes of the memory beside the weights.
+  let bytes: Int
+
+  private let forward: SharedForward<B>
+  private let methods: [any ForwardMethod<B>]
+  private let requests: [MethodRequest]
+  /// The text that the methods were asked for last.
+  private let asked = Mutex<[Float]>([])
+
+  /// Plans and takes all memory of a run.
+  /// - Parameter prompts: 0 for embeddings alone.
+  init(
+    tower: VisionTower<B>, source: any WeightSource, shape: VisionShape, prompts: Int, requests: [MethodRequest]
+  ) throws(ModelError) {
+    self.requests = prompts > 0 ? requests : []
+    var plan = RunPlan(tower, source: source, shape: shape, requests: self.requests)
+    do {
+      methods = try plan.methods()
+      forward = SharedForward(
+        RunSizes(tower: tower, shape: shape, prompts: prompts), head: plan.head, methods: methods, in: &plan.memory)
+      bytes = plan.memory.bytes
+      try plan.memory.fulfil(on: tower.backend)
+      try forward.prepare()
+    } catch { throw .backend(error) }
+    for method in methods { try method.prepare() }
+  }
+
+  /// Explains `shape.images` images.
+  /// - Parameter text: unit rows `[prompts, embedding]`, as many as the run was planned for. Uploaded if they are not
+  ///   those of the call before.
+  func explain(_ images: ArraySlice<PreparedImage>, text: [Float]) throws(ModelError) -> RunResult {
+    do throws(BackendError) {
+      try ask(text)
+      try runForward(images)
+    } catch { throw .backend(error) }
+    for method in methods { try method.explain(images) }
+    do throws(BackendError) { return try collect() } catch { throw .backend(error) }
+  }
+
+  private func ask(_ text: [Float]) throws(BackendError) {
+    try asked.withLock { asked throws(BackendError) in
+      guard asked != text else { return }
+      asked = []
+      try forward.backend.upload(text.span, to: forward.directions)
+      for (method, request) in zip(methods, requests) {
+        try method.ask(text[..<(request.prompts * forward.tower.embeddingWidth)], forward)
+      }
+      asked = text
+    }
+  }
+
+  private func runForward(_ images: ArraySlice<PreparedImage>) throws(BackendError) {
+    let (tower, activations) = (forward.tower, forward.activations)
+    for (row, image) in images.enumerated() {
+      try forward.backend.upload(image.pixels.span, to: activations.pixels.rows(row..<row + 1))
+    }
+    try tower.embed(activations)
+    for block in tower.blocks.indices { try run(block) }
+    try forward.head.embed(forward)
+    for method in methods { try method.finish(forward) }
+    // What goes back through the blocks comes last: it leaves other activations behind.
+    for method in methods { try method.retrace(forward) }
+  }
+
+  private func run(_ block: Int) throws(BackendError) {
+    let (backend, activations) = (forward.backend, forward.activations.block)
+    let weights = forward.tower.blocks[block]
+    if let checkpoint = forward.checkpoint(of: block) {
+      try backend.copy(Copy(activations.stream, to: checkpoint))
+    }
+    try weights.forwardToHidden(
+      activations, tokens: forward.shape.tokens, mask: .none,
+      keepDerivative: methods.contains { $0.keepsDerivative(of: block) }, on: backend)
+    if block == forward.lastBlock {
+      try forward.head.runLastBlock(forward, readsMeanToken: methods.contains(where: \.readsLastMeanToken))
+    } else {
+      try weights.forwardFromHidden(
+        hidden: activations.hidden, middle: activations.middle, output: activations.stream, on: backend)
+    }
+    for method in methods { try method.visit(block, forward) }
+  }
+
+  private func collect() throws(BackendError) -> RunResult {
+    var relevance: [[[Float]]] = []
+    for method in methods { relevance.append(try method.collect(forward)) }
+    let embeddings = try forward.sizes.values(of: forward.head.embedding)
+    let width = forward.tower.embeddingWidth
+    return RunResult(
+      relevance: relevance,
+      embeddings: (0..<forward.shape.images).map { Array(embeddings[$0 * width..<($0 + 1) * width]) })
+  }
+}
+
+/// What one run gives.
+struct RunResult: Sendable {
+  /// By method, then image: `[layers, prompts, height, width]`.
+  let relevance: [[[Float]]]
+  /// Per image the unit image embedding.
+  let embeddings: [[Float]]
+}

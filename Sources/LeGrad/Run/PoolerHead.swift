@@ -1,0 +1,108 @@
+import Compute
+import VisionTransformer
+
+/// Reads all tokens of the last block's output by an attention pooler: SigLIP's and CoCa's.
+struct PoolerHead<B: Backend>: QueryHead {
+  let pooler: AttentionPooler<B>
+  let activations: PoolerActivations<B>
+
+  init(_ pooler: AttentionPooler<B>, _ shape: VisionShape, in plan: inout WorkspacePlan<B>) {
+    self.pooler = pooler
+    activations = PoolerActivations(shape, pooler: pooler, in: &plan)
+  }
+
+  var heads: Int { pooler.heads }
+  var embedding: Matrix<B.Buffer> { activations.embedding }
+  var query: (any QueryHead<B>)? { self }
+
+  func prepare(on backend: B) throws(BackendError) { try pooler.prepare(activations, on: backend) }
+
+  func runLastBlock(_ forward: SharedForward<B>, readsMeanToken: Bool) throws(BackendError) {
+    let block = forward.activations.block
+    try forward.tower.blocks[forward.lastBlock].forwardFromHidden(
+      hidden: block.hidden, middle: block.middle, output: block.stream, on: forward.backend)
+  }
+
+  func embed(_ forward: SharedForward<B>) throws(BackendError) {
+    try pooler.embed(forward.activations.block.stream, activations, tower: forward.tower)
+  }
+
+  func planMap(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan<B>) -> Planned<Matrix<B.Buffer>> {
+    activations.plannedMap
+  }
+
+  /// It is there since the embedding was read.
+  func read(into map: Matrix<B.Buffer>, _ forward: SharedForward<B>) throws(BackendError) {}
+
+  func start(_ row: Matrix<B.Buffer>, _ forward: SharedForward<B>) throws(BackendError) {
+    try forward.backend.keyRelevance(
+      KeyRelevance(.map, map: activations.map, heads: heads, factor: 1 / Float(heads), relevance: row))
+  }
+
+  func planGradient(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan<B>) -> any QueryGradient<B> {
+    PoolerBackward(self, sizes, in: &plan)
+  }
+
+  func planBackward(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan<B>) -> any QueryBackward<B> {
+    PoolerStreamBackward(
+      backward: PoolerBackward(self, sizes, in: &plan),
+      scratch: PoolerTokenGradients(
+        groups: sizes.groupsPerPass, tokens: sizes.shape.tokens, pooler: pooler, in: &plan))
+  }
+}
+
+/// The backward of the model's own scores to the pooler's attention.
+private struct PoolerBackward<B: Backend>: QueryGradient {
+  let head: PoolerHead<B>
+  private let memory: PoolerGradients<B>
+
+  init(_ head: PoolerHead<B>, _ sizes: RunSizes<B>, in plan: inout WorkspacePlan<B>) {
+    self.head = head
+    memory = PoolerGradients(
+      groups: sizes.groupsPerPass, mapGroups: sizes.groupsPerPass, tokens: sizes.shape.tokens, pooler: head.pooler,
+      in: &plan)
+  }
+
+  /// The pooler is behind the last block.
+  var reach: BackwardReach { .none }
+
+  func mapGradient(_ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) -> Matrix<B.Buffer> {
+    try run(pass, forward).map
+  }
+
+  func run(_ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) -> PoolerGradients<B> {
+    let gradients = memory.part(groups: forward.shape.images * pass.count, heads: head.heads)
+    try head.pooler.backward(
+      scoresOf: forward.directions.rows(pass), head.activations, gradients: gradients, tower: forward.tower)
+    try head.pooler.mapGradient(
+      head.activations, directions: gradients.directions, gradient: gradients.map, on: forward.backend)
+    return gradients
+  }
+}
+
+/// The backward of the model's own scores through the pooler to the last block's output.
+private struct PoolerStreamBackward<B: Backend>: QueryBackward {
+  let backward: PoolerBackward<B>
+  let scratch: PoolerTokenGradients<B>
+
+  func begin(
+    _ pass: Range<Int>, row: Matrix<B.Buffer>, _ gradients: FullGradients<B>, _ forward: SharedForward<B>,
+    factor: Float, share: (Matrix<B.Buffer>, Matrix<B.Buffer>) throws(BackendError) -> Void
+  ) throws(BackendError) {
+    let (head, pooled) = (backward.head, try backward.run(pass, forward))
+    // The rest of the backward writes over the map's gradient.
+    try share(head.activations.map, pooled.map)
+    try head.pooler.backwardToStream(
+      forward.activations.block.stream, head.activations, prompts: pass.count, gradients: pooled, scratch: scratch,
+      factor: factor, output: gradients.stream, tower: forward.tower)
+  }
+
+  func backwardToAttention(
+    _ input: BlockActivations<B>, _ pass: Range<Int>, _ gradients: FullGradients<B>, _ forward: SharedForward<B>,
+    factor: Float
+  ) throws(BackendError) {
+    try forward.tower.blocks[forward.lastBlock].backwardToAttention(
+      input, stack: PromptStack(prompts: pass.count, tokens: forward.shape.tokens), gradients: gradients,
+      on: forward.backend)
+  }
+}

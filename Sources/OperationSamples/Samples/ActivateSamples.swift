@@ -1,0 +1,42 @@
+import Compute
+
+struct ActivateSample: OperationSample {
+  let activation: Activation
+  let rows: Int
+  let columns: Int
+  let scalar: Scalar
+
+  let operation = OperationName.activate
+  var detail: String { "\(rows)×\(columns) \(activation.rawValue) derivative\(scalar.label)" }
+
+  func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
+    let operation = Activate(
+      activation, input: try bench.input(rows: rows, columns: columns, deviation: 2),
+      output: try bench.output(rows: rows, columns: columns),
+      derivative: try bench.output(rows: rows, columns: columns))
+    return { () throws(BackendError) in try bench.backend.activate(operation) }
+  }
+}
+
+struct ActivationBackwardSample: OperationSample {
+  let images: Int
+  let stack: PromptStack
+  let columns: Int
+  /// One upstream row per prompt of an image.
+  let isBroadcast: Bool
+
+  let operation = OperationName.activationBackward
+  var detail: String {
+    "\(images)·\(stack.tokens)×\(columns) prompts \(stack.prompts)" + (isBroadcast ? " one row each" : "")
+  }
+
+  func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
+    let rows = images * stack.tokens
+    let groups = images * stack.prompts
+    let operation = ActivationBackward(
+      upstream: try bench.input(rows: isBroadcast ? groups : groups * stack.tokens, columns: columns),
+      derivative: try bench.input(rows: rows, columns: columns), stack: stack,
+      gradient: try bench.output(rows: rows * stack.prompts, columns: columns))
+    return { () throws(BackendError) in try bench.backend.activationBackward(operation) }
+  }
+}

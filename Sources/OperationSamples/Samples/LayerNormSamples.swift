@@ -1,0 +1,42 @@
+import Compute
+
+struct LayerNormSample: OperationSample {
+  let rows: Int
+  let width: Int
+  let epsilon: Float
+  let scalar: Scalar
+
+  let operation = OperationName.layerNorm
+  var detail: String { "\(rows)×\(width) statistics\(scalar.label)" }
+
+  func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
+    let operation = LayerNorm(
+      input: try bench.input(rows: rows, columns: width, mean: 0.5),
+      scale: try bench.input(rows: 1, columns: width, mean: 1, deviation: 0.1),
+      shift: try bench.input(rows: 1, columns: width), epsilon: epsilon,
+      output: try bench.output(rows: rows, columns: width), statistics: try bench.output(rows: rows, columns: 2))
+    return { () throws(BackendError) in try bench.backend.layerNorm(operation) }
+  }
+}
+
+struct LayerNormBackwardSample: OperationSample {
+  let images: Int
+  let stack: PromptStack
+  let width: Int
+
+  let operation = OperationName.layerNormBackward
+  var detail: String { "\(images)·\(stack.tokens)×\(width) prompts \(stack.prompts)" }
+
+  func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
+    let rows = images * stack.tokens
+    let operation = LayerNormBackward(
+      upstream: try bench.input(rows: rows * stack.prompts, columns: width),
+      input: try bench.input(rows: rows, columns: width),
+      // Means and inverse deviations near one.
+      statistics: try bench.input(rows: rows, columns: 2, mean: 1, deviation: 0.1),
+      scale: try bench.input(rows: 1, columns: width, mean: 1, deviation: 0.1), stack: stack, factor: 0.5,
+      addend: try bench.input(rows: images * stack.prompts, columns: width),
+      output: try bench.output(rows: rows * stack.prompts, columns: width))
+    return { () throws(BackendError) in try bench.backend.layerNormBackward(operation) }
+  }
+}

@@ -1,0 +1,49 @@
+import Compute
+
+/// A product and what is done to its result.
+struct MatmulSample: OperationSample {
+  let label: String
+  let rows: Int
+  let outputs: Int
+  let inputs: Int
+  /// By the weight's other side.
+  var isBackward = false
+  var hasBias = false
+  /// With its derivative.
+  var activation: Activation?
+  var residualRows: Int?
+  /// The left operand is shared by the prompts and scaled by a row of each.
+  var scaledBy: PromptStack?
+
+  let operation = OperationName.matmul
+  var arithmetic: Double { 2 * Double(rows) * Double(outputs) * Double(inputs) }
+
+  var detail: String {
+    var words = "\(label) \(rows)×\(columns)×\(depth)"
+    if hasBias { words += " bias" }
+    if let activation { words += " \(activation.rawValue)" }
+    if residualRows != nil { words += " residual" }
+    if scaledBy != nil { words += " scaled" }
+    return words
+  }
+
+  private var columns: Int { isBackward ? inputs : outputs }
+  private var depth: Int { isBackward ? outputs : inputs }
+
+  func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
+    let input = try bench.input(rows: rows / (scaledBy?.prompts ?? 1), columns: depth)
+    var scale: Matmul<B.Buffer, B.Weight>.InputScale?
+    if let stack = scaledBy {
+      scale = .init(scales: try bench.input(rows: rows / stack.tokens, columns: depth), stack: stack)
+    }
+    let weight = try bench.weight(outputs: outputs, inputs: inputs)
+    var epilogue = Matmul<B.Buffer, B.Weight>.Epilogue(activation: activation)
+    if hasBias { epilogue.bias = try bench.input(rows: 1, columns: columns) }
+    if activation != nil { epilogue.derivative = try bench.output(rows: rows, columns: columns) }
+    if let residualRows { epilogue.residual = try bench.input(rows: residualRows, columns: columns) }
+    let operation = Matmul(
+      input: input, inputScale: scale, weight: weight, side: isBackward ? .inputs : .outputs,
+      output: try bench.output(rows: rows, columns: columns), epilogue: epilogue)
+    return { () throws(BackendError) in try bench.backend.matmul(operation) }
+  }
+}

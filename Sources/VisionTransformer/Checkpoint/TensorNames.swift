@@ -1,0 +1,38 @@
+/// Canonical names of a layer's two tensors.
+struct TensorPair {
+  let weight: String
+  let bias: String
+
+  init(_ layer: String, separator: String = ".") {
+    weight = layer + separator + "weight"
+    bias = layer + separator + "bias"
+  }
+}
+
+/// Canonical names of a block's tensors.
+struct BlockTensors {
+  let attentionNorm, attentionInput, attentionOutput, mlpNorm, mlpInput, mlpOutput: TensorPair
+
+  /// - Parameter tower: `transformer` of a text tower, `visual.transformer` of a vision tower.
+  init(_ tower: String, layer: Int) {
+    let block = "\(tower).resblocks.\(layer)."
+    attentionNorm = TensorPair(block + "ln_1")
+    attentionInput = TensorPair(block + "attn.in_proj", separator: "_")
+    attentionOutput = TensorPair(block + "attn.out_proj")
+    mlpNorm = TensorPair(block + "ln_2")
+    mlpInput = TensorPair(block + "mlp.c_fc")
+    mlpOutput = TensorPair(block + "mlp.c_proj")
+  }
+}
+
+/// Canonical names of what a vision tower has before and after its blocks.
+enum VisionTensors {
+  static let convolution = TensorPair("visual.conv1")
+  static let classEmbedding = "visual.class_embedding"
+  static let positions = "visual.positional_embedding"
+  static let inputNorm = TensorPair("visual.ln_pre")
+  static let outputNorm = TensorPair("visual.ln_post")
+  static let projection = "visual.proj"
+
+  static func block(_ layer: Int) -> BlockTensors { BlockTensors("visual.transformer", layer: layer) }
+}

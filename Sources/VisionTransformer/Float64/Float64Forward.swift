@@ -1,0 +1,188 @@
+package import Compute
+
+/// A CLIP tower's forward of one image in float64 on the device, a block at a time, with what relevance propagation
+/// reads of a block.
+///
+/// The weights of one block are on the device at a time, and the maps of one head.
+package struct Float64Forward<B: Backend>: Sendable {
+  package let configuration: ModelConfiguration
+  package let backend: B
+  package let grid: Grid
+  package let weights: Weights
+  package let embedding: Embedding
+  package let readOut: ReadOut
+  private let source: any WeightSource
+  /// The memory of all blocks.
+  private let memory: Block
+  /// `Q Kᵀ` of one head without its factor.
+  @Planned package private(set) var products: Place
+  /// The softmax of it with the factor.
+  @Planned package private(set) var map: Place
+  private let kept: [Planned<Place>]
+
+  package var vision: VisionConfiguration { configuration.vision }
+  package var tokens: Int { 1 + grid.count }
+
+  /// Plans all memory; see `prepare`.
+  package init(source: any WeightSource, backend: B, grid: Grid, in plan: inout WorkspacePlan<B>) {
+    let vision = source.configuration.vision
+    let tokens = 1 + grid.count
+    self.source = source
+    configuration = source.configuration
+    self.backend = backend
+    self.grid = grid
+    kept = (0...vision.layers).map { _ in plan.doubles(tokens, vision.width) }
+    weights = Weights(vision, in: &plan)
+    memory = Block(tokens: tokens, vision, input: kept[0], output: kept[1], in: &plan)
+    _products = plan.doubles(tokens, tokens)
+    _map = plan.doubles(tokens, tokens)
+    embedding = Embedding(grid, vision, output: kept[0], in: &plan)
+    readOut = ReadOut(source.configuration, in: &plan)
+  }
+
+  /// What entered a block, `[tokens, width]`; behind the last one, what left it.
+  package func checkpoint(_ number: Int) -> Place { kept[number].wrappedValue }
+
+  /// Brings to the device what comes before and after the blocks; once the plan is fulfilled, and before anything runs.
+  package func prepare() throws(ModelError) {
+    try load(VisionTensors.convolution.weight, to: embedding.convolution)
+    try load(VisionTensors.classEmbedding, to: embedding.tokens.rows(0..<1))
+    let table: [Double]
+    do { table = try source.doubles(VisionTensors.positions) } catch { throw .checkpoint(error) }
+    let width = vision.width
+    try upload(
+      table[..<width]
+        + PositionalTable.resample(
+          Array(table[width...]), gridHeight: vision.gridHeight, gridWidth: vision.gridWidth, width: width,
+          newHeight: grid.height, newWidth: grid.width), to: embedding.positions)
+    if let norm = embedding.norm { try load(VisionTensors.inputNorm, to: norm) }
+    try load(VisionTensors.outputNorm, to: readOut.norm)
+    try load(VisionTensors.projection, to: readOut.projection)
+  }
+
+  /// Brings a block's weights to the device, in the place of another's.
+  package func load(block number: Int) throws(ModelError) {
+    // What the device has not read yet is in host memory too: one block of it at most.
+    do { try backend.synchronize() } catch { throw .backend(error) }
+    let tensors = VisionTensors.block(number)
+    try load(tensors.attentionNorm, to: weights.attentionNorm)
+    try load(tensors.attentionInput, to: weights.attentionInput)
+    try load(tensors.attentionOutput, to: weights.attentionOutput)
+    try load(tensors.mlpNorm, to: weights.mlpNorm)
+    try load(tensors.mlpInput, to: weights.mlpInput)
+    try load(tensors.mlpOutput, to: weights.mlpOutput)
+  }
+
+  private func load(_ tensors: TensorPair, to norm: Norm) throws(ModelError) {
+    try load(tensors.weight, to: norm.scale)
+    try load(tensors.bias, to: norm.shift)
+  }
+
+  private func load(_ tensors: TensorPair, to linear: Linear) throws(ModelError) {
+    try load(tensors.weight, to: linear.weight)
+    try load(tensors.bias, to: linear.bias)
+  }
+
+  private func load(_ name: String, to place: Place) throws(ModelError) {
+    let values: [Double]
+    do { values = try source.doubles(name) } catch { throw .checkpoint(error) }
+    try upload(values, to: place)
+  }
+
+  private func upload(_ values: [Double], to place: Place) throws(ModelError) {
+    do { try backend.upload(values.span, to: place) } catch { throw .backend(error) }
+  }
+}
+
+// MARK: Forward
+
+extension Float64Forward {
+  /// From pixels to the first checkpoint.
+  /// - Parameter pixels: normalised and planar, `[3, height, width]`.
+  package func embed(_ pixels: [Double]) throws(BackendError) {
+    let (low, high) = (pixels.min() ?? 0, pixels.max() ?? 0)
+    let planes = pixels + pixels.map { $0 - low } + pixels.map { $0 - high }
+    try backend.upload(planes.span, to: embedding.pixels)
+    let (patch, parts) = (vision.patchSize, embedding)
+    try backend.patchify(
+      Patchify(
+        pixels: parts.pixels, height: grid.height * patch, width: grid.width * patch, patch: patch, leadingRows: 1,
+        patches: parts.patches))
+    let patches = 1..<tokens
+    try backend.multiply(
+      Multiply(
+        .init(parts.patches.rows(patches)), .init(parts.convolution, transposed: true),
+        output: parts.tokens.rows(patches)))
+    try backend.addRows(AddRows(input: parts.tokens, addend: parts.positions, output: parts.sum))
+    if let norm = parts.norm { try normalize(parts.sum, norm, to: checkpoint(0)) }
+  }
+
+  /// What a block leaves behind, until another one runs.
+  package func block(_ number: Int) -> Block {
+    memory.between(checkpoint(number), checkpoint(number + 1))
+  }
+
+  /// Runs the block whose weights are on the device, from one checkpoint to the next.
+  package func run(block number: Int) throws(BackendError) {
+    let block = block(number)
+    try normalize(block.input, weights.attentionNorm, to: block.normalizedInput)
+    try apply(weights.attentionInput, to: block.normalizedInput, output: block.queriesKeysValues)
+    for number in 0..<vision.heads {
+      let head = Head(block.queriesKeysValues, number, of: vision.heads)
+      try attend(head)
+      try backend.multiply(
+        Multiply(.init(map), .init(head.values), output: block.attended.columns(head.columns)))
+    }
+    try apply(weights.attentionOutput, to: block.attended, output: block.projected)
+    try backend.addRows(AddRows(input: block.input, addend: block.projected, output: block.middle))
+    try normalize(block.middle, weights.mlpNorm, to: block.normalizedMiddle)
+    try apply(weights.mlpInput, to: block.normalizedMiddle, output: block.hidden)
+    try backend.activate(Activate(vision.activation, input: block.hidden, output: block.hidden))
+    try apply(weights.mlpOutput, to: block.hidden, output: block.mlp)
+    try backend.addRows(AddRows(input: block.middle, addend: block.mlp, output: block.output))
+  }
+
+  /// Leaves a head's products and map, of all queries or of the first ones.
+  package func attend(_ head: Head, queries: Int? = nil) throws(BackendError) {
+    let rows = 0..<(queries ?? tokens)
+    try backend.multiply(
+      Multiply(.init(head.queries.rows(rows)), .init(head.keys, transposed: true), output: products.rows(rows)))
+    try backend.softmax(
+      Softmax(
+        input: products.rows(rows), factor: 1 / Double(head.queries.columns).squareRoot(), output: map.rows(rows)))
+  }
+
+  /// Reads the last checkpoint's class token.
+  package func read() throws(BackendError) {
+    try normalize(checkpoint(vision.layers).rows(0..<1), readOut.norm, to: readOut.normalized)
+    try backend.multiply(
+      Multiply(.init(readOut.normalized), .init(readOut.projection, transposed: true), output: readOut.embedding))
+  }
+
+  private func normalize(_ input: Place, _ norm: Norm, to output: Place) throws(BackendError) {
+    try backend.layerNorm(
+      LayerNorm(input: input, scale: norm.scale, shift: norm.shift, epsilon: vision.epsilon, output: output))
+  }
+
+  private func apply(_ linear: Linear, to input: Place, output: Place) throws(BackendError) {
+    try backend.multiply(
+      Multiply(.init(input), .init(linear.weight, transposed: true), bias: linear.bias, output: output))
+  }
+
+  /// A head's columns of the fused projection.
+  package struct Head {
+    /// Of a matrix as wide as the tower.
+    package let columns: Range<Int>
+    package let queries, keys, values: Place
+
+    package init(_ fused: Place, _ number: Int, of heads: Int) {
+      let (width, headWidth) = (fused.columns / 3, fused.columns / (3 * heads))
+      let columns = number * headWidth..<(number + 1) * headWidth
+      func part(_ kind: Int) -> Place {
+        fused.columns(kind * width + columns.lowerBound..<kind * width + columns.upperBound)
+      }
+      self.columns = columns
+      (queries, keys, values) = (part(0), part(1), part(2))
+    }
+  }
+}

@@ -1,0 +1,153 @@
+package import Compute
+
+/// What a float64 forward keeps on the device. Layouts are those of the operations that read them.
+extension Float64Forward {
+  package typealias Place = Matrix<B.Buffer>
+
+  /// A layer norm's scale and shift.
+  package struct Norm: Sendable {
+    @Planned var scale: Place
+    @Planned var shift: Place
+
+    init(_ width: Int, in plan: inout WorkspacePlan<B>) {
+      _scale = plan.doubles(1, width)
+      _shift = plan.doubles(1, width)
+    }
+  }
+
+  package struct Linear: Sendable {
+    /// `[outputs, inputs]`.
+    @Planned package private(set) var weight: Place
+    @Planned var bias: Place
+
+    init(outputs: Int, inputs: Int, in plan: inout WorkspacePlan<B>) {
+      _weight = plan.doubles(outputs, inputs)
+      _bias = plan.doubles(1, outputs)
+    }
+  }
+
+  /// A block's weights.
+  package struct Weights: Sendable {
+    let attentionNorm, mlpNorm: Norm
+    package let attentionInput, attentionOutput, mlpInput, mlpOutput: Linear
+
+    init(_ vision: VisionConfiguration, in plan: inout WorkspacePlan<B>) {
+      let width = vision.width
+      attentionNorm = Norm(width, in: &plan)
+      mlpNorm = Norm(width, in: &plan)
+      attentionInput = Linear(outputs: 3 * width, inputs: width, in: &plan)
+      attentionOutput = Linear(outputs: width, inputs: width, in: &plan)
+      mlpInput = Linear(outputs: vision.mlpWidth, inputs: width, in: &plan)
+      mlpOutput = Linear(outputs: width, inputs: vision.mlpWidth, in: &plan)
+    }
+  }
+
+  /// Everything that a block's forward computes, but for the maps.
+  package struct Block: Sendable {
+    @Planned package fileprivate(set) var input: Place
+    @Planned package fileprivate(set) var output: Place
+    @Planned package private(set) var normalizedInput: Place
+    @Planned package private(set) var queriesKeysValues: Place
+    /// The attention's output before its projection.
+    @Planned package private(set) var attended: Place
+    /// The attention's output after its projection.
+    @Planned package private(set) var projected: Place
+    @Planned package private(set) var middle: Place
+    @Planned package private(set) var normalizedMiddle: Place
+    @Planned package private(set) var hidden: Place
+    @Planned package private(set) var mlp: Place
+
+    /// - Parameters:
+    ///   - input: in the place of a checkpoint, until a block runs.
+    ///   - output: likewise.
+    init(
+      tokens: Int, _ vision: VisionConfiguration, input: Planned<Place>, output: Planned<Place>,
+      in plan: inout WorkspacePlan<B>
+    ) {
+      let width = vision.width
+      _input = input
+      _output = output
+      _normalizedInput = plan.doubles(tokens, width)
+      _queriesKeysValues = plan.doubles(tokens, 3 * width)
+      _attended = plan.doubles(tokens, width)
+      _projected = plan.doubles(tokens, width)
+      _middle = plan.doubles(tokens, width)
+      _normalizedMiddle = plan.doubles(tokens, width)
+      _hidden = plan.doubles(tokens, vision.mlpWidth)
+      _mlp = plan.doubles(tokens, width)
+    }
+
+    /// The same memory between two checkpoints.
+    func between(_ input: Place, _ output: Place) -> Block {
+      var block = self
+      (block.input, block.output) = (input, output)
+      return block
+    }
+
+    /// The block's rows of some tokens.
+    package func rows(_ range: Range<Int>) -> Block {
+      var block = between(input.rows(range), output.rows(range))
+      block.normalizedInput = normalizedInput.rows(range)
+      block.queriesKeysValues = queriesKeysValues.rows(range)
+      block.attended = attended.rows(range)
+      block.projected = projected.rows(range)
+      block.middle = middle.rows(range)
+      block.normalizedMiddle = normalizedMiddle.rows(range)
+      block.hidden = hidden.rows(range)
+      block.mlp = mlp.rows(range)
+      return block
+    }
+  }
+
+  /// What enters the first block, and where it comes from.
+  package struct Embedding: Sendable {
+    /// The image, then its distances from its smallest and from its largest value, each `[3 · height · width]`.
+    @Planned var pixels: Place
+    /// Patches of all three, `[tokens, 3 · patch · patch]` each, with a row of zeros for the class token.
+    @Planned package private(set) var patches: Place
+    /// `[width, 3 · patch · patch]`.
+    @Planned package private(set) var convolution: Place
+    /// Before positions are added. The first row is the model's own.
+    @Planned package private(set) var tokens: Place
+    @Planned var positions: Place
+    /// Tokens with their positions.
+    @Planned package private(set) var sum: Place
+    let norm: Norm?
+
+    /// - Parameter output: the first checkpoint, which the sum itself is where no norm follows it.
+    init(_ grid: Grid, _ vision: VisionConfiguration, output: Planned<Place>, in plan: inout WorkspacePlan<B>) {
+      let (tokens, width, values) = (1 + grid.count, vision.width, 3 * vision.patchSize * vision.patchSize)
+      _pixels = plan.doubles(3, grid.count * values)
+      _patches = plan.doubles(3 * tokens, values)
+      _convolution = plan.doubles(width, values)
+      _tokens = plan.doubles(tokens, width)
+      _positions = plan.doubles(tokens, width)
+      _sum = vision.hasInputNorm ? plan.doubles(tokens, width) : output
+      norm = vision.hasInputNorm ? Norm(width, in: &plan) : nil
+    }
+  }
+
+  /// From the class token to the image's embedding, which is not scaled to unit length.
+  package struct ReadOut: Sendable {
+    let norm: Norm
+    /// `[embedding, width]`.
+    @Planned package private(set) var projection: Place
+    @Planned package private(set) var normalized: Place
+    @Planned package private(set) var embedding: Place
+
+    init(_ configuration: ModelConfiguration, in plan: inout WorkspacePlan<B>) {
+      let width = configuration.vision.width
+      norm = Norm(width, in: &plan)
+      _projection = plan.doubles(configuration.embeddingWidth, width)
+      _normalized = plan.doubles(1, width)
+      _embedding = plan.doubles(1, configuration.embeddingWidth)
+    }
+  }
+}
+
+extension WorkspacePlan {
+  /// Promises a matrix of float64.
+  package mutating func doubles(_ rows: Int, _ columns: Int) -> Planned<Matrix<B.Buffer>> {
+    reserve(rows: rows, columns: columns, of: .float64)
+  }
+}
