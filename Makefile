@@ -76,6 +76,9 @@ lint:
 	      echo "$$kernel with LANES=$$lane STORAGE=$$storage FLOAT64=$$double"; }; \
 	  done; done; done; \
 	done; exit $$failed
+	@# Options are the command's: other rooms name a subject, which LeGradCLI turns into its option. Slurm's are not ours.
+	@! grep -rnE --include='*.swift' '"[^"]*--[a-z]' Sources | grep -vE '^Sources/LeGradCLI/|--array=' || \
+	  { echo "expected Subject in place of an option's name"; exit 1; }
 	@# Tests/Headers stands before the system's: headers that not every release has are errors there.
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; \
 	$$clang -std=gnu2x -fsyntax-only -Wall -Wextra -Werror -ITests/Headers -ISources/COpenCL/include \

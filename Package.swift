@@ -39,29 +39,33 @@ let package = Package(
     .library(
       name: "LeGrad",
       targets: [
-        "LeGrad", "Compute", "ComputeOpenCL", "Files", "ImageFiles", "OperationSamples", "Tokenizers",
+        "LeGrad", "Compute", "ComputeOpenCL", "Failures", "Files", "ImageFiles", "OperationSamples", "Tokenizers",
         "VisionTransformer",
       ]),
     // The operations themselves, for the benchmarks, which are a package of their own.
     .library(
       name: "LeGradCompute",
-      targets: ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness"]),
+      targets: [
+        "Compute", "ComputeCPU", "ComputeOpenCL", "Failures", "OpenCLRuntime", "OperationSamples", "Randomness",
+      ]),
     .executable(name: "legrad", targets: ["LeGradCLI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
+    // What went wrong, in one shape for all rooms: a line that names its subject, and what it is about.
+    room("Failures"),
     // Compute: what the operations mean, and where they run.
-    room("Compute"),
+    room("Compute", ["Failures"]),
     // Seeded random numbers, the same on every machine.
     room("Randomness"),
     // Every operation on random inputs in the sizes of a model: what self-checks compare and benchmarks time.
-    room("OperationSamples", ["Compute", "Randomness"]),
+    room("OperationSamples", ["Compute", "Failures", "Randomness"]),
     // The CPU's inner loops in C, one file per instruction set, chosen at run time.
     .target(name: "CSimd", cSettings: strictC),
     // The CPU backend: threads, packing and scheduling around CSimd.
-    room("ComputeCPU", ["Compute", "CSimd"]),
+    room("ComputeCPU", ["Compute", "CSimd", "Failures"]),
 
     // Finds libOpenCL at run time: a table of its calls, no logic.
     .target(name: "COpenCL", cSettings: strictC, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
@@ -70,23 +74,22 @@ let package = Package(
     // A Swift type per OpenCL object, and one place where a status becomes an error.
     room("OpenCLRuntime", ["COpenCL"]),
     // The OpenCL backend: launchers, kernel library, program cache.
-    room("ComputeOpenCL", ["Compute", "OpenCLRuntime", "CKernels", "Files"]),
+    room("ComputeOpenCL", ["Compute", "OpenCLRuntime", "CKernels", "Failures", "Files"]),
 
     // The inner loop of SHA-256, at the speed of the processor's own instructions.
     .target(name: "CSHA256", cSettings: strictC),
-    // Whole files with a limit, mapped files, files that appear whole or not at all, their hash; what is wrong with one,
-    // in a line.
-    room("Files", ["CSHA256"]),
+    // Whole files with a limit, mapped files, files that appear whole or not at all, and their hash.
+    room("Files", ["CSHA256", "Failures"]),
     // JSON from strangers: duplicate keys refused, depth and size limited.
     room("StrictJSON"),
     // Each of these knows one format and nothing of models.
-    room("SafeTensors", ["Files", "StrictJSON"]),
-    room("NpyFiles", ["Files"]),
+    room("SafeTensors", ["Failures", "Files", "StrictJSON"]),
+    room("NpyFiles", ["Failures", "Files"]),
     // libpng and libjpeg-turbo behind a few C calls that return a status instead of jumping.
     .target(
       name: "CImageCodecs", cSettings: strictC,
       linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("turbojpeg")]),
-    room("ImageFiles", ["CImageCodecs", "Files"]),
+    room("ImageFiles", ["CImageCodecs", "Failures", "Files"]),
 
     // Text to token ids.
     .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
@@ -94,11 +97,12 @@ let package = Package(
     // The SentencePiece library behind a few C calls that return a status instead of throwing.
     .target(
       name: "CSentencePiece", cxxSettings: strictCXX, linkerSettings: [.linkedLibrary("sentencepiece")]),
-    room("Tokenizers", ["Files", "StrictJSON", "CSentencePiece", "CUtf8proc", "CZlib"], exclude: ["Scripts"]),
+    room(
+      "Tokenizers", ["Failures", "Files", "StrictJSON", "CSentencePiece", "CUtf8proc", "CZlib"], exclude: ["Scripts"]),
     tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
-    room("VisionTransformer", ["Compute", "Files", "Randomness", "StrictJSON", "SafeTensors"]),
+    room("VisionTransformer", ["Compute", "Failures", "Files", "Randomness", "StrictJSON", "SafeTensors"]),
     // The bundled model and its sample pictures, embedded.
     .target(
       name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
@@ -106,15 +110,18 @@ let package = Package(
     room(
       "LeGrad",
       [
-        "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Files",
-        "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles", "CDemo",
+        "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Failures",
+        "Files", "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles", "CDemo",
       ]),
     // Finds libhdf5 at run time: a table of its calls, no logic.
     .target(name: "CHDF5", cSettings: strictC, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     // The paper's benchmarks: datasets, metrics, protocols, shards and their merge.
     room(
       "Evaluation",
-      ["LeGrad", "CHDF5", "CZlib", "Compute", "Files", "ImageFiles", "Randomness", "StrictJSON", "VisionTransformer"]),
+      [
+        "LeGrad", "CHDF5", "CZlib", "Compute", "Failures", "Files", "ImageFiles", "Randomness", "StrictJSON",
+        "VisionTransformer",
+      ]),
     tests(
       "EvaluationTests", ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "VisionTransformer"]),
     // Which commit and build this is.
@@ -124,7 +131,7 @@ let package = Package(
       name: "LeGradCLI",
       dependencies: [
         "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "OperationSamples", "Randomness", "VisionTransformer",
-        "Tokenizers", "Files", "ImageFiles", "NpyFiles", "CVersion",
+        "Tokenizers", "Failures", "Files", "ImageFiles", "NpyFiles", "CVersion",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -134,13 +141,14 @@ let package = Package(
       name: "TestSupport",
       dependencies: ["Compute", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness"],
       path: "Tests/TestSupport", swiftSettings: strict),
-    tests("FilesTests", ["Files", "CSHA256"]),
+    tests("FailuresTests", ["Failures"]),
+    tests("FilesTests", ["Failures", "Files", "CSHA256"]),
     tests("StrictJSONTests", ["StrictJSON"]),
     tests("SafeTensorsTests", ["SafeTensors"]),
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["Files", "ImageFiles", "Randomness"]),
-    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "SafeTensors"]),
+    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "Failures", "SafeTensors"]),
     // The methods and the façade against the float64 reference.
     tests(
       "LeGradTests",

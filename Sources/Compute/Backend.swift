@@ -1,3 +1,5 @@
+import Failures
+
 /// Where the operations run. One implementation per kind of device.
 ///
 /// Operations are values with labelled fields; the doc comment of each *is* its definition. They write into

@@ -1,6 +1,8 @@
-/// Why a backend could not do what it was asked, in a form that says what to try.
-public struct BackendError: Error, CustomStringConvertible {
-  /// What kind of failure it was; callers choose a fallback or an exit code by it.
+public import Failures
+
+/// Why a backend could not do what it was asked.
+public struct BackendError: LegibleError {
+  /// What kind of failure it was; callers choose a fallback by it.
   public enum Code: String, Sendable {
     /// The device is missing or cannot be used.
     case unavailable
@@ -13,17 +15,19 @@ public struct BackendError: Error, CustomStringConvertible {
   }
 
   public let code: Code
-  /// What failed and what to try, in one line.
-  public let message: String
+  /// What failed and what to try, without the operation.
+  public let reason: Message
   public let operation: OperationName
   public let bytesNeeded: Int?
 
-  public init(_ code: Code, operation: OperationName, _ message: String, bytesNeeded: Int? = nil) {
+  public init(_ code: Code, operation: OperationName, _ reason: Message, bytesNeeded: Int? = nil) {
     self.code = code
     self.operation = operation
-    self.message = message
+    self.reason = reason
     self.bytesNeeded = bytesNeeded
   }
 
-  public var description: String { "\(operation.rawValue): \(message)" }
+  public var kind: FailureKind { code == .outOfMemory ? .memory : .device }
+
+  public var message: Message { "\(operation.rawValue): \(reason)" }
 }

@@ -1,3 +1,4 @@
+import Failures
 import Synchronization
 
 /// The matrices that a run needs, counted before any of them is made.

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 #if canImport(Glibc)
   import Glibc

@@ -1,5 +1,6 @@
 import CSimd
 public import Compute
+import Failures
 
 extension CPUBackend {
   public var hasFloat64: Bool { true }

@@ -1,5 +1,6 @@
 import CSimd
 public import Compute
+import Failures
 import Synchronization
 
 #if canImport(Glibc)
@@ -44,12 +45,7 @@ public final class CPUBackend: Backend {
   init(
     precision: Precision, threads: Int?, instructionSet: InstructionSet?, multipliesPairs: Bool?
   ) throws(BackendError) {
-    let set: InstructionSet
-    if let instructionSet {
-      set = instructionSet
-    } else {
-      set = try Self.defaultInstructionSet(forced: Self.forcedName)
-    }
+    let set = instructionSet ?? Self.availableInstructionSets.max() ?? .portable
     guard let kernels = set.kernels else {
       throw BackendError(
         .unavailable, operation: .cpuBackend,
@@ -89,22 +85,6 @@ public final class CPUBackend: Backend {
 
   private static var availableNames: String {
     availableInstructionSets.map(\.rawValue).joined(separator: ", ")
-  }
-
-  private static var forcedName: String? {
-    guard let value = unsafe getenv("LEGRAD_CPU_ISA") else { return nil }
-    return unsafe String(cString: value)
-  }
-
-  /// The best that the machine has, or the one that the environment names.
-  static func defaultInstructionSet(forced name: String?) throws(BackendError) -> InstructionSet {
-    guard let name, !name.isEmpty else { return availableInstructionSets.max() ?? .portable }
-    guard let set = InstructionSet(rawValue: name) else {
-      throw BackendError(
-        .unavailable, operation: .cpuBackend,
-        "LEGRAD_CPU_ISA names the unknown instruction set '\(name)'; this machine has \(availableNames)")
-    }
-    return set
   }
 
   private static var processorName: String {

@@ -1,5 +1,6 @@
 import CSimd
 import Compute
+import Failures
 
 /// Main memory that holds a matrix of the CPU backend.
 public final class CPUBuffer: Sendable {

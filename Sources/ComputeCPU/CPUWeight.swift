@@ -1,5 +1,6 @@
 import CSimd
 public import Compute
+import Failures
 
 /// A weight matrix in column panels, as the register tiles of one instruction set read them.
 public final class CPUWeight: Sendable {

@@ -1,16 +1,7 @@
 import CSimd
+public import Compute
 
-/// A family of vector instructions that the inner loops are built for, from the slowest to the fastest.
-public enum InstructionSet: String, Sendable, CaseIterable, Comparable {
-  /// 16-byte vectors: what every processor has.
-  case portable
-  /// 32-byte vectors with fused multiply-add.
-  case avx2
-  /// 64-byte vectors.
-  case avx512
-  /// 64-byte vectors with products of bfloat16 pairs.
-  case avx512bf16
-
+extension InstructionSet: Comparable {
   public static func < (left: InstructionSet, right: InstructionSet) -> Bool {
     left.identifier.rawValue < right.identifier.rawValue
   }

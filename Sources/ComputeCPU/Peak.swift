@@ -1,5 +1,6 @@
 import CSimd
 public import Compute
+import Failures
 
 extension CPUBackend {
   /// The fastest storage of weights that this machine multiplies natively.

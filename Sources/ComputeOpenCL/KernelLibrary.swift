@@ -1,4 +1,5 @@
 import CKernels
+import Failures
 import Files
 import OpenCLRuntime
 import Synchronization
@@ -22,12 +23,9 @@ final class KernelLibrary: Sendable {
     var cache: String?
     /// Of `.cl` files that are used instead of the embedded ones.
     var kernels: String?
-
-    /// Those that the environment names.
-    static var environment: Folders { Folders(cache: SealedCache.userFolder, kernels: Environment.kernelFolder) }
   }
 
-  init(_ context: OpenCLContext, folders: Folders = .environment) {
+  init(_ context: OpenCLContext, folders: Folders) {
     self.context = context
     cache = folders.cache.map { ProgramCache(folder: $0, device: context.device) }
     kernelFolder = folders.kernels
@@ -76,7 +74,7 @@ final class KernelLibrary: Sendable {
       do {
         return String(decoding: try WholeFile.read(folder + "/" + name, limit: 1 << 20), as: UTF8.self)
       } catch {
-        throw OpenCLError(call: "LEGRAD_KERNELS", status: .success, detail: error.description)
+        throw OpenCLError(call: "reading kernels", status: .success, detail: error.description)
       }
     }
     guard let text = Self.embedded[name] else {

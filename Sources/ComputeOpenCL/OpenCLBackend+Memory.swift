@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 import OpenCLRuntime
 
 extension OpenCLBackend {
@@ -8,7 +9,7 @@ extension OpenCLBackend {
     precondition(rows > 0 && columns > 0, "makeMatrix: \(rows)×\(columns)")
     guard scalar == .float32 || hasFloat64 else {
       throw BackendError(
-        .unsupported, operation: .makeMatrix, "\(device.name) has no float64 (cl_khr_fp64); use --device cpu")
+        .unsupported, operation: .makeMatrix, "\(device.name) has no float64 (cl_khr_fp64); use \(Subject.device) cpu")
     }
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
     let bytes = overflow || count > Int.max / scalar.bytes ? Int.max : count * scalar.bytes

@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 public import OpenCLRuntime
 import Synchronization
 
@@ -21,7 +22,14 @@ public final class OpenCLBackend: Backend {
     public var streamsWeights = false
     /// Whether device time is kept per kernel. Launches get slower.
     public var profiles = false
-    var folders = KernelLibrary.Folders.environment
+    /// Where built kernels are kept for the next process; nowhere if nil. The folder may vanish at any time.
+    public var cacheFolder: String?
+    /// A folder whose `.cl` files are used instead of the embedded ones, for work on kernels.
+    public var kernelFolder: String?
+    /// Whether it waits after every operation, so that an error names the one that failed.
+    public var waitsAfterEveryOperation = false
+
+    var folders: KernelLibrary.Folders { .init(cache: cacheFolder, kernels: kernelFolder) }
 
     public init() {}
   }
@@ -33,7 +41,7 @@ public final class OpenCLBackend: Backend {
   let memory: DeviceMemory
   let registry = WeightRegistry()
   private let stream: Mutex<CommandStream>
-  private let waitsAfterEveryOperation = Environment.waitsAfterEveryOperation
+  private let waitsAfterEveryOperation: Bool
   private let counters = Mutex(Traffic())
 
   /// - Throws: `unavailable` where the device cannot be used, with the driver's own words.
@@ -42,10 +50,11 @@ public final class OpenCLBackend: Backend {
   ) throws(BackendError) {
     self.device = device
     self.precision = precision
+    waitsAfterEveryOperation = options.waitsAfterEveryOperation
     if let variant = options.variant {
       self.variant = variant
     } else {
-      variant = try VariantSelection.choose(for: device, folders: options.folders)
+      variant = try VariantSelection.choose(for: device, options: options)
     }
     do {
       let context = try OpenCLContext(device)
@@ -119,20 +128,21 @@ public final class OpenCLBackend: Backend {
 extension BackendError {
   init(_ error: OpenCLError, operation: OperationName, device: OpenCLDevice, bytesNeeded: Int? = nil) {
     let code: Code
-    var advice = ""
+    var advice: Message = ""
     switch error.status {
     case let status where status.isLackOfMemory:
       code = .outOfMemory
-      advice = "; explain fewer images at once, or raise --memory-limit"
+      advice = "; explain fewer images at once, or raise \(Subject.memoryLimit)"
     case .success:
       // Nothing that the driver said.
       code = .unavailable
     case .buildProgramFailure:
       code = .unavailable
-      advice = "; try --kernel-variant, or --device cpu"
+      advice = "; try \(Subject.kernelVariant), or \(Subject.device) cpu"
     default:
       code = .launchFailed
-      advice = "; the failure is at this operation or before it, LEGRAD_SYNC=1 tells; try --device cpu"
+      advice =
+        "; the failure is at this operation or before it, \(Subject.waitsAfterEveryOperation) tells; try \(Subject.device) cpu"
     }
     self.init(
       code, operation: operation, "\(device.name): \(error)\(advice)",

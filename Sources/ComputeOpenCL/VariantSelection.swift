@@ -1,4 +1,5 @@
-import Compute
+public import Compute
+import Failures
 public import OpenCLRuntime
 import Synchronization
 
@@ -15,37 +16,37 @@ extension KernelVariant {
 enum VariantSelection {
   private static let chosen = Mutex<[String: KernelVariant]>([:])
 
-  /// The variant for `device` with the kernels of `folders`; a device is tried once in a process with the same ones.
+  /// The variant for `device` with the kernels that `options` name; a device is tried once in a process with the same ones.
   static func choose(
-    for device: OpenCLDevice, folders: KernelLibrary.Folders
+    for device: OpenCLDevice, options: OpenCLBackend.Options
   ) throws(BackendError) -> KernelVariant {
-    let key = "\(device.platform) \(device.name) \(device.driver) \(folders.kernels ?? "")"
+    let key = "\(device.platform) \(device.name) \(device.driver) \(options.kernelFolder ?? "")"
     if let known = chosen.withLock({ $0[key] }) { return known }
-    let variant = try best(for: device, folders: folders)
+    let variant = try best(for: device, options: options)
     chosen.withLock { $0[key] = variant }
     return variant
   }
 
   /// The variant that was found best just now.
   static func best(
-    for device: OpenCLDevice, folders: KernelLibrary.Folders = .environment
+    for device: OpenCLDevice, options: OpenCLBackend.Options
   ) throws(BackendError) -> KernelVariant {
     var best: (variant: KernelVariant, time: Duration)?
     var failures: [String] = []
     for variant in KernelVariant.candidates(for: device) {
       do {
-        let time = try Trial(device, variant, folders).run()
+        let time = try Trial(device, variant, options).run()
         if best.map({ time < $0.time }) ?? true { best = (variant, time) }
       } catch {
         // Memory says nothing about a variant.
         if error.code == .outOfMemory { throw error }
-        failures.append("\(variant.rawValue): \(error.message)")
+        failures.append("\(variant.rawValue): \(error.reason)")
       }
     }
     guard let best else {
       throw BackendError(
         .unavailable, operation: .openCLBackend,
-        "no kernels compute right on \(device.name) (\(failures.joined(separator: "; "))); use --device cpu")
+        "no kernels compute right on \(device.name) (\(failures.joined(separator: "; "))); use \(Subject.device) cpu")
     }
     return best.variant
   }
@@ -63,10 +64,11 @@ private struct Trial {
   /// Of the largest sum; float32 in any order stays far below.
   private static let bound = 1e-4
 
-  init(_ device: OpenCLDevice, _ variant: KernelVariant, _ folders: KernelLibrary.Folders) throws(BackendError) {
-    var options = OpenCLBackend.Options()
+  init(_ device: OpenCLDevice, _ variant: KernelVariant, _ options: OpenCLBackend.Options) throws(BackendError) {
+    var options = options
     options.variant = variant
-    options.folders = folders
+    options.streamsWeights = false
+    options.profiles = false
     backend = try OpenCLBackend(device, options: options)
     self.variant = variant
   }

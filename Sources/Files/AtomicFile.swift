@@ -1,3 +1,5 @@
+public import Failures
+
 /// Files that appear whole or not at all.
 public enum AtomicFile {
   /// Writes `bytes` to a temporary file in the same folder, then gives it the name `path`. A file that was there is

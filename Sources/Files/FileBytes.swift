@@ -1,3 +1,4 @@
+import Failures
 import Glibc
 
 /// Read-only bytes of a regular file, mapped or read piece by piece.
@@ -67,7 +68,7 @@ package final class FileBytes: Sendable {
 
   private var cut: FileError {
     FileError(
-      kind: .unreadable, operation: .reading, path: path, expected: "\(size) bytes", found: "fewer, or a read error",
+      .unreadable, path, expected: "\(size) bytes", found: "fewer, or a read error",
       remedy: "the file was cut while in use or the disk fails; fetch it again")
   }
 

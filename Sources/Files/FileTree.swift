@@ -1,3 +1,4 @@
+import Failures
 import Glibc
 
 /// Folders and what is in them.
@@ -38,22 +39,28 @@ package enum FileTree {
   }
 
   /// Makes `folder` and those above it, unless they exist.
-  package static func create(folder: String) throws(FileError) {
+  /// - Returns: the folders that were made, the outermost first.
+  @discardableResult
+  package static func create(folder: String) throws(FileError) -> [String] {
     guard !folder.isEmpty else {
       errno = ENOENT
       throw .unwritable(folder)
     }
+    var made: [String] = []
     var partial = folder.hasPrefix("/") ? "/" : ""
     for part in folder.split(separator: "/") {
       partial += part + "/"
-      guard unsafe mkdir(partial, 0o777) != 0 else { continue }
-      var status = stat()
-      let code = errno
-      guard code == EEXIST, unsafe stat(partial, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-        errno = code
+      if unsafe mkdir(partial, 0o777) == 0 {
+        made.append(partial)
+      } else if errno != EEXIST {
         throw .unwritable(folder)
+      } else if !isFolder(partial) {
+        throw FileError(
+          .unwritable, folder, expected: "a folder", found: "a file of that name is in the way",
+          remedy: "remove it, or choose another folder")
       }
     }
+    return made
   }
 
   /// Returns when names that were given or taken in the folder of `path` are on the disk, where the system can tell.

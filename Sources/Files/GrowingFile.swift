@@ -1,3 +1,4 @@
+import Failures
 import Glibc
 
 /// A file that grows a record at a time and takes its final name when it is complete. One process at a time has it; the
@@ -88,7 +89,7 @@ package final class GrowingFile {
     guard unsafe fstat(descriptor, &status) == 0 else { throw .unwritable(path) }
     guard status.st_size == size else {
       throw FileError(
-        kind: .unwritable, operation: .writing, path: path, expected: "\(size) bytes", found: "\(status.st_size)",
+        .unwritable, path, expected: "\(size) bytes", found: "\(status.st_size)",
         remedy: "another process writes to the file; end it, remove the file and start again")
     }
   }

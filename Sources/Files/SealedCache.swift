@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// What would take long to compute again, in a folder that may vanish at any time: a file per key.
 ///
 /// A file's name is the hash of everything that its content depends on, and it starts with a seal: the hash of that name
@@ -22,27 +14,6 @@ package struct SealedCache: Sendable {
     self.sizeLimit = sizeLimit
   }
 
-  /// A folder that tests put in place of the one below: the environment belongs to the whole process.
-  @TaskLocal package static var testFolder: String?
-
-  /// Where what can be computed again is kept: `LEGRAD_CACHE` (empty for nowhere), else the user's cache folder.
-  package static var userFolder: String? {
-    if let testFolder { return testFolder }
-    if let folder = unsafe getenv("LEGRAD_CACHE") {
-      let text = unsafe String(cString: folder)
-      return text.isEmpty ? nil : text
-    }
-    if let cache = variable("XDG_CACHE_HOME") { return cache + "/legrad" }
-    return variable("HOME").map { $0 + "/.cache/legrad" }
-  }
-
-  /// A variable that is set and not empty.
-  private static func variable(_ name: String) -> String? {
-    guard let text = unsafe getenv(name) else { return nil }
-    let value = unsafe String(cString: text)
-    return value.isEmpty ? nil : value
-  }
-
   /// The content under the hash of `parts`; nil unless it is there and whole.
   package func content(_ parts: [String]) -> [UInt8]? {
     let name = Self.name(parts)
@@ -55,7 +26,7 @@ package struct SealedCache: Sendable {
 
   package func keep(_ content: [UInt8], _ parts: [String]) {
     guard content.count <= sizeLimit - Self.sealLength else { return }
-    try? FileTree.create(folder: folder)
+    _ = try? FileTree.create(folder: folder)
     let name = Self.name(parts)
     try? AtomicFile.write(Self.seal(content, name) + content, to: path(name))
   }

@@ -1,3 +1,4 @@
+import Failures
 import Glibc
 
 /// A hidden file beside its target that takes the target's name when it is complete, and is removed when it is dropped

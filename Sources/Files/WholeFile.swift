@@ -1,3 +1,4 @@
+import Failures
 import Glibc
 
 /// Whole files as bytes.
@@ -31,7 +32,7 @@ package enum WholeFile {
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else {
         throw FileError(
-          kind: .unreadable, operation: .reading, path: path, expected: "a readable file",
+          .unreadable, path, expected: "a readable file",
           found: systemMessage(errno), remedy: "check the path and the disk")
       }
       if count == 0 { return bytes }

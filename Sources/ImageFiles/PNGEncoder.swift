@@ -1,4 +1,5 @@
 internal import CImageCodecs
+public import Failures
 
 /// Pictures to PNG bytes.
 public enum PNGEncoder {
@@ -22,7 +23,7 @@ public enum PNGEncoder {
       pixels, UInt32(width), UInt32(height), Int32(channels.rawValue), &encoded, &count, &message)
     guard status == LEGRAD_CODEC_OK, let start = unsafe encoded else {
       throw ImageError(
-        kind: .outOfMemory, file: name, failure: "the PNG cannot be encoded", expected: "room for the encoded bytes",
+        .outOfMemory, file: name, place: "the PNG cannot be encoded", expected: "room for the encoded bytes",
         found: message.string, remedy: "use a smaller picture")
     }
     defer { unsafe legrad_codec_free(start) }

@@ -1,4 +1,5 @@
 internal import CImageCodecs
+public import Failures
 internal import Files
 
 /// A decoded picture and what its file said about it.
@@ -47,7 +48,7 @@ extension RGBImage {
   ) throws(ImageError) -> DecodedImage {
     guard let format = ImageFormat(magicOf: bytes) else {
       throw ImageError(
-        kind: .unsupported, file: name, failure: "the picture's format is not supported", expected: "PNG or JPEG",
+        .unsupported, file: name, place: "the picture's format is not supported", expected: "PNG or JPEG",
         found: ImageFormat.describeOther(bytes), remedy: "convert it to PNG or JPEG")
     }
     let image = try decodePixels(bytes, format: format, name: name, pixelLimit: pixelLimit)
@@ -71,15 +72,16 @@ extension RGBImage {
     try check(status, message, format: format, name: name)
     guard max(width, height) <= sideLimit else {
       throw ImageError(
-        kind: .tooLarge, file: name, failure: "a side of the picture is too long",
+        .tooLarge, file: name, place: "a side of the picture is too long",
         expected: "at most \(sideLimit) pixels", found: "\(width) × \(height)", remedy: "cut the picture into pieces")
     }
     // Both factors are at most a million, so the product fits.
     let pixelCount = Int(width) * Int(height)
     guard pixelCount <= pixelLimit else {
       throw ImageError(
-        kind: .tooLarge, file: name, failure: "the picture has too many pixels", expected: "at most \(pixelLimit)",
-        found: "\(width) × \(height) = \(pixelCount)", remedy: "raise the limit (--max-pixels) if the file is trusted")
+        .tooLarge, file: name, place: "the picture has too many pixels", expected: "at most \(pixelLimit)",
+        found: "\(width) × \(height) = \(pixelCount)",
+        remedy: "raise the limit (\(Subject.pixelLimit)) if the file is trusted")
     }
     let pixels = unsafe [UInt8](unsafeUninitializedCapacity: pixelCount * 3) { buffer, count in
       status =
@@ -103,15 +105,15 @@ extension RGBImage {
     switch status {
     case LEGRAD_CODEC_OUT_OF_MEMORY:
       throw ImageError(
-        kind: .outOfMemory, file: name, failure: "memory ran out while decoding", expected: "room for the pixels",
+        .outOfMemory, file: name, place: "memory ran out while decoding", expected: "room for the pixels",
         found: found, remedy: "use a smaller picture")
     case LEGRAD_CODEC_UNSUPPORTED:
       throw ImageError(
-        kind: .unsupported, file: name, failure: "this kind of \(format.rawValue) is not supported",
+        .unsupported, file: name, place: "this kind of \(format.rawValue) is not supported",
         expected: "8-bit grey, RGB or CMYK", found: found, remedy: "convert it to PNG")
     default:
       throw ImageError(
-        kind: .corrupt, file: name, failure: "the \(format.rawValue) cannot be decoded",
+        .corrupt, file: name, place: "the \(format.rawValue) cannot be decoded",
         expected: "a complete and undamaged file", found: found, remedy: "copy or save the picture again")
     }
   }

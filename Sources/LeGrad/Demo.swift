@@ -1,4 +1,5 @@
 import CDemo
+import Failures
 import Files
 import FoundationEssentials
 import Glibc
@@ -66,7 +67,7 @@ final class EmbeddedModel: Sendable {
     files = names.map { [folder] in folder + "/" + $0.dropFirst("model/".count) }
     for (name, path) in zip(names, files) {
       let bytes = try EmbeddedFile.bytes(name)
-      do { try AtomicFile.write(bytes, to: path) } catch { throw LeGradError(.input, error.description) }
+      do { try AtomicFile.write(bytes, to: path) } catch { throw LeGradError(error) }
     }
   }
 

@@ -1,3 +1,5 @@
+import Failures
+
 extension Explainer {
   /// Explains images of one size in one batch, as `explain(_:text:methods:correction:)` does, such that an image whose
   /// numbers are not finite fails alone.

@@ -1,5 +1,6 @@
 public import Compute
-public import ComputeOpenCL
+import ComputeOpenCL
+public import Failures
 import Tokenizers
 import VisionTransformer
 
@@ -25,15 +26,27 @@ public final class Explainer: Sendable {
     public var kernelVariant: KernelVariant?
     /// Bytes of an OpenCL device's memory to use at most; all of it if nil. Weights that exceed it stream.
     public var memoryLimit: Int?
+    /// Vector instructions of the CPU backend; the best that the machine has if nil.
+    public var instructionSet: InstructionSet?
+    /// Where built kernels, and what else takes long to compute again, are kept for the next process; nowhere if nil.
+    /// The folder may vanish at any time.
+    public var cacheFolder: String?
+    /// A folder whose `.cl` files an OpenCL device runs instead of the embedded ones, for work on kernels.
+    public var kernelFolder: String?
+    /// Whether an OpenCL device waits after every operation, so that an error names the one that failed.
+    public var waitsAfterEveryOperation = false
     /// Whether an OpenCL device keeps the time of each kernel, which makes launches slower.
     public var profiles = false
     /// Told in one line when another device takes over.
-    public var notify: (@Sendable (String) -> Void)?
+    public var notify: (@Sendable (Message) -> Void)?
     /// Pixel statistics that replace the folder's, three values each.
     public var mean: [Double]?
     public var std: [Double]?
 
     public init() {}
+
+    /// Fails for a device that this machine does not have, before a model is opened.
+    public func checkDevice() throws(LeGradError) { _ = try device.resolve(Devices.found(), self) }
   }
 
   public let model: Model
@@ -54,7 +67,7 @@ public final class Explainer: Sendable {
 
   /// Loads the vision tower onto a backend of the caller's.
   package convenience init(
-    _ model: Model, options: Options = Options(), backend: some Backend, variant: String, reason: String
+    _ model: Model, options: Options = Options(), backend: some Backend, variant: DeviceVariant?, reason: Message
   ) throws(LeGradError) {
     let device = DeviceDescription(name: backend.deviceDescription, variant: variant, reason: reason)
     self.init(
@@ -90,7 +103,7 @@ public final class Explainer: Sendable {
   /// The text tower is read for the call and released after it: encode prompts together.
   public func encode(_ prompts: [String]) throws(LeGradError) -> TextEmbeddings {
     guard let text = model.configuration.text else {
-      throw LeGradError(.input, "\(model.name): the checkpoint has no text tower; give --text-embeddings")
+      throw LeGradError(.input, "\(model.name): the checkpoint has no text tower; give \(Subject.textEmbeddings)")
     }
     let tokenizer = try model.tokenizer()
     let ids: [[Int32]]
@@ -98,7 +111,7 @@ public final class Explainer: Sendable {
       ids = try prompts.map { prompt throws(TokenizerError) in
         try tokenizer.encode(prompt, contextLength: text.contextLength)
       }
-    } catch { throw LeGradError(.input, error.description) }
+    } catch { throw LeGradError(error) }
     let source = model.source
     let rows: [Float] = try room.run { engine throws(LeGradError) in
       do throws(ModelError) {
@@ -106,7 +119,7 @@ public final class Explainer: Sendable {
       } catch { throw LeGradError(error) }
     }
     guard rows.allSatisfy(\.isFinite) else {
-      throw LeGradError(.numerical, "the text tower produced values that are not finite; try --precision f32")
+      throw LeGradError(.numerical, "the text tower produced values that are not finite; try \(Subject.precision) f32")
     }
     return TextEmbeddings(prompts: prompts, width: model.configuration.embeddingWidth, unitRows: rows)
   }
@@ -157,7 +170,8 @@ public final class Explainer: Sendable {
       images[...], grid, text: text, requests: requests, correction: text.count == 0 ? nil : correction)
     guard explanations.joined().allSatisfy(\.isFinite) else {
       throw LeGradError(
-        .numerical, "\(model.name) produced values that are not finite; try --precision f32, or check the weights")
+        .numerical,
+        "\(model.name) produced values that are not finite; try \(Subject.precision) f32, or check the weights")
     }
     return explanations
   }

@@ -1,3 +1,4 @@
+import Failures
 public import ImageFiles
 import VisionTransformer
 
@@ -97,7 +98,7 @@ extension Model {
       throw LeGradError(
         .input,
         "\(name): the folder does not say with which mean and std its pixels were normalised; "
-          + "give --mean R,G,B and --std R,G,B (a guess would be silently wrong)")
+          + "give \(Subject.mean) R,G,B and \(Subject.std) R,G,B (a guess would be silently wrong)")
     }
     guard mean.count == 3, std.count == 3, (mean + std).allSatisfy(\.isFinite), std.allSatisfy({ $0 > 0 }) else {
       throw LeGradError(.usage, "mean and std need three finite values each, std above zero; got \(mean) and \(std)")
@@ -116,13 +117,13 @@ extension Model {
     guard width % patch == 0, height % patch == 0 else {
       throw LeGradError(
         .usage,
-        "--size \(width)x\(height): \(name) reads patches of \(patch)×\(patch) pixels; "
+        "\(Subject.size) \(width)x\(height): \(name) reads patches of \(patch)×\(patch) pixels; "
           + "both sides must be multiples of \(patch)")
     }
     guard width / patch <= Self.patchLimit, height / patch <= Self.patchLimit,
       width / patch * (height / patch) <= Self.patchLimit
     else {
-      throw LeGradError(.usage, "--size \(width)x\(height): more than \(Self.patchLimit) patches")
+      throw LeGradError(.usage, "\(Subject.size) \(width)x\(height): more than \(Self.patchLimit) patches")
     }
     switch resize {
     case .squash: return .squash(width: width, height: height)

@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 import SafeTensors
 public import Tokenizers
 public import VisionTransformer
@@ -42,7 +43,7 @@ public struct Model: Sendable {
       let checkpoint = RandomCheckpoint(try Architecture(name: architecture), seed: seed)
       source = checkpoint
       configuration = checkpoint.configuration
-    } catch { throw LeGradError(.usage, error.description) }
+    } catch { throw LeGradError(error, kind: .usage) }
     name = architecture
     origin = .random
   }
@@ -55,7 +56,7 @@ public struct Model: Sendable {
   }
 
   private static func checkpoint(_ folder: String) throws(LeGradError) -> Checkpoint {
-    do { return try Checkpoint(folder: folder) } catch { throw LeGradError(.input, error.description) }
+    do { return try Checkpoint(folder: folder) } catch { throw LeGradError(error) }
   }
 
   private static func tokenizer(
@@ -66,11 +67,11 @@ public struct Model: Sendable {
       case .clip: return try CLIPTokenizer.load(folder: folder)
       case .siglip: return try SigLIPTokenizer.load(folder: folder)
       }
-    } catch { throw LeGradError(.input, error.description) }
+    } catch { throw LeGradError(error) }
   }
 
   private static func fileHash(of checkpoint: Checkpoint) throws(LeGradError) -> String {
-    do { return try checkpoint.fileHash() } catch { throw LeGradError(.input, error.description) }
+    do { return try checkpoint.fileHash() } catch { throw LeGradError(error) }
   }
 
   /// The tokenizer of the model's folder; needed for prompts in words only.
@@ -81,7 +82,7 @@ public struct Model: Sendable {
       tokenizer = try Self.tokenizer(in: folder, configuration.text?.tokenization ?? .clip)
     case .bundled(let bundled, _): tokenizer = bundled
     case .random:
-      throw LeGradError(.input, "\(name): random weights have no tokenizer; give --text-embeddings")
+      throw LeGradError(.input, "\(name): random weights have no tokenizer; give \(Subject.textEmbeddings)")
     }
     if let text = configuration.text, tokenizer.idCount > text.vocabularySize {
       throw LeGradError(
@@ -95,7 +96,7 @@ public struct Model: Sendable {
   /// Checks without reading weights that prompts in words can be encoded.
   public func checkText() throws(LeGradError) {
     guard configuration.text != nil else {
-      throw LeGradError(.input, "\(name): the checkpoint has no text tower; give --text-embeddings")
+      throw LeGradError(.input, "\(name): the checkpoint has no text tower; give \(Subject.textEmbeddings)")
     }
     _ = try tokenizer()
   }
@@ -124,7 +125,7 @@ public struct Model: Sendable {
       try ModelWriter.write(
         CancellableSource(source: source, isCancelled: isCancelled), to: folder, elementType: elementType,
         overwrite: overwrite)
-    } catch { throw LeGradError(error.kind == .exists ? .usage : .input, error.description) }
+    } catch { throw LeGradError(error, kind: error.rule == .exists ? .usage : .input) }
   }
 
   /// What was found in the folder.

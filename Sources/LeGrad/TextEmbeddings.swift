@@ -1,3 +1,5 @@
+import Failures
+
 /// What images are compared with: one unit row per prompt.
 public struct TextEmbeddings: Sendable {
   public let prompts: [String]

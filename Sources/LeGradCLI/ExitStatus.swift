@@ -1,9 +1,5 @@
 import ArgumentParser
-import Evaluation
-import Files
-import ImageFiles
-import LeGrad
-import NpyFiles
+import Failures
 
 /// The command's exit codes.
 enum ExitStatus: Int32, Sendable {
@@ -20,6 +16,20 @@ enum ExitStatus: Int32, Sendable {
   case inconsistentShards = 7
 }
 
+extension ExitStatus {
+  init(_ kind: FailureKind) {
+    self =
+      switch kind {
+      case .usage: .usage
+      case .input: .badFile
+      case .device: .deviceUnusable
+      case .memory: .outOfMemory
+      case .numerical: .numericalFault
+      case .inconsistent: .inconsistentShards
+      }
+  }
+}
+
 /// Why a command ends early: its exit code and one line for people.
 struct Failure: Error, Equatable {
   let status: ExitStatus
@@ -33,48 +43,13 @@ struct Failure: Error, Equatable {
   static func usage(_ message: String) -> Failure { Failure(.usage, message) }
   static func badFile(_ message: String) -> Failure { Failure(.badFile, message) }
 
-  init(_ error: LeGradError) {
-    let status: ExitStatus =
-      switch error.kind {
-      case .usage: .usage
-      case .input: .badFile
-      case .device: .deviceUnusable
-      case .memory: .outOfMemory
-      case .numerical: .numericalFault
-      }
-    self.init(status, error.description)
-  }
-
-  init(_ error: EvaluationError) {
-    let status: ExitStatus =
-      switch error.kind {
-      case .usage: .usage
-      case .input: .badFile
-      case .shards: .inconsistentShards
-      case .device: .deviceUnusable
-      case .memory: .outOfMemory
-      case .numerical: .numericalFault
-      }
-    self.init(status, error.description)
-  }
-
-  init(_ error: ImageError) {
-    self.init(error.kind == .outOfMemory ? .outOfMemory : .badFile, error.description)
-  }
-
-  init(_ error: NpyError) { self.init(.badFile, error.description) }
-
-  init(_ error: FileError) { self.init(.badFile, error.description) }
+  init(_ error: some LegibleError) { self.init(ExitStatus(error.kind), error.message.advice) }
 
   /// Whatever a command threw, other than requests for help.
   init(_ error: any Error, command: any ParsableCommand.Type) {
     switch error {
     case let failure as Failure: self = failure
-    case let error as LeGradError: self.init(error)
-    case let error as EvaluationError: self.init(error)
-    case let error as ImageError: self.init(error)
-    case let error as NpyError: self.init(error)
-    case let error as FileError: self.init(error)
+    case let error as any LegibleError: self.init(error)
     default:
       let message = command.message(for: error)
       let sentence = message.hasSuffix(".") ? String(message.dropLast()) : message
@@ -97,13 +72,5 @@ struct Failure: Error, Equatable {
   /// The message without line breaks, which messages of the argument parser may have.
   var line: String {
     message.split(whereSeparator: \.isNewline).map { $0.trimmingSpaces() }.joined(separator: " ")
-  }
-}
-
-extension StringProtocol {
-  func trimmingSpaces() -> String {
-    let start = firstIndex { !$0.isWhitespace } ?? endIndex
-    let end = lastIndex { !$0.isWhitespace }.map { index(after: $0) } ?? start
-    return String(self[start..<end])
   }
 }

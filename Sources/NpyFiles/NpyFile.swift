@@ -1,3 +1,4 @@
+public import Failures
 import Files
 
 /// Reads and writes NumPy's `.npy` files: versions 1.0 and 2.0, little-endian, C order.
@@ -40,7 +41,7 @@ public enum NpyFile {
     text += String(repeating: " ", count: (64 - (11 + text.utf8.count) % 64) % 64) + "\n"
     guard array.shape.count <= NpyHeader.maximumDimensions else {
       throw NpyError(
-        kind: .shape, file: path, place: "shape", expected: "at most \(NpyHeader.maximumDimensions) dimensions",
+        .shape, file: path, place: "shape", expected: "at most \(NpyHeader.maximumDimensions) dimensions",
         found: "\(array.shape.count)", remedy: "nothing was written")
     }
     var bytes = NpyHeader.magic + [1, 0, UInt8(text.utf8.count & 0xFF), UInt8(text.utf8.count >> 8)] + text.utf8
@@ -60,8 +61,8 @@ public enum NpyFile {
     let bytes: [UInt8]
     do throws(FileError) { bytes = try WholeFile.read(path, limit: maximumBytes) } catch { throw NpyError(error) }
     let header = try NpyHeader.parse(bytes, file: path)
-    func failure(_ kind: NpyError.Kind, _ place: String, expected: String, found: String, remedy: String) -> NpyError {
-      NpyError(kind: kind, file: path, place: place, expected: expected, found: found, remedy: remedy)
+    func failure(_ kind: NpyRule, _ place: String, expected: String, found: String, remedy: Message) -> NpyError {
+      NpyError(kind, file: path, place: place, expected: expected, found: found, remedy: remedy)
     }
     guard types.contains(header.typeString) else {
       throw failure(

@@ -1,3 +1,5 @@
+import Failures
+
 /// The header of a `.npy` file, version 1.0 or 2.0: magic bytes, version, length, and a Python dictionary with the keys
 /// `descr`, `fortran_order` and `shape`.
 struct NpyHeader: Equatable {
@@ -12,9 +14,9 @@ struct NpyHeader: Equatable {
   let dataOffset: Int
 
   static func parse(_ bytes: [UInt8], file: String) throws(NpyError) -> NpyHeader {
-    func failure(_ kind: NpyError.Kind, _ place: String, expected: String, found: String) -> NpyError {
+    func failure(_ kind: NpyRule, _ place: String, expected: String, found: String) -> NpyError {
       NpyError(
-        kind: kind, file: file, place: place, expected: expected, found: found,
+        kind, file: file, place: place, expected: expected, found: found,
         remedy: "save the array again with numpy.save")
     }
     guard bytes.count >= 10, bytes.starts(with: magic) else {

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 /// The sizes of attention in a tower, and of what methods read of it.
 struct AttentionSizes: Sendable {

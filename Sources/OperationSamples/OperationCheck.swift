@@ -1,12 +1,13 @@
 public import Compute
+public import Failures
 
 /// What a check found.
 public enum CheckVerdict: Sendable, Equatable {
   case good
   /// What is wrong with the numbers.
-  case wrong(String)
+  case wrong(Message)
   /// What the device refused, in its own words.
-  case failed(String)
+  case failed(Message)
 }
 
 /// One operation on two backends.
@@ -51,7 +52,7 @@ package struct OperationComparison<Reference: Backend, Tested: Backend> {
     } catch {
       return OperationCheck(
         operation: sample.operation, detail: sample.detail, error: nil, bound: bound,
-        referenceSeconds: expected.seconds, seconds: nil, verdict: .failed(error.message))
+        referenceSeconds: expected.seconds, seconds: nil, verdict: .failed(error.reason))
     }
   }
 
@@ -109,7 +110,7 @@ package struct OperationError {
   package static func largest(bound: Double) -> Double { 10 * bound.squareRoot() }
 
   /// What is wrong, if anything: the mean, or one element by more than such a mean allows.
-  package func fault(bound: Double) -> String? {
+  package func fault(bound: Double) -> Message? {
     if meanSquare.isNaN { return "values that are not numbers" }
     if !(meanSquare <= bound) { return "wrong values" }
     if !(largest <= Self.largest(bound: bound)) { return "a wrong value" }

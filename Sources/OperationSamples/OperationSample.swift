@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 import Randomness
 
 /// One operation on seeded random inputs, in sizes that a model has: the same work on every backend, to compare what it

@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 
 /// Times an operation that takes much less than the clock or a wait for the device can tell.
 public struct OperationTimer: Sendable {

@@ -1,3 +1,4 @@
+public import Failures
 import Files
 
 /// One safetensors file, its header wholly checked when it is opened.
@@ -129,8 +130,8 @@ public final class SafeTensorsFile: TensorStore {
   }
 
   private func failure(
-    _ kind: SafeTensorsError.Kind, _ name: String, expected: String, found: String,
-    remedy: String = "the file does not belong to this model or was converted wrongly"
+    _ kind: SafeTensorsRule, _ name: String, expected: String, found: String,
+    remedy: Message = "the file does not belong to this model or was converted wrongly"
   ) -> SafeTensorsError {
     SafeTensorsError(
       kind, file: path, place: "tensor \"\(name)\"", expected: expected, found: found, remedy: remedy)

@@ -1,3 +1,4 @@
+import Failures
 import StrictJSON
 
 /// What a header says of one tensor.
@@ -95,7 +96,7 @@ private struct EntryReader {
   let dataStart: Int
   let fileSize: Int
 
-  func failure(_ kind: SafeTensorsError.Kind, _ place: String, expected: String, found: String) -> SafeTensorsError {
+  func failure(_ kind: SafeTensorsRule, _ place: String, expected: String, found: String) -> SafeTensorsError {
     SafeTensorsError(
       kind, file: file, place: place, expected: expected, found: found,
       remedy: "the file is damaged or made by a faulty program; fetch or convert it again")

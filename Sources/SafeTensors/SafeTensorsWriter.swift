@@ -1,3 +1,4 @@
+public import Failures
 import Files
 import StrictJSON
 
@@ -100,7 +101,7 @@ public struct SafeTensorsWriter: ~Copyable {
   }
 
   private func failure(
-    _ kind: SafeTensorsError.Kind, _ place: String, expected: String, found: String
+    _ kind: SafeTensorsRule, _ place: String, expected: String, found: String
   ) -> SafeTensorsError {
     SafeTensorsError(
       kind, file: path, place: place, expected: expected, found: found, remedy: "nothing was written under this name")
@@ -110,7 +111,7 @@ public struct SafeTensorsWriter: ~Copyable {
   private static func header(
     _ tensors: [TensorDescription], metadata: [String: String], path: String
   ) throws(SafeTensorsError) -> [UInt8] {
-    func failure(_ kind: SafeTensorsError.Kind, _ name: String, expected: String, found: String) -> SafeTensorsError {
+    func failure(_ kind: SafeTensorsRule, _ name: String, expected: String, found: String) -> SafeTensorsError {
       SafeTensorsError(
         kind, file: path, place: "tensor \"\(name)\"", expected: expected, found: found,
         remedy: "nothing was written")

@@ -1,3 +1,4 @@
+public import Failures
 import Files
 import StrictJSON
 
@@ -77,7 +78,7 @@ public final class ShardedSafeTensors: TensorStore {
 private struct IndexCheck {
   let path: String
 
-  func failure(_ kind: SafeTensorsError.Kind, _ place: String, expected: String, found: String) -> SafeTensorsError {
+  func failure(_ kind: SafeTensorsRule, _ place: String, expected: String, found: String) -> SafeTensorsError {
     SafeTensorsError(
       kind, file: path, place: place, expected: expected, found: found,
       remedy: "index and files are not of one model; fetch all of them again")

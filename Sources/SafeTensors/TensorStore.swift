@@ -1,3 +1,4 @@
+public import Failures
 import Files
 
 /// Named tensors in one file or several.
@@ -61,7 +62,7 @@ public enum SafeTensorsFolder {
       throw SafeTensorsError(
         .pickle, file: folder + "/" + pickle, place: "folder", expected: expected, found: "only pickled weights",
         remedy: "pickles can run code and are not read; where they are trusted, convert them: "
-          + conversionCommand(folder: folder, pickle: pickle))
+          + Message(conversionCommand(folder: folder, pickle: pickle)))
     }
     throw SafeTensorsError(
       .noWeights, file: folder, place: "folder", expected: "one of \(expected)", found: "none of them",

@@ -1,3 +1,5 @@
+import Failures
+
 extension BytePairVocabulary {
   /// The file names of the layouts, in the order in which they are looked for.
   static let vocabularyName = "vocab.json"
@@ -36,8 +38,8 @@ extension BytePairVocabulary {
       let id = try token.required("id").integer()
       guard let known = ids.updateValue(id, forKey: content), known != id else { continue }
       throw TokenizerError(
-        reason: .duplicateSymbol, file: file, expected: "one id for \(quotation(content))",
-        found: "\(known) in “model.vocab”, \(id) in “added_tokens”", remedy: TokenizerError.replaceFile)
+        .duplicateSymbol, file: file, expected: "one id for \(quotation(content))",
+        found: "\(known) in “model.vocab”, \(id) in “added_tokens”", remedy: TokenizerRule.replaceFile)
     }
     let list = try model.required("merges").elements()
     var merges: [(left: String, right: String)] = []
@@ -63,8 +65,8 @@ extension BytePairVocabulary {
     for (id, symbol) in symbols.enumerated() {
       guard let earlier = ids.updateValue(id, forKey: symbol) else { continue }
       throw TokenizerError(
-        reason: .duplicateSymbol, file: file, expected: "merges that make different symbols",
-        found: "\(quotation(symbol)) as id \(earlier) and \(id)", remedy: TokenizerError.replaceFile)
+        .duplicateSymbol, file: file, expected: "merges that make different symbols",
+        found: "\(quotation(symbol)) as id \(earlier) and \(id)", remedy: TokenizerRule.replaceFile)
     }
     try self.init(ids: ids, merges: merges, file: file, mergesFile: file)
   }
@@ -78,7 +80,7 @@ extension BytePairVocabulary {
       let found = try model.optional(field)?.string()
       guard (found ?? "") != expected else { continue }
       throw TokenizerError(
-        reason: .unsupportedModel, file: file, expected: "“model.\(field)” “\(expected)”",
+        .unsupportedModel, file: file, expected: "“model.\(field)” “\(expected)”",
         found: found.map(quotation) ?? "none", remedy: "use the tokenizer of a CLIP model")
     }
   }

@@ -1,3 +1,5 @@
+import Failures
+
 /// The symbols and merges of a byte-pair tokenizer, checked: every byte has its two symbols, every merge joins two
 /// known symbols to a known one, ids are distinct and in 0..<2^24, and there is one start and one end token.
 struct BytePairVocabulary: Sendable {
@@ -53,15 +55,15 @@ struct BytePairVocabulary: Sendable {
     for (symbol, id) in ids {
       guard (0..<idLimit).contains(id) else {
         throw TokenizerError(
-          reason: .badID, file: file, expected: "token ids in 0..<\(idLimit)",
-          found: "\(id) for \(quotation(symbol))", remedy: TokenizerError.replaceFile)
+          .badID, file: file, expected: "token ids in 0..<\(idLimit)",
+          found: "\(id) for \(quotation(symbol))", remedy: TokenizerRule.replaceFile)
       }
       if let owner = owners.updateValue(symbol, forKey: id) {
         let pair = [owner, symbol].sorted()
         throw TokenizerError(
-          reason: .duplicateID, file: file, expected: "a different id for every token",
+          .duplicateID, file: file, expected: "a different id for every token",
           found: "\(id) for both \(quotation(pair[0])) and \(quotation(pair[1]))",
-          remedy: TokenizerError.replaceFile)
+          remedy: TokenizerRule.replaceFile)
       }
     }
   }
@@ -73,12 +75,12 @@ struct BytePairVocabulary: Sendable {
     let expected = "a \(what) token, \(names.joined(separator: " or "))"
     guard let name = present.first, let id = ids[name] else {
       throw TokenizerError(
-        reason: .missingSpecialToken, file: file, expected: expected, found: "neither",
+        .missingSpecialToken, file: file, expected: expected, found: "neither",
         remedy: "use the tokenizer of a CLIP model")
     }
     guard present.count == 1 else {
       throw TokenizerError(
-        reason: .ambiguousSpecialToken, file: file, expected: expected, found: "both",
+        .ambiguousSpecialToken, file: file, expected: expected, found: "both",
         remedy: "remove the one the model was not trained with")
     }
     return Int32(id)
@@ -91,7 +93,7 @@ struct BytePairVocabulary: Sendable {
     for (byte, character) in zip(ByteSymbols.order, ByteSymbols.characters) {
       guard let id = ids[character + suffix] else {
         throw TokenizerError(
-          reason: .missingByteSymbol, file: file, expected: "a token for every byte, alone and with </w>",
+          .missingByteSymbol, file: file, expected: "a token for every byte, alone and with </w>",
           found: "none named “\(character + suffix)” (byte \(byte))", remedy: "use the tokenizer of a CLIP model")
       }
       table[Int(byte)] = Int32(id)
@@ -107,7 +109,7 @@ struct BytePairVocabulary: Sendable {
     func id(_ symbol: String, rank: Int) throws(TokenizerError) -> Int32 {
       guard let id = ids[symbol] else {
         throw TokenizerError(
-          reason: .unknownSymbol, file: file, expected: "merge \(rank + 1) to join tokens of the vocabulary",
+          .unknownSymbol, file: file, expected: "merge \(rank + 1) to join tokens of the vocabulary",
           found: "\(quotation(symbol)), which is none", remedy: "use vocabulary and merges of the same tokenizer")
       }
       return Int32(id)
@@ -117,9 +119,9 @@ struct BytePairVocabulary: Sendable {
       let merge = Merge(rank: Int32(rank), joined: try id(pair.left + pair.right, rank: rank))
       if let earlier = table.updateValue(merge, forKey: key(left, right)) {
         throw TokenizerError(
-          reason: .duplicateMerge, file: file, expected: "every merge once",
+          .duplicateMerge, file: file, expected: "every merge once",
           found: "\(quotation(pair.left + " " + pair.right)) as merge \(earlier.rank + 1) and \(rank + 1)",
-          remedy: TokenizerError.replaceFile)
+          remedy: TokenizerRule.replaceFile)
       }
     }
     return table

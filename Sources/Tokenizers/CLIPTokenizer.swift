@@ -1,3 +1,4 @@
+public import Failures
 import Files
 
 /// CLIP's byte-pair tokenizer with OpenCLIP's text cleaning.
@@ -33,7 +34,7 @@ public struct CLIPTokenizer: Sendable {
     }
     let half = [Vocabulary.vocabularyName, Vocabulary.mergesName].first { FileTree.exists(path($0)) }
     throw TokenizerError(
-      reason: .missingFiles, file: folder,
+      .missingFiles, file: folder,
       expected: "\(Vocabulary.vocabularyName) with \(Vocabulary.mergesName), or \(Vocabulary.tokenizerName), or "
         + Vocabulary.packedMergesName,
       found: half.map { "\($0) alone" } ?? "none of them",

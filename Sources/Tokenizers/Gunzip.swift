@@ -1,4 +1,5 @@
 import CZlib
+import Failures
 
 /// Unpacks one gzip member (RFC 1952) held in memory.
 enum Gunzip {

@@ -1,3 +1,5 @@
+import Failures
+
 /// The text form of a list of merges: a version line, then one pair of symbols a line.
 enum MergeList {
   /// - Parameters:
@@ -11,8 +13,8 @@ enum MergeList {
     let header = lines.first.map { String(Substring(trimmed($0))) } ?? ""
     guard header.utf8.count <= 200, header.split(separator: "#").last?.hasPrefix("version:") == true else {
       throw TokenizerError(
-        reason: .missingHeader, file: file, expected: "“#version: …” in line 1",
-        found: header.isEmpty ? "an empty line" : quotation(header), remedy: TokenizerError.replaceFile)
+        .missingHeader, file: file, expected: "“#version: …” in line 1",
+        found: header.isEmpty ? "an empty line" : quotation(header), remedy: TokenizerRule.replaceFile)
     }
     var merges: [(left: String, right: String)] = []
     merges.reserveCapacity(lines.count)
@@ -36,8 +38,8 @@ enum MergeList {
 
   static func badMerge(place: String, file: String, found: String) -> TokenizerError {
     TokenizerError(
-      reason: .badMerge, file: file, expected: "two symbols in \(place)", found: found,
-      remedy: TokenizerError.replaceFile)
+      .badMerge, file: file, expected: "two symbols in \(place)", found: found,
+      remedy: TokenizerRule.replaceFile)
   }
 
   /// Without the carriage return that some systems end lines with; no symbol contains one.

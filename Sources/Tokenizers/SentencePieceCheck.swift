@@ -1,3 +1,5 @@
+import Failures
+
 /// What of a serialised model the library believes without looking, looked at: the kind of model, and that its
 /// normalisation table leads nowhere outside.
 enum SentencePieceCheck {
@@ -15,8 +17,8 @@ enum SentencePieceCheck {
   static func check(_ model: [UInt8], file: String) throws(TokenizerError) {
     func failure(_ found: String) -> TokenizerError {
       TokenizerError(
-        reason: .badModel, file: file, expected: "a SentencePiece model of unigrams", found: found,
-        remedy: TokenizerError.replaceFile)
+        .badModel, file: file, expected: "a SentencePiece model of unigrams", found: found,
+        remedy: TokenizerRule.replaceFile)
     }
     guard let fields = ProtobufMessage(model[...]) else { throw failure("bytes that are none") }
     for trainer in fields.messages(Field.trainer) {

@@ -1,4 +1,5 @@
 import CSentencePiece
+import Failures
 import Files
 
 /// A `spiece.model`, read and applied by the SentencePiece library.
@@ -24,8 +25,8 @@ import Files
     }
     guard status == LEGRAD_SENTENCEPIECE_OK, let opened = unsafe opened else {
       throw TokenizerError(
-        reason: .badModel, file: file, expected: "a SentencePiece model", found: message.description,
-        remedy: TokenizerError.replaceFile)
+        .badModel, file: file, expected: "a SentencePiece model", found: message.description,
+        remedy: TokenizerRule.replaceFile)
     }
     unsafe model = opened
     self.file = file
@@ -33,7 +34,7 @@ import Files
     pieceCount = Int(unsafe legrad_sentencepiece_piece_count(opened))
     guard endID >= 0 else {
       throw TokenizerError(
-        reason: .missingSpecialToken, file: file, expected: "an end token", found: "none",
+        .missingSpecialToken, file: file, expected: "an end token", found: "none",
         remedy: "use the tokenizer of a SigLIP model")
     }
   }
@@ -53,8 +54,8 @@ import Files
     }
     guard status == LEGRAD_SENTENCEPIECE_OK else {
       throw TokenizerError(
-        reason: .badModel, file: file, expected: "a model that splits the prompt", found: message.description,
-        remedy: TokenizerError.replaceFile)
+        .badModel, file: file, expected: "a model that splits the prompt", found: message.description,
+        remedy: TokenizerRule.replaceFile)
     }
     return Array(ids.prefix(count))
   }

@@ -1,3 +1,4 @@
+public import Failures
 import Files
 
 /// SigLIP's tokenizer: SentencePiece unigrams of canonicalised text.
@@ -28,7 +29,7 @@ public struct SigLIPTokenizer: TextTokenizer {
       return SigLIPTokenizer(segmenter: .own(try UnigramVocabulary(tokenizerFile: path(tokenizerName))))
     }
     throw TokenizerError(
-      reason: .missingFiles, file: folder, expected: "\(modelName) or \(tokenizerName)", found: "neither",
+      .missingFiles, file: folder, expected: "\(modelName) or \(tokenizerName)", found: "neither",
       remedy: "copy the model's tokenizer file there, or give text embeddings instead of prompts")
   }
 

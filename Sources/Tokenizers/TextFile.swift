@@ -1,3 +1,4 @@
+import Failures
 import Files
 
 /// A tokenizer's files as bytes and as text.

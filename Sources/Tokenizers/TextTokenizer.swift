@@ -1,3 +1,4 @@
+public import Failures
 import Files
 
 /// Turns a prompt into the ids that a text tower reads.

@@ -1,70 +1,60 @@
+public import Failures
 import Files
 import StrictJSON
 
-/// Why a tokenizer could not be loaded: which file, what was expected there, what was found, and what to do.
-public struct TokenizerError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The kind of trouble, for programs; the other properties are for people.
-  public enum Reason: Sendable, Equatable {
-    /// The folder holds no tokenizer in a known layout.
-    case missingFiles
-    /// The file cannot be opened or read, or is no regular file.
-    case unreadable
-    /// The file, or what it unpacks to, is larger than any tokenizer.
-    case tooLarge
-    /// The bytes are not UTF-8.
-    case notUTF8
-    /// The bytes are not one whole gzip member.
-    case badGzip
-    /// The bytes are not JSON, or a value has another type than expected.
-    case badJSON
-    /// A `tokenizer.json` of another kind than the model's: CLIP's byte pairs or SigLIP's unigrams.
-    case unsupportedModel
-    /// A `spiece.model` that is none, or of another kind than unigrams.
-    case badModel
-    /// The first line of a merges list is not its version line.
-    case missingHeader
-    /// A line of a merges list is not two symbols.
-    case badMerge
-    /// The same merge stands twice.
-    case duplicateMerge
-    /// A merge names, or makes, a symbol that is not in the vocabulary.
-    case unknownSymbol
-    /// The same symbol, or another key of one JSON object, stands twice.
-    case duplicateSymbol
-    /// A token id is negative or implausibly large.
-    case badID
-    /// Two symbols share an id.
-    case duplicateID
-    /// One of the 512 symbols of single bytes is missing.
-    case missingByteSymbol
-    /// There is no start token or no end token.
-    case missingSpecialToken
-    /// There are several start tokens or several end tokens.
-    case ambiguousSpecialToken
-  }
+/// Why a tokenizer could not be loaded.
+public typealias TokenizerError = Fault<TokenizerRule>
 
-  public let reason: Reason
-  /// The path of the file, or of the folder when no file was found.
-  public let file: String
-  public let expected: String
-  public let found: String
-  public let remedy: String
+/// The rules of tokenizers' files.
+public enum TokenizerRule: FaultRule {
+  /// The folder holds no tokenizer in a known layout.
+  case missingFiles
+  /// The file cannot be opened or read, or is no regular file.
+  case unreadable
+  /// The file, or what it unpacks to, is larger than any tokenizer.
+  case tooLarge
+  /// The bytes are not UTF-8.
+  case notUTF8
+  /// The bytes are not one whole gzip member.
+  case badGzip
+  /// The bytes are not JSON, or a value has another type than expected.
+  case badJSON
+  /// A `tokenizer.json` of another kind than the model's: CLIP's byte pairs or SigLIP's unigrams.
+  case unsupportedModel
+  /// A `spiece.model` that is none, or of another kind than unigrams.
+  case badModel
+  /// The first line of a merges list is not its version line.
+  case missingHeader
+  /// A line of a merges list is not two symbols.
+  case badMerge
+  /// The same merge stands twice.
+  case duplicateMerge
+  /// A merge names, or makes, a symbol that is not in the vocabulary.
+  case unknownSymbol
+  /// The same symbol, or another key of one JSON object, stands twice.
+  case duplicateSymbol
+  /// A token id is negative or implausibly large.
+  case badID
+  /// Two symbols share an id.
+  case duplicateID
+  /// One of the 512 symbols of single bytes is missing.
+  case missingByteSymbol
+  /// There is no start token or no end token.
+  case missingSpecialToken
+  /// There are several start tokens or several end tokens.
+  case ambiguousSpecialToken
 
-  public var description: String {
-    faultLine(file: file, expected: expected, found: found, remedy: remedy)
-  }
+  static let replaceFile: Message = "replace the file by an intact copy"
 }
 
-extension TokenizerError {
-  static let replaceFile = "replace the file by an intact copy"
-
+extension Fault<TokenizerRule> {
   /// The error of reading a file whole.
   init(_ error: FileError) {
-    if case .tooLarge(let limit) = error.kind {
-      self = .tooLarge(error.path, limit: limit, found: error.found)
+    if case .tooLarge(let limit) = error.rule {
+      self = .tooLarge(error.file, limit: limit, found: error.found)
     } else {
       self.init(
-        reason: .unreadable, file: error.path, expected: error.expected, found: error.found, remedy: error.remedy)
+        .unreadable, file: error.file, expected: error.expected, found: error.found, remedy: error.remedy)
     }
   }
 
@@ -74,31 +64,30 @@ extension TokenizerError {
     case .notUTF8: self = .notUTF8(file)
     case .duplicateKey:
       self.init(
-        reason: .duplicateSymbol, file: file, expected: error.expected,
-        found: "\(error.found), at byte \(error.offset)",
-        remedy: Self.replaceFile)
+        .duplicateSymbol, file: file, expected: error.expected, found: "\(error.found), at byte \(error.offset)",
+        remedy: TokenizerRule.replaceFile)
     case .syntax, .limit:
       self.init(
-        reason: .badJSON, file: file, expected: "JSON: \(content)",
+        .badJSON, file: file, expected: "JSON: \(content)",
         found: "text that is not JSON (byte \(error.offset): expected \(error.expected), found \(error.found))",
-        remedy: Self.replaceFile)
+        remedy: TokenizerRule.replaceFile)
     }
   }
 
   static func notUTF8(_ file: String) -> TokenizerError {
     TokenizerError(
-      reason: .notUTF8, file: file, expected: "UTF-8 text", found: "bytes that are not", remedy: replaceFile)
+      .notUTF8, file: file, expected: "UTF-8 text", found: "bytes that are not", remedy: TokenizerRule.replaceFile)
   }
 
   static func tooLarge(_ file: String, limit: Int, found: String) -> TokenizerError {
     TokenizerError(
-      reason: .tooLarge, file: file, expected: "at most \(limit) bytes", found: found,
+      .tooLarge, file: file, expected: "at most \(limit) bytes", found: found,
       remedy: "check that this is a tokenizer's file")
   }
 
   static func badGzip(_ file: String, found: String) -> TokenizerError {
     TokenizerError(
-      reason: .badGzip, file: file, expected: "one whole gzip member", found: found, remedy: replaceFile)
+      .badGzip, file: file, expected: "one whole gzip member", found: found, remedy: TokenizerRule.replaceFile)
   }
 }
 

@@ -1,3 +1,4 @@
+import Failures
 import StrictJSON
 
 /// A value in a tokenizer's JSON file; its errors name the file and the way to the value.
@@ -93,6 +94,6 @@ struct TokenizerJSON {
 
   private func failure(_ found: String) -> TokenizerError {
     TokenizerError(
-      reason: .badJSON, file: file, expected: "JSON: \(content)", found: found, remedy: TokenizerError.replaceFile)
+      .badJSON, file: file, expected: "JSON: \(content)", found: found, remedy: TokenizerRule.replaceFile)
   }
 }

@@ -1,3 +1,5 @@
+import Failures
+
 extension UnigramVocabulary {
   private static let limit = 64 << 20
   /// More than any vocabulary in use, which have up to 256,000.
@@ -22,21 +24,21 @@ extension UnigramVocabulary {
       let text = try pair[0].string()
       guard !text.isEmpty, ids.updateValue(pieces.count, forKey: text) == nil else {
         throw TokenizerError(
-          reason: .duplicateSymbol, file: file, expected: "different pieces in “model.vocab”",
-          found: "\(quotation(text)) again as id \(pieces.count)", remedy: TokenizerError.replaceFile)
+          .duplicateSymbol, file: file, expected: "different pieces in “model.vocab”",
+          found: "\(quotation(text)) again as id \(pieces.count)", remedy: TokenizerRule.replaceFile)
       }
       pieces.append((text, Float(try pair[1].double())))
     }
     guard pieces.count <= Self.largestCount, let endID = ids[Self.endToken] else {
       throw TokenizerError(
-        reason: .missingSpecialToken, file: file, expected: "\(Self.endToken) in “model.vocab”", found: "none",
+        .missingSpecialToken, file: file, expected: "\(Self.endToken) in “model.vocab”", found: "none",
         remedy: "use the tokenizer of a SigLIP model")
     }
     let unknownID = try model.required("unk_id").integer()
     guard pieces.indices.contains(unknownID) else {
       throw TokenizerError(
-        reason: .badID, file: file, expected: "“model.unk_id” from 0 to \(pieces.count - 1)", found: "\(unknownID)",
-        remedy: TokenizerError.replaceFile)
+        .badID, file: file, expected: "“model.unk_id” from 0 to \(pieces.count - 1)", found: "\(unknownID)",
+        remedy: TokenizerRule.replaceFile)
     }
     try reader.checkSplitting(document.optional("pre_tokenizer"))
     var controls: Set = [endID]
@@ -62,7 +64,7 @@ private struct UnigramReader {
 
   func unsupported(_ place: String, expected: String, found: String) -> TokenizerError {
     TokenizerError(
-      reason: .unsupportedModel, file: file, expected: "“\(place)” \(expected)", found: found,
+      .unsupportedModel, file: file, expected: "“\(place)” \(expected)", found: found,
       remedy: "use the tokenizer of a SigLIP model, or its spiece.model")
   }
 

@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// An attention of one learned query on an image's tokens (methods §1.4, §1.5), in the closed form of §11.3: what is
 /// constant of the model is folded into one key direction per head, and values are projected after they are summed.

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 /// The attention of CoCa's class tokens, each of which sees other keys than those before it (methods §9.1).
 ///

@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// The memory of a backward through whole blocks, for a stack of prompts.
 package struct FullGradients<B: Backend>: Sendable {

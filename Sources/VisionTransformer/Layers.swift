@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// `y = x Wᵀ + b` on a backend.
 package struct Linear<B: Backend>: Sendable {

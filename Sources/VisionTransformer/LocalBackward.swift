@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// The memory of a local backward for a stack of prompts.
 package struct LocalGradients<B: Backend>: Sendable {

@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// The memory of a pooler's forward, and how it runs.
 package struct PoolerActivations<B: Backend>: Sendable {

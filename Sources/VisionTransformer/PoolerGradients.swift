@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// The memory of a pooler's backward for a stack of prompts, and how it runs. Groups are pairs of an image and a
 /// prompt.

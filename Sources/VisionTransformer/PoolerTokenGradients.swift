@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// The memory of a pooler's backward to the tower's output, for a stack of prompts.
 package struct PoolerTokenGradients<B: Backend>: Sendable {

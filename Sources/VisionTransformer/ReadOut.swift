@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// The read-out `f = normalize(projection(layerNorm(row)))` of one row per image, and its backward.
 package struct ReadOut<B: Backend>: Sendable {

@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 
 /// A text transformer of CLIP, SigLIP or CoCa on a backend: token ids to unit embeddings (methods §9.1).
 public final class TextTower<B: Backend>: Sendable {

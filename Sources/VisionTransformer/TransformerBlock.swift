@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// The sizes that all blocks of a tower share.
 package struct BlockShape: Sendable, Equatable {

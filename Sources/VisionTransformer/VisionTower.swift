@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 #if canImport(Glibc)
   import Glibc

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import Testing
 
 @testable import ComputeCPU
@@ -21,37 +22,22 @@ import Testing
 
   @Test func theBestIsTheDefault() throws {
     let best = try #require(CPUBackend.availableInstructionSets.last)
-    #expect(try CPUBackend.defaultInstructionSet(forced: nil) == best)
-    #expect(try CPUBackend.defaultInstructionSet(forced: "") == best)
+    #expect(try CPUBackend(threads: 1).instructionSet == best)
     #expect(try CPUBackend(threads: 1).threadCount == 1)
     #expect(try CPUBackend().threadCount >= 1)
-  }
-
-  @Test(arguments: InstructionSet.allCases)
-  func environmentForcesOne(_ set: InstructionSet) throws {
-    #expect(try CPUBackend.defaultInstructionSet(forced: set.rawValue) == set)
-  }
-
-  @Test(arguments: ["avx", "AVX2", "sse ", "avx512,avx2"])
-  func unknownNamesAreRefused(_ name: String) throws {
-    let error = try #require(throws: BackendError.self) {
-      _ = try CPUBackend.defaultInstructionSet(forced: name)
-    }
-    #expect(error.code == .unavailable)
-    #expect(error.message.contains("'\(name)'") && error.message.contains("portable"))
   }
 
   @Test(arguments: InstructionSet.allCases.filter { !CPUBackend.availableInstructionSets.contains($0) })
   func setsThatTheMachineLacksAreRefused(_ set: InstructionSet) throws {
     let error = try #require(throws: BackendError.self) { _ = try CPUBackend(instructionSet: set) }
     #expect(error.code == .unavailable)
-    #expect(error.message.contains("no \(set.rawValue) instructions") && error.message.contains("portable"))
+    #expect(error.description.contains("no \(set.rawValue) instructions") && error.description.contains("portable"))
   }
 
   @Test(arguments: [0, -1, 5_000])
   func numbersOfThreadsAreChecked(_ threads: Int) throws {
     let error = try #require(throws: BackendError.self) { _ = try CPUBackend(threads: threads) }
     #expect(error.code == .unavailable)
-    #expect(error.message.contains("\(threads) threads"))
+    #expect(error.description.contains("\(threads) threads"))
   }
 }

@@ -1,5 +1,6 @@
 import CSimd
 import Compute
+import Failures
 import TestSupport
 import Testing
 
@@ -82,7 +83,7 @@ import Testing
     let values: [Float] = [1, 65_520, -1e6, 3, .infinity, 2]
     let error = try #require(throws: BackendError.self) { _ = try half.prepare(values.span, rows: 2, columns: 3) }
     #expect(error.code == .unsupported)
-    #expect(error.message.contains("2 values") && error.message.contains("f32"))
+    #expect(error.description.contains("2 values") && error.description.contains("f32"))
     let brain = try CPUBackend(precision: .bf16, threads: 2, instructionSet: set)
     let huge: [Float] = [.greatestFiniteMagnitude, 1]
     #expect(throws: BackendError.self) { _ = try brain.prepare(huge.span, rows: 1, columns: 2) }

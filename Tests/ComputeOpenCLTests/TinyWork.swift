@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import Files
 import ImageFiles
 import TestSupport
@@ -68,18 +69,21 @@ struct TinyWork {
   ) throws -> (explainer: Explainer, backend: OpenCLBackend) {
     var options = OpenCLBackend.Options()
     options.variant = variant
+    options.cacheFolder = OwnProgramCache.folder
     change(&options)
     let backend = try OpenCLBackend(WatchedOpenCL.device(), precision: precision, options: options)
-    return (try Explainer(model, backend: backend, variant: variant.rawValue, reason: "test"), backend)
+    return (try Explainer(model, backend: backend, variant: .kernels(variant), reason: "test"), backend)
   }
 }
 
-/// Gives a suite a program cache of its own, whatever the environment says.
+/// Gives a suite a program cache of its own.
 struct OwnProgramCache: SuiteTrait, TestScoping {
+  @TaskLocal static var folder: String?
+
   func provideScope(
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
     let folder = try ScratchFolder()
-    try await SealedCache.$testFolder.withValue(folder.path) { try await function() }
+    try await Self.$folder.withValue(folder.path) { try await function() }
   }
 }

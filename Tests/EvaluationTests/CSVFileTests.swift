@@ -1,3 +1,4 @@
+import LeGrad
 import TestSupport
 import Testing
 
@@ -9,7 +10,7 @@ struct CSVFileTests {
     let scratch = try ScratchFolder()
     let path = try scratch.write(Array(text.utf8), "file.csv")
     var rows: [[String]] = []
-    try CSVFile.forEachRow(of: path, columns: columns) { row throws(EvaluationError) in
+    try CSVFile.forEachRow(of: path, columns: columns) { row throws(LeGradError) in
       var fields: [String] = []
       for column in columns.indices { fields.append(try row.text(column)) }
       rows.append(fields + ["\(row.line)"])
@@ -66,7 +67,7 @@ struct CSVFileTests {
     let scratch = try ScratchFolder()
     let path = try scratch.write(Array("a\n".utf8) + [0xFF, 0x0A], "file.csv")
     let message = failure {
-      try CSVFile.forEachRow(of: path, columns: ["a"]) { row throws(EvaluationError) in _ = try row.text(0) }
+      try CSVFile.forEachRow(of: path, columns: ["a"]) { row throws(LeGradError) in _ = try row.text(0) }
     }
     #expect(message?.contains("file.csv: line 2, column a: expected UTF-8 text") == true)
   }

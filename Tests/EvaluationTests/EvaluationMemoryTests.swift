@@ -38,7 +38,7 @@ struct EvaluationMemoryTests {
     var done = 0
     // Scenes of both kinds first, and both to the end.
     let items = Array(1900..<1920) + Array(0..<1900) + Array(1920..<2000)
-    try run.run(items) { row, _ throws(EvaluationError) in
+    try run.run(items) { row, _ throws(LeGradError) in
       try recorder.append(row)
       done += 1
       guard done % 100 == 0, let bytes = try? residentBytes else { return }

@@ -1,3 +1,4 @@
+import Failures
 import Foundation
 import LeGrad
 import TestSupport
@@ -118,8 +119,8 @@ struct EvaluationReportTests {
   @Test("methods that are not those of the rows are refused")
   func otherMethods() throws {
     let identity = try identity(["methods": "gradcam, legrad last:2 mean"])
-    let error = #expect(throws: EvaluationError.self) { try EvaluationReport(identity: identity, rows: rows) }
-    #expect(error?.kind == .shards)
+    let error = #expect(throws: LeGradError.self) { try EvaluationReport(identity: identity, rows: rows) }
+    #expect(error?.kind == .inconsistent)
   }
 
   @Test("files appear in the folder, and a folder that is none is an error")
@@ -130,7 +131,7 @@ struct EvaluationReportTests {
     #expect(try scratch.listing == ["report.csv", "report.json", "report.md"])
     let written = try Data(contentsOf: URL(filePath: scratch.path + "/report.json"))
     #expect(written.elementsEqual(report.json.utf8))
-    #expect(throws: EvaluationError.self) { try report.write(to: scratch.path + "/absent") }
+    #expect(throws: LeGradError.self) { try report.write(to: scratch.path + "/absent") }
   }
 }
 

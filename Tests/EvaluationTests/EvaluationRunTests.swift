@@ -1,3 +1,4 @@
+import Failures
 import ImageFiles
 import LeGrad
 import TestSupport
@@ -180,10 +181,10 @@ struct EvaluationRunTests {
     let run = try EvaluationRun(
       explainer: explainer, dataset: dataset, classifier: classifier, settings: settings(Shapes()))
     var told = 0
-    #expect(throws: EvaluationError(.input, "disk full")) {
-      try run.run(Array(0..<20)) { _, _ throws(EvaluationError) in
+    #expect(throws: LeGradError(.input, "disk full")) {
+      try run.run(Array(0..<20)) { _, _ throws(LeGradError) in
         told += 1
-        if told == 3 { throw EvaluationError(.input, "disk full") }
+        if told == 3 { throw LeGradError(.input, "disk full") }
       }
     }
     #expect(told == 3)
@@ -221,7 +222,7 @@ struct EvaluationRunTests {
     func refused(_ change: (inout EvaluationSettings) -> Void) throws {
       var settings = settings(Shapes())
       change(&settings)
-      #expect(throws: EvaluationError.self) {
+      #expect(throws: LeGradError.self) {
         try EvaluationRun(explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
       }
     }
@@ -230,7 +231,7 @@ struct EvaluationRunTests {
     try refused { $0.size = .pixels(width: 97, height: 96) }
     try refused { $0.batchSize = 0 }
     let other = try ZeroShotClassifier(["a"], rows: classifier.rows.rows(0..<1))
-    #expect(throws: EvaluationError.self) {
+    #expect(throws: LeGradError.self) {
       try EvaluationRun(explainer: explainer, dataset: dataset, classifier: other, settings: settings(Shapes()))
     }
   }
@@ -285,8 +286,8 @@ private struct FaultyDataset: EvaluationDataset {
   let classIDs = SceneObject.classNames
   let classNames = SceneObject.classNames
 
-  func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
-    guard index != 1 else { throw EvaluationError(.input, "bad file") }
+  func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+    guard index != 1 else { throw LeGradError(.input, "bad file") }
     let pixels = [UInt8](repeating: index == 4 ? 200 : 0, count: 30 * 20 * 3)
     return EvaluationImage(
       id: "\(index)", image: RGBImage(width: 30, height: 20, pixels: pixels), classIndex: index == 3 ? nil : 5,
@@ -300,7 +301,7 @@ private struct PointDataset: EvaluationDataset {
   let classIDs = SceneObject.classNames
   let classNames = SceneObject.classNames
 
-  func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
+  func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let points = (0..<9).map {
       LabelledPoint(x: Double($0 % 3) / 2, y: Double($0 / 3) / 2, isPositive: $0.isMultiple(of: 2))
     }

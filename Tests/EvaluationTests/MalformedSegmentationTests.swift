@@ -1,4 +1,5 @@
 import Files
+import LeGrad
 import TestSupport
 import Testing
 
@@ -46,7 +47,7 @@ struct MalformedSegmentationTests {
     let scratch = try ScratchFolder()
     for length in stride(from: 0, to: bytes.count - 1, by: 997) {
       let path = try scratch.write(Array(bytes.prefix(length)), "cut.mat")
-      #expect(throws: EvaluationError.self, "\(length) bytes") { try readAll(path) }
+      #expect(throws: LeGradError.self, "\(length) bytes") { try readAll(path) }
     }
   }
 

@@ -1,4 +1,6 @@
+import Failures
 import FoundationEssentials
+import LeGrad
 import TestSupport
 import Testing
 
@@ -32,8 +34,8 @@ struct MergeTests {
 
   /// The message with which a merge is refused.
   private func refusal(_ folders: String...) -> String {
-    let error = evaluationError { () throws(EvaluationError) in _ = try Merge.read(folders) }
-    #expect(error?.kind == .shards)
+    let error = evaluationError { () throws(LeGradError) in _ = try Merge.read(folders) }
+    #expect(error?.kind == .inconsistent)
     #expect(error?.description.contains("\n") == false)
     return error?.description ?? ""
   }
@@ -74,10 +76,10 @@ struct MergeTests {
       #expect(refusal(folder.path).contains("1-of-2.jsonl: the file is cut short;"))
     }
     // A finished shard that was damaged is no finished shard.
-    let again = evaluationError { () throws(EvaluationError) in
+    let again = evaluationError { () throws(LeGradError) in
       _ = try run.recorder(folder.path, Shard(index: 1, count: 2)!)
     }
-    #expect(again?.kind == .shards)
+    #expect(again?.kind == .inconsistent)
     #expect(again?.description.contains("remove the file") ?? false)
   }
 
@@ -125,7 +127,7 @@ struct MergeTests {
     let (run, folder) = (SyntheticRun(23), try ScratchFolder())
     try run.run(folder.path, Shard(index: 0, count: 2)!, device: "OpenCL: b, driver 1")
     try run.run(folder.path, Shard(index: 1, count: 2)!, device: "CPU: a")
-    #expect(refusal(folder.path).contains("found CPU: a, OpenCL: b, driver 1; allow it by --allow-mixed-devices"))
+    #expect(refusal(folder.path).contains("found CPU: a, OpenCL: b, driver 1; allow it by allowsMixedDevices"))
     let merge = try Merge.read([folder.path], allowMixedDevices: true)
     #expect(merge.devices == ["CPU: a", "OpenCL: b, driver 1"])
     #expect(merge.rows.count == 23)
@@ -147,10 +149,10 @@ struct MergeTests {
   func noRun() throws {
     let folder = try ScratchFolder()
     for path in [folder.path, folder.path + "/absent"] {
-      let error = evaluationError { () throws(EvaluationError) in _ = try Merge.read([path]) }
+      let error = evaluationError { () throws(LeGradError) in _ = try Merge.read([path]) }
       #expect(error?.kind == .input)
     }
-    #expect(evaluationError { () throws(EvaluationError) in _ = try Merge.read([]) }?.kind == .usage)
+    #expect(evaluationError { () throws(LeGradError) in _ = try Merge.read([]) }?.kind == .usage)
   }
 
   @Test("files of an editor or of a file system beside the shards do not matter")

@@ -1,3 +1,4 @@
+import Failures
 import FoundationEssentials
 import LeGrad
 import TestSupport
@@ -68,8 +69,8 @@ struct RunConfigurationTests {
     let file = folder.path + "/run.json"
     func refusal(id: String) throws -> String {
       try write(try #require(CanonicalJSON.encode(Pinned(id: id, identity: texts), indented: true)), file)
-      let error = evaluationError { () throws(EvaluationError) in _ = try Merge.read([folder.path]) }
-      #expect(error?.kind == .shards)
+      let error = evaluationError { () throws(LeGradError) in _ = try Merge.read([folder.path]) }
+      #expect(error?.kind == .inconsistent)
       return error?.description ?? ""
     }
     let other = try refusal(id: texts.id)

@@ -1,5 +1,7 @@
+import Failures
 import FoundationEssentials
 import Glibc
+import LeGrad
 import TestSupport
 import Testing
 
@@ -103,9 +105,9 @@ struct ShardRecorderTests {
     let rows = left.count { $0 == 0x0A } - 1
     #expect(rows > 5)
 
-    let refusal = evaluationError { () throws(EvaluationError) in _ = try run.recorder(path, .whole) }
+    let refusal = evaluationError { () throws(LeGradError) in _ = try run.recorder(path, .whole) }
     #expect(refusal?.kind == .usage)
-    #expect(refusal?.description.contains("--resume") ?? false)
+    #expect(refusal?.description.contains("resume") ?? false)
     #expect(try bytes(part) == left)
 
     let recorder = try run.recorder(path, .whole, resume: true)
@@ -126,7 +128,7 @@ struct ShardRecorderTests {
       var limit = rlimit(rlim_cur: 10_000, rlim_max: 10_000)
       unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
       var written = 0
-      let error = evaluationError { () throws(EvaluationError) in
+      let error = evaluationError { () throws(LeGradError) in
         for index in recorder.remaining {
           try recorder.append(run.row(index))
           written += 1
@@ -137,7 +139,7 @@ struct ShardRecorderTests {
       // What was written of the row is taken back, and it can be tried again.
       try #require(try bytes(path + "/shards/0-of-1.jsonl.part").last == 0x0A)
       try #require(recorder.remaining.count == 60 - written)
-      try #require(evaluationError { () throws(EvaluationError) in try recorder.append(run.row(written)) } != nil)
+      try #require(evaluationError { () throws(LeGradError) in try recorder.append(run.row(written)) } != nil)
     }
     let recorder = try run.recorder(path, .whole, resume: true)
     #expect((1..<60).contains(recorder.remaining.count))
@@ -154,10 +156,10 @@ struct ShardRecorderTests {
     try first?.append(run.row(4))
     // Processes of their own, since locks are a matter between processes.
     await #expect(processExitsWith: .success) { [path = path as String] in
-      let error = evaluationError { () throws(EvaluationError) in
+      let error = evaluationError { () throws(LeGradError) in
         _ = try SyntheticRun(10).recorder(path, Shard(index: 1, count: 3)!)
       }
-      try #require(error?.kind == .shards)
+      try #require(error?.kind == .inconsistent)
       try #require(error?.description.contains("shard 1/3") ?? false)
       try SyntheticRun(10).run(path, Shard(index: 2, count: 3)!)
     }
@@ -203,10 +205,10 @@ struct ShardRecorderTests {
     var changed = run
     changed.configuration.templates = "a picture of a {}"
     changed.configuration.correction = .init(threshold: 0.8, hash: "h")
-    let error = evaluationError { () throws(EvaluationError) in
+    let error = evaluationError { () throws(LeGradError) in
       _ = try changed.recorder(folder.path, Shard(index: 0, count: 3)!)
     }
-    #expect(error?.kind == .shards)
+    #expect(error?.kind == .inconsistent)
     for part in [
       "configuration.templates: \"a photo of a {}\", not \"a picture of a {}\"",
       "configuration.correction: absent, not \"0.8 h\"",
@@ -237,8 +239,8 @@ struct ShardRecorderTests {
     let (run, folder) = (SyntheticRun(10), try ScratchFolder())
     try run.run(folder.path, third)
     for shard in [Shard.whole, Shard(index: 2, count: 4)!] {
-      let error = evaluationError { () throws(EvaluationError) in _ = try run.recorder(folder.path, shard) }
-      #expect(error?.kind == .shards)
+      let error = evaluationError { () throws(LeGradError) in _ = try run.recorder(folder.path, shard) }
+      #expect(error?.kind == .inconsistent)
       #expect(error?.description.contains("1-of-3.jsonl") ?? false)
     }
   }
@@ -269,8 +271,8 @@ struct ShardRecorderTests {
     ]
     for (content, message) in cases {
       try write(content, part)
-      let error = evaluationError { () throws(EvaluationError) in _ = try run.recorder(folder.path, third) }
-      #expect(error?.kind == .shards, "\(message)")
+      let error = evaluationError { () throws(LeGradError) in _ = try run.recorder(folder.path, third) }
+      #expect(error?.kind == .inconsistent, "\(message)")
       #expect(error?.description.contains(message) ?? false, "\(error?.description ?? "") has not \(message)")
       #expect(try text(part) == content)
     }
@@ -279,8 +281,8 @@ struct ShardRecorderTests {
       let content = try bytes(path)
       for damage in [content.dropLast(), content + [0x0A], [], Array("{".utf8)] {
         try write(damage, path)
-        let error = evaluationError { () throws(EvaluationError) in _ = try run.recorder(folder.path, third) }
-        #expect(error?.kind == .shards)
+        let error = evaluationError { () throws(LeGradError) in _ = try run.recorder(folder.path, third) }
+        #expect(error?.kind == .inconsistent)
         #expect(error?.description.contains(file) ?? false)
       }
       try write(content, path)
@@ -293,15 +295,15 @@ struct ShardRecorderTests {
     let file = try folder.write([], "file")
     // Permissions do not stop the superuser; a file in the way and a file system without files of users do.
     for path in [file, file + "/below", "/proc/legrad", "/proc/self", ""] {
-      let error = evaluationError { () throws(EvaluationError) in try RunFolder(path).create() }
+      let error = evaluationError { () throws(LeGradError) in try RunFolder(path).create() }
       #expect(error?.kind == .input, "\(path)")
-      let same = evaluationError { () throws(EvaluationError) in _ = try SyntheticRun(3).recorder(path, .whole) }
+      let same = evaluationError { () throws(LeGradError) in _ = try SyntheticRun(3).recorder(path, .whole) }
       #expect(same == error)
     }
     guard getuid() != 0 else { return }
     unsafe chmod(folder.path, 0o500)
     defer { unsafe chmod(folder.path, 0o700) }
-    let error = evaluationError { () throws(EvaluationError) in try RunFolder(folder.path).create() }
+    let error = evaluationError { () throws(LeGradError) in try RunFolder(folder.path).create() }
     #expect(error?.kind == .input)
   }
 
@@ -314,7 +316,7 @@ struct ShardRecorderTests {
     #expect(Manifest(["\u{E9}", "e\u{301}"].map { .init(id: $0, byteCount: 0, hash: "") }).duplicate == nil)
     let identity = RunIdentity(
       configuration: SyntheticRun(0).configuration, modelHash: "", manifestHash: manifest.hash, version: "")
-    let error = evaluationError { () throws(EvaluationError) in
+    let error = evaluationError { () throws(LeGradError) in
       _ = try ShardRecorder(
         folder: folder.path, identity: identity, manifest: manifest, shard: .whole, resume: false)
     }

@@ -1,3 +1,5 @@
+import Failures
+import LeGrad
 import Testing
 
 @testable import Evaluation
@@ -115,15 +117,15 @@ struct ShardEnvironmentTests {
 
   /// Options and environments that are refused, and what the message names.
   static let refusals: [(String?, [String: String], [String])] = [
-    ("0/4", array, ["0/4 from --shard", "2/4 from SLURM_ARRAY_TASK_ID"]),
-    ("0/1", array, ["0/1 from --shard", "2/4 from SLURM_ARRAY_TASK_ID"]),
-    ("1/3", ["LEGRAD_SHARD": "2/3"], ["1/3 from --shard", "2/3 from LEGRAD_SHARD"]),
+    ("0/4", array, ["0/4 from shard", "2/4 from SLURM_ARRAY_TASK_ID"]),
+    ("0/1", array, ["0/1 from shard", "2/4 from SLURM_ARRAY_TASK_ID"]),
+    ("1/3", ["LEGRAD_SHARD": "2/3"], ["1/3 from shard", "2/3 from LEGRAD_SHARD"]),
     (nil, array.merging(["SLURM_PROCID": "1", "SLURM_NTASKS": "2"]) { $1 }, ["2/4 from SLURM_ARRAY_TASK_ID", "1/2"]),
     (
       nil, ["OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "3", "RANK": "2", "WORLD_SIZE": "3"],
       ["1/3 from OMPI_COMM_WORLD_RANK", "2/3 from RANK"]
     ),
-    ("1/3", ["LEGRAD_SHARD_COUNT": "4"], ["1/3 from --shard", "4 shards from LEGRAD_SHARD_COUNT"]),
+    ("1/3", ["LEGRAD_SHARD_COUNT": "4"], ["1/3 from shard", "4 shards from LEGRAD_SHARD_COUNT"]),
     (
       nil, ["LEGRAD_SHARD_COUNT": "4", "SLURM_PROCID": "0", "SLURM_NTASKS": "3"], ["4 shards", "0/3 from SLURM_PROCID"]
     ),
@@ -134,7 +136,7 @@ struct ShardEnvironmentTests {
     (nil, ["LEGRAD_SHARD": "4/4"], ["LEGRAD_SHARD", "4/4"]),
     (nil, ["JOB_COMPLETION_INDEX": "0"], ["JOB_COMPLETION_INDEX", "LEGRAD_SHARD_COUNT"]),
     (nil, ["JOB_COMPLETION_INDEX": "5", "LEGRAD_SHARD_COUNT": "5"], ["JOB_COMPLETION_INDEX", "5 of 5"]),
-    ("1/3", ["JOB_COMPLETION_INDEX": "2"], ["1/3 from --shard", "2/3 from JOB_COMPLETION_INDEX"]),
+    ("1/3", ["JOB_COMPLETION_INDEX": "2"], ["1/3 from shard", "2/3 from JOB_COMPLETION_INDEX"]),
     (nil, array.merging(["SLURM_ARRAY_TASK_ID": ""]) { $1 }, ["SLURM_ARRAY_TASK_ID", "nothing"]),
     (nil, array.merging(["SLURM_ARRAY_TASK_ID": "4"]) { $1 }, ["SLURM_ARRAY_TASK_ID", "4 of 4"]),
     (nil, array.merging(["SLURM_ARRAY_TASK_ID": "-1"]) { $1 }, ["SLURM_ARRAY_TASK_ID", "-1"]),
@@ -149,7 +151,7 @@ struct ShardEnvironmentTests {
 
   @Test("what says two things, or nothing that can be, is refused by name", arguments: refusals)
   func refusal(option: String?, environment: [String: String], names: [String]) throws {
-    let error = try #require(throws: EvaluationError.self) {
+    let error = try #require(throws: LeGradError.self) {
       _ = try Shard.resolve(option: option.flatMap(Shard.init(argument:)), environment: environment)
     }
     #expect(error.kind == .usage)
@@ -172,6 +174,6 @@ struct ShardEnvironmentTests {
     #expect(try Shard.localRank(environment: ["SLURM_LOCALID": "0", "OMPI_COMM_WORLD_LOCAL_RANK": "2"]) == 2)
     #expect(try Shard.localRank(environment: ["MPI_LOCALRANKID": "1"]) == 1)
     #expect(try Shard.localRank(environment: ["LOCAL_RANK": "5"]) == 5)
-    #expect(throws: EvaluationError.self) { try Shard.localRank(environment: ["SLURM_LOCALID": ""]) }
+    #expect(throws: LeGradError.self) { try Shard.localRank(environment: ["SLURM_LOCALID": ""]) }
   }
 }

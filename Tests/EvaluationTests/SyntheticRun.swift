@@ -51,12 +51,12 @@ struct SyntheticRun {
     return EvaluationRow(index: index, id: id, device: device, isCorrect: index % 3 == 0, statistics: statistics)
   }
 
-  func recorder(_ folder: String, _ shard: Shard, resume: Bool = false) throws(EvaluationError) -> ShardRecorder {
+  func recorder(_ folder: String, _ shard: Shard, resume: Bool = false) throws(LeGradError) -> ShardRecorder {
     try ShardRecorder(folder: folder, identity: identity, manifest: manifest, shard: shard, resume: resume)
   }
 
   /// Runs a shard to its end, last image first.
-  func run(_ folder: String, _ shard: Shard, device: String = "a device") throws(EvaluationError) {
+  func run(_ folder: String, _ shard: Shard, device: String = "a device") throws(LeGradError) {
     let recorder = try recorder(folder, shard)
     for index in recorder.remaining.reversed() { try recorder.append(row(index, device: device)) }
     try recorder.publish()
@@ -98,7 +98,7 @@ extension ImageStatistics {
 }
 
 /// What `body` throws.
-func evaluationError(_ body: () throws(EvaluationError) -> Void) -> EvaluationError? {
+func evaluationError(_ body: () throws(LeGradError) -> Void) -> LeGradError? {
   do {
     try body()
     return nil

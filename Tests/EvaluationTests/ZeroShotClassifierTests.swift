@@ -1,3 +1,4 @@
+import Failures
 import Files
 import FoundationEssentials
 import LeGrad
@@ -72,7 +73,7 @@ struct ZeroShotClassifierTests {
     #expect(classifier.classify([0, 1]) == 1)
     #expect(classifier.classify([0.6, 0.8]) == 3)
     #expect(classifier.classify([-1, 0]) == 1)
-    #expect(throws: EvaluationError.self) { try ZeroShotClassifier(["a"], rows: rows) }
+    #expect(throws: LeGradError.self) { try ZeroShotClassifier(["a"], rows: rows) }
   }
 
   @Test("classification equals a plain loop in float64")
@@ -136,7 +137,7 @@ struct ZeroShotClassifierTests {
     _ = try ZeroShotClassifier.encode(
       names, templates: .standard, explainer: explainer, modelHash: hash, cacheFolder: nil)
     #expect(kept.isEmpty)
-    #expect(throws: EvaluationError.self) {
+    #expect(throws: LeGradError.self) {
       try ZeroShotClassifier.encode([], templates: .standard, explainer: explainer, modelHash: nil, cacheFolder: nil)
     }
   }
@@ -146,7 +147,7 @@ struct ZeroShotClassifierTests {
     #expect(try PromptTemplates(["a {} b"]).prompts("x y") == ["a x y b"])
     #expect(PromptTemplates.standard.prompts("cat") == ["a photo of a cat"])
     for bad in [[], ["a"], ["{} {}"], ["a {}", ""]] as [[String]] {
-      #expect(throws: EvaluationError.self) { try PromptTemplates(bad) }
+      #expect(throws: LeGradError.self) { try PromptTemplates(bad) }
     }
   }
 
@@ -156,12 +157,12 @@ struct ZeroShotClassifierTests {
     #expect(try PromptTemplates(file: file).texts == ["a {}", "  the {}"])
     for (text, word) in [("", "empty"), ("a {}\nb\n", "line 2"), ("\u{FFFF}", "one {}")] {
       let bad = try scratch.write(Array(text.utf8), "bad.txt")
-      let error = #expect(throws: EvaluationError.self) { try PromptTemplates(file: bad) }
+      let error = #expect(throws: LeGradError.self) { try PromptTemplates(file: bad) }
       #expect(error?.kind == .input && error?.description.contains(word) == true)
     }
     let bytes = try scratch.write([0x61, 0xFF, 0x7B, 0x7D], "bytes.txt")
-    #expect(throws: EvaluationError.self) { try PromptTemplates(file: bytes) }
-    #expect(throws: EvaluationError.self) { try PromptTemplates(file: scratch.path + "/absent") }
+    #expect(throws: LeGradError.self) { try PromptTemplates(file: bytes) }
+    #expect(throws: LeGradError.self) { try PromptTemplates(file: scratch.path + "/absent") }
   }
 }
 

@@ -1,3 +1,4 @@
+import Failures
 import Files
 import FoundationEssentials
 import TestSupport
@@ -21,13 +22,13 @@ import Testing
     let folder = try ScratchFolder()
     let missing = folder.path + "/none/out.png"
     let first = #expect(throws: FileError.self) { try AtomicFile.write([1], to: missing) }
-    #expect(first?.kind == .unwritable)
-    #expect(first?.path == missing)
-    #expect(first?.operation == .writing)
+    #expect(first?.rule == .unwritable)
+    #expect(first?.file == missing)
+    #expect(first?.place == "writing")
     let taken = folder.path + "/taken"
     try FileManager.default.createDirectory(atPath: taken, withIntermediateDirectories: false)
     let second = #expect(throws: FileError.self) { try AtomicFile.write([1], to: taken) }
-    #expect(second?.kind == .unwritable)
+    #expect(second?.rule == .unwritable)
     #expect(try folder.listing == ["taken"])
     #expect(
       first?.description == "\(missing): writing: expected a writable folder with room, "

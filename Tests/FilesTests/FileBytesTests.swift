@@ -1,3 +1,4 @@
+import Failures
 import Files
 import Glibc
 import TestSupport
@@ -35,15 +36,15 @@ struct FileBytesTests {
     let file = try FileBytes(path: path, mapped: false)
     #expect(unsafe truncate(path, 5_000) == 0)
     let error = #expect(throws: FileError.self) { try file.bytes(0..<10_000) }
-    #expect(error?.kind == .unreadable)
-    #expect(error?.operation == .reading)
+    #expect(error?.rule == .unreadable)
+    #expect(error?.place == "reading")
     #expect(try file.bytes(0..<5_000).count == 5_000)
   }
 
   @Test(arguments: [true, false]) func whatIsNoFileIsRefused(mapped: Bool) throws {
     let folder = try ScratchFolder()
     let open = { (path: String) in
-      #expect(throws: FileError.self) { try FileBytes(path: path, mapped: mapped) }?.kind
+      #expect(throws: FileError.self) { try FileBytes(path: path, mapped: mapped) }?.rule
     }
     #expect(open(folder.path) == .notRegular)
     #expect(open("/dev/zero") == .notRegular)

@@ -1,3 +1,4 @@
+import Failures
 import Files
 import FoundationEssentials
 import TestSupport
@@ -9,7 +10,7 @@ struct FileTreeTests {
     #expect(try FileTree.names(in: folder.path) == [])
     for name in ["a", ".hidden", "é ö"] { try folder.write([], name) }
     #expect(try FileTree.names(in: folder.path) == ["a", ".hidden", "é ö"])
-    let names = { (path: String) in #expect(throws: FileError.self) { try FileTree.names(in: path) }?.kind }
+    let names = { (path: String) in #expect(throws: FileError.self) { try FileTree.names(in: path) }?.rule }
     #expect(names(folder.path + "/absent") == .missing)
     #expect(names(folder.path + "/a") == .missing)
   }
@@ -21,11 +22,11 @@ struct FileTreeTests {
     try folder.write([], "file")
     for path in ["/file", "/file/below"] {
       let error = #expect(throws: FileError.self) { try FileTree.create(folder: folder.path + path) }
-      #expect(error?.kind == .unwritable)
-      #expect(error?.path == folder.path + path)
+      #expect(error?.rule == .unwritable)
+      #expect(error?.file == folder.path + path)
     }
     for path in ["/proc/legrad", ""] {
-      #expect(#expect(throws: FileError.self) { try FileTree.create(folder: path) }?.kind == .unwritable)
+      #expect(#expect(throws: FileError.self) { try FileTree.create(folder: path) }?.rule == .unwritable)
     }
   }
 

@@ -73,8 +73,4 @@ import Testing
     #expect(cache.content(["fits"])?.count == 936)
     #expect(cache.content(["large"]) == nil)
   }
-
-  @Test func testsHaveAFolderOfTheirOwn() {
-    SealedCache.$testFolder.withValue("/nowhere") { #expect(SealedCache.userFolder == "/nowhere") }
-  }
 }

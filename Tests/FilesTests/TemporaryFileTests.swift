@@ -1,3 +1,4 @@
+import Failures
 import Files
 import FoundationEssentials
 import TestSupport
@@ -34,8 +35,8 @@ struct TemporaryFileTests {
       let file = try TemporaryFile(target: folder.path + "/a.bin")
       try file.write([9])
       try folder.write([1, 2], "a.bin")
-      var kind: FileError.Kind?
-      do throws(FileError) { try file.commit(overwrite: overwrite, durably: false) } catch { kind = error.kind }
+      var kind: FileRule?
+      do throws(FileError) { try file.commit(overwrite: overwrite, durably: false) } catch { kind = error.rule }
       #expect(kind == (overwrite ? nil : .exists))
       #expect(try contents(folder.path + "/a.bin") == (overwrite ? [9] : [1, 2]))
       #expect(try folder.listing == ["a.bin"])
@@ -48,8 +49,8 @@ struct TemporaryFileTests {
     for target in [folder.path + "/absent/a", file + "/a", "/proc/a"] {
       var error: FileError?
       do throws(FileError) { _ = try TemporaryFile(target: target) } catch let caught { error = caught }
-      #expect(error?.kind == .unwritable)
-      #expect(error?.path == target)
+      #expect(error?.rule == .unwritable)
+      #expect(error?.file == target)
     }
   }
 }

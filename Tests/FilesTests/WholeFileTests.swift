@@ -1,3 +1,4 @@
+import Failures
 import Files
 import FoundationEssentials
 import Glibc
@@ -14,7 +15,7 @@ struct WholeFileTests {
     #expect(try WholeFile.read(path, limit: .max, allowingPipes: true) == bytes)
     guard count > 0 else { return }
     let error = #expect(throws: FileError.self) { try WholeFile.read(path, limit: count - 1) }
-    #expect(error?.kind == .tooLarge(limit: count - 1))
+    #expect(error?.rule == .tooLarge(limit: count - 1))
     #expect(error?.found == "\(count)")
   }
 
@@ -23,7 +24,7 @@ struct WholeFileTests {
     let text = String(decoding: try WholeFile.read("/proc/self/status", limit: 1 << 20), as: UTF8.self)
     #expect(text.hasPrefix("Name:"))
     let error = #expect(throws: FileError.self) { try WholeFile.read("/proc/self/status", limit: 3) }
-    #expect(error?.kind == .tooLarge(limit: 3))
+    #expect(error?.rule == .tooLarge(limit: 3))
   }
 
   @Test func pipesAndDevicesAreReadWhereTheyAreAllowed() throws {
@@ -39,7 +40,7 @@ struct WholeFileTests {
     let endless = #expect(throws: FileError.self) {
       try WholeFile.read("/dev/zero", limit: 1_000_000, allowingPipes: true)
     }
-    #expect(endless?.kind == .tooLarge(limit: 1_000_000))
+    #expect(endless?.rule == .tooLarge(limit: 1_000_000))
   }
 
   /// Opening a named pipe that nobody writes to would wait for ever.
@@ -48,7 +49,7 @@ struct WholeFileTests {
     let path = folder.path + "/pipe"
     #expect(unsafe mkfifo(path, 0o600) == 0)
     let error = #expect(throws: FileError.self) { try WholeFile.read(path, limit: 9) }
-    #expect(error?.kind == .notRegular)
+    #expect(error?.rule == .notRegular)
     #expect(error?.found == "a pipe or device")
   }
 
@@ -58,12 +59,12 @@ struct WholeFileTests {
     let read = { (path: String) in
       #expect(throws: FileError.self) { try WholeFile.read(path, limit: 9, allowingPipes: allowingPipes) }
     }
-    #expect(read(folder.path)?.kind == .notRegular)
+    #expect(read(folder.path)?.rule == .notRegular)
     #expect(read(folder.path)?.found == "a folder")
-    #expect(read(folder.path + "/absent")?.kind == .missing)
-    #expect(read(file + "/below")?.kind == .missing)
+    #expect(read(folder.path + "/absent")?.rule == .missing)
+    #expect(read(file + "/below")?.rule == .missing)
     try FileManager.default.createSymbolicLink(atPath: folder.path + "/loop", withDestinationPath: "loop")
-    #expect(read(folder.path + "/loop")?.kind == .unreadable)
+    #expect(read(folder.path + "/loop")?.rule == .unopenable)
     #expect(
       read("/nowhere/a\nb")?.description == "/nowhere/a\\u{a}b: opening: expected a readable file, "
         + "found No such file or directory; check the path and its permissions")

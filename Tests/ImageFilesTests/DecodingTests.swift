@@ -1,3 +1,4 @@
+import Failures
 import Files
 import FoundationEssentials
 import ImageFiles
@@ -67,7 +68,7 @@ import Testing
     let error = #expect(throws: ImageError.self) {
       try RGBImage.decode(bytes: Array(text.utf8), name: "some.png")
     }
-    #expect(error?.kind == .unsupported)
+    #expect(error?.rule == .unsupported)
     #expect(
       error?.description
         == "some.png: the picture's format is not supported: expected PNG or JPEG, found \(name); convert it to PNG or JPEG"
@@ -86,14 +87,14 @@ import Testing
   @Test("missing files, folders and files over the limit are errors that name the path")
   func unreadable() throws {
     let missing = #expect(throws: ImageError.self) { try RGBImage.decode(path: "/nonexistent/a.png") }
-    #expect(missing?.kind == .unreadable)
+    #expect(missing?.rule == .unreadable)
     #expect(missing?.description.hasPrefix("/nonexistent/a.png: ") == true)
     let folder = #expect(throws: ImageError.self) { try RGBImage.decode(path: ImageFixtures.path("images")) }
-    #expect(folder?.kind == .unreadable)
+    #expect(folder?.rule == .unreadable)
     let path = ImageFixtures.path("images/grey.jpg")
     let size = try ImageFixtures.bytes("images/grey.jpg").count
     let tooLong = #expect(throws: ImageError.self) { try RGBImage.decode(path: path, fileSizeLimit: size - 1) }
-    #expect(tooLong?.kind == .tooLarge)
+    #expect(tooLong?.rule == .tooLarge)
     #expect(throws: Never.self) { try RGBImage.decode(path: path, fileSizeLimit: size) }
   }
 }

@@ -1,3 +1,4 @@
+import Failures
 import ImageFiles
 import Randomness
 import Testing
@@ -22,7 +23,7 @@ import Testing
   func truncated(name: String) throws {
     let bytes = try ImageFixtures.bytes("images/" + name)
     for count in 0..<bytes.count {
-      let kind = error(of: Array(bytes[..<count]))?.kind
+      let kind = error(of: Array(bytes[..<count]))?.rule
       #expect(kind == (count < (name.hasSuffix("png") ? 8 : 3) ? .unsupported : .corrupt), "\(count) bytes")
     }
     #expect(error(of: bytes) == nil)
@@ -38,7 +39,7 @@ import Testing
       position += 12 + length
       var damaged = bytes
       damaged[position - 1] ^= 1
-      #expect(error(of: damaged)?.kind == .corrupt, "chunk ending at \(position)")
+      #expect(error(of: damaged)?.rule == .corrupt, "chunk ending at \(position)")
       chunks += 1
     }
     #expect(chunks == 7)
@@ -64,10 +65,10 @@ import Testing
     let bytes = HandmadePNG.signature + HandmadePNG.header(width: width, height: height) + padding
     let found = error(of: bytes)
     if UInt64(width) * UInt64(height) / 1032 * 3 > bytes.count {
-      #expect(found?.kind == .corrupt)
+      #expect(found?.rule == .corrupt)
       #expect(found?.found == "the file is too short to hold as many pixels as its header says")
     } else {
-      #expect(found?.kind == .tooLarge)
+      #expect(found?.rule == .tooLarge)
     }
   }
 
@@ -77,7 +78,7 @@ import Testing
       let bytes = try ImageFixtures.bytes("images/" + name)
       #expect(error(of: bytes, pixelLimit: pixels) == nil)
       let found = error(of: bytes, pixelLimit: pixels - 1)
-      #expect(found?.kind == .tooLarge)
+      #expect(found?.rule == .tooLarge)
       #expect(found?.expected == "at most \(pixels - 1)")
     }
   }
@@ -89,10 +90,10 @@ import Testing
     for (offset, byte) in [(5, 0xFF), (6, 0xDC), (7, 0xFF), (8, 0xDC)] as [(Int, UInt8)] {
       bytes[frame + offset] = byte
     }
-    #expect(error(of: bytes)?.kind == .tooLarge)
+    #expect(error(of: bytes)?.rule == .tooLarge)
     bytes[frame + 5] = 0
     bytes[frame + 6] = 0
-    #expect(error(of: bytes)?.kind == .corrupt)
+    #expect(error(of: bytes)?.rule == .corrupt)
   }
 
   @Test("random bytes behind a right signature never crash")
@@ -137,6 +138,6 @@ import Testing
       HandmadePNG.signature + HandmadePNG.header(width: 1, height: 1, type: 3)
       + HandmadePNG.chunk("PLTE", [1, 2, 3, 4, 5, 6]) + HandmadePNG.chunk("IDAT", compressed)
       + HandmadePNG.chunk("IEND", [])
-    #expect(error(of: bytes)?.kind == .corrupt)
+    #expect(error(of: bytes)?.rule == .corrupt)
   }
 }

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import ImageFiles
 import LeGrad
 import TestSupport

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import Synchronization
 
 /// A backend that does one thing wrong, or refuses it, and counts what it is asked for.

@@ -1,6 +1,7 @@
 import Compute
 import ComputeCPU
 import ComputeOpenCL
+import Failures
 import ImageFiles
 import TestSupport
 import Testing
@@ -91,7 +92,7 @@ import VisionTransformer
     let methods = Method.all.filter { !$0.isFloat64 }
     func relevance(streams: Bool) throws -> [[Float]] {
       let backend = try TestDevice.backend(.cpu) { $0.streamsWeights = streams }
-      let explainer = try Explainer(golden.open(), backend: backend, variant: "test", reason: "test")
+      let explainer = try Explainer(golden.open(), backend: backend, variant: nil, reason: "test")
       return try explainer.explain([images(explainer)[0]], text: text(2), methods: methods)[0].map(\.relevance)
     }
     #expect(try relevance(streams: true) == relevance(streams: false))

@@ -1,5 +1,6 @@
 import Compute
 import ComputeCPU
+import Failures
 import ImageFiles
 import LeGrad
 import TestSupport

@@ -1,5 +1,6 @@
 import Compute
 import ComputeCPU
+import Failures
 import OperationSamples
 import TestSupport
 import Testing
@@ -111,11 +112,11 @@ import VisionTransformer
     let good = try check(.none)
     #expect(good.verdict == .good && good.disagreement?.error == 0)
     #expect(try check(.wrong(operation)).verdict == verdict)
-    guard case .failed(let text) = try check(.refused(operation)).verdict else {
+    guard case .failed(let problem) = try check(.refused(operation)).verdict else {
       Issue.record("a refusal is a failure")
       return
     }
-    #expect(text.contains("the device is on strike"))
+    #expect(problem.description.contains("the device is on strike"))
   }
 }
 

@@ -1,4 +1,5 @@
 import ComputeCPU
+import Failures
 import Foundation
 import LeGrad
 import TestSupport
@@ -32,7 +33,7 @@ import VisionTransformer
     let cases = try JSONDecoder().decode([Case].self, from: Data(contentsOf: unigram.appending(path: "cases.json")))
       .prefix(5)
     let backend = try CPUBackend(threads: 2)
-    let explainer = try Explainer(Model(folder: scratch.path), backend: backend, variant: "test", reason: "test")
+    let explainer = try Explainer(Model(folder: scratch.path), backend: backend, variant: nil, reason: "test")
     let text = try #require(Self.configuration.text)
     let expected = try TextTower(source, configuration: text, on: backend).encode(cases.map(\.ids))
     #expect(try explainer.encode(cases.map(\.text)).values == expected)

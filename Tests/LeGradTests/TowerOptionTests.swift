@@ -1,5 +1,6 @@
 import Compute
 import ComputeCPU
+import Failures
 import ImageFiles
 import LeGrad
 import TestSupport
@@ -38,7 +39,7 @@ import VisionTransformer
     let scratch = try ScratchFolder()
     try ModelWriter.write(source, to: scratch.path)
     let explainer = try Explainer(
-      Model(folder: scratch.path), backend: CPUBackend(threads: 2), variant: "test", reason: "test")
+      Model(folder: scratch.path), backend: CPUBackend(threads: 2), variant: nil, reason: "test")
     let pictures = [21, 56].map { (step: Int) -> RGBImage in
       RGBImage(width: 12, height: 8, pixels: (0..<288).map { (index: Int) -> UInt8 in UInt8(index * step % 251) })
     }

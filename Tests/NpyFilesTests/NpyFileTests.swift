@@ -1,3 +1,4 @@
+import Failures
 import FoundationEssentials
 import Glibc
 import NpyFiles
@@ -73,9 +74,9 @@ struct NpyFileTests {
 
   struct Case: CustomTestStringConvertible, Sendable {
     let testDescription: String
-    let kind: NpyError.Kind
+    let kind: NpyRule
     let bytes: [UInt8]
-    init(_ name: String, _ kind: NpyError.Kind, _ bytes: [UInt8]) {
+    init(_ name: String, _ kind: NpyRule, _ bytes: [UInt8]) {
       testDescription = name
       self.kind = kind
       self.bytes = bytes
@@ -122,7 +123,7 @@ struct NpyFileTests {
     let folder = try ScratchFolder()
     let path = try folder.write(faulty.bytes)
     let error = #expect(throws: NpyError.self) { try NpyFile.readFloats(path) }
-    #expect(error?.kind == faulty.kind, "\(String(describing: error))")
+    #expect(error?.rule == faulty.kind, "\(String(describing: error))")
     #expect(error?.file == path)
     #expect(error?.description.contains { $0.isNewline } == false)
   }
@@ -130,20 +131,20 @@ struct NpyFileTests {
   @Test func typesAreNotMixedUp() throws {
     let folder = try ScratchFolder()
     let path = try folder.write(Self.npy(Self.header("<f4", "(2,)"), data: [UInt8](repeating: 0, count: 8)))
-    #expect(#expect(throws: NpyError.self) { try NpyFile.readInts(path) }?.kind == .elementType)
-    #expect(#expect(throws: NpyError.self) { try NpyFile.readBytes(path) }?.kind == .elementType)
+    #expect(#expect(throws: NpyError.self) { try NpyFile.readInts(path) }?.rule == .elementType)
+    #expect(#expect(throws: NpyError.self) { try NpyFile.readBytes(path) }?.rule == .elementType)
   }
 
   @Test func somethingElseThanAFileIsRefused() throws {
     let folder = try ScratchFolder()
-    let kind = { (path: String) in #expect(throws: NpyError.self) { try NpyFile.readFloats(path) }?.kind }
+    let kind = { (path: String) in #expect(throws: NpyError.self) { try NpyFile.readFloats(path) }?.rule }
     #expect(kind(folder.path) == .notARegularFile)
     #expect(kind("/dev/zero") == .notARegularFile)
     #expect(kind(folder.path + "/absent.npy") == .cannotOpen)
     let error = #expect(throws: NpyError.self) {
       try NpyFile.write(NpyArray(shape: [1], values: [1]), to: folder.path + "/absent/x.npy")
     }
-    #expect(error?.kind == .cannotWrite)
+    #expect(error?.rule == .cannotWrite)
   }
 
   /// A sparse file beyond the limit is refused by its size, before anything is read.
@@ -152,7 +153,7 @@ struct NpyFileTests {
     let path = try folder.write(Self.npy(Self.header("|u1", "(1099511627776,)")))
     #expect(unsafe truncate(path, 1 << 40) == 0)
     let error = #expect(throws: NpyError.self) { try NpyFile.readBytes(path) }
-    #expect(error?.kind == .tooLarge)
+    #expect(error?.rule == .tooLarge)
     #expect(error?.found == "\(1 << 40)")
   }
 

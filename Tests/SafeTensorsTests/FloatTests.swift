@@ -1,3 +1,4 @@
+import Failures
 import FoundationEssentials
 import TestSupport
 import Testing
@@ -131,7 +132,7 @@ struct FloatTests {
         }
         #expect(inDouble?.description == error?.description)
       }
-      #expect(error?.kind == .nonFinite)
+      #expect(error?.rule == .nonFinite)
       #expect(error?.place == "tensor \"w\"")
       #expect(error?.found.hasSuffix("element \(place)") == true, "\(String(describing: error))")
     }
@@ -154,7 +155,7 @@ struct FloatTests {
 
   @Test func wrongRequestsAreNamed() throws {
     let file = try SafeTensorsFile(path: Fixtures.path("clip/model/open_clip_model.safetensors"))
-    let kind = { (body: () throws -> [Float]) in #expect(throws: SafeTensorsError.self) { _ = try body() }?.kind }
+    let kind = { (body: () throws -> [Float]) in #expect(throws: SafeTensorsError.self) { _ = try body() }?.rule }
     #expect(kind { try file.floats("absent", shape: [1]) } == .missingTensor)
     #expect(kind { try file.floats("ln_final.weight", shape: [47]) } == .shape)
     #expect(kind { try file.floats("ln_final.weight", shape: [1, 48]) } == .shape)

@@ -1,3 +1,4 @@
+import Failures
 import FoundationEssentials
 import SafeTensors
 import TestSupport
@@ -7,17 +8,17 @@ import Testing
 struct MalformedFileTests {
   struct Case: CustomTestStringConvertible, Sendable {
     let testDescription: String
-    let kind: SafeTensorsError.Kind
+    let kind: SafeTensorsRule
     let bytes: [UInt8]
 
-    init(_ name: String, _ kind: SafeTensorsError.Kind, _ bytes: [UInt8]) {
+    init(_ name: String, _ kind: SafeTensorsRule, _ bytes: [UInt8]) {
       testDescription = name
       self.kind = kind
       self.bytes = bytes
     }
 
     /// One tensor `t` with these members, and data.
-    init(_ name: String, _ kind: SafeTensorsError.Kind, tensor: String, data: Int) {
+    init(_ name: String, _ kind: SafeTensorsRule, tensor: String, data: Int) {
       self.init(name, kind, safeTensors("{\"t\":{\(tensor)}}", data: data))
     }
   }
@@ -112,7 +113,7 @@ struct MalformedFileTests {
     let path = try folder.write(malformed.bytes, "x.safetensors")
     for mapped in [true, false] {
       let error = #expect(throws: SafeTensorsError.self) { try SafeTensorsFile(path: path, mapped: mapped) }
-      #expect(error?.kind == malformed.kind, "\(String(describing: error))")
+      #expect(error?.rule == malformed.kind, "\(String(describing: error))")
       #expect(error?.file == path)
       #expect(error?.description.contains { $0.isNewline || $0 == "\u{1B}" } == false)
     }
@@ -154,7 +155,7 @@ struct MalformedFileTests {
   @Test func somethingElseThanAFileIsRefused() throws {
     let folder = try ScratchFolder()
     let open = { (path: String) in
-      #expect(throws: SafeTensorsError.self) { try SafeTensorsFile(path: path) }?.kind
+      #expect(throws: SafeTensorsError.self) { try SafeTensorsFile(path: path) }?.rule
     }
     #expect(open(folder.path) == .notARegularFile)
     #expect(open("/dev/zero") == .notARegularFile)

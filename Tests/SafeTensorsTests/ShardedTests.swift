@@ -1,3 +1,4 @@
+import Failures
 import FoundationEssentials
 import SafeTensors
 import TestSupport
@@ -24,7 +25,7 @@ struct ShardedTests {
 
   struct Case: CustomTestStringConvertible, Sendable {
     let testDescription: String
-    let kind: SafeTensorsError.Kind
+    let kind: SafeTensorsRule
     let index: String
   }
 
@@ -88,7 +89,7 @@ struct ShardedTests {
       withDestinationPath: try outside.write(Self.shard("a"), "1.safetensors"))
     let path = try folder.write(Array(faulty.index.utf8), "model.safetensors.index.json")
     let error = #expect(throws: SafeTensorsError.self) { try ShardedSafeTensors(indexPath: path) }
-    #expect(error?.kind == faulty.kind, "\(String(describing: error))")
+    #expect(error?.rule == faulty.kind, "\(String(describing: error))")
   }
 
   @Test func linksIntoTheHuggingFaceCacheAreFollowed() throws {
@@ -128,7 +129,7 @@ struct ShardedTests {
     let error = #expect(throws: SafeTensorsError.self) {
       try SafeTensorsFolder.open(folder.path, candidates: Self.candidates)
     }
-    #expect(error?.kind == .pickle)
+    #expect(error?.rule == .pickle)
     #expect(error?.description.contains("torch.load('\(pickle)', map_location='cpu', weights_only=True)") == true)
     #expect(error?.description.contains("'\(target).safetensors')") == true)
   }
@@ -139,15 +140,15 @@ struct ShardedTests {
     let error = #expect(throws: SafeTensorsError.self) {
       try SafeTensorsFolder.open(folder.path, candidates: Self.candidates)
     }
-    #expect(error?.kind == .pickle)
-    #expect(error?.remedy.contains("reboot") == false)
-    #expect(error?.remedy.contains("torch.load('NAME.bin'") == true)
+    #expect(error?.rule == .pickle)
+    #expect(error?.remedy.description.contains("reboot") == false)
+    #expect(error?.remedy.description.contains("torch.load('NAME.bin'") == true)
   }
 
   @Test func aFolderWithoutWeightsIsNamed() throws {
     let folder = try ScratchFolder()
     let kind = { (path: String) in
-      #expect(throws: SafeTensorsError.self) { try SafeTensorsFolder.open(path, candidates: Self.candidates) }?.kind
+      #expect(throws: SafeTensorsError.self) { try SafeTensorsFolder.open(path, candidates: Self.candidates) }?.rule
     }
     #expect(kind(folder.path) == .noWeights)
     #expect(kind(folder.path + "/absent") == .cannotOpen)

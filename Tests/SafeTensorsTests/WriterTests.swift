@@ -1,3 +1,4 @@
+import Failures
 import FoundationEssentials
 import SafeTensors
 import TestSupport
@@ -38,7 +39,7 @@ struct WriterTests {
       let error = #expect(throws: SafeTensorsError.self) {
         try SafeTensorsWriter(path: folder.path + "/y.safetensors", tensors: Self.pair).finish()
       }
-      #expect(error?.kind == .shape)
+      #expect(error?.rule == .shape)
     }
     #expect(try folder.listing == [])
   }
@@ -50,7 +51,7 @@ struct WriterTests {
     let error = #expect(throws: SafeTensorsError.self) {
       try SafeTensorsWriter.write(path: path, tensors: tensors) { _ in [1] }
     }
-    #expect(error?.kind == .exists)
+    #expect(error?.rule == .exists)
     #expect([UInt8](try Data(contentsOf: URL(filePath: path))) == [1, 2, 3])
     try SafeTensorsWriter.write(path: path, tensors: tensors, overwrite: true) { _ in [1] }
     #expect(try SafeTensorsFile(path: path).floats("a", shape: [1]) == [1])
@@ -62,8 +63,8 @@ struct WriterTests {
       path: folder.path + "/x.safetensors", tensors: [TensorDescription(name: "a", shape: [1], elementType: .f32)])
     try writer.append([1])
     let path = try folder.write([1, 2, 3], "x.safetensors")
-    var kind: SafeTensorsError.Kind?
-    do throws(SafeTensorsError) { try writer.finish() } catch { kind = error.kind }
+    var kind: SafeTensorsRule?
+    do throws(SafeTensorsError) { try writer.finish() } catch { kind = error.rule }
     #expect(kind == .exists)
     #expect([UInt8](try Data(contentsOf: URL(filePath: path))) == [1, 2, 3])
     #expect(try folder.listing == ["x.safetensors"])
@@ -85,7 +86,7 @@ struct WriterTests {
         return values
       }
     }
-    #expect(error?.kind == .nonFinite)
+    #expect(error?.rule == .nonFinite)
     #expect(error?.found == "\(value) at element 270001")
     #expect(try folder.listing == [])
   }
@@ -95,7 +96,7 @@ struct WriterTests {
     let kind = { (tensors: [TensorDescription], values: [Float]) in
       #expect(throws: SafeTensorsError.self) {
         try SafeTensorsWriter.write(path: folder.path + "/x.safetensors", tensors: tensors) { _ in values }
-      }?.kind
+      }?.rule
     }
     let good = TensorDescription(name: "a", shape: [1], elementType: .f32)
     #expect(kind([good, good], [1]) == .duplicateKey)
@@ -107,6 +108,6 @@ struct WriterTests {
     let error = #expect(throws: SafeTensorsError.self) {
       try SafeTensorsWriter.write(path: folder.path + "/absent/x.safetensors", tensors: [good]) { _ in [1] }
     }
-    #expect(error?.kind == .cannotWrite)
+    #expect(error?.rule == .cannotWrite)
   }
 }

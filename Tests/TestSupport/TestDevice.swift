@@ -13,6 +13,9 @@ public enum TestDevice {
 
   public static var isRequired: Bool { ProcessInfo.processInfo.environment["LEGRAD_REQUIRE_OPENCL"] == "1" }
 
+  /// `LEGRAD_KERNELS`: a folder of kernels to test in place of the embedded ones.
+  public static var kernelFolder: String? { ProcessInfo.processInfo.environment["LEGRAD_KERNELS"] }
+
   public struct Missing: Error {}
 
   /// A backend of its own on the device.
@@ -22,6 +25,7 @@ public enum TestDevice {
     guard let first else { throw Missing() }
     var options = OpenCLBackend.Options()
     options.variant = variant
+    options.kernelFolder = kernelFolder
     change(&options)
     return try OpenCLBackend(first, precision: precision, options: options)
   }

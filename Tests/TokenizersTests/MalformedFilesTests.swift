@@ -1,3 +1,4 @@
+import Failures
 import FoundationEssentials
 import Testing
 
@@ -13,42 +14,41 @@ import Testing
 struct Malformed: Sendable, CustomTestStringConvertible {
   let name: String
   let files: [String: [UInt8]]
-  let reason: TokenizerError.Reason
+  let reason: TokenizerRule
   let says: String
 
   var testDescription: String { name }
 
-  init(_ name: String, _ files: [String: [UInt8]], _ reason: TokenizerError.Reason, _ says: String) {
+  init(_ name: String, _ files: [String: [UInt8]], _ reason: TokenizerRule, _ says: String) {
     (self.name, self.files, self.reason, self.says) = (name, files, reason, says)
   }
 
   /// The small tokenizer's pair of files after `edit`.
   static func pair(
-    _ name: String, _ reason: TokenizerError.Reason, _ says: String, _ edit: (inout SmallTokenizer) -> Void
+    _ name: String, _ reason: TokenizerRule, _ says: String, _ edit: (inout SmallTokenizer) -> Void
   ) -> Malformed {
     var small = SmallTokenizer()
     edit(&small)
     return Malformed(name, small.pair, reason, says)
   }
 
-  static func merges(_ name: String, _ text: String, _ reason: TokenizerError.Reason, _ says: String) -> Malformed {
+  static func merges(_ name: String, _ text: String, _ reason: TokenizerRule, _ says: String) -> Malformed {
     var files = SmallTokenizer().pair
     files["merges.txt"] = Array(text.utf8)
     return Malformed(name, files, reason, says)
   }
 
-  static func vocabulary(_ name: String, _ bytes: [UInt8], _ reason: TokenizerError.Reason, _ says: String) -> Malformed
-  {
+  static func vocabulary(_ name: String, _ bytes: [UInt8], _ reason: TokenizerRule, _ says: String) -> Malformed {
     var files = SmallTokenizer().pair
     files["vocab.json"] = bytes
     return Malformed(name, files, reason, says)
   }
 
-  static func tokenizer(_ name: String, _ json: String, _ reason: TokenizerError.Reason, _ says: String) -> Malformed {
+  static func tokenizer(_ name: String, _ json: String, _ reason: TokenizerRule, _ says: String) -> Malformed {
     Malformed(name, ["tokenizer.json": Array(json.utf8)], reason, says)
   }
 
-  static func packed(_ name: String, _ bytes: [UInt8], _ reason: TokenizerError.Reason, _ says: String) -> Malformed {
+  static func packed(_ name: String, _ bytes: [UInt8], _ reason: TokenizerRule, _ says: String) -> Malformed {
     Malformed(name, ["bpe_simple_vocab_16e6.txt.gz": bytes], reason, says)
   }
 }
@@ -162,7 +162,7 @@ func malformedFilesAreRefused(one: Malformed) throws {
   let error = try withFolder(one.files) { folder in
     #expect(throws: TokenizerError.self) { try CLIPTokenizer.load(folder: folder) }
   }
-  #expect(error?.reason == one.reason)
+  #expect(error?.rule == one.reason)
   let message = error?.description ?? ""
   #expect(message.contains(one.says))
   #expect(message.contains("legrad-tokenizers-"), "the file is named")
@@ -176,9 +176,9 @@ func malformedFilesAreRefused(one: Malformed) throws {
     try FileManager.default.createDirectory(atPath: folder + "/vocab.json", withIntermediateDirectories: false)
     return #expect(throws: TokenizerError.self) { try CLIPTokenizer.load(folder: folder) }
   }
-  #expect(error?.reason == .unreadable)
+  #expect(error?.rule == .unreadable)
   let nowhere = #expect(throws: TokenizerError.self) { try CLIPTokenizer.load(folder: "/nonexistent/folder") }
-  #expect(nowhere?.reason == .missingFiles)
+  #expect(nowhere?.rule == .missingFiles)
 }
 
 /// A sparse file beyond the limit is refused by its size, before anything is read.
@@ -188,6 +188,6 @@ func enormousFilesAreRefused(name: String) throws {
     #expect(unsafe truncate("\(folder)/\(name)", 1 << 40) == 0)
     return #expect(throws: TokenizerError.self) { try CLIPTokenizer.load(folder: folder) }
   }
-  #expect(error?.reason == .tooLarge)
+  #expect(error?.rule == .tooLarge)
   #expect(error?.found == "\(1 << 40)")
 }

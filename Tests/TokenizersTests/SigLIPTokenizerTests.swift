@@ -1,3 +1,4 @@
+import Failures
 import FoundationEssentials
 import Testing
 
@@ -88,7 +89,7 @@ extension String {
 
   @Test func aFolderWithoutEitherFileSaysSo() throws {
     let error = #expect(throws: TokenizerError.self) { try withFolder([:], SigLIPTokenizer.load(folder:)) }
-    #expect(error?.reason == .missingFiles)
+    #expect(error?.rule == .missingFiles)
     #expect(error?.description.contains("spiece.model or tokenizer.json") == true)
   }
 
@@ -107,12 +108,12 @@ extension String {
       let error = #expect(throws: TokenizerError.self, "\(number)") {
         try withFolder(["spiece.model": bytes], SigLIPTokenizer.load(folder:))
       }
-      #expect(error?.reason == .badModel, "\(number): \(error?.description ?? "")")
+      #expect(error?.rule == .badModel, "\(number): \(error?.description ?? "")")
     }
   }
 
   @Test(arguments: [
-    (#""type": "Unigram""#, #""type": "BPE""#, TokenizerError.Reason.unsupportedModel),
+    (#""type": "Unigram""#, #""type": "BPE""#, TokenizerRule.unsupportedModel),
     (#""byte_fallback": false"#, #""byte_fallback": true"#, .unsupportedModel),
     (#""unk_id": 2"#, #""unk_id": 500"#, .badID),
     (#""unk_id": 2"#, #""unk": 2"#, .badJSON),
@@ -126,10 +127,10 @@ extension String {
     (#""type": "Precompiled""#, #""type": "NFKC""#, .unsupportedModel),
     (#""id": 1, "content": "</s>""#, #""id": 3, "content": "</s>""#, .unsupportedModel),
   ])
-  func damagedTokenizerFilesAreRefused(part: String, replacement: String, reason: TokenizerError.Reason) throws {
+  func damagedTokenizerFilesAreRefused(part: String, replacement: String, reason: TokenizerRule) throws {
     let files = try edited(part, replacement)
     let error = #expect(throws: TokenizerError.self) { try withFolder(files, SigLIPTokenizer.load(folder:)) }
-    #expect(error?.reason == reason, "\(error?.description ?? "")")
+    #expect(error?.rule == reason, "\(error?.description ?? "")")
   }
 
   @Test(

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import FoundationEssentials
 import Testing
 
@@ -7,13 +8,13 @@ import Testing
 struct CheckpointConfigurationTests {
   struct Case: CustomTestStringConvertible, Sendable {
     let testDescription: String
-    let kind: CheckpointError.Kind
+    let kind: CheckpointRule
     /// What the error's place contains.
     let place: String
     let old: String
     let new: String
 
-    init(_ name: String, _ kind: CheckpointError.Kind, _ place: String, _ old: String, _ new: String) {
+    init(_ name: String, _ kind: CheckpointRule, _ place: String, _ old: String, _ new: String) {
       testDescription = name
       self.kind = kind
       self.place = place
@@ -124,8 +125,8 @@ struct CheckpointConfigurationTests {
     try folder.link("clip/model/open_clip_model.safetensors", as: "open_clip_model.safetensors")
     try folder.write(good.replacing(faulty.old, with: faulty.new, maxReplacements: 1), "open_clip_config.json")
     let error = #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path) }
-    #expect(error?.kind == faulty.kind, "\(String(describing: error))")
-    #expect(error?.place.contains(faulty.place) == true, "\(String(describing: error))")
+    #expect(error?.rule == faulty.kind, "\(String(describing: error))")
+    #expect(error?.place?.contains(faulty.place) == true, "\(String(describing: error))")
   }
 
   static let huggingFaceCases = [
@@ -179,8 +180,8 @@ struct CheckpointConfigurationTests {
     try folder.write(config, "config.json")
     try folder.write(preprocessor, "preprocessor_config.json")
     let error = #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path) }
-    #expect(error?.kind == faulty.kind, "\(String(describing: error))")
-    #expect(error?.place.contains(faulty.place) == true, "\(String(describing: error))")
+    #expect(error?.rule == faulty.kind, "\(String(describing: error))")
+    #expect(error?.place?.contains(faulty.place) == true, "\(String(describing: error))")
   }
 
   @Test func openCLIPDefaultsFillWhatIsAbsent() throws {
@@ -268,7 +269,7 @@ struct CheckpointConfigurationTests {
     let error = #expect(throws: CheckpointError.self) {
       try ModelConfiguration.readHuggingFace(folder.path + "/config.json", preprocessor: nil)
     }
-    #expect(error?.kind == .configuration)
+    #expect(error?.rule == .configuration)
     #expect(error?.place == "file size")
   }
 }

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import FoundationEssentials
 import SafeTensors
 import Testing
@@ -24,7 +25,7 @@ struct CheckpointRandomTests {
   @Test func architecturesAreFoundByName() throws {
     #expect(try Architecture(name: "vit-bigg-14") == .vitBigG14)
     let error = #expect(throws: CheckpointError.self) { try Architecture(name: "ViT-Z") }
-    #expect(error?.kind == .unknownArchitecture)
+    #expect(error?.rule == .unknownArchitecture)
     #expect(error?.expected.contains("ViT-B-32, ViT-B-16, ViT-L-14, ViT-H-14, ViT-bigG-14") == true)
   }
 
@@ -170,7 +171,7 @@ struct CheckpointRandomTests {
     try ModelWriter.write(RandomCheckpoint(configuration: Self.small, seed: 1), to: folder.path)
     let other = RandomCheckpoint(configuration: Self.small, seed: 2)
     let error = #expect(throws: CheckpointError.self) { try ModelWriter.write(other, to: folder.path) }
-    #expect(error?.kind == .exists)
+    #expect(error?.rule == .exists)
     #expect(
       try Checkpoint(folder: folder.path).floats("visual.proj")
         == RandomCheckpoint(configuration: Self.small, seed: 1).floats("visual.proj"))
@@ -188,17 +189,17 @@ struct CheckpointRandomTests {
       let error = #expect(throws: CheckpointError.self) {
         try ModelWriter.write(RandomCheckpoint(configuration: configuration), to: folder.path)
       }
-      #expect(error?.kind == .unsupported)
+      #expect(error?.rule == .unsupported)
     }
     let type = #expect(throws: CheckpointError.self) {
       try ModelWriter.write(RandomCheckpoint(configuration: Self.small), to: folder.path, elementType: .f64)
     }
-    #expect(type?.kind == .weights(.elementType))
+    #expect(type?.rule == .weights(.elementType))
     try folder.write("", "file")
     let place = #expect(throws: CheckpointError.self) {
       try ModelWriter.write(RandomCheckpoint(configuration: Self.small), to: folder.path + "/file/x")
     }
-    #expect(place?.kind == .cannotWrite)
+    #expect(place?.rule == .cannotWrite)
     #expect(try folder.listing == ["file"])
   }
 }

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import FoundationEssentials
 import SafeTensors
 import Testing
@@ -142,12 +143,12 @@ struct CheckpointTests {
     #expect(checkpoint.configuration.text == nil)
     #expect(try checkpoint.floats("visual.proj") == Self.golden("clip").floats("visual.proj"))
     let error = #expect(throws: CheckpointError.self) { try checkpoint.tokenEmbeddingRows(ids: [0]) }
-    #expect(error?.kind == .unknownTensor)
+    #expect(error?.rule == .unknownTensor)
   }
 
   struct Damage: CustomTestStringConvertible, Sendable {
     let testDescription: String
-    let kind: CheckpointError.Kind
+    let kind: CheckpointRule
     let place: String
     let found: String
     let change: @Sendable (TensorDescription) -> TensorDescription?
@@ -187,7 +188,7 @@ struct CheckpointTests {
     try folder.copyWeights(
       from: "clip/model/open_clip_model.safetensors", as: "open_clip_model.safetensors", change: damage.change)
     let error = #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path) }
-    #expect(error?.kind == damage.kind)
+    #expect(error?.rule == damage.kind)
     #expect(error?.place == damage.place)
     #expect(error?.found.hasPrefix(damage.found) == true, "\(String(describing: error))")
   }
@@ -208,13 +209,13 @@ struct CheckpointTests {
         TensorDescription(name: "visual.transformer.resblocks.0.ls_1.gamma", shape: [64], elementType: .f32)
       ])
     let error = #expect(throws: CheckpointError.self) { try Checkpoint(folder: begun.path) }
-    #expect(error?.kind == .missingTensor)
+    #expect(error?.rule == .missingTensor)
     #expect(error?.place == "tensor \"visual.transformer.resblocks.0.ls_2.gamma\"")
   }
 
   @Test func requestsOutsideTheModelAreRefused() throws {
     let checkpoint = try Self.golden("clip")
-    let kind = { (body: () throws -> [Float]) in #expect(throws: CheckpointError.self) { _ = try body() }?.kind }
+    let kind = { (body: () throws -> [Float]) in #expect(throws: CheckpointError.self) { _ = try body() }?.rule }
     #expect(kind { try checkpoint.floats("visual.trunk.norm.weight") } == .unknownTensor)
     #expect(kind { try checkpoint.tokenEmbeddingRows(ids: [774]) } == .tokenID)
     #expect(kind { try checkpoint.tokenEmbeddingRows(ids: [-1]) } == .tokenID)
@@ -223,7 +224,7 @@ struct CheckpointTests {
 
   @Test func foldersThatAreNoModelAreRefused() throws {
     let folder = try CheckpointFolder()
-    let kind = { #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path) }?.kind }
+    let kind = { #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path) }?.rule }
     #expect(kind() == .missingFile)
     try folder.link("clip/model/open_clip_config.json", as: "open_clip_config.json")
     #expect(kind() == .weights(.noWeights))
@@ -232,6 +233,6 @@ struct CheckpointTests {
     try folder.write("", "model.safetensors")
     #expect(kind() == .weights(.tooShort))
     let absent = #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path + "/absent") }
-    #expect(absent?.kind == .missingFile)
+    #expect(absent?.rule == .missingFile)
   }
 }

@@ -1,5 +1,6 @@
 import CSimd
 public import Compute
+import Failures
 
 extension CPUBackend {
   public func activate(_ operation: Activate<CPUBuffer>) throws(BackendError) {

@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 
 extension CPUBackend {
   public func copy(_ operation: Copy<CPUBuffer>) throws(BackendError) {

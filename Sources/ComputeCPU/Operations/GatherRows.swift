@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 
 extension CPUBackend {
   public func gatherRows(_ operation: GatherRows<CPUBuffer>) throws(BackendError) {

@@ -1,5 +1,6 @@
 import CSimd
 public import Compute
+import Failures
 
 extension CPUBackend {
   public func matmul(_ operation: Matmul<CPUBuffer, CPUWeight>) throws(BackendError) {

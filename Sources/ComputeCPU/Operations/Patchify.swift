@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 
 extension CPUBackend {
   public func patchify(_ operation: Patchify<CPUBuffer>) throws(BackendError) {

@@ -1,5 +1,6 @@
 import CSimd
 public import Compute
+import Failures
 
 extension CPUBackend {
   public func softmax(_ operation: Softmax<CPUBuffer>) throws(BackendError) {

@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 import OpenCLRuntime
 
 extension OpenCLBackend {

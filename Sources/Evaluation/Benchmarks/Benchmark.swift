@@ -1,3 +1,4 @@
+import Failures
 public import ImageFiles
 public import LeGrad
 
@@ -18,7 +19,7 @@ public protocol Benchmark: Codable, Sendable {
   func filter(of model: Model) -> ResizeFilter
   /// What is asked of an image.
   /// - Throws: an error of kind `input` that says what is not known of the image and needed.
-  func task(of image: EvaluationImage) throws(EvaluationError) -> ImageTask
+  func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask
 
   /// The settings by the names that report.json gives them.
   var reported: [String: any Encodable & Sendable] { get }

@@ -1,3 +1,6 @@
+import Failures
+import LeGrad
+
 /// Which class of an image is explained where it has one.
 public enum ExplainedClass: String, Codable, Sendable, CaseIterable {
   /// The one that the data set says.
@@ -7,10 +10,10 @@ public enum ExplainedClass: String, Codable, Sendable, CaseIterable {
 }
 
 extension ExplainedClass {
-  func question(of image: EvaluationImage) throws(EvaluationError) -> ImageTask.Question {
+  func question(of image: EvaluationImage) throws(LeGradError) -> ImageTask.Question {
     guard self == .target else { return .predicted }
     guard let classIndex = image.classIndex else {
-      throw image.lacks("a class", remedy: "give one, or --explain predicted")
+      throw image.lacks("a class", remedy: "give one, or \(Subject.explainedClass) predicted")
     }
     return .classes([classIndex])
   }
@@ -22,7 +25,7 @@ extension ExplainedClass {
 }
 
 extension EvaluationImage {
-  func lacks(_ what: String, remedy: String) -> EvaluationError {
+  func lacks(_ what: String, remedy: Message) -> LeGradError {
     fault(id, expected: what, found: "none", remedy: remedy)
   }
 }

@@ -1,3 +1,4 @@
+import Failures
 public import ImageFiles
 public import LeGrad
 
@@ -14,7 +15,7 @@ public struct Perturbation: Benchmark, Measure {
 
   public init(explained: ExplainedClass = .predicted) { self.explained = explained }
 
-  public func task(of image: EvaluationImage) throws(EvaluationError) -> ImageTask {
+  public func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
     guard image.classIndex != nil else { throw image.lacks("a class", remedy: "give one for every image") }
     return ImageTask(try explained.question(of: image), [self])
   }

@@ -1,3 +1,4 @@
+import Failures
 public import ImageFiles
 public import LeGrad
 
@@ -23,7 +24,7 @@ public struct Points: Benchmark, Measure {
 
   public func filter(of model: Model) -> ResizeFilter { model.filter }
 
-  public func task(of image: EvaluationImage) throws(EvaluationError) -> ImageTask {
+  public func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
     guard !image.points.isEmpty else { throw image.lacks("points", remedy: "give some for every image") }
     return ImageTask(.classes(image.points.keys.sorted()), [self])
   }

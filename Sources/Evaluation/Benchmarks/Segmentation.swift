@@ -1,4 +1,5 @@
-import LeGrad
+import Failures
+public import LeGrad
 
 /// Heatmaps as masks (methods §6.1). Without another wish, an image is explained for the class that its mask shows.
 public struct Segmentation: Benchmark, Measure {
@@ -19,7 +20,7 @@ public struct Segmentation: Benchmark, Measure {
     self.threshold = threshold
   }
 
-  public func task(of image: EvaluationImage) throws(EvaluationError) -> ImageTask {
+  public func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
     guard image.mask != nil else { throw image.lacks("a mask", remedy: "give one for every image") }
     return ImageTask(try explained.question(of: image), [self])
   }

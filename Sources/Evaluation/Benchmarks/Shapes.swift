@@ -1,3 +1,6 @@
+import Failures
+public import LeGrad
+
 /// The other three on scenes that are drawn: masks and points of scenes with several objects, perturbation of scenes
 /// with one.
 public struct Shapes: Benchmark {
@@ -24,7 +27,7 @@ public struct Shapes: Benchmark {
 
   public var measures: [[any Measure]] { [[segmentation, points], [perturbation]] }
 
-  public func task(of image: EvaluationImage) throws(EvaluationError) -> ImageTask {
+  public func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
     // A scene of one object has no mask: there is nothing to tell it from.
     guard image.mask != nil else { return try perturbation.task(of: image) }
     let tasks = [try segmentation.task(of: image), try points.task(of: image)]

@@ -1,4 +1,6 @@
+import Failures
 import Files
+import LeGrad
 
 /// A row of a CSV file: the columns that were asked for.
 struct CSVRow {
@@ -14,7 +16,7 @@ struct CSVRow {
   /// The field of the asked-for column `column`, without its quotes.
   func bytes(_ column: Int) -> ArraySlice<UInt8> { record[fields[column]] }
 
-  func text(_ column: Int) throws(EvaluationError) -> String {
+  func text(_ column: Int) throws(LeGradError) -> String {
     guard let text = String(validating: bytes(column), as: UTF8.self) else {
       throw error(column, expected: "UTF-8 text", found: "other bytes")
     }
@@ -22,7 +24,7 @@ struct CSVRow {
   }
 
   /// A number in [0, 1].
-  func fraction(_ column: Int) throws(EvaluationError) -> Double {
+  func fraction(_ column: Int) throws(LeGradError) -> Double {
     let text = try text(column)
     guard let value = Double(text), (0...1).contains(value) else {
       throw error(column, expected: "a number from 0 to 1", found: text.isEmpty ? "nothing" : text)
@@ -31,7 +33,7 @@ struct CSVRow {
   }
 
   /// An error about the field of a column, with file and line.
-  func error(_ column: Int, expected: String, found: String) -> EvaluationError {
+  func error(_ column: Int, expected: String, found: String) -> LeGradError {
     fault(
       file, "line \(line), column \(columns[column])", expected: expected, found: found,
       remedy: "correct the line or fetch the file again")
@@ -48,15 +50,15 @@ enum CSVFile {
   /// hold commas and line ends; lines end in LF or CRLF; a byte order mark is skipped, and so are empty lines. Every row
   /// must have as many fields as the header.
   static func forEachRow(
-    of path: String, columns: [String], _ body: (CSVRow) throws(EvaluationError) -> Void
-  ) throws(EvaluationError) {
-    var failure: EvaluationError?
+    of path: String, columns: [String], _ body: (CSVRow) throws(LeGradError) -> Void
+  ) throws(LeGradError) {
+    var failure: LeGradError?
     var reader = CSVReader(file: path, columns: columns)
     do throws(FileError) {
       let file = try FileBytes(path: path, mapped: false)
       let hasMark = try file.bytes(0..<min(byteOrderMark.count, file.size)) == byteOrderMark
       try unsafe file.forEachChunk(of: (hasMark ? byteOrderMark.count : 0)..<file.size) { chunk in
-        do throws(EvaluationError) {
+        do throws(LeGradError) {
           try unsafe reader.read(chunk, body)
           return true
         } catch {
@@ -65,7 +67,7 @@ enum CSVFile {
         }
       }
     } catch {
-      throw .input(error)
+      throw LeGradError(error)
     }
     if let failure { throw failure }
     try reader.finish(body)
@@ -100,8 +102,8 @@ private struct CSVReader {
   }
 
   mutating func read(
-    _ bytes: UnsafeRawBufferPointer, _ body: (CSVRow) throws(EvaluationError) -> Void
-  ) throws(EvaluationError) {
+    _ bytes: UnsafeRawBufferPointer, _ body: (CSVRow) throws(LeGradError) -> Void
+  ) throws(LeGradError) {
     for index in 0..<bytes.count {
       let byte = unsafe bytes[index]
       switch (state, byte) {
@@ -137,7 +139,7 @@ private struct CSVReader {
   }
 
   /// Ends a last row that has no line end.
-  mutating func finish(_ body: (CSVRow) throws(EvaluationError) -> Void) throws(EvaluationError) {
+  mutating func finish(_ body: (CSVRow) throws(LeGradError) -> Void) throws(LeGradError) {
     guard state != .quoted else { throw error(expected: "a closing quote", found: "the end of the file") }
     if state == .plain, record.last == UInt8(ascii: "\r") { record.removeLast() }
     try endRow(body)
@@ -146,7 +148,7 @@ private struct CSVReader {
     }
   }
 
-  private mutating func endRow(_ body: (CSVRow) throws(EvaluationError) -> Void) throws(EvaluationError) {
+  private mutating func endRow(_ body: (CSVRow) throws(LeGradError) -> Void) throws(LeGradError) {
     defer {
       record.removeAll(keepingCapacity: true)
       starts.removeAll(keepingCapacity: true)
@@ -161,7 +163,7 @@ private struct CSVReader {
     try body(CSVRow(file: file, columns: columns, record: record, fields: fields, line: rowLine))
   }
 
-  private mutating func readHeader() throws(EvaluationError) {
+  private mutating func readHeader() throws(LeGradError) {
     headerCount = starts.count
     let names = starts.indices.map { index in
       let end = index + 1 < starts.count ? starts[index + 1] : record.count
@@ -179,7 +181,7 @@ private struct CSVReader {
     places = found
   }
 
-  private func error(expected: String, found: String) -> EvaluationError {
+  private func error(expected: String, found: String) -> LeGradError {
     fault(
       file, "line \(rowLine)", expected: expected, found: found, remedy: "correct the line or fetch the file again")
   }

@@ -1,4 +1,6 @@
+import Failures
 import Files
+public import LeGrad
 import StrictJSON
 
 /// The classes of ImageNet, as `imagenet_class_index.json` lists them: `{"0": ["n01440764", "tench"], …}`.
@@ -12,7 +14,7 @@ public struct ClassIndex: Equatable, Sendable {
   private static let maximumBytes = 16 << 20
 
   /// Reads the file, whose numbers must be 0, 1, … without a gap.
-  public init(path: String) throws(EvaluationError) {
+  public init(path: String) throws(LeGradError) {
     let members = try DatasetFile.members(path, limit: Self.maximumBytes)
     var ids: [String] = []
     var names: [String] = []

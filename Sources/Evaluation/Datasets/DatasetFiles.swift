@@ -1,26 +1,28 @@
+import Failures
 import Files
 import ImageFiles
+import LeGrad
 import StrictJSON
 
 /// An error about a file of a data set.
 func fault(
-  _ file: String, _ place: String? = nil, expected: String, found: String, remedy: String
-) -> EvaluationError {
-  EvaluationError(.input, faultLine(file: file, place: place, expected: expected, found: found, remedy: remedy))
+  _ file: String, _ place: String? = nil, expected: String, found: String, remedy: Message
+) -> LeGradError {
+  LeGradError(.input, .fault(file: file, place: place, expected: expected, found: Message(found), remedy: remedy))
 }
 
 /// Files of a data set that are read whole.
 enum DatasetFile {
-  static func bytes(_ path: String, limit: Int) throws(EvaluationError) -> [UInt8] {
+  static func bytes(_ path: String, limit: Int) throws(LeGradError) -> [UInt8] {
     do throws(FileError) {
       return try WholeFile.read(path, limit: limit)
     } catch {
-      throw .input(error)
+      throw LeGradError(error)
     }
   }
 
   /// The lines of UTF-8 text, without their ends.
-  static func lines(_ path: String, limit: Int) throws(EvaluationError) -> [Substring] {
+  static func lines(_ path: String, limit: Int) throws(LeGradError) -> [Substring] {
     guard let text = String(validating: try bytes(path, limit: limit), as: UTF8.self) else {
       throw fault(path, expected: "UTF-8 text", found: "other bytes", remedy: "save it as plain text")
     }
@@ -30,7 +32,7 @@ enum DatasetFile {
   }
 
   /// The members of a JSON object.
-  static func members(_ path: String, limit: Int) throws(EvaluationError) -> [String: JSONValue] {
+  static func members(_ path: String, limit: Int) throws(LeGradError) -> [String: JSONValue] {
     let value: JSONValue
     let bytes = try bytes(path, limit: limit)
     do throws(JSONError) {
@@ -58,7 +60,7 @@ struct ImageFile: Equatable, Sendable {
 
   /// The PNG and JPEG files of `folder`, by their endings in any case, in the order of their names' bytes; hidden files
   /// are left out.
-  static func list(_ folder: String) throws(EvaluationError) -> [ImageFile] {
+  static func list(_ folder: String) throws(LeGradError) -> [ImageFile] {
     try names(folder).compactMap { name in
       guard !name.hasPrefix("."), let dot = name.lastIndex(of: "."),
         ["png", "jpg", "jpeg"].contains(name[name.index(after: dot)...].lowercased())
@@ -68,7 +70,7 @@ struct ImageFile: Equatable, Sendable {
   }
 
   /// The same, by the name without its ending; no two may share one.
-  static func byStem(_ folder: String) throws(EvaluationError) -> [String: ImageFile] {
+  static func byStem(_ folder: String) throws(LeGradError) -> [String: ImageFile] {
     var files: [String: ImageFile] = [:]
     for file in try list(folder) {
       if let other = files.updateValue(file, forKey: file.stem) {
@@ -81,19 +83,20 @@ struct ImageFile: Equatable, Sendable {
   }
 
   /// The entries of `folder` in the order of their bytes.
-  static func names(_ folder: String) throws(EvaluationError) -> [String] {
+  static func names(_ folder: String) throws(LeGradError) -> [String] {
     do throws(FileError) {
       return try FileTree.names(in: folder).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     } catch {
-      throw .input(error)
+      throw LeGradError(error)
     }
   }
 
-  func decoded() throws(EvaluationError) -> RGBImage {
+  func decoded() throws(LeGradError) -> RGBImage {
     do throws(ImageError) {
       return try RGBImage.decode(path: path).image
     } catch {
-      throw EvaluationError(.input, error.description)
+      // One that is too large for the memory fails alone.
+      throw LeGradError(error, kind: .input)
     }
   }
 }

@@ -1,3 +1,4 @@
+import Failures
 import Files
 
 /// The hash of an image and of its ground truth, part by part.

@@ -1,4 +1,6 @@
+import Failures
 public import ImageFiles
+public import LeGrad
 
 /// Images with their ground truth.
 public protocol EvaluationDataset: Sendable {
@@ -10,7 +12,7 @@ public protocol EvaluationDataset: Sendable {
   var classNames: [String] { get }
   /// Reads the image at `index` of the manifest, alone: memory does not grow with the data set. A bad image fails here,
   /// and no other with it.
-  func image(at index: Int) throws(EvaluationError) -> EvaluationImage
+  func image(at index: Int) throws(LeGradError) -> EvaluationImage
 }
 
 /// One image with what is known of it; each kind of data set has its part.

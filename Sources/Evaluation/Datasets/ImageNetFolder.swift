@@ -1,4 +1,6 @@
+import Failures
 import Files
+public import LeGrad
 
 /// Pictures of ImageNet's validation set, or others with one class each, in folders (methods §6.3).
 public struct ImageNetFolder: EvaluationDataset {
@@ -16,7 +18,7 @@ public struct ImageNetFolder: EvaluationDataset {
 
   /// A folder per class, named by its WordNet id: `images/n01440764/ILSVRC2012_val_00000293.JPEG`. An image is called by
   /// folder and file.
-  public init(images: String, classIndex: ClassIndex) throws(EvaluationError) {
+  public init(images: String, classIndex: ClassIndex) throws(LeGradError) {
     var records: [Record] = []
     var strays = 0
     for name in try ImageFile.names(images) where !name.hasPrefix(".") {
@@ -51,10 +53,10 @@ public struct ImageNetFolder: EvaluationDataset {
   ///     converted.
   public init(
     images: String, classIndex: ClassIndex, groundTruth: String, synsets: String
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     let places = try SynsetList.read(synsets, classIndex: classIndex)
     let classes = try GroundTruthList.read(groundTruth, synsets: synsets, places: places)
-    let records = try ImageFile.list(images).map { image throws(EvaluationError) in
+    let records = try ImageFile.list(images).map { image throws(LeGradError) in
       let digits = image.stem.reversed().prefix { $0.isASCII && $0.isNumber }.reversed()
       guard let number = Int(String(digits)), classes.indices.contains(number - 1) else {
         throw fault(
@@ -85,7 +87,7 @@ public struct ImageNetFolder: EvaluationDataset {
       })
   }
 
-  public func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
+  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
     return EvaluationImage(id: record.id, image: try record.image.decoded(), classIndex: record.classIndex)
   }

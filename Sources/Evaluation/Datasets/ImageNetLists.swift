@@ -1,13 +1,16 @@
+import Failures
+import LeGrad
+
 /// Which class of the class index an ILSVRC2012 id is.
 enum SynsetList {
   private static let byteLimit = 16 << 20
 
-  static func read(_ path: String, classIndex: ClassIndex) throws(EvaluationError) -> [Int: Int] {
+  static func read(_ path: String, classIndex: ClassIndex) throws(LeGradError) -> [Int: Int] {
     let bytes = try DatasetFile.bytes(path, limit: byteLimit)
     guard !bytes.starts(with: "MATLAB 5.0".utf8) else {
       throw fault(
         path, expected: "a text file of \"<ILSVRC2012 id> <wnid>\" per line", found: "a MATLAB file",
-        remedy: "convert it: " + conversion(of: path))
+        remedy: "convert it: \(conversion(of: path))")
     }
     var places: [Int: Int] = [:]
     for (index, line) in try DatasetFile.lines(path, limit: byteLimit).enumerated() {
@@ -33,7 +36,7 @@ enum SynsetList {
       + "scipy.io.loadmat(sys.argv[1], squeeze_me=True)['synsets'] if s[4] == 0]\" '\(path)' > synsets.txt"
   }
 
-  private static func error(_ path: String, _ index: Int, expected: String, found: String) -> EvaluationError {
+  private static func error(_ path: String, _ index: Int, expected: String, found: String) -> LeGradError {
     fault(path, "line \(index + 1)", expected: expected, found: found, remedy: "correct the line")
   }
 }
@@ -42,7 +45,7 @@ enum SynsetList {
 enum GroundTruthList {
   private static let byteLimit = 16 << 20
 
-  static func read(_ path: String, synsets: String, places: [Int: Int]) throws(EvaluationError) -> [Int] {
+  static func read(_ path: String, synsets: String, places: [Int: Int]) throws(LeGradError) -> [Int] {
     var classes: [Int] = []
     for (index, line) in try DatasetFile.lines(path, limit: byteLimit).enumerated() {
       let words = line.split(whereSeparator: \.isWhitespace)

@@ -1,4 +1,6 @@
+import Failures
 import ImageFiles
+public import LeGrad
 
 /// ImageNet-Segmentation: `gtsegs_ijcv.mat`, a MATLAB 7.3 (HDF5) file with 4,276 images and their masks inside
 /// (methods §6.1).
@@ -25,9 +27,9 @@ public struct ImageNetSegmentation: EvaluationDataset {
   /// Reads the list of images; the images themselves are read one by one, later.
   ///
   /// An image is of the class whose WordNet id its name `<wnid>_<number>` begins with; of none if `classIndex` lacks it.
-  public init(path: String, classIndex: ClassIndex) throws(EvaluationError) {
+  public init(path: String, classIndex: ClassIndex) throws(LeGradError) {
     let file = try HDF5File(path: path, library: try HDF5Library.system())
-    let lists = try ["id", "img", "gt"].map { name throws(EvaluationError) in
+    let lists = try ["id", "img", "gt"].map { name throws(LeGradError) in
       try file.array(
         of: HDF5Reference.self, at: .path("/value/\(name)"), place: "/value/\(name)", rank: 2, limit: Self.imageLimit
       ).values
@@ -69,14 +71,14 @@ public struct ImageNetSegmentation: EvaluationDataset {
     classNames = classIndex.names
   }
 
-  public func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
+  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
     return EvaluationImage(
       id: record.id, image: try picture(record), classIndex: record.classIndex, mask: try mask(record))
   }
 
   /// MATLAB's arrays are stored last dimension first: channel, column, row.
-  private func picture(_ record: Record) throws(EvaluationError) -> RGBImage {
+  private func picture(_ record: Record) throws(LeGradError) -> RGBImage {
     let place = "/value/img[\(record.place)]"
     let array = try file.array(
       of: UInt8.self, at: .reference(record.image), place: place, rank: 3, limit: 3 * RGBImage.defaultPixelLimit)
@@ -96,7 +98,7 @@ public struct ImageNetSegmentation: EvaluationDataset {
   }
 
   /// The first of the masks that the image's cell holds: column, row.
-  private func mask(_ record: Record) throws(EvaluationError) -> LabelMask {
+  private func mask(_ record: Record) throws(LeGradError) -> LabelMask {
     let place = "/value/gt[\(record.place)]"
     let cell = try file.array(
       of: HDF5Reference.self, at: .reference(record.mask), place: place, rank: 2, limit: Self.nameLimit)

@@ -1,5 +1,7 @@
+import Failures
 import Files
 import ImageFiles
+public import LeGrad
 import StrictJSON
 
 /// A folder of pictures with masks:
@@ -27,7 +29,7 @@ public struct MaskFolder: EvaluationDataset {
   private static let classFile = "classes.json"
   private static let classFileLimit = 64 << 20
 
-  public init(path: String) throws(EvaluationError) {
+  public init(path: String) throws(LeGradError) {
     let images = try ImageFile.byStem(path + "/images")
     guard !images.isEmpty else {
       throw fault(path + "/images", expected: "PNG or JPEG files", found: "none", remedy: "put the pictures there")
@@ -39,7 +41,7 @@ public struct MaskFolder: EvaluationDataset {
     let file = path + "/" + Self.classFile
     let names = try DatasetFile.members(file, limit: Self.classFileLimit)
     let stems = images.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let classes = try stems.map { stem throws(EvaluationError) in
+    let classes = try stems.map { stem throws(LeGradError) in
       guard case .string(let name)? = names[stem], !name.isEmpty else {
         throw fault(
           file, "\"\(stem)\"", expected: "the name of its class", found: names[stem]?.summary ?? "nothing",
@@ -63,7 +65,7 @@ public struct MaskFolder: EvaluationDataset {
       })
   }
 
-  public func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
+  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
     guard let mask = record.mask else {
       throw fault(
@@ -74,13 +76,13 @@ public struct MaskFolder: EvaluationDataset {
       id: record.image.stem, image: image, classIndex: record.classIndex, mask: try Self.mask(mask, of: image))
   }
 
-  private static func mask(_ file: ImageFile, of image: RGBImage) throws(EvaluationError) -> LabelMask {
+  private static func mask(_ file: ImageFile, of image: RGBImage) throws(LeGradError) -> LabelMask {
     let bytes = try DatasetFile.bytes(file.path, limit: RGBImage.defaultFileSizeLimit)
     let decoded: DecodedImage
     do throws(ImageError) {
       decoded = try RGBImage.decode(bytes: bytes, name: file.path)
     } catch {
-      throw EvaluationError(.input, error.description)
+      throw LeGradError(error, kind: .input)
     }
     guard decoded.format == .png else {
       throw fault(file.path, expected: "a PNG mask", found: "a JPEG, which blurs its edges", remedy: "save it as PNG")

@@ -1,3 +1,6 @@
+import Failures
+public import LeGrad
+
 /// Point labels of OpenImages V7: people's yes or no to whether a class is at a point (methods §6.2).
 public struct OpenImagesPoints: EvaluationDataset {
   public let manifest: Manifest
@@ -20,7 +23,7 @@ public struct OpenImagesPoints: EvaluationDataset {
   ///   - points: `oidv7-val-annotations-point-labels.csv` or the like, read row by row: `ImageId`, `X`, `Y`, `Label`,
   ///     `EstimatedYesNo` (`yes`, `no`, or `unsure`, which is skipped).
   ///   - classDescriptions: `oidv7-class-descriptions.csv`: `LabelName`, `DisplayName`.
-  public init(images: String, points: String, classDescriptions: String) throws(EvaluationError) {
+  public init(images: String, points: String, classDescriptions: String) throws(LeGradError) {
     let files = try ImageFile.byStem(images)
     let descriptions = try Self.descriptions(classDescriptions)
     let found = try PointTable(points, images: files.keys, labels: descriptions, descriptions: classDescriptions)
@@ -43,14 +46,14 @@ public struct OpenImagesPoints: EvaluationDataset {
     manifest = Manifest(records.map { Self.entry($0, labels: labels) })
   }
 
-  public func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
+  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
     return EvaluationImage(id: record.image.stem, image: try record.image.decoded(), points: record.points)
   }
 
-  private static func descriptions(_ path: String) throws(EvaluationError) -> [String: String] {
+  private static func descriptions(_ path: String) throws(LeGradError) -> [String: String] {
     var names: [String: String] = [:]
-    try CSVFile.forEachRow(of: path, columns: ["LabelName", "DisplayName"]) { row throws(EvaluationError) in
+    try CSVFile.forEachRow(of: path, columns: ["LabelName", "DisplayName"]) { row throws(LeGradError) in
       let label = try row.text(0)
       guard names.count < descriptionLimit else {
         throw row.error(0, expected: "at most \(descriptionLimit) classes", found: "more")
@@ -81,12 +84,12 @@ private struct PointTable {
 
   init(
     _ path: String, images: some Collection<String>, labels known: [String: String], descriptions: String
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     let images = Set(images)
     // Rows of an image follow one another, and most images of a large file are not there.
     var last: (bytes: [UInt8], id: String?) = ([], nil)
     let columns = ["ImageId", "X", "Y", "Label", "EstimatedYesNo"]
-    try CSVFile.forEachRow(of: path, columns: columns) { row throws(EvaluationError) in
+    try CSVFile.forEachRow(of: path, columns: columns) { row throws(LeGradError) in
       let bytes = row.bytes(0)
       if !bytes.elementsEqual(last.bytes) {
         let id = String(decoding: bytes, as: UTF8.self)

@@ -1,5 +1,6 @@
+import Failures
 import Files
-import LeGrad
+public import LeGrad
 
 /// What a run found: a line per method, and how it was computed. Equal rows give equal bytes.
 public struct EvaluationReport: Equatable, Sendable {
@@ -24,7 +25,7 @@ public struct EvaluationReport: Equatable, Sendable {
   public let lines: [Line]
 
   /// Reduces rows in the order given, the manifest's.
-  public init(identity: RunIdentity, rows: [EvaluationRow]) throws(EvaluationError) {
+  public init(identity: RunIdentity, rows: [EvaluationRow]) throws(LeGradError) {
     self.identity = identity
     devices = Set(rows.map(\.device)).sorted()
     images = rows.count
@@ -32,8 +33,9 @@ public struct EvaluationReport: Equatable, Sendable {
     let methods = identity.configuration.methods
     let rows = rows.filter { $0.failure == nil }
     guard rows.allSatisfy({ $0.statistics.count == methods.count }) else {
-      throw .shards(
-        faultLine(
+      throw LeGradError(
+        .inconsistent,
+        .fault(
           file: "run \(identity.id)", expected: "statistics of all its methods",
           found: "rows without some, or with others", remedy: "merge with the program that computed them"))
     }
@@ -45,12 +47,12 @@ public struct EvaluationReport: Equatable, Sendable {
     }
   }
 
-  public init(_ merge: Merge) throws(EvaluationError) { try self.init(identity: merge.identity, rows: merge.rows) }
+  public init(_ merge: Merge) throws(LeGradError) { try self.init(identity: merge.identity, rows: merge.rows) }
 
   /// Writes `report.md`, `report.csv` and `report.json` into a folder; each appears whole or not at all.
-  public func write(to folder: String) throws(EvaluationError) {
+  public func write(to folder: String) throws(LeGradError) {
     for (name, text) in [("report.md", markdown), ("report.csv", csv), ("report.json", json)] {
-      do { try AtomicFile.write(Array(text.utf8), to: FileTree.join(folder, name)) } catch { throw .input(error) }
+      do { try AtomicFile.write(Array(text.utf8), to: FileTree.join(folder, name)) } catch { throw LeGradError(error) }
     }
   }
 

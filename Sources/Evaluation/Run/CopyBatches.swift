@@ -1,3 +1,4 @@
+import Failures
 import ImageFiles
 import LeGrad
 
@@ -30,7 +31,7 @@ struct CopyBatches {
   }
 
   /// Classifies the copies of those images that have some.
-  func run(_ images: inout ArraySlice<EvaluatedImage>) throws(EvaluationError) {
+  func run(_ images: inout ArraySlice<EvaluatedImage>) throws(LeGradError) {
     let work = images.indices.filter { images[$0].failure == nil }.flatMap { copies(of: images[$0], place: $0) }
     guard !work.isEmpty else { return }
     var maker = CopyMaker()
@@ -40,7 +41,7 @@ struct CopyBatches {
       var pictures: [PreparedImage] = []
       for copy in batch {
         let picture = maker.picture(copy, of: images[copy.place])
-        do { pictures.append(try run.explainer.prepare(picture, size: run.settings.size)) } catch { throw .init(error) }
+        pictures.append(try run.explainer.prepare(picture, size: run.settings.size))
       }
       for (copy, result) in zip(batch, try run.embeddings(of: pictures)) {
         switch result {

@@ -1,3 +1,4 @@
+import Failures
 import ImageFiles
 import LeGrad
 
@@ -6,7 +7,7 @@ struct EvaluatedImage {
   let index: Int
   let id: String
   /// Why there will be no statistics.
-  private(set) var failure: EvaluationError?
+  private(set) var failure: LeGradError?
   private(set) var task: ImageTask?
   /// At the model's input size, before normalisation.
   private(set) var squashed: RGBImage?
@@ -25,7 +26,7 @@ struct EvaluatedImage {
   private(set) var device: String?
 
   /// An image that is bad from the start.
-  init(index: Int, id: String, failure: EvaluationError) {
+  init(index: Int, id: String, failure: LeGradError) {
     self.index = index
     self.id = id
     self.failure = failure
@@ -64,8 +65,8 @@ struct EvaluatedImage {
   /// Whether zero-shot classification finds its class; nil where that is no question.
   var isCorrect: Bool? { task?.isClassified ?? false ? classIndex.map { $0 == predicted } : nil }
 
-  mutating func fail(_ error: EvaluationError) {
-    failure = EvaluationError(error.kind, "\(id): \(error.description)")
+  mutating func fail(_ error: LeGradError) {
+    failure = LeGradError(error.kind, "\(id): \(error)")
   }
 
   mutating func take(_ explanations: [Explanation], on device: String) {

@@ -1,3 +1,4 @@
+public import Failures
 import ImageFiles
 public import LeGrad
 import VisionTransformer
@@ -19,7 +20,7 @@ public struct EvaluationRun: Sendable {
   /// Checks that model, methods and size fit together.
   public init(
     explainer: Explainer, dataset: any EvaluationDataset, classifier: ZeroShotClassifier, settings: EvaluationSettings
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     self.explainer = explainer
     self.dataset = dataset
     self.classifier = classifier
@@ -28,13 +29,12 @@ public struct EvaluationRun: Sendable {
     var options = Explainer.Options()
     options.mean = explainer.mean
     options.std = explainer.std
-    do {
-      try model.check(
-        size: settings.size, resize: .squash, methods: settings.methods.map(\.method), prompts: 1, options: options)
-    } catch { throw .init(error) }
+    try model.check(
+      size: settings.size, resize: .squash, methods: settings.methods.map(\.method), prompts: 1, options: options)
     guard classifier.classNames.count == dataset.classIDs.count, !settings.methods.isEmpty, settings.batchSize > 0
     else {
-      throw .usage("an evaluation needs a method, a batch size above 0, and a classifier of the data set's classes")
+      throw LeGradError(
+        .usage, "an evaluation needs a method, a batch size above 0, and a classifier of the data set's classes")
     }
     if case .pixels(let width, let height) = settings.size {
       (self.width, self.height) = (width, height)
@@ -66,8 +66,8 @@ public struct EvaluationRun: Sendable {
   /// - Throws: what ends the whole run: memory, the device, or what `record` throws.
   public func run(
     _ items: [Int], isStopped: () -> Bool = { false },
-    record: (EvaluationRow, EvaluationError.Kind?) throws(EvaluationError) -> Void
-  ) throws(EvaluationError) {
+    record: (EvaluationRow, FailureKind?) throws(LeGradError) -> Void
+  ) throws(LeGradError) {
     // More than a batch, so that images of one class meet.
     let window = 2 * settings.batchSize
     for first in stride(from: 0, to: items.count, by: window) {
@@ -83,8 +83,8 @@ public struct EvaluationRun: Sendable {
   /// Turns explanations into rows.
   private func finish(
     _ images: inout [EvaluatedImage], isStopped: () -> Bool,
-    record: (EvaluationRow, EvaluationError.Kind?) throws(EvaluationError) -> Void
-  ) throws(EvaluationError) {
+    record: (EvaluationRow, FailureKind?) throws(LeGradError) -> Void
+  ) throws(LeGradError) {
     let copies = CopyBatches(run: self)
     var first = 0
     while first < images.count {
@@ -100,11 +100,11 @@ public struct EvaluationRun: Sendable {
     }
   }
 
-  private func load(_ index: Int) throws(EvaluationError) -> EvaluatedImage {
+  private func load(_ index: Int) throws(LeGradError) -> EvaluatedImage {
     let id = dataset.manifest.entries[index].id
     let image: EvaluationImage
     let task: ImageTask
-    do throws(EvaluationError) {
+    do throws(LeGradError) {
       image = try dataset.image(at: index)
       task = try settings.benchmark.task(of: image)
     } catch {
@@ -113,13 +113,12 @@ public struct EvaluationRun: Sendable {
     }
     let filter = settings.benchmark.filter(of: explainer.model)
     let squashed = image.image.resized(width: width, height: height, filter: filter)
-    let prepared: PreparedImage
-    do { prepared = try explainer.prepare(squashed, size: settings.size) } catch { throw .init(error) }
+    let prepared = try explainer.prepare(squashed, size: settings.size)
     return EvaluatedImage(index: index, id: id, image, task: task, squashed: squashed, prepared: prepared)
   }
 
   /// Classifies the images whose predicted class is explained.
-  private func predict(_ images: inout [EvaluatedImage]) throws(EvaluationError) {
+  private func predict(_ images: inout [EvaluatedImage]) throws(LeGradError) {
     let places = images.indices.filter { images[$0].waitsForPrediction }
     for first in stride(from: 0, to: places.count, by: settings.batchSize) {
       let batch = Array(places[first..<min(first + settings.batchSize, places.count)])
@@ -134,7 +133,7 @@ public struct EvaluationRun: Sendable {
   }
 
   /// Explains images that are asked the same together. One that is asked for several classes is explained alone.
-  private func explain(_ images: inout [EvaluatedImage]) throws(EvaluationError) {
+  private func explain(_ images: inout [EvaluatedImage]) throws(LeGradError) {
     var groups: [[Int]: [Int]] = [:]
     for place in images.indices where images[place].failure == nil {
       groups[images[place].question, default: []].append(place)
@@ -161,36 +160,33 @@ public struct EvaluationRun: Sendable {
     }
   }
 
-  private func text(of question: [Int]) throws(EvaluationError) -> TextEmbeddings {
+  private func text(of question: [Int]) throws(LeGradError) -> TextEmbeddings {
     if let only = question.first, question.count == 1 { return classifier.rows.rows(only..<only + 1) }
-    do {
-      return try TextEmbeddings(
-        rows: question.flatMap { Array(classifier.rows.row($0)) }, width: classifier.rows.width,
-        prompts: question.map { classifier.classNames[$0] })
-    } catch { throw .init(error) }
+    return try TextEmbeddings(
+      rows: question.flatMap { Array(classifier.rows.row($0)) }, width: classifier.rows.width,
+      prompts: question.map { classifier.classNames[$0] })
   }
 
   /// Unit image embeddings, without maps.
-  func embeddings(of images: [PreparedImage]) throws(EvaluationError) -> [Result<[Float], EvaluationError>] {
+  func embeddings(of images: [PreparedImage]) throws(LeGradError) -> [Result<[Float], LeGradError>] {
     try explanations(of: images, text: nil).map { $0.map { $0[0].imageEmbedding } }
   }
 
   /// A batch's explanations by every method; without text, image embeddings alone.
   private func explanations(
     of images: [PreparedImage], text: TextEmbeddings?
-  ) throws(EvaluationError) -> [Result<[Explanation], EvaluationError>] {
-    do {
-      return try explainer.explainEach(
-        images, text: text, methods: text == nil ? [methods[0]] : methods,
-        correction: text == nil ? nil : settings.correction
-      ).map { $0.mapError { EvaluationError($0) } }
-    } catch { throw .init(error) }
+  ) throws(LeGradError) -> [Result<[Explanation], LeGradError>] {
+    try explainer.explainEach(
+      images, text: text, methods: text == nil ? [methods[0]] : methods,
+      correction: text == nil ? nil : settings.correction)
   }
 
   private func row(of image: EvaluatedImage) -> EvaluationRow {
     let device = image.device ?? explainer.device.arithmetic
     guard image.failure == nil else {
-      return EvaluationRow(index: image.index, id: image.id, device: device, failure: image.failure?.description)
+      return EvaluationRow(
+        index: image.index, id: image.id, device: device,
+        failure: image.failure?.message.text(settings.names))
     }
     return EvaluationRow(
       index: image.index, id: image.id, device: device, isCorrect: image.isCorrect,

@@ -1,3 +1,4 @@
+public import Failures
 public import LeGrad
 
 /// What is asked of an evaluation, other than model and data.
@@ -11,6 +12,9 @@ public struct EvaluationSettings: Sendable {
   public var batchSize = 8
   /// Of SigLIP's maps.
   public var correction: EmptyTextCorrection?
+
+  /// What rows of images that failed call the subjects of their messages.
+  public var names: @Sendable (Subject) -> String = \.rawValue
 
   public init(_ benchmark: any Benchmark, methods: [MethodConfiguration]) {
     self.benchmark = benchmark

@@ -1,4 +1,6 @@
+import Failures
 import Files
+public import LeGrad
 
 /// Texts that a class's name is put into where they say `{}`.
 public struct PromptTemplates: Equatable, Sendable {
@@ -12,45 +14,47 @@ public struct PromptTemplates: Equatable, Sendable {
   private static let sizeLimit = 1 << 20
 
   /// At least one text, each with one `{}`.
-  public init(_ texts: [String]) throws(EvaluationError) {
+  public init(_ texts: [String]) throws(LeGradError) {
     guard !texts.isEmpty else {
-      throw .usage(faultLine(file: "templates", expected: "a text with {}", found: "none", remedy: "give one"))
+      throw LeGradError(
+        .usage, .fault(file: "templates", expected: "a text with {}", found: "none", remedy: "give one"))
     }
     for text in texts { try Self.check(text, file: "template", place: nil) }
     self.texts = texts
   }
 
   /// A template a line; empty lines are left out.
-  public init(file: String) throws(EvaluationError) {
+  public init(file: String) throws(LeGradError) {
     let bytes: [UInt8]
-    do { bytes = try WholeFile.read(file, limit: Self.sizeLimit) } catch { throw .input(error) }
+    do { bytes = try WholeFile.read(file, limit: Self.sizeLimit) } catch { throw LeGradError(error) }
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw EvaluationError(
-        .input, faultLine(file: file, expected: "UTF-8 text", found: "other bytes", remedy: "save it as UTF-8"))
+      throw LeGradError(
+        .input, .fault(file: file, expected: "UTF-8 text", found: "other bytes", remedy: "save it as UTF-8"))
     }
     var texts: [String] = []
     for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
     where !line.allSatisfy(\.isWhitespace) {
-      do throws(EvaluationError) {
+      do throws(LeGradError) {
         try Self.check(String(line), file: file, place: "line \(number + 1)")
-      } catch { throw EvaluationError(.input, error.description) }
+      } catch { throw LeGradError(error, kind: .input) }
       texts.append(String(line))
     }
     guard !texts.isEmpty else {
-      throw EvaluationError(
+      throw LeGradError(
         .input,
-        faultLine(file: file, expected: "a template a line", found: "an empty file", remedy: "write texts with {}"))
+        .fault(file: file, expected: "a template a line", found: "an empty file", remedy: "write texts with {}"))
     }
     self.texts = texts
   }
 
   private init(checked texts: [String]) { self.texts = texts }
 
-  private static func check(_ text: String, file: String, place: String?) throws(EvaluationError) {
+  private static func check(_ text: String, file: String, place: String?) throws(LeGradError) {
     guard text.ranges(of: "{}").count != 1 else { return }
-    throw .usage(
-      faultLine(
-        file: file, place: place, expected: "a text with one {} where the class's name goes", found: text,
+    throw LeGradError(
+      .usage,
+      .fault(
+        file: file, place: place, expected: "a text with one {} where the class's name goes", found: Message(text),
         remedy: "write it like \"\(standard.texts[0])\""))
   }
 

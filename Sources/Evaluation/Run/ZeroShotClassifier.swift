@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import Files
 public import LeGrad
 import VisionTransformer
@@ -25,10 +26,10 @@ public struct ZeroShotClassifier: Sendable {
   public static func encode(
     _ classNames: [String], templates: PromptTemplates, explainer: Explainer, modelHash: String?,
     cacheFolder: String?, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-  ) throws(EvaluationError) -> ZeroShotClassifier {
+  ) throws(LeGradError) -> ZeroShotClassifier {
     guard !classNames.isEmpty else {
-      throw EvaluationError(
-        .input, faultLine(file: "classes", expected: "at least one", found: "none", remedy: "check the data set"))
+      throw LeGradError(
+        .input, .fault(file: "classes", expected: "at least one", found: "none", remedy: "check the data set"))
     }
     let hash = SHA256.hash(of: ["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
     let source = templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates"
@@ -39,7 +40,7 @@ public struct ZeroShotClassifier: Sendable {
     }
     let values = try means(classNames, templates, explainer, progress: progress)
     let rows: TextEmbeddings
-    do { rows = try TextEmbeddings(rows: values, width: width, prompts: classNames) } catch { throw .init(error) }
+    rows = try TextEmbeddings(rows: values, width: width, prompts: classNames)
     cache?.keep(rows)
     return ZeroShotClassifier(classNames: classNames, rows: rows, hash: hash, source: source)
   }
@@ -52,11 +53,11 @@ public struct ZeroShotClassifier: Sendable {
   }
 
   /// Rows that come from elsewhere, one per class.
-  public init(_ classNames: [String], rows: TextEmbeddings) throws(EvaluationError) {
+  public init(_ classNames: [String], rows: TextEmbeddings) throws(LeGradError) {
     guard rows.count == classNames.count else {
-      throw EvaluationError(
+      throw LeGradError(
         .input,
-        faultLine(
+        .fault(
           file: "text embeddings", expected: "a row for each of \(classNames.count) classes", found: "\(rows.count)",
           remedy: "save them in the order of the classes"))
     }
@@ -98,7 +99,7 @@ public struct ZeroShotClassifier: Sendable {
   private static func means(
     _ classNames: [String], _ templates: PromptTemplates, _ explainer: Explainer,
     progress: (_ done: Int, _ total: Int) -> Void
-  ) throws(EvaluationError) -> [Float] {
+  ) throws(LeGradError) -> [Float] {
     let width = explainer.model.configuration.embeddingWidth
     let perClass = templates.texts.count
     let classesPerBatch = max(1, promptsPerBatch / perClass)
@@ -108,7 +109,7 @@ public struct ZeroShotClassifier: Sendable {
       progress(first * perClass, classNames.count * perClass)
       let names = classNames[first..<min(first + classesPerBatch, classNames.count)]
       let encoded: TextEmbeddings
-      do { encoded = try explainer.encode(names.flatMap(templates.prompts)) } catch { throw .init(error) }
+      encoded = try explainer.encode(names.flatMap(templates.prompts))
       for number in names.indices {
         var sum = [Double](repeating: 0, count: width)
         for prompt in (number - first) * perClass..<(number - first + 1) * perClass {

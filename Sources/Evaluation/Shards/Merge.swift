@@ -1,4 +1,6 @@
+import Failures
 import Files
+public import LeGrad
 
 /// All rows of a run, put together from its shards.
 ///
@@ -16,19 +18,19 @@ public struct Merge: Sendable {
   /// Reads the shards of one run.
   ///
   /// Shards that are missing, unfinished, of another run or another split, that lack rows or have others' rows, or that
-  /// are there twice with different rows, are errors of kind `shards` which name them. The same row twice is no error.
+  /// are there twice with different rows, are errors of kind `inconsistent` which name them. The same row twice is no error.
   /// - Parameters:
   ///   - folders: output folders of the run: one, or several where machines share no file system.
   ///   - allowMixedDevices: takes rows that different devices computed, which may differ in their last bits.
-  public static func read(_ folders: [String], allowMixedDevices: Bool = false) throws(EvaluationError) -> Merge {
+  public static func read(_ folders: [String], allowMixedDevices: Bool = false) throws(LeGradError) -> Merge {
     guard let first = folders.first else {
-      throw .usage(faultLine(file: "merge", expected: "an output folder", found: "none", remedy: "name one"))
+      throw LeGradError(.usage, .fault(file: "merge", expected: "an output folder", found: "none", remedy: "name one"))
     }
     let (identity, manifest) = try RunFolder(first).pinned()
     for folder in folders.dropFirst() {
       let differences = try RunFolder(folder).pinned().identity.differences(from: identity)
       guard differences.isEmpty else {
-        throw .shards(RunFolder.foreign(folder, differences, remedy: "merge folders of one run"))
+        throw LeGradError(.inconsistent, RunFolder.foreign(folder, differences, remedy: "merge folders of one run"))
       }
     }
     var shards = ShardCollection(identity, manifest)
@@ -37,10 +39,11 @@ public struct Merge: Sendable {
       identity: identity, manifest: manifest, rows: try shards.complete(folders.joined(separator: ", ")))
     let devices = merge.devices
     guard devices.count < 2 || allowMixedDevices else {
-      throw .shards(
-        faultLine(
-          file: first, expected: "rows of one device", found: devices.joined(separator: ", "),
-          remedy: "allow it by --allow-mixed-devices, or run the shards on devices of one kind"))
+      throw LeGradError(
+        .inconsistent,
+        .fault(
+          file: first, expected: "rows of one device", found: Message(devices.joined(separator: ", ")),
+          remedy: "allow it by \(Subject.allowsMixedDevices), or run the shards on devices of one kind"))
     }
     return merge
   }
@@ -51,7 +54,7 @@ private struct ShardCollection {
   private let identity: RunIdentity
   private let manifest: Manifest
   private var rows: [EvaluationRow?]
-  private var problems: [String] = []
+  private var problems: [Message] = []
   /// Shards that were read and those that are unfinished, with a file of each.
   private var read: [Shard: String] = [:]
   private var unfinished: [Shard: String] = [:]
@@ -63,21 +66,21 @@ private struct ShardCollection {
   }
 
   /// Reads all shards of a folder.
-  mutating func add(_ folder: RunFolder) throws(EvaluationError) {
+  mutating func add(_ folder: RunFolder) throws(LeGradError) {
     for name in try folder.shardFiles() {
       let path = folder.shards + "/" + name
       if name.hasSuffix(".part") {
         if let shard = Shard(fileName: name) { unfinished[shard] = path }
         continue
       }
-      do throws(EvaluationError) {
+      do throws(LeGradError) {
         guard let file = try ShardFile.read(path, manifest) else {
-          throw .shards("\(printable(path, limit: 4_096)): the file is cut short")
+          throw LeGradError(.inconsistent, "\(printable(path, limit: 4_096)): the file is cut short")
         }
         add(file, path)
       } catch {
-        guard error.kind == .shards else { throw error }
-        problems.append(error.description)
+        guard error.kind == .inconsistent else { throw error }
+        problems.append(error.message)
         if let shard = Shard(fileName: name) { read[shard] = path }
       }
     }
@@ -109,7 +112,7 @@ private struct ShardCollection {
   }
 
   /// The rows in the manifest's order, if they are all there and nothing is wrong.
-  func complete(_ folders: String) throws(EvaluationError) -> [EvaluationRow] {
+  func complete(_ folders: String) throws(LeGradError) -> [EvaluationRow] {
     var problems = problems
     let counts = Set(read.keys.map(\.count)).union(unfinished.keys.map(\.count)).sorted()
     for count in counts {
@@ -127,9 +130,10 @@ private struct ShardCollection {
     let rows = rows.compactMap(\.self)
     if problems.isEmpty, let mixed = mixedStatistics(rows) { problems.append(mixed) }
     guard problems.isEmpty else {
-      throw .shards(
+      throw LeGradError(
+        .inconsistent,
         "\(printable(folders, limit: 4_096)): expected every shard of one run once and whole, found: "
-          + problems.prefix(20).joined(separator: "; ")
+          + .joined(problems.prefix(20), separator: "; ")
           + (problems.count > 20 ? "; and \(problems.count - 20) more" : "")
           + "; run those shards again, and remove the files of other runs and splits")
     }
@@ -137,7 +141,7 @@ private struct ShardCollection {
   }
 
   /// Rows without the same statistics for the same methods cannot be reduced.
-  private func mixedStatistics(_ rows: [EvaluationRow]) -> String? {
+  private func mixedStatistics(_ rows: [EvaluationRow]) -> Message? {
     let whole = rows.filter { $0.failure == nil }
     // Where images are of several kinds, all have as many methods.
     let isOfOneKind = identity.configuration.benchmark.measures.count == 1

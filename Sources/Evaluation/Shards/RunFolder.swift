@@ -1,4 +1,6 @@
+import Failures
 import Files
+public import LeGrad
 
 /// The folder of a run: what pins it, and its shards.
 ///
@@ -15,13 +17,13 @@ public struct RunFolder: Sendable {
   public init(_ path: String) { self.path = path }
 
   /// Makes the folder where it is missing and checks that files can be made in it.
-  public func create() throws(EvaluationError) {
+  public func create() throws(LeGradError) {
     do throws(FileError) {
       try FileTree.create(folder: path)
       try FileTree.create(folder: shards)
       // A file that is made and removed says more than permissions do.
       _ = try TemporaryFile(target: shards + "/probe")
-    } catch { throw .input(error) }
+    } catch { throw LeGradError(error) }
   }
 
   var shards: String { FileTree.join(path, "shards") }
@@ -31,88 +33,91 @@ public struct RunFolder: Sendable {
   private var manifestFile: String { FileTree.join(path, "manifest.jsonl") }
 
   /// Writes identity and manifest, or checks that the folder has the same.
-  func pin(_ identity: RunIdentity, _ manifest: Manifest) throws(EvaluationError) {
+  func pin(_ identity: RunIdentity, _ manifest: Manifest) throws(LeGradError) {
     let found = try pinned(run, identity.pinned)
     if found != identity.pinned {
       let differences = try Self.identity(run, found).differences(from: identity)
-      throw .shards(Self.foreign(run, differences, remedy: "use the same everywhere, or another output folder"))
+      throw LeGradError(
+        .inconsistent, Self.foreign(run, differences, remedy: "use the same everywhere, or another output folder"))
     }
     let lines = try Self.lines(of: manifest)
-    guard try pinned(manifestFile, lines) == lines else { throw .shards(Self.damaged(manifestFile)) }
+    guard try pinned(manifestFile, lines) == lines else { throw LeGradError(.inconsistent, Self.damaged(manifestFile)) }
   }
 
   /// What was pinned.
-  func pinned() throws(EvaluationError) -> (identity: RunIdentity, manifest: Manifest) {
+  func pinned() throws(LeGradError) -> (identity: RunIdentity, manifest: Manifest) {
     let identity = try Self.identity(run, try contents(run))
     var entries: [Manifest.Entry] = []
     for line in try contents(manifestFile).split(separator: UInt8(ascii: "\n")) {
       guard let entry = CanonicalJSON.decode(Manifest.Entry.self, line) else {
-        throw .shards(Self.damaged(manifestFile))
+        throw LeGradError(.inconsistent, Self.damaged(manifestFile))
       }
       entries.append(entry)
     }
     let manifest = Manifest(entries)
     guard manifest.hash == identity.manifestHash, manifest.duplicate == nil else {
-      throw .shards(Self.damaged(manifestFile))
+      throw LeGradError(.inconsistent, Self.damaged(manifestFile))
     }
     return (identity, manifest)
   }
 
   /// Names of the files of shards, whole ones and those that grow, sorted; hidden files and others are left out.
-  func shardFiles() throws(EvaluationError) -> [String] {
+  func shardFiles() throws(LeGradError) -> [String] {
     do throws(FileError) {
       return try FileTree.names(in: shards).filter { name in
         !name.hasPrefix(".") && (name.hasSuffix(".jsonl") || name.hasSuffix(".jsonl.part"))
       }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    } catch { throw .input(error) }
+    } catch { throw LeGradError(error) }
   }
 
   /// One line that says in which fields a folder's run is another.
-  static func foreign(_ file: String, _ differences: [String], remedy: String) -> String {
+  static func foreign(_ file: String, _ differences: [String], remedy: String) -> Message {
     // All of them, which may be more than a line of a fault has room for.
-    "\(printable(file, limit: 4_096)): expected the same run, found another: "
-      + differences.joined(separator: ", ") + "; \(remedy)"
+    let list = differences.joined(separator: ", ")
+    return "\(printable(file, limit: 4_096)): expected the same run, found another: \(list); \(remedy)"
+
   }
 
-  private func contents(_ file: String) throws(EvaluationError) -> [UInt8] {
-    do { return try WholeFile.read(file, limit: 1 << 30) } catch { throw .input(error) }
+  private func contents(_ file: String) throws(LeGradError) -> [UInt8] {
+    do { return try WholeFile.read(file, limit: 1 << 30) } catch { throw LeGradError(error) }
   }
 
   /// The bytes of `file`, which are `bytes` if nobody wrote it before.
-  private func pinned(_ file: String, _ bytes: [UInt8]) throws(EvaluationError) -> [UInt8] {
+  private func pinned(_ file: String, _ bytes: [UInt8]) throws(LeGradError) -> [UInt8] {
     if !FileTree.exists(file) {
       do throws(FileError) {
         let temporary = try TemporaryFile(target: file)
         try temporary.write(bytes)
         try temporary.commit(overwrite: false, durably: true)
-      } catch { guard error.kind == .exists else { throw .input(error) } }
+      } catch { guard error.rule == .exists else { throw LeGradError(error) } }
     }
     return try contents(file)
   }
 
-  private static func identity(_ file: String, _ bytes: [UInt8]) throws(EvaluationError) -> RunIdentity {
+  private static func identity(_ file: String, _ bytes: [UInt8]) throws(LeGradError) -> RunIdentity {
     guard let run = CanonicalJSON.decode(PinnedRun<RunIdentity.Texts>.self, bytes, indented: true),
       run.id == run.identity.id
-    else { throw .shards(damaged(file)) }
+    else { throw LeGradError(.inconsistent, damaged(file)) }
     // The file is whole; what it says may be another version's.
     guard let known = CanonicalJSON.decode(PinnedRun<RunIdentity>.self, bytes, indented: true) else {
       let (configuration, version) = (run.identity.configuration, run.identity.version)
       let fields = ["protocol", "methods"].map { "\($0) \"\(configuration[$0] ?? "")\"" }
-      throw .shards(
-        faultLine(
+      throw LeGradError(
+        .inconsistent,
+        .fault(
           file: file, expected: "a benchmark, methods and settings that this program knows",
-          found: fields.joined(separator: ", ") + ", of legrad \(version)",
+          found: "\(fields.joined(separator: ", ")), of legrad \(version)",
           remedy: "use the program that computed it"))
     }
     return known.identity
   }
 
-  private static func lines(of manifest: Manifest) throws(EvaluationError) -> [UInt8] {
+  private static func lines(of manifest: Manifest) throws(LeGradError) -> [UInt8] {
     manifest.entries.reduce(into: []) { $0 += (CanonicalJSON.encode($1) ?? []) + [UInt8(ascii: "\n")] }
   }
 
-  private static func damaged(_ file: String) -> String {
-    faultLine(
+  private static func damaged(_ file: String) -> Message {
+    .fault(
       file: file, expected: "the file as legrad wrote it", found: "other content",
       remedy: "use another output folder")
   }

@@ -1,3 +1,4 @@
+import Failures
 import Files
 
 /// What every row of a run depends on, other than the image and the device. Shards of equal identity belong together.

@@ -1,4 +1,6 @@
+import Failures
 import Files
+public import LeGrad
 
 extension Shard {
   /// Which shard this process computes, from the option `--shard` and from what launches it:
@@ -18,9 +20,9 @@ extension Shard {
   /// source, the shard is the whole run.
   ///
   /// Sources that differ, and values that are empty or out of range, are errors of kind `usage`.
-  public static func resolve(option: Shard?, environment: [String: String]) throws(EvaluationError) -> Shard {
+  public static func resolve(option: Shard?, environment: [String: String]) throws(LeGradError) -> Shard {
     let variables = ShardVariables(environment)
-    var claims: [ShardClaim] = option.map { [ShardClaim($0, "--shard")] } ?? []
+    var claims: [ShardClaim] = option.map { [ShardClaim($0, "\(Subject.shard)")] } ?? []
     if let own = try variables.own() { claims.append(own) }
     let count = try variables.shardCount()
     for claim in try variables.launchers(count: count, explicit: claims.first?.shard.count) where claim.shard != .whole
@@ -32,10 +34,11 @@ extension Shard {
         throw disagreement("\(count) shards from LEGRAD_SHARD_COUNT", other.text)
       }
       guard count == 1 || !claims.isEmpty else {
-        throw .usage(
-          faultLine(
+        throw LeGradError(
+          .usage,
+          .fault(
             file: "LEGRAD_SHARD_COUNT=\(count)", expected: "something that says which of the shards this is",
-            found: "nothing", remedy: "give --shard i/\(count) or LEGRAD_SHARD, or unset it"))
+            found: "nothing", remedy: "give \(Subject.shard) i/\(count) or LEGRAD_SHARD, or unset it"))
       }
     }
     guard let first = claims.first else { return .whole }
@@ -44,7 +47,7 @@ extension Shard {
   }
 
   /// The number of this process among those of its machine, which chooses its device; nil if nothing says so.
-  public static func localRank(environment: [String: String]) throws(EvaluationError) -> Int? {
+  public static func localRank(environment: [String: String]) throws(LeGradError) -> Int? {
     let variables = ShardVariables(environment)
     // Slurm last: processes that mpirun starts inherit the number of the process that started it.
     for name in ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "LOCAL_RANK", "SLURM_LOCALID"] {
@@ -53,9 +56,10 @@ extension Shard {
     return nil
   }
 
-  private static func disagreement(_ first: String, _ second: String) -> EvaluationError {
-    .usage(
-      faultLine(
+  private static func disagreement(_ first: Message, _ second: Message) -> LeGradError {
+    LeGradError(
+      .usage,
+      .fault(
         file: "shard", expected: "one answer to which shard this is", found: "\(first) and \(second)",
         remedy: "give one of them; a variable that does not count is taken away by env -u NAME"))
   }
@@ -64,14 +68,14 @@ extension Shard {
 /// What one source says.
 private struct ShardClaim {
   let shard: Shard
-  let source: String
+  let source: Message
 
-  init(_ shard: Shard, _ source: String) {
+  init(_ shard: Shard, _ source: Message) {
     self.shard = shard
     self.source = source
   }
 
-  var text: String { "\(shard) from \(source)" }
+  var text: Message { "\(shard) from \(source)" }
 }
 
 /// The variables that launchers set.
@@ -81,33 +85,36 @@ private struct ShardVariables {
   init(_ environment: [String: String]) { self.environment = environment }
 
   /// A variable's value; nil if it is not set.
-  func number(_ name: String) throws(EvaluationError) -> Int? {
+  func number(_ name: String) throws(LeGradError) -> Int? {
     guard let text = environment[name] else { return nil }
     guard let value = Shard.number(text) else {
-      throw .usage(
-        faultLine(
+      throw LeGradError(
+        .usage,
+        .fault(
           file: name, expected: "a number of at most nine digits", found: text.isEmpty ? "nothing" : "\"\(text)\"",
           remedy: "let the launcher set it, or unset it"))
     }
     return value
   }
 
-  func own() throws(EvaluationError) -> ShardClaim? {
+  func own() throws(LeGradError) -> ShardClaim? {
     guard let text = environment["LEGRAD_SHARD"] else { return nil }
     guard let shard = Shard(argument: text) else {
-      throw .usage(
-        faultLine(
+      throw LeGradError(
+        .usage,
+        .fault(
           file: "LEGRAD_SHARD", expected: "i/n with 0 ≤ i < n ≤ \(Shard.maximumCount)",
           found: text.isEmpty ? "nothing" : "\"\(text)\"", remedy: "count shards from 0, or unset it"))
     }
     return ShardClaim(shard, "LEGRAD_SHARD")
   }
 
-  func shardCount() throws(EvaluationError) -> Int? {
+  func shardCount() throws(LeGradError) -> Int? {
     guard let count = try number("LEGRAD_SHARD_COUNT") else { return nil }
     guard (1...Shard.maximumCount).contains(count) else {
-      throw .usage(
-        faultLine(
+      throw LeGradError(
+        .usage,
+        .fault(
           file: "LEGRAD_SHARD_COUNT", expected: "1 to \(Shard.maximumCount)", found: "\(count)",
           remedy: "set the number of shards of the run, or unset it"))
     }
@@ -118,7 +125,7 @@ private struct ShardVariables {
   /// - Parameters:
   ///   - count: `LEGRAD_SHARD_COUNT`.
   ///   - explicit: the number of shards that the user gave otherwise.
-  func launchers(count: Int?, explicit: Int?) throws(EvaluationError) -> [ShardClaim] {
+  func launchers(count: Int?, explicit: Int?) throws(LeGradError) -> [ShardClaim] {
     var claims: [ShardClaim] = []
     if let claim = try slurmArray(count: count, explicit: explicit) { claims.append(claim) }
     if let index = try number("JOB_COMPLETION_INDEX") {
@@ -135,14 +142,14 @@ private struct ShardVariables {
   }
 
   /// A pair counts when both are set: Slurm sets SLURM_NTASKS where no task runs, and SLURM_PROCID alone.
-  private func rank(_ rankName: String, _ sizeName: String) throws(EvaluationError) -> ShardClaim? {
+  private func rank(_ rankName: String, _ sizeName: String) throws(LeGradError) -> ShardClaim? {
     guard environment[rankName] != nil, environment[sizeName] != nil, let rank = try number(rankName),
       let size = try number(sizeName)
     else { return nil }
     return try claim(rank, of: size, "\(rankName) and \(sizeName)")
   }
 
-  private func slurmArray(count: Int?, explicit: Int?) throws(EvaluationError) -> ShardClaim? {
+  private func slurmArray(count: Int?, explicit: Int?) throws(LeGradError) -> ShardClaim? {
     let name = "SLURM_ARRAY_TASK_ID"
     guard let id = try number(name) else { return nil }
     guard count == nil, let tasks = try number("SLURM_ARRAY_TASK_COUNT") else {
@@ -153,8 +160,9 @@ private struct ShardVariables {
     let last = try number("SLURM_ARRAY_TASK_MAX") ?? first + (tasks - 1) * step
     let (index, rest) = (id - first).quotientAndRemainder(dividingBy: step)
     guard tasks == 1 || last == first + (tasks - 1) * step && rest == 0 else {
-      throw .usage(
-        faultLine(
+      throw LeGradError(
+        .usage,
+        .fault(
           file: name, expected: "an array without gaps, such as --array=0-\(max(tasks, 1) - 1)",
           found: "task \(id) of \(tasks) between \(first) and \(last)",
           remedy: "set LEGRAD_SHARD_COUNT to the number of shards; a task then computes the shard of its own number"))
@@ -162,23 +170,25 @@ private struct ShardVariables {
     return try claim(index, of: tasks, "\(name) and SLURM_ARRAY_TASK_COUNT")
   }
 
-  private func indexed(_ name: String, _ index: Int, count: Int?) throws(EvaluationError) -> ShardClaim {
+  private func indexed(_ name: String, _ index: Int, count: Int?) throws(LeGradError) -> ShardClaim {
     guard let count else {
-      throw .usage(
-        faultLine(
+      throw LeGradError(
+        .usage,
+        .fault(
           file: name, expected: "the number of shards as well", found: "none",
-          remedy: "set LEGRAD_SHARD_COUNT, or give --shard i/n"))
+          remedy: "set LEGRAD_SHARD_COUNT, or give \(Subject.shard) i/n"))
     }
     return try claim(index, of: count, name)
   }
 
-  private func claim(_ index: Int, of count: Int, _ source: String) throws(EvaluationError) -> ShardClaim {
+  private func claim(_ index: Int, of count: Int, _ source: String) throws(LeGradError) -> ShardClaim {
     guard let shard = Shard(index: index, count: count) else {
-      throw .usage(
-        faultLine(
+      throw LeGradError(
+        .usage,
+        .fault(
           file: source, expected: "a shard from 0 up to below their number, at most \(Shard.maximumCount)",
           found: "\(index) of \(count)", remedy: "check how the job was submitted"))
     }
-    return ShardClaim(shard, source)
+    return ShardClaim(shard, Message(source))
   }
 }

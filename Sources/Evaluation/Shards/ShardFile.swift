@@ -1,4 +1,6 @@
+import Failures
 import Files
+import LeGrad
 
 /// Rows of one shard as its file has them: a line that names run and shard, then a line per row in any order. Every line
 /// is exactly what this program writes, or the file is refused.
@@ -26,12 +28,12 @@ struct ShardFile {
   }
 
   /// A row as a line, line end included.
-  static func line(_ row: EvaluationRow) throws(EvaluationError) -> [UInt8] {
+  static func line(_ row: EvaluationRow) throws(LeGradError) -> [UInt8] {
     // What cannot be read again would stop whoever resumes or merges.
     guard let line = CanonicalJSON.encode(row), CanonicalJSON.decode(EvaluationRow.self, line) != nil else {
-      throw EvaluationError(
+      throw LeGradError(
         .numerical,
-        faultLine(
+        .fault(
           file: row.id, expected: "finite statistics within their ranges", found: "others",
           remedy: "report this image and model"))
     }
@@ -39,15 +41,15 @@ struct ShardFile {
   }
 
   /// Reads a file; nil if it ends before the first line does.
-  static func read(_ path: String, _ manifest: Manifest) throws(EvaluationError) -> ShardFile? {
+  static func read(_ path: String, _ manifest: Manifest) throws(LeGradError) -> ShardFile? {
     var file: ShardFile?
-    var failure: EvaluationError?
+    var failure: LeGradError?
     var line: [UInt8] = []
     var seen: Set<Int> = []
     do throws(FileError) {
       let bytes = try FileBytes(path: path, mapped: false)
       try unsafe bytes.forEachChunk(of: 0..<bytes.size) { chunk in
-        do throws(EvaluationError) {
+        do throws(LeGradError) {
           var start = 0
           while let end = unsafe chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
             unsafe line.append(contentsOf: chunk[start..<end])
@@ -62,7 +64,7 @@ struct ShardFile {
         } catch { failure = error }
         return failure == nil
       }
-    } catch { throw .input(error) }
+    } catch { throw LeGradError(error) }
     if let failure { throw failure }
     file?.partialSize = line.count
     return file
@@ -70,7 +72,7 @@ struct ShardFile {
 
   private static func take(
     _ line: [UInt8], _ path: String, _ manifest: Manifest, _ file: inout ShardFile?, _ seen: inout Set<Int>
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     guard file != nil else {
       guard let header = CanonicalJSON.decode(Header.self, line), let shard = Shard(argument: header.shard),
         shard.description == header.shard
@@ -103,10 +105,11 @@ struct ShardFile {
 
   private static func damaged(
     _ path: String, _ file: ShardFile?, expected: String, found: String
-  ) -> EvaluationError {
-    .shards(
-      faultLine(
-        file: path, place: "line \((file?.rows.count ?? -1) + 2)", expected: expected, found: found,
+  ) -> LeGradError {
+    LeGradError(
+      .inconsistent,
+      .fault(
+        file: path, place: "line \((file?.rows.count ?? -1) + 2)", expected: expected, found: Message(found),
         remedy: "remove the file and run its shard again"))
   }
 }

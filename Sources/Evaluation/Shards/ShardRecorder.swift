@@ -1,4 +1,6 @@
+import Failures
 import Files
+public import LeGrad
 
 /// Writes the rows of one shard, so that work that is done is never lost and never done twice.
 ///
@@ -25,10 +27,10 @@ public final class ShardRecorder {
   ///     being asked, since its scheduler starts it again with the same command.
   public init(
     folder: String, identity: RunIdentity, manifest: Manifest, shard: Shard, resume: Bool
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     if let id = manifest.duplicate {
-      throw EvaluationError(
-        .input, faultLine(file: id, expected: "names that differ", found: "the same twice", remedy: "rename one"))
+      throw LeGradError(
+        .input, .fault(file: id, expected: "names that differ", found: "the same twice", remedy: "rename one"))
     }
     precondition(identity.manifestHash == manifest.hash, "the identity is another manifest's")
     self.shard = shard
@@ -45,27 +47,29 @@ public final class ShardRecorder {
     self.file = file
     guard let file else {
       guard remaining.isEmpty, existing?.partialSize == 0 else {
-        throw .shards(
-          faultLine(
+        throw LeGradError(
+          .inconsistent,
+          .fault(
             file: path, expected: "all \(shard.items(of: manifest.entries.count).count) rows",
             found: "\(done.count)", remedy: "remove the file and run shard \(shard) again"))
       }
       return
     }
     if shard == .whole, !resume, !done.isEmpty {
-      throw .usage(
-        faultLine(
+      throw LeGradError(
+        .usage,
+        .fault(
           file: path, expected: "no unfinished run", found: "\(done.count) of \(manifest.entries.count) images",
-          remedy: "go on with it by --resume, or use another output folder"))
+          remedy: "go on with it by \(Subject.resume), or use another output folder"))
     }
     do throws(FileError) {
       try file.cut(to: existing?.wholeSize ?? 0)
       if existing == nil { try file.append(ShardFile.header(run: identity.id, shard: shard)) }
-    } catch { throw .input(error) }
+    } catch { throw LeGradError(error) }
   }
 
   /// Adds the row of one of the `remaining` images, in any order. On an error the rows before are kept.
-  public func append(_ row: EvaluationRow) throws(EvaluationError) {
+  public func append(_ row: EvaluationRow) throws(LeGradError) {
     guard let file, shard.contains(row.index, of: manifest.entries.count),
       row.id.utf8.elementsEqual(manifest.entries[row.index].id.utf8), !done.contains(row.index)
     else { preconditionFailure("row \(row.index) is not one of those that remain") }
@@ -75,7 +79,7 @@ public final class ShardRecorder {
   }
 
   /// Gives the file of all rows its final name; does nothing if that is done.
-  public func publish() throws(EvaluationError) {
+  public func publish() throws(LeGradError) {
     guard let file else { return }
     precondition(remaining.isEmpty, "images remain")
     do { try file.publish(as: folder.file(of: shard)) } catch { throw kept(error) }
@@ -83,23 +87,24 @@ public final class ShardRecorder {
     isComplete = true
   }
 
-  private func kept(_ error: FileError) -> EvaluationError {
-    let again = shard == .whole ? "run again with --resume" : "run the shard again"
-    return EvaluationError(.input, "\(error); \(done.count) finished rows are kept: \(again) to go on")
+  private func kept(_ error: FileError) -> LeGradError {
+    let again: Message = shard == .whole ? "run again with \(Subject.resume)" : "run the shard again"
+    return LeGradError(.input, "\(error); \(done.count) finished rows are kept: \(again) to go on")
   }
 
   /// The shard's growing file, for this process alone; nil if the shard is finished.
-  private static func open(_ folder: RunFolder, _ shard: Shard) throws(EvaluationError) -> GrowingFile? {
+  private static func open(_ folder: RunFolder, _ shard: Shard) throws(LeGradError) -> GrowingFile? {
     if FileTree.exists(folder.file(of: shard)) { return nil }
     let part = folder.part(of: shard)
     let opened: GrowingFile?
-    do { opened = try GrowingFile.open(part) } catch { throw .input(error) }
+    do { opened = try GrowingFile.open(part) } catch { throw LeGradError(error) }
     // Another process may have finished the shard since.
     let isFinished = FileTree.exists(folder.file(of: shard))
     guard let file = opened else {
       if isFinished { return nil }
-      throw .shards(
-        faultLine(
+      throw LeGradError(
+        .inconsistent,
+        .fault(
           file: part, expected: "one process for shard \(shard)", found: "another one at work",
           remedy: "wait for it or end it"))
     }
@@ -110,11 +115,12 @@ public final class ShardRecorder {
 
   private static func read(
     _ path: String, _ run: String, _ shard: Shard, _ manifest: Manifest
-  ) throws(EvaluationError) -> ShardFile? {
+  ) throws(LeGradError) -> ShardFile? {
     guard let file = try ShardFile.read(path, manifest) else { return nil }
     guard file.run == run, file.shard == shard else {
-      throw .shards(
-        faultLine(
+      throw LeGradError(
+        .inconsistent,
+        .fault(
           file: path, expected: "shard \(shard) of run \(run)", found: "shard \(file.shard) of run \(file.run)",
           remedy: "remove the file, or use another output folder"))
     }
@@ -122,13 +128,16 @@ public final class ShardRecorder {
   }
 
   /// Shards of one folder are of one split.
-  private static func checkSplit(_ folder: RunFolder, _ shard: Shard) throws(EvaluationError) {
+  private static func checkSplit(_ folder: RunFolder, _ shard: Shard) throws(LeGradError) {
     for name in try folder.shardFiles() {
       guard let other = Shard(fileName: name), other.count != shard.count else { continue }
-      throw .shards(
-        faultLine(
-          file: folder.path, expected: "shards of \(shard.count)", found: name,
-          remedy: "split the run as before (--shard, LEGRAD_SHARD, LEGRAD_SHARD_COUNT), or use another output folder"))
+      throw LeGradError(
+        .inconsistent,
+        .fault(
+          file: folder.path, expected: "shards of \(shard.count)", found: Message(name),
+          remedy:
+            "split the run as before (\(Subject.shard), LEGRAD_SHARD, LEGRAD_SHARD_COUNT), or use another output folder"
+        ))
     }
   }
 }

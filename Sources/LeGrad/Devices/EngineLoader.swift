@@ -1,6 +1,7 @@
 import Compute
 import ComputeCPU
 import ComputeOpenCL
+import Failures
 import OpenCLRuntime
 import VisionTransformer
 
@@ -9,7 +10,7 @@ struct EngineLoader {
   let source: any WeightSource
   let options: Explainer.Options
 
-  func load(_ chosen: ChosenDevice, reason: String) throws(LeGradError) -> EngineRoom.Current {
+  func load(_ chosen: ChosenDevice, reason: Message) throws(LeGradError) -> EngineRoom.Current {
     switch chosen {
     case .native: return try native(reason: reason)
     case .openCL(let device):
@@ -24,7 +25,7 @@ struct EngineLoader {
             continue
           }
           guard options.device == .auto, error.kind == .memory || error.kind == .device else { throw error }
-          return try native(reason: "automatic choice: \(error.description)")
+          return try native(reason: "automatic choice: \(error)")
         }
       }
     }
@@ -39,44 +40,39 @@ struct EngineLoader {
       current.engine.unload()
       do {
         return try openCL(
-          device, streams: true, reason: "\(current.device.reason); weights stream: \(error.description)")
+          device, streams: true, reason: "\(current.device.reason); weights stream: \(error)")
       } catch {
         guard options.device == .auto else { throw error }
-        return try native(reason: "automatic choice: \(error.description)")
+        return try native(reason: "automatic choice: \(error)")
       }
-    case .native, .resident, .fixed: return try native(reason: "automatic choice: \(error.description)")
+    case .native, .resident, .fixed: return try native(reason: "automatic choice: \(error)")
     }
   }
 
-  private func native(reason: String) throws(LeGradError) -> EngineRoom.Current {
-    let precision = options.precision ?? CPUBackend.fastestPrecision
+  private func native(reason: Message) throws(LeGradError) -> EngineRoom.Current {
     let backend: CPUBackend
-    do { backend = try CPUBackend(precision: precision, threads: options.threads) } catch { throw LeGradError(error) }
-    let engine: any Engine
-    do { engine = try BackendEngine(source, backend: backend) } catch { throw LeGradError(error) }
-    return EngineRoom.Current(
-      engine: engine,
-      device: DeviceDescription(
-        name: backend.deviceDescription, variant: backend.instructionSet.rawValue, reason: reason),
-      precision: backend.precision, rung: .native)
+    do {
+      backend = try options.cpuBackend(precision: options.precision ?? CPUBackend.fastestPrecision)
+    } catch { throw LeGradError(error) }
+    let device = DeviceDescription(
+      name: backend.deviceDescription, variant: .instructions(backend.instructionSet), reason: reason)
+    return try loaded(on: backend, device, .native)
   }
 
-  private func openCL(_ device: OpenCLDevice, streams: Bool, reason: String) throws(LeGradError) -> EngineRoom.Current {
-    var settings = OpenCLBackend.Options()
-    settings.variant = options.kernelVariant
-    settings.memoryLimit = options.memoryLimit
-    settings.profiles = options.profiles
-    settings.streamsWeights = streams
+  private func openCL(_ device: OpenCLDevice, streams: Bool, reason: Message) throws(LeGradError) -> EngineRoom.Current
+  {
     let backend: OpenCLBackend
-    // What a device multiplies fastest is not known before it is measured; float32 is right everywhere.
-    do { backend = try OpenCLBackend(device, precision: options.precision ?? .f32, options: settings) } catch {
-      throw LeGradError(error)
-    }
-    let engine: any Engine
-    do { engine = try BackendEngine(source, backend: backend) } catch { throw LeGradError(error) }
-    return EngineRoom.Current(
-      engine: engine,
-      device: DeviceDescription(backend, reason: reason),
-      precision: backend.precision, rung: streams ? .streaming(device) : .resident(device))
+    do { backend = try options.openCLBackend(device, streamsWeights: streams) } catch { throw LeGradError(error) }
+    return try loaded(
+      on: backend, DeviceDescription(backend, reason: reason), streams ? .streaming(device) : .resident(device))
+  }
+
+  private func loaded(
+    on backend: some Backend, _ device: DeviceDescription, _ rung: EngineRoom.Rung
+  ) throws(LeGradError) -> EngineRoom.Current {
+    do {
+      return EngineRoom.Current(
+        engine: try BackendEngine(source, backend: backend), device: device, precision: backend.precision, rung: rung)
+    } catch { throw LeGradError(error) }
   }
 }

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import OpenCLRuntime
 import Synchronization
 import VisionTransformer
@@ -38,7 +39,7 @@ final class EngineRoom: Sendable {
   ) throws(LeGradError) {
     self.source = source
     self.options = options
-    let (chosen, reason) = try options.device.resolve(devices())
+    let (chosen, reason) = try options.device.resolve(devices(), options)
     let loader = EngineLoader(source: source, options: options)
     state = Mutex(try loader.load(chosen, reason: reason))
   }

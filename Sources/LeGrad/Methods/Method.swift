@@ -1,3 +1,4 @@
+import Failures
 public import VisionTransformer
 
 /// A way to say which parts of an image answer a prompt. The formulas of each are in `LeGrad.docc/Methods.md`, to whose

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 /// All that is said of a method, once and in the method's own file.

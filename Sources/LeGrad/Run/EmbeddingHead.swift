@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 /// What makes the image's embedding of the last block's output, with its memory.

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 /// A method's part in a run: it looks at the forward while it passes, or goes back through the blocks afterwards.

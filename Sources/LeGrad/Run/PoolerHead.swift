@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 /// Reads all tokens of the last block's output by an attention pooler: SigLIP's and CoCa's.

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 /// The sizes of a run, known before its memory is taken.

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 /// One forward that several methods read.

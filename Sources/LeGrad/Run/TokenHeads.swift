@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 /// What reads one token of each image: the class token or a mean, of any block.

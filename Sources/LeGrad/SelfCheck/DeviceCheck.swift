@@ -1,52 +1,44 @@
 public import Compute
 import ComputeCPU
-public import ComputeOpenCL
-import OpenCLRuntime
+import ComputeOpenCL
+public import Failures
 public import OperationSamples
 
 /// The self-check of one device in one variant: every operation in the bundled model's sizes, then one whole
 /// explanation, against a backend that is trusted.
 public struct DeviceCheck: Sendable {
-  public struct Options: Sendable {
-    /// How the device stores weights; the reference stores float32.
-    public var precision = Precision.f32
-    /// Threads of the native CPU backend; all cores if nil.
-    public var threads: Int?
-    /// Bytes of an OpenCL device's memory to use at most.
-    public var memoryLimit: Int?
-
-    public init() {}
-  }
-
   public let device: DeviceSummary
-  /// The instruction set or kernel variant.
-  public let variant: String
+  /// Nil where none could be opened and none was asked for.
+  public let variant: DeviceVariant?
   /// What it was compared with, for people.
   public let reference: String
   /// Why nothing could be checked.
-  public let failure: String?
+  public let failure: Message?
   public let operations: [OperationCheck]
   public let explanation: ExplanationCheck?
 
   /// Checks an OpenCL device against the native CPU backend, and the native CPU backend against its portable inner
   /// loops.
-  /// - Parameter variant: of an OpenCL device; the one that it would use where nil.
+  /// - Parameters:
+  ///   - variant: of an OpenCL device; the one that it would use where nil.
+  ///   - options: how the device is opened and stores weights. The reference stores float32.
   /// - Throws: where the reference itself fails.
   public init(
-    _ device: DeviceSummary, variant: KernelVariant? = nil, options: Options = Options()
+    _ device: DeviceSummary, variant: KernelVariant? = nil, options: Explainer.Options = .init()
   ) throws(LeGradError) {
     self.device = device
     let reference: CPUBackend
     do {
-      reference = try CPUBackend(threads: options.threads, instructionSet: device.isNative ? .portable : nil)
+      reference = try options.cpuBackend(
+        precision: .f32, instructionSet: device.backend == .native ? .portable : nil)
     } catch { throw LeGradError(error) }
     self.reference = reference.deviceDescription
     let opened: Opened
     do {
       opened = try Self.open(device, variant: variant, options)
     } catch {
-      self.variant = variant?.rawValue ?? ""
-      failure = error.description
+      self.variant = variant.map { .kernels($0) }
+      failure = error.message
       operations = []
       explanation = nil
       return
@@ -76,25 +68,20 @@ public struct DeviceCheck: Sendable {
 
   private struct Opened {
     let backend: any Backend
-    let variant: String
+    let variant: DeviceVariant
   }
 
   private static func open(
-    _ summary: DeviceSummary, variant: KernelVariant?, _ options: Options
+    _ summary: DeviceSummary, variant: KernelVariant?, _ options: Explainer.Options
   ) throws(BackendError) -> Opened {
-    guard !summary.isNative else {
-      let backend = try CPUBackend(precision: options.precision, threads: options.threads)
-      return Opened(backend: backend, variant: backend.instructionSet.rawValue)
+    guard summary.backend == .openCL else {
+      let backend = try options.cpuBackend(precision: options.precision ?? summary.fastestPrecision)
+      return Opened(backend: backend, variant: .instructions(backend.instructionSet))
     }
-    let devices = Devices.found().openCL
-    guard devices.indices.contains(summary.index - 1) else {
-      throw BackendError(.unavailable, operation: .open, "\(summary.name) is gone")
-    }
-    var settings = OpenCLBackend.Options()
-    settings.variant = variant
-    settings.memoryLimit = options.memoryLimit
-    let backend = try OpenCLBackend(devices[summary.index - 1], precision: options.precision, options: settings)
-    return Opened(backend: backend, variant: backend.variant.rawValue)
+    var options = options
+    options.kernelVariant = variant
+    let backend = try options.openCLBackend(try summary.openCLDevice())
+    return Opened(backend: backend, variant: .kernels(backend.variant))
   }
 }
 
@@ -112,10 +99,10 @@ extension DeviceCheck {
 
 extension CheckVerdict {
   /// What is wrong; nil where nothing is.
-  public var text: String? {
+  public var problem: Message? {
     switch self {
     case .good: nil
-    case .wrong(let text), .failed(let text): text
+    case .wrong(let problem), .failed(let problem): problem
     }
   }
 }

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import ImageFiles
 public import OperationSamples
 
@@ -38,14 +39,14 @@ public struct ExplanationCheck: Sendable {
     } catch {
       disagreement = nil
       seconds = nil
-      verdict = error.kind == .numerical ? .wrong(error.description) : .failed(error.description)
+      verdict = error.kind == .numerical ? .wrong(error.message) : .failed(error.message)
     }
   }
 
   private static func run(
     _ model: Model, _ picture: DemoPicture, on backend: some Backend
   ) throws(LeGradError) -> Run {
-    let explainer = try Explainer(model, backend: backend, variant: "", reason: "self-check")
+    let explainer = try Explainer(model, backend: backend, variant: nil, reason: "self-check")
     let image: PreparedImage
     do { image = try explainer.prepare(RGBImage.decode(bytes: picture.bytes).image) } catch let error as LeGradError {
       throw error

@@ -1,4 +1,5 @@
 public import Compute
+import Failures
 import OperationSamples
 import VisionTransformer
 

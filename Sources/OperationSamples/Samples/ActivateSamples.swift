@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct ActivateSample: OperationSample {
   let activation: Activation

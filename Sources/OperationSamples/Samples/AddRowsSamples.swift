@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct AddRowsSample: OperationSample {
   let rows: Int

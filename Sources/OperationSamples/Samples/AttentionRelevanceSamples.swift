@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct AttentionRelevanceSample: OperationSample {
   let sizes: AttentionSizes

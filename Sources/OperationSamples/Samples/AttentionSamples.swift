@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct AttentionSample: OperationSample {
   let sizes: AttentionSizes

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct GatherRowsSample: OperationSample {
   let rows: Int

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct KeyRelevanceSample: OperationSample {
   let sizes: AttentionSizes

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct KeyScoresSample: OperationSample {
   let sizes: AttentionSizes

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct LayerNormSample: OperationSample {
   let rows: Int

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 /// A product and what is done to its result.
 struct MatmulSample: OperationSample {

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct MeanRowsSample: OperationSample {
   let groups: Int

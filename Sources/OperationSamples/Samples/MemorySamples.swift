@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 /// Host to device and back: the middle third of the columns of a wider matrix, whose rows are not contiguous.
 struct UploadSample: OperationSample {

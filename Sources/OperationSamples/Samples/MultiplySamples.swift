@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct ForwardProductSample: OperationSample {
   let rows: Int

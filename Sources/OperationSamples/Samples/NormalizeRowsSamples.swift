@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct NormalizeRowsSample: OperationSample {
   let rows: Int

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct PatchifySample: OperationSample {
   let images: Int

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct RelevanceShareSample: OperationSample {
   let rows: Int

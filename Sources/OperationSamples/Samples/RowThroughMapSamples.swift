@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct RowThroughMapSample: OperationSample {
   let sizes: AttentionSizes

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 struct SoftmaxSample: OperationSample {
   let rows: Int

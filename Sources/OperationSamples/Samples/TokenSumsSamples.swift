@@ -1,4 +1,5 @@
 import Compute
+import Failures
 
 /// With the column of ones that the tokens of poolers carry.
 struct TokenSumsSample: OperationSample {

@@ -1,3 +1,5 @@
+public import Failures
+
 /// The architectures that random weights can be made for.
 public enum Architecture: String, Sendable, CaseIterable {
   case vitB32 = "ViT-B-32"

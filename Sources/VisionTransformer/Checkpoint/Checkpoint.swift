@@ -1,3 +1,4 @@
+public import Failures
 import Files
 public import SafeTensors
 

@@ -1,3 +1,4 @@
+import Failures
 import Files
 import StrictJSON
 
@@ -16,7 +17,7 @@ struct ConfigurationObject {
     do throws(FileError) {
       bytes = try WholeFile.read(file, limit: Self.maximumBytes)
     } catch {
-      let isOpened = error.operation != .opening || error.kind == .notRegular
+      let isOpened = error.rule != .missing && error.rule != .unopenable
       throw CheckpointError(isOpened ? .configuration : .missingFile, error)
     }
     let value: JSONValue

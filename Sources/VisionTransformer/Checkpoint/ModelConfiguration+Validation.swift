@@ -1,3 +1,5 @@
+import Failures
+
 /// Ranges of what a configuration may hold: wide enough for any model, narrow enough that no product overflows.
 enum ConfigurationRange {
   static let layers = 1...1_000

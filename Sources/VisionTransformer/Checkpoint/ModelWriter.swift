@@ -1,4 +1,5 @@
 import Compute
+public import Failures
 import Files
 public import SafeTensors
 import StrictJSON

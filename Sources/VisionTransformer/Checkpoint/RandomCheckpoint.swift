@@ -1,3 +1,4 @@
+public import Failures
 import Randomness
 
 /// A model of a named architecture with random weights, each tensor made when it is asked for.

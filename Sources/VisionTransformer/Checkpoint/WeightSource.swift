@@ -1,3 +1,5 @@
+public import Failures
+
 /// Where a model's weights come from: files, or a random generator.
 public protocol WeightSource: Sendable {
   var configuration: ModelConfiguration { get }

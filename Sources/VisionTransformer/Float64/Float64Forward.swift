@@ -1,4 +1,5 @@
 package import Compute
+import Failures
 
 /// A CLIP tower's forward of one image in float64 on the device, a block at a time, with what relevance propagation
 /// reads of a block.

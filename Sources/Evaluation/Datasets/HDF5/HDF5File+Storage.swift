@@ -1,12 +1,14 @@
 import CHDF5
 import CZlib
+import Failures
+import LeGrad
 
 extension HDF5File {
   /// Refuses data that lies in other files, and chunks that hold less than they should: the library would read past
   /// their end.
   func checkStorage(
     of array: hid_t, shape: [Int], place: String, _ library: legrad_hdf5
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     let properties = library.calls.H5Dget_create_plist(array)
     guard properties >= 0 else { throw fault(place, expected: "an array", found: "one without properties") }
     defer { _ = library.calls.H5Idec_ref(properties) }
@@ -27,7 +29,7 @@ extension HDF5File {
   /// MATLAB packs chunks by deflate. Of those that are not packed, the library does not tell the size in the file.
   private func checkFilters(
     _ properties: hid_t, place: String, _ library: legrad_hdf5
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     let filters = (0..<max(0, library.calls.H5Pget_nfilters(properties))).map { index in
       var flags: UInt32 = 0
       var parameterCount = 0
@@ -41,7 +43,7 @@ extension HDF5File {
 
   private func checkChunk(
     at offset: [hsize_t], of array: hid_t, byteCount: Int, place: String, _ library: legrad_hdf5
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     var stored: hsize_t = 0
     guard unsafe library.calls.H5Dget_chunk_storage_size(array, offset, &stored) >= 0 else {
       throw fault(place, expected: "a list of chunks", found: "a read error (H5Dget_chunk_storage_size)")
@@ -77,7 +79,7 @@ private struct Chunks {
 
   init(
     _ array: hid_t, _ properties: hid_t, shape: [Int], file: HDF5File, place: String, _ library: legrad_hdf5
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     var lengths = [hsize_t](repeating: 0, count: shape.count)
     let rank = unsafe library.calls.H5Pget_chunk(properties, Int32(lengths.count), &lengths)
     guard rank == shape.count, zip(lengths, shape).allSatisfy({ $0 > 0 && $0 <= hsize_t($1) }) else {

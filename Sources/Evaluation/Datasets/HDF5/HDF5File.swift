@@ -1,5 +1,7 @@
 import CHDF5
+import Failures
 import Files
+import LeGrad
 
 /// Arrays in an HDF5 file from strangers: type, size and packing are checked before memory is taken and data are read.
 /// How the library walks a file's own lists and trees is beyond reach: one made to loop there can hold it up.
@@ -11,7 +13,7 @@ final class HDF5File: Sendable {
   private let identifier: hid_t
 
   /// Opens the file for reading.
-  init(path: String, library: HDF5Library) throws(EvaluationError) {
+  init(path: String, library: HDF5Library) throws(LeGradError) {
     self.path = path
     self.library = library
     let header: [UInt8]
@@ -20,9 +22,9 @@ final class HDF5File: Sendable {
       size = file.size
       header = try file.bytes(0..<min(size, 116))
     } catch {
-      throw .input(error)
+      throw LeGradError(error)
     }
-    identifier = try library.withCalls { library throws(EvaluationError) in
+    identifier = try library.withCalls { library throws(LeGradError) in
       // Read only, no properties.
       let identifier = unsafe library.calls.H5Fopen(path, 0, 0)
       guard identifier >= 0 else { throw Self.refusal(path, header: header) }
@@ -31,7 +33,7 @@ final class HDF5File: Sendable {
   }
 
   deinit {
-    try? library.withCalls { library throws(EvaluationError) in _ = library.calls.H5Fclose(identifier) }
+    try? library.withCalls { library throws(LeGradError) in _ = library.calls.H5Fclose(identifier) }
   }
 
   /// Where an array is.
@@ -47,8 +49,8 @@ final class HDF5File: Sendable {
   ///   - limit: how many elements it may have; at least one is expected.
   func array<Element: HDF5Element>(
     of type: Element.Type, at location: Location, place: String, rank: Int, limit: Int
-  ) throws(EvaluationError) -> HDF5Array<Element> {
-    try library.withCalls { library throws(EvaluationError) in
+  ) throws(LeGradError) -> HDF5Array<Element> {
+    try library.withCalls { library throws(LeGradError) in
       let array = try open(location, place: place, library)
       defer { _ = library.calls.H5Idec_ref(array) }
       try checkType(of: array, Element.self, place: place, library)
@@ -69,7 +71,7 @@ final class HDF5File: Sendable {
 
   private func open(
     _ location: Location, place: String, _ library: legrad_hdf5
-  ) throws(EvaluationError) -> hid_t {
+  ) throws(LeGradError) -> hid_t {
     let object: hid_t
     switch location {
     case .path(let name): object = unsafe library.calls.H5Dopen2(identifier, name, 0)
@@ -87,7 +89,7 @@ final class HDF5File: Sendable {
 
   private func checkType<Element: HDF5Element>(
     of array: hid_t, _ element: Element.Type, place: String, _ library: legrad_hdf5
-  ) throws(EvaluationError) {
+  ) throws(LeGradError) {
     let type = library.calls.H5Dget_type(array)
     guard type >= 0 else { throw fault(place, expected: Element.summary, found: "an unknown type") }
     defer { _ = library.calls.H5Idec_ref(type) }
@@ -103,7 +105,7 @@ final class HDF5File: Sendable {
 
   private func shape(
     of array: hid_t, place: String, rank: Int, limit: Int, _ library: legrad_hdf5
-  ) throws(EvaluationError) -> [Int] {
+  ) throws(LeGradError) -> [Int] {
     let space = library.calls.H5Dget_space(array)
     guard space >= 0 else { throw fault(place, expected: "\(rank) dimensions", found: "none") }
     defer { _ = library.calls.H5Idec_ref(space) }
@@ -127,24 +129,20 @@ final class HDF5File: Sendable {
   }
 
   /// An error about the array that `place` names.
-  func fault(_ place: String, expected: String, found: String) -> EvaluationError {
-    EvaluationError(
-      .input,
-      faultLine(
-        file: path, place: place, expected: expected, found: found,
-        remedy: "the file is damaged or not what was meant; fetch it again"))
+  func fault(_ place: String, expected: String, found: String) -> LeGradError {
+    Evaluation.fault(
+      path, place, expected: expected, found: found, remedy: "the file is damaged or not what was meant; fetch it again"
+    )
   }
 
-  private static func refusal(_ path: String, header: [UInt8]) -> EvaluationError {
+  private static func refusal(_ path: String, header: [UInt8]) -> LeGradError {
     let isOldMATLAB = header.starts(with: "MATLAB 5.0".utf8)
-    let remedy =
+    let remedy: Message =
       isOldMATLAB
       ? "save it in MATLAB with -v7.3"
       : "fetch the file again; if its file system has no locks, set HDF5_USE_FILE_LOCKING=FALSE"
-    return EvaluationError(
-      .input,
-      faultLine(
-        file: path, expected: "an HDF5 file (MATLAB 7.3)",
-        found: isOldMATLAB ? "a MATLAB 5.0 file" : "one that the HDF5 library does not open", remedy: remedy))
+    return Evaluation.fault(
+      path, expected: "an HDF5 file (MATLAB 7.3)",
+      found: isOldMATLAB ? "a MATLAB 5.0 file" : "one that the HDF5 library does not open", remedy: remedy)
   }
 }

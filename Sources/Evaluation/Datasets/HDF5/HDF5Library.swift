@@ -1,5 +1,7 @@
 import CHDF5
+import Failures
 import Files
+import LeGrad
 import Synchronization
 
 /// The calls of the HDF5 library that this machine has, one thread at a time: not every build of it allows more.
@@ -11,9 +13,9 @@ import Synchronization
   private static let lock = Mutex(())
 
   /// The system's library, opened once.
-  static func system() throws(EvaluationError) -> HDF5Library { try opened.get() }
+  static func system() throws(LeGradError) -> HDF5Library { try opened.get() }
 
-  private static let opened: Result<HDF5Library, EvaluationError> = Result { () throws(EvaluationError) in
+  private static let opened: Result<HDF5Library, LeGradError> = Result { () throws(LeGradError) in
     try HDF5Library(names: names)
   }
 
@@ -23,7 +25,7 @@ import Synchronization
   }
 
   /// Opens the first of the libraries `names` that can be used.
-  init(names: [String]) throws(EvaluationError) {
+  init(names: [String]) throws(LeGradError) {
     var table = legrad_hdf5()
     var reason: String?
     for name in names {
@@ -35,18 +37,16 @@ import Synchronization
       let text = unsafe String(cString: failure)
       if reason == nil || text != "not found" { reason = "\(name): \(text)" }
     }
-    throw EvaluationError(
-      .input,
-      faultLine(
-        file: "HDF5 library", expected: "version 1.10.3 to 2", found: reason ?? "no name",
-        remedy: "install it (Debian, Ubuntu: apt install libhdf5-dev)"))
+    throw fault(
+      "HDF5 library", expected: "version 1.10.3 to 2", found: reason ?? "no name",
+      remedy: "install it (Debian, Ubuntu: apt install libhdf5-dev)")
   }
 
   /// Calls `body` with the library's functions, its own messages and plug-ins off.
   func withCalls<Result>(
-    _ body: (legrad_hdf5) throws(EvaluationError) -> Result
-  ) throws(EvaluationError) -> Result {
-    try Self.lock.withLock { _ throws(EvaluationError) in
+    _ body: (legrad_hdf5) throws(LeGradError) -> Result
+  ) throws(LeGradError) -> Result {
+    try Self.lock.withLock { _ throws(LeGradError) in
       _ = table.calls.H5Eset_auto2(0, nil, nil)
       // A file may name a filter; code for it would be loaded from a folder.
       _ = table.calls.H5PLset_loading_state(0)

@@ -1,5 +1,7 @@
+import Failures
 import Files
 import ImageFiles
+public import LeGrad
 import Randomness
 
 /// The benchmark that needs no files: scenes of shapes with exact masks, drawn as they are asked for.
@@ -43,7 +45,7 @@ public struct ShapesDataset: EvaluationDataset {
 
   public func part(at index: Int) -> Part { scenes[index].part }
 
-  public func image(at index: Int) throws(EvaluationError) -> EvaluationImage {
+  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let (part, number) = scenes[index]
     let scene = part.scene(number)
     return EvaluationImage(

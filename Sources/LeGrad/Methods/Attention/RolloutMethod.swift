@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 extension Method {

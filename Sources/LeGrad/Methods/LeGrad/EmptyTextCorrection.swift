@@ -1,3 +1,4 @@
+import Failures
 import VisionTransformer
 
 /// SigLIP's suppression of patches that a text without content lights up as well (methods §1.4, step 5).

@@ -1,3 +1,5 @@
+import Failures
+
 /// Which blocks LeGrad sums over.
 public enum LayerSelection: Sendable, Hashable, CustomStringConvertible {
   case all
@@ -37,12 +39,13 @@ public enum LayerSelection: Sendable, Hashable, CustomStringConvertible {
       return 0..<layers
     case .last(let count):
       guard count <= layers else {
-        throw LeGradError(.usage, "--layers \(self): the model has \(layers) blocks; ask for at most last:\(layers)")
+        throw LeGradError(
+          .usage, "\(Subject.layers) \(self): the model has \(layers) blocks; ask for at most last:\(layers)")
       }
       return layers - count..<layers
     case .range(let range):
       guard range.upperBound < layers else {
-        throw LeGradError(.usage, "--layers \(self): the model has blocks 0..\(layers - 1)")
+        throw LeGradError(.usage, "\(Subject.layers) \(self): the model has blocks 0..\(layers - 1)")
       }
       return range.lowerBound..<range.upperBound + 1
     }

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 extension Method {
@@ -54,7 +55,8 @@ struct LeGradDescription: MethodDescription {
 
   func check(_ vision: VisionConfiguration, model: String) throws(LeGradError) {
     guard vision.hasAttentionPooler, readout == .cls else { return }
-    throw LeGradError(.usage, "\(model) has an attention pooler: its layers are read by that; leave --readout out")
+    throw LeGradError(
+      .usage, "\(model) has an attention pooler: its layers are read by that; leave \(Subject.readout) out")
   }
 
   func arithmetic(_ tower: Arithmetic, prompts: Int, layers: Int) -> Double {

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 /// The rules by which relevance passes from what a layer gives to what it took (methods §3.1, alpha 1, beta 0), for

@@ -1,0 +1,30 @@
+import Compute
+import ComputeCPU
+import ComputeOpenCL
+import Failures
+import OpenCLRuntime
+
+extension Explainer.Options {
+  /// The CPU backend of these options.
+  /// - Parameter instructionSet: in place of theirs.
+  func cpuBackend(
+    precision: Precision, instructionSet: InstructionSet? = nil
+  ) throws(BackendError) -> CPUBackend {
+    try CPUBackend(precision: precision, threads: threads, instructionSet: instructionSet ?? self.instructionSet)
+  }
+
+  /// A backend of these options on an OpenCL device.
+  ///
+  /// What a device multiplies fastest is not known before it is measured; float32 is right everywhere.
+  func openCLBackend(_ device: OpenCLDevice, streamsWeights: Bool = false) throws(BackendError) -> OpenCLBackend {
+    var settings = OpenCLBackend.Options()
+    settings.variant = kernelVariant
+    settings.memoryLimit = memoryLimit
+    settings.profiles = profiles
+    settings.streamsWeights = streamsWeights
+    settings.cacheFolder = cacheFolder
+    settings.kernelFolder = kernelFolder
+    settings.waitsAfterEveryOperation = waitsAfterEveryOperation
+    return try OpenCLBackend(device, precision: precision ?? .f32, options: settings)
+  }
+}

@@ -1,0 +1,98 @@
+public import ArgumentParser
+public import Evaluation
+import Failures
+import LeGrad
+import VisionTransformer
+
+extension ExplainedClass: ExpressibleByArgument {}
+extension SegmentationThreshold: ExpressibleByArgument {}
+
+extension Shard: ExpressibleByArgument {
+  public static var allValueStrings: [String] { ["I/N, such as 0/4"] }
+}
+
+/// What every evaluation can be told.
+struct EvaluateOptions: ParsableArguments {
+  @OptionGroup var opening: ModelOptions
+
+  @OptionGroup var choice: MethodChoice
+
+  @Option(help: "Blocks that legrad sums over: all, last:N, or A..B. Several with commas are several rows.")
+  var layers: ValueList<LayerSelection>?
+
+  @Option(help: "The token that a block's score reads in legrad: mean or cls. Both with a comma are several rows.")
+  var readout: ValueList<Readout>?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What is asked of a class, {} being its name. Repeat for more, whose embeddings are averaged. (default: \
+      '\(PromptTemplates.standard.texts[0])', of the bundled model '\(PromptTemplates.bundledModel.texts[0])')
+      """, valueName: "text"))
+  var template: [String] = []
+
+  @Option(help: "A text file with one template a line.")
+  var templates: String?
+
+  @Option(help: "A float32 .npy array [classes, embedding] in place of templates.")
+  var textEmbeddings: String?
+
+  @Option(help: "What the model sees: native, N, or WIDTHxHEIGHT in pixels, multiples of its patch.")
+  var size: InputSize = .native
+
+  @OptionGroup var pixels: PixelOptions
+
+  @OptionGroup var correcting: CorrectionOptions
+
+  @OptionGroup var computing: DeviceOptions
+
+  @Option(help: "Images, or their perturbed copies, computed together; bounds the memory, never the result.")
+  var batchSize = 8
+
+  @Option(
+    name: [.customShort("o"), .long],
+    help: "The folder for rows and report. (default: legrad-evaluation/PROTOCOL-RUN)")
+  var output: String?
+
+  @Option(help: "Compute part I of N; 'legrad merge' puts the parts together. Also from the scheduler's environment.")
+  var shard: Shard?
+
+  @Flag(help: "Go on with a run that was interrupted.")
+  var resume = false
+
+  @Flag(help: "Report on rows of different devices together, which may differ in their last bits.")
+  var allowMixedDevices = false
+
+  @Flag(help: "Print the report as JSON: an object for one method, an array for several.")
+  var json = false
+
+  func validate() throws {
+    try requirePositive(batchSize, "--batch-size", atMost: 65_536)
+    if output?.isEmpty ?? false { throw ValidationError("--output: expected a folder, found an empty name") }
+    if [!template.isEmpty, templates != nil, textEmbeddings != nil].count(where: \.self) > 1 {
+      throw ValidationError("--template, --templates and --text-embeddings exclude each other; give one")
+    }
+  }
+
+  /// The rows of the table.
+  /// - Parameter gridForAll: whether `--method all` has legrad with every usual choice of layers and read-out, unless
+  ///   they are given.
+  func methods(for model: Model, gridForAll: Bool) throws -> [MethodConfiguration] {
+    let isGrid = gridForAll && choice.isAll && layers == nil && readout == nil
+    let vision = model.configuration.vision
+    let layers = layers?.values ?? (isGrid ? [.last(1), .last(2), .all] : [.last(2)])
+    let readouts = readout?.values ?? (isGrid && vision.pooling == .classToken ? [.mean, .cls] : [.mean])
+    return try choice.methods(for: model).flatMap { method -> [MethodConfiguration] in
+      guard method.sumsLayers else { return [MethodConfiguration(method)] }
+      return readouts.flatMap { readout in layers.map { MethodConfiguration(method.told($0).told(readout)) } }
+    }
+  }
+
+  /// What is asked of a class; nil where rows are given.
+  func promptTemplates(isBundledModel: Bool) throws(LeGradError) -> PromptTemplates? {
+    if textEmbeddings != nil { return nil }
+    if let templates { return try PromptTemplates(file: templates) }
+    if !template.isEmpty { return try PromptTemplates(template) }
+    return isBundledModel ? .bundledModel : .standard
+  }
+}

@@ -1,0 +1,167 @@
+import ArgumentParser
+import Compute
+import Evaluation
+import Failures
+import Files
+import FoundationEssentials
+import LeGrad
+
+/// Runs one shard of an evaluation and, when that is all of it, reports.
+struct EvaluationDriver {
+  let options: EvaluateOptions
+  let benchmark: any Benchmark
+  let dataset: any EvaluationDataset
+  /// Whether `--method all` shows every usual choice that legrad has.
+  var showsAllChoices = false
+
+  private var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+  /// - Throws: the failure, or `someFailed` or `numericalFault` once everything has been told.
+  func run() throws {
+    let shard = try Shard.resolve(option: options.shard, environment: environment)
+    let model = try options.opening.open()
+    let templates = try options.promptTemplates(isBundledModel: model.name == "demo")
+    if templates != nil { try model.checkText() }
+    // A folder that cannot be written is told before any work.
+    if let output = options.output { try RunFolder(output).create() }
+    guard let hash = try model.fileHash() else {
+      throw Failure.badFile("\(model.name): a model without files cannot be evaluated")
+    }
+    let run = try makeRun(model, hash: hash, templates)
+    let identity = run.identity(modelHash: hash, version: Version.number)
+    let folder = options.output ?? "legrad-evaluation/\(type(of: benchmark).name)-\(identity.id)"
+    let recorder = try ShardRecorder(
+      folder: folder, identity: identity, manifest: dataset.manifest, shard: shard, resume: options.resume)
+    let status = try compute(run, recorder, folder: folder)
+    if shard != .whole {
+      // Schedulers start again, or give up, what ends otherwise; failed images are the merge's to report.
+      tellShard(shard, identity, folder: folder)
+      return
+    }
+    try EvaluationPresentation(json: options.json).present(
+      Merge.read([folder], allowMixedDevices: options.allowMixedDevices), folder: folder, worst: status)
+  }
+
+  private func makeRun(_ model: Model, hash: String, _ templates: PromptTemplates?) throws -> EvaluationRun {
+    let methods = try options.methods(for: model, gridForAll: showsAllChoices)
+    var settings = EvaluationSettings(benchmark, methods: methods)
+    settings.names = \.option
+    settings.size = options.size
+    settings.batchSize = options.batchSize
+    let choice = try options.computing.choice(localRank: Shard.localRank(environment: environment))
+    let explaining = try options.computing.explainerOptions(device: choice, pixels: options.pixels)
+    try model.check(
+      size: settings.size, resize: .squash, methods: methods.map(\.method), prompts: 1, options: explaining)
+    let correction = try options.correcting.source(for: model)
+    let given = try options.textEmbeddings.map { path in
+      let source = PromptSource.embeddings(try PromptSource.rows(path), path: path)
+      try source.check(against: model)
+      return source
+    }
+    let explainer = try Explainer(model, options: explaining)
+    explainer.noteDevice(choice)
+    if let correction {
+      settings.correction = try EmptyTextCorrection(
+        embedding: correction.text.encoded(by: explainer), threshold: correction.threshold)
+    }
+    let classifier: ZeroShotClassifier
+    if let given {
+      classifier = try ZeroShotClassifier(dataset.classNames, rows: given.encoded(by: explainer))
+    } else {
+      classifier = try encode(
+        templates ?? .standard, explainer, hash: hash, cacheFolder: explaining.cacheFolder)
+    }
+    return try EvaluationRun(explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
+  }
+
+  private func encode(
+    _ templates: PromptTemplates, _ explainer: Explainer, hash: String, cacheFolder: String?
+  ) throws -> ZeroShotClassifier {
+    var bar: ProgressBar?
+    var done = 0
+    defer { bar?.finish() }
+    return try ZeroShotClassifier.encode(
+      dataset.classNames, templates: templates, explainer: explainer, modelHash: hash,
+      cacheFolder: cacheFolder
+    ) { encoded, total in
+      if bar == nil { bar = ProgressBar(total: total) }
+      bar?.advance(by: encoded - done)
+      done = encoded
+    }
+  }
+
+  /// Computes what the shard lacks.
+  /// - Returns: whether images failed in this process.
+  private func compute(_ run: EvaluationRun, _ recorder: ShardRecorder, folder: String) throws -> ExitStatus {
+    let remaining = recorder.remaining
+    guard !recorder.isComplete else {
+      Terminal.note("\(folder): shard \(recorder.shard) is finished already; nothing is computed")
+      return .success
+    }
+    let before = dataset.manifest.entries.count - remaining.count
+    if options.resume, before > 0, recorder.shard == .whole {
+      Terminal.note("\(folder): going on after \(before) images")
+    }
+    var status = ExitStatus.success
+    let start = ContinuousClock.now
+    try Interruption.asRequest { isRequested in
+      var bar = ProgressBar(total: remaining.count)
+      defer { bar.finish() }
+      try run.run(remaining, isStopped: isRequested) { row, kind throws(LeGradError) in
+        if let failure = row.failure {
+          Terminal.error(failure)
+          if status != .numericalFault { status = kind == .numerical ? .numericalFault : .someFailed }
+        }
+        try recorder.append(row)
+        bar.advance()
+      }
+      if recorder.remaining.isEmpty {
+        try recorder.publish()
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        let each = remaining.isEmpty ? 0 : seconds / Double(remaining.count)
+        Terminal.note(
+          "\(remaining.count) images in \(seconds.decimal(places: 1)) s, \(each.decimal(places: 4)) s per image")
+      } else {
+        let again = recorder.shard == .whole ? "the same command with --resume goes" : "the same command goes"
+        Terminal.note("\(folder): stopped with \(recorder.remaining.count) images left; \(again) on")
+      }
+    }
+    return status
+  }
+
+  private func tellShard(_ shard: Shard, _ identity: RunIdentity, folder: String) {
+    struct Finished: Encodable {
+      let run: String
+      let shard: String
+      let images: Int
+      let folder: String
+    }
+    let images = shard.items(of: dataset.manifest.entries.count).count
+    if options.json {
+      Terminal.out(
+        JSONText.encode(Finished(run: identity.id, shard: shard.description, images: images, folder: folder)))
+    } else {
+      Terminal.out(
+        "\(folder.printable): shard \(shard) is finished, \(images) images; 'legrad merge \(folder.printable)' reports "
+          + "when all are")
+    }
+  }
+}
+
+/// Tells and writes the report of a whole run.
+struct EvaluationPresentation {
+  let json: Bool
+
+  /// - Parameter worst: what this process met.
+  /// - Throws: `someFailed`, or what this process met, where images failed.
+  func present(_ merge: Merge, folder: String, worst: ExitStatus = .success) throws {
+    let report = try EvaluationReport(merge)
+    try report.write(to: folder)
+    Terminal.out(json ? report.json : report.table)
+    if !json { Terminal.note("rows, report.md, report.csv and report.json are in \(folder)") }
+    if !report.failures.isEmpty {
+      Terminal.note("\(report.failures.count) of \(report.images) images failed; report.json names them")
+      throw worst == .success ? ExitStatus.someFailed : worst
+    }
+  }
+}

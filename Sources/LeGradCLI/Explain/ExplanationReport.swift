@@ -1,0 +1,160 @@
+import ImageFiles
+import LeGrad
+import VisionTransformer
+
+/// What `STEM.json` and `--json` say of one image.
+struct ExplanationReport: Codable, Sendable {
+  struct Point: Codable, Equatable, Sendable {
+    let x: Int
+    let y: Int
+  }
+
+  struct Size: Codable, Equatable, Sendable {
+    let width: Int
+    let height: Int
+  }
+
+  struct Region: Codable, Equatable, Sendable {
+    let x: Int
+    let y: Int
+    let width: Int
+    let height: Int
+  }
+
+  struct Prompt: Codable, Sendable {
+    let prompt: String
+    /// Cosine of the image's and the prompt's embedding.
+    let similarity: Float
+    /// The relevance is the same everywhere; the heatmap is then zero.
+    let flat: Bool
+    /// Smallest and largest relevance, before any correction, enlargement and min–max.
+    let relevanceRange: [Float]
+    /// Centre of the patch (or pixel, where relevance has pixels) with the largest relevance, in pixels of the upright
+    /// image; absent for a flat map.
+    let maximum: Point?
+  }
+
+  struct ModelIdentity: Codable, Sendable {
+    let name: String
+    /// SHA-256 of the weight files, one after the other.
+    let hash: String?
+  }
+
+  /// SigLIP's correction by a text without content; absent where maps are not corrected.
+  struct Correction: Codable, Equatable, Sendable {
+    let threshold: Float
+    /// Patches that are zero in every heatmap.
+    let suppressedPatches: Int
+
+    init(_ correction: EmptyTextCorrection, suppressed: Int) {
+      threshold = correction.threshold
+      suppressedPatches = suppressed
+    }
+  }
+
+  struct Device: Codable, Sendable {
+    let name: String
+    /// `native` or `OpenCL`.
+    let backend: String
+    /// OpenCL's platform and driver; absent for the native backend.
+    let platform: String?
+    let driver: String?
+    /// The instruction set or the kernels in use.
+    let variant: String
+    /// Whether the weights exceeded the device and went there block by block.
+    let streaming: Bool
+    let reason: String
+  }
+
+  /// How far the native CPU backend's float32 result is.
+  struct Verification: Codable, Sendable {
+    /// What was compared: `relevance`, as a share of its maximum, or `heatmap`.
+    let compared: String
+    let error: Double
+    let bound: Double
+  }
+
+  struct Orientation: Codable, Sendable {
+    /// The EXIF value in the file, 1 for upright.
+    let stored: Int
+    /// Whether the image was turned by it.
+    let applied: Bool
+  }
+
+  struct Timings: Codable, Sendable {
+    let decodeSeconds: Double
+    let prepareSeconds: Double
+    /// The batch's time divided by its images.
+    let explainSeconds: Double
+    /// Of the files other than this report.
+    let writeSeconds: Double
+  }
+
+  let version: String
+  let image: String
+  /// Of the upright image.
+  let imageSize: Size
+  let orientation: Orientation
+  let prompts: [Prompt]
+  let model: ModelIdentity
+  let method: String
+  /// What the method was told; absent for a method that can be told nothing.
+  let options: [String: String]?
+  let correction: Correction?
+  /// Blocks that the method read, 0-based; LeGrad sums over them.
+  let layers: [Int]
+  let device: Device
+  let precision: String
+  /// Absent where it was not asked for.
+  let verification: Verification?
+  let batchSize: Int
+  /// What the model saw.
+  let inputSize: Size
+  let grid: Size
+  let resize: String
+  let filter: String
+  let mean: [Double]
+  let std: [Double]
+  /// The part of the upright image that was explained.
+  let region: Region
+  let timings: Timings
+  let outputFolder: String
+  /// Names in the output folder.
+  let files: OutputPlan.Files
+}
+
+/// What `--json` says of an image that failed.
+struct FailureReport: Codable, Sendable {
+  let image: String
+  let error: String
+}
+
+extension ExplanationReport.Device {
+  init(_ device: DeviceDescription) {
+    self.init(
+      name: device.name, backend: device.backend.rawValue, platform: device.platform, driver: device.driver,
+      variant: device.variant?.description ?? "", streaming: device.isStreaming, reason: device.reason.advice)
+  }
+}
+
+extension ExplanationReport.Verification {
+  init(_ disagreement: Disagreement) {
+    self.init(compared: disagreement.measure.rawValue, error: disagreement.error, bound: disagreement.bound)
+  }
+}
+
+extension ExplanationReport.Point {
+  /// Centre of the patch with the largest relevance of `prompt`, in pixels of the image that `region` is a part of.
+  /// Ties go to the first patch in reading order.
+  init(maximumOf explanation: Explanation, prompt: Int, region: PixelRegion) {
+    let grid = explanation.mapSize
+    let cells = explanation.correctedRelevance(prompt: prompt)
+    let best = cells.indices.max { cells[$0] < cells[$1] || (cells[$0] == cells[$1] && $0 > $1) } ?? cells.startIndex
+    let cell = best - cells.startIndex
+    func centre(_ index: Int, of count: Int, start: Int, length: Int) -> Int {
+      start + min(length - 1, Int((Double(index) + 0.5) * Double(length) / Double(count)))
+    }
+    x = centre(cell % grid.width, of: grid.width, start: region.x, length: region.width)
+    y = centre(cell / grid.width, of: grid.height, start: region.y, length: region.height)
+  }
+}

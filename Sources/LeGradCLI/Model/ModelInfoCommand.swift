@@ -1,0 +1,146 @@
+import ArgumentParser
+import Compute
+import Failures
+import LeGrad
+import Tokenizers
+import VisionTransformer
+
+struct ModelInfoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info", abstract: "Say what a model is and whether everything it needs is there.")
+
+  @Option(name: [.customShort("m"), .long], help: "A model folder, or 'demo'.")
+  var model: String
+
+  @Flag(help: "Print a JSON object.")
+  var json = false
+
+  func run() throws {
+    let report = try ModelReport(Model.open(model))
+    Terminal.out(json ? JSONText.encode(report) : report.lines.joined(separator: "\n"))
+  }
+}
+
+/// What `model info` says.
+struct ModelReport: Codable, Sendable {
+  struct Vision: Codable, Sendable {
+    let layers, width, heads, mlpWidth, patchSize, imageWidth, imageHeight: Int
+    let activation: String
+    /// How the image's embedding comes from the tokens.
+    let pooling: String
+  }
+
+  struct Text: Codable, Sendable {
+    let layers, width, heads, mlpWidth, contextLength, vocabularySize: Int
+    let activation: String
+  }
+
+  struct Preprocessing: Codable, Sendable {
+    let mean: [Double]?
+    let std: [Double]?
+    let interpolation: String
+    let resizeMode: String
+    /// What the folder does not say and `explain` must be given.
+    let missing: [String]
+  }
+
+  let name: String
+  let layout: String
+  let files: [String]
+  let fileBytes: Int
+  /// SHA-256 of the weight files, one after the other.
+  let hash: String?
+  let embeddingWidth: Int
+  let vision: Vision
+  let text: Text?
+  let preprocessing: Preprocessing
+  /// Its kind; absent where there is none that can be used.
+  let tokenizer: String?
+  let tokenizerProblem: String?
+  let parameters: Int
+  /// Parameters by the type that stores them.
+  let storageTypes: [String: Int]
+  let ignoredTensors: [String]
+
+  init(_ model: Model) throws(LeGradError) {
+    let summary = model.summary
+    let configuration = model.configuration
+    let vision = configuration.vision
+    name = model.name
+    layout = summary.layout
+    files = summary.weightFiles.map(FileSystem.name(of:))
+    fileBytes = summary.weightBytes
+    hash = try model.fileHash()
+    embeddingWidth = configuration.embeddingWidth
+    self.vision = Vision(
+      layers: vision.layers, width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth,
+      patchSize: vision.patchSize, imageWidth: vision.imageWidth, imageHeight: vision.imageHeight,
+      activation: vision.activation.rawValue, pooling: vision.pooling.words)
+    text = configuration.text.map {
+      Text(
+        layers: $0.layers, width: $0.width, heads: $0.heads, mlpWidth: $0.mlpWidth, contextLength: $0.contextLength,
+        vocabularySize: $0.vocabularySize, activation: $0.activation.rawValue)
+    }
+    let steps = configuration.preprocessing
+    preprocessing = Preprocessing(
+      mean: steps.mean, std: steps.std, interpolation: steps.interpolation.rawValue,
+      resizeMode: steps.resizeMode.rawValue,
+      missing: (steps.mean == nil ? ["mean"] : []) + (steps.std == nil ? ["std"] : []))
+    do throws(LeGradError) {
+      let found = try model.tokenizer()
+      tokenizer = "\(found.name), \(found.idCount) ids"
+      tokenizerProblem = nil
+    } catch {
+      tokenizer = nil
+      tokenizerProblem = error.message.advice
+    }
+    parameters = summary.parameterCount
+    storageTypes = summary.storageTypes
+    ignoredTensors = summary.ignoredTensors
+  }
+
+  /// Lines for people.
+  var lines: [String] {
+    let types = storageTypes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }
+    var rows = [
+      ["model", name], ["layout", layout],
+      ["weights", "\(files.joined(separator: ", ")) (\(fileBytes.asBytes))"], ["sha256", hash ?? ""],
+      ["parameters", "\(parameters.grouped), stored as \(types.joined(separator: ", "))"],
+      ["embedding", "\(embeddingWidth)"],
+      [
+        "vision",
+        "\(vision.layers) blocks of width \(vision.width), \(vision.heads) heads, MLP \(vision.mlpWidth), "
+          + "\(vision.activation), \(vision.imageWidth)×\(vision.imageHeight) pixels in patches of \(vision.patchSize)",
+      ],
+      ["pooling", vision.pooling],
+    ]
+    rows.append([
+      "text",
+      text.map {
+        "\($0.layers) blocks of width \($0.width), \($0.heads) heads, MLP \($0.mlpWidth), \($0.activation), "
+          + "\($0.contextLength) of \($0.vocabularySize.grouped) tokens"
+      } ?? "no text tower: give --text-embeddings",
+    ])
+    rows.append(["tokenizer", tokenizer ?? "none for -p: \(tokenizerProblem ?? "")"])
+    rows.append(["mean", preprocessing.mean.map(Self.list) ?? "missing: give --mean and --std"])
+    rows.append(["std", preprocessing.std.map(Self.list) ?? "missing: give --mean and --std"])
+    rows.append(["resize", "\(preprocessing.resizeMode), \(preprocessing.interpolation)"])
+    rows.append(["ignored", ignoredTensors.isEmpty ? "no tensors" : ignoredTensors.joined(separator: ", ")])
+    return rows.map { $0[0] + String(repeating: " ", count: 12 - $0[0].count) + $0[1].printable }
+  }
+
+  private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
+}
+
+extension VisionConfiguration.Pooling {
+  /// For people.
+  fileprivate var words: String {
+    switch self {
+    case .classToken: "the class token"
+    case .average: "the mean of the patches"
+    case .unpooled: "none: the mean token stands in"
+    case .map: "an attention pooler with an MLP (SigLIP)"
+    case .queries(let count, let heads): "an attention pooler of \(count) queries and \(heads) heads (CoCa)"
+    }
+  }
+}

@@ -1,0 +1,84 @@
+public import ArgumentParser
+public import Compute
+import Failures
+import LeGrad
+
+extension KernelVariant: ExpressibleByArgument {}
+
+/// What to compute on, and how.
+struct DeviceOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Where to compute: auto (the first OpenCL GPU, else the CPU), cpu, gpu, opencl (the first of any kind), or an \
+      index or part of a name from 'legrad devices'.
+      """,
+      valueName: "device"))
+  var device = "auto"
+
+  @Option(help: "How weights and the inputs of products are stored: f32, f16, bf16, or auto for the device's fastest.")
+  var precision: PrecisionChoice = .f32
+
+  @Option(help: "Threads of the CPU; all cores if not given.")
+  var threads: Int?
+
+  @Option(help: "Kernels of an OpenCL device; those that are faster on it if not given.")
+  var kernelVariant: KernelVariant?
+
+  @Option(
+    help: ArgumentHelp(
+      "Memory of an OpenCL device to use at most, such as 4GiB or 500M; weights that exceed it stream.",
+      valueName: "bytes"))
+  var memoryLimit: ByteCount?
+
+  func validate() throws {
+    try requirePositive(threads, "--threads", atMost: 4096)
+  }
+
+  /// Checked as far as that goes without a model.
+  /// - Parameters:
+  ///   - device: in place of the one on the command line.
+  ///   - pixels: statistics in place of the folder's.
+  func explainerOptions(
+    device: DeviceChoice? = nil, pixels: PixelOptions? = nil
+  ) throws(Failure) -> Explainer.Options {
+    var options = try options(device: device)
+    options.mean = pixels?.mean?.values
+    options.std = pixels?.std?.values
+    options.notify = { Terminal.note($0.advice) }
+    do { try options.checkDevice() } catch { throw Failure(error) }
+    return options
+  }
+
+  /// Unchecked.
+  func options(device: DeviceChoice? = nil) throws(Failure) -> Explainer.Options {
+    var options = try Environment.options()
+    options.device = device ?? choice
+    options.threads = threads
+    options.precision = Precision(rawValue: precision.rawValue)
+    options.kernelVariant = kernelVariant
+    options.memoryLimit = memoryLimit?.bytes
+    return options
+  }
+
+  var choice: DeviceChoice { DeviceChoice(device) }
+
+  /// A GPU for each process of a machine, in turn, where a launcher counts them and the choice leaves it open.
+  func choice(localRank: Int?) throws -> DeviceChoice {
+    guard let localRank, [.auto, .gpu].contains(choice) else { return choice }
+    let gpus = try DeviceSummary.all(try options()).filter { $0.kind == .gpu && $0.isAvailable }
+    return gpus.count < 2 ? choice : .named("\(gpus[localRank % gpus.count].index)")
+  }
+}
+
+extension Explainer {
+  /// Says which device a choice stands for and why, unless that is plain.
+  func noteDevice(_ choice: DeviceChoice) {
+    if choice != .cpu { Terminal.note("device: \(device.name) (\(device.reason.advice))") }
+  }
+}
+
+/// A precision, or the fastest one of the device.
+enum PrecisionChoice: String, CaseIterable, ExpressibleByArgument, Sendable {
+  case f32, f16, bf16, auto
+}

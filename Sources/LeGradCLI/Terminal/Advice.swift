@@ -1,0 +1,31 @@
+import Failures
+
+extension Subject {
+  /// What the command calls it.
+  var option: String {
+    switch self {
+    case .allowsMixedDevices: "--allow-mixed-devices"
+    case .device: "--device"
+    case .devices: "'legrad devices'"
+    case .explainedClass: "--explain"
+    case .kernelVariant: "--kernel-variant"
+    case .layers: "--layers"
+    case .mean: "--mean"
+    case .memoryLimit: "--memory-limit"
+    case .pixelLimit: "--max-pixels"
+    case .precision: "--precision"
+    case .readout: "--readout"
+    case .resume: "--resume"
+    case .shard: "--shard"
+    case .size: "--size"
+    case .std: "--std"
+    case .textEmbeddings: "--text-embeddings"
+    case .waitsAfterEveryOperation: "LEGRAD_SYNC=1"
+    }
+  }
+}
+
+extension Message {
+  /// The line in the words of the command.
+  var advice: String { text(\.option) }
+}

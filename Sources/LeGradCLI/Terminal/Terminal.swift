@@ -1,0 +1,79 @@
+import Failures
+import Glibc
+import Synchronization
+
+/// Standard output and standard error.
+enum Terminal {
+  /// What a progress bar has drawn on standard error's last line, to be wiped before anything else is written.
+  private static let hasTransientLine = Mutex(false)
+
+  /// Results.
+  static func out(_ text: String) {
+    wipeTransientLine()
+    write(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO)
+  }
+
+  /// One line about something that failed.
+  static func error(_ line: String) { message("legrad: " + line) }
+
+  /// One line that a reader should know and that is no error.
+  static func note(_ line: String) { message("note: " + line) }
+
+  private static func message(_ line: String) {
+    wipeTransientLine()
+    write(line.printable + "\n", to: STDERR_FILENO)
+  }
+
+  /// Draws a line on standard error that the next output wipes.
+  static func transient(_ line: String) {
+    hasTransientLine.withLock { $0 = true }
+    write("\r\u{1B}[K" + line, to: STDERR_FILENO)
+  }
+
+  static func wipeTransientLine() {
+    let had = hasTransientLine.withLock { had in
+      defer { had = false }
+      return had
+    }
+    if had { write("\r\u{1B}[K", to: STDERR_FILENO) }
+  }
+
+  static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
+
+  /// Bold text where standard output is a terminal that may be coloured.
+  static func heading(_ text: String) -> String {
+    let isPlain = environment("NO_COLOR").map { !$0.isEmpty } ?? false
+    guard isTerminal(STDOUT_FILENO), !isPlain, environment("TERM") != "dumb" else { return text }
+    return "\u{1B}[1m" + text + "\u{1B}[0m"
+  }
+
+  static func environment(_ name: String) -> String? {
+    guard let value = unsafe getenv(name) else { return nil }
+    return unsafe String(cString: value)
+  }
+
+  /// Columns of the terminal on standard error.
+  static var columns: Int {
+    var size = winsize()
+    guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
+  private static func write(_ text: String, to descriptor: Int32) {
+    let bytes = Array(text.utf8)
+    var offset = 0
+    while offset < bytes.count {
+      let count = unsafe bytes.withUnsafeBytes { buffer in
+        unsafe Glibc.write(descriptor, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return }
+      offset += count
+    }
+  }
+}
+
+extension String {
+  /// The text fit for a line of a terminal.
+  var printable: String { Failures.printable(self, limit: .max) }
+}

@@ -1,0 +1,47 @@
+import Failures
+import TestSupport
+import Testing
+
+@testable import LeGradCLI
+
+/// What the command calls the subjects of messages.
+@Suite struct AdviceTests {
+  let scratch: ScratchFolder
+
+  init() throws { scratch = try ScratchFolder() }
+
+  @Test func everySubjectIsAnOptionOfACommand() throws {
+    let commands = [["explain"], ["evaluate", "perturbation"], ["evaluate", "segmentation"], ["benchmark"]]
+    let help = try commands.map { try CommandRunner.run($0 + ["--help"], in: scratch).output }.joined()
+    let options = Set(help.split { !$0.isLetter && $0 != "-" })
+    for subject in Subject.allCases where subject != .devices && subject != .waitsAfterEveryOperation {
+      #expect(options.contains(subject.option[...]), "\(subject)")
+    }
+    expectExit(0, try CommandRunner.run(["devices"], in: scratch))
+    #expect(Subject.devices.option == "'legrad devices'" && Subject.waitsAfterEveryOperation.option == "LEGRAD_SYNC=1")
+    #expect(Set(Subject.allCases.map(\.option)).count == Subject.allCases.count)
+  }
+
+  /// The remedy, taken literally, goes on.
+  @Test func anErrorOfTheLibraryNamesTheOptionThatHelps() throws {
+    func explain(_ layers: String) throws -> CommandResult {
+      try CommandRunner.run(
+        ["explain", GoldenCommand.image, "-p", "a cross", "--layers", layers, "--overwrite"], in: scratch)
+    }
+    let refused = try explain("last:99")
+    expectExit(2, refused, complaint: "--layers last:99: the model has ")
+    expectExit(0, try explain(String(try #require(refused.complaints.first?.split(separator: " ").last))))
+  }
+
+  @Test(arguments: [("portable", 0), ("avx", 4), ("AVX2", 4)])
+  func theEnvironmentChoosesTheInstructionSet(name: String, status: Int32) throws {
+    let result = try CommandRunner.run(["devices"], in: scratch, environment: ["LEGRAD_CPU_ISA": name])
+    if status == 0 {
+      expectExit(status, result)
+      #expect(result.output.contains("portable*") || result.output.contains("portable, "))
+    } else {
+      expectExit(status, result, complaint: "'\(name)'")
+      #expect(result.errors.contains("portable, avx2"))
+    }
+  }
+}
