@@ -82,7 +82,7 @@ public struct Message: Equatable, Sendable, ExpressibleByStringInterpolation, Cu
     public mutating func appendInterpolation(_ error: some LegibleError) { message.append(error.message) }
 
     public mutating func appendInterpolation(_ error: any Error) {
-      message.append((error as? any LegibleError)?.message ?? Message("\(error)"))
+      message.append((error as? any LegibleError)?.message ?? Message(String(describing: error)))
     }
 
     public mutating func appendInterpolation(_ value: some CustomStringConvertible) {

@@ -128,6 +128,7 @@ extension DriverTests {
     private func load(_ work: TinyWork, change: (inout Explainer.Options) -> Void) throws -> Explainer {
       var options = Explainer.Options()
       options.threads = 2
+      options.cacheFolder = OwnProgramCache.folder
       change(&options)
       return try Explainer(work.model, options: options, devices: devices())
     }

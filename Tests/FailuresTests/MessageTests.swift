@@ -29,6 +29,16 @@ struct MessageTests {
     #expect(("\(Subject.size)" as Message) != "size" && ("" as Message) == "\("")")
   }
 
+  @Test func anyOtherErrorIsText() {
+    struct Other: Error, CustomStringConvertible {
+      let description = "odd"
+    }
+    let other: any Error = Other()
+    let lower: any Error = Lower()
+    #expect(("\(other), \(Other())" as Message) == "odd, odd")
+    #expect(("\(lower)" as Message).subjects == [.memoryLimit])
+  }
+
   @Test func joinsAndAddsMessages() {
     let line = .joined([Self.lower, "a", "b"], separator: "; ") + " end"
     #expect(line.subjects == [.memoryLimit])

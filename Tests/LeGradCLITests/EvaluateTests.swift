@@ -124,16 +124,19 @@ import Testing
 
   @Test(arguments: [SIGTERM, SIGKILL])
   func aRunThatWasEndedGoesOn(_ number: Int32) throws {
-    let arguments = ["evaluate", "shapes", "--scenes", "12", "--batch-size", "1", "-o", "out"] + Self.small
+    let arguments = ["evaluate", "shapes", "--scenes", "60", "--batch-size", "1", "-o", "out"] + Self.small
     let running = try CommandRunner.start(arguments, in: scratch)
     let part = scratch.path("out/shards/0-of-1.jsonl.part")
     func lines() -> Int { (try? String(contentsOfFile: part, encoding: .utf8))?.count { $0 == "\n" } ?? 0 }
-    for _ in 0..<6000 where lines() < 4 { usleep(10_000) }
+    for _ in 0..<60_000 {
+      if lines() >= 4 { break }
+      usleep(1_000)
+    }
     kill(running.identifier, number)
     let ended = try running.wait()
     #expect(ended.exitCode == nil && running.signal == number)
     let done = lines()
-    #expect(done >= 4 && done < 24)
+    #expect(done >= 4 && done < 120)
     if number == SIGTERM { #expect(ended.errors.contains("--resume")) }
     let refused = try CommandRunner.run(arguments, in: scratch)
     expectExit(2, refused, complaint: "--resume")
@@ -141,6 +144,6 @@ import Testing
     expectExit(0, resumed)
     #expect(resumed.errors.contains("going on after"))
     let text = try String(decoding: scratch.bytes("out/shards/0-of-1.jsonl"), as: UTF8.self)
-    #expect(text.count { $0 == "\n" } == 25)
+    #expect(text.count { $0 == "\n" } == 121)
   }
 }
