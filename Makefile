@@ -6,6 +6,7 @@
 # test-cluster a run in shards on a Slurm of this machine alone, Open MPI and GNU parallel: the bytes of a single run
 # build        the release binary, with Swift's own libraries inside
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
+# docs         docs/, the pages of the Swift library, warnings as errors
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
 # lint         formatting rules, and every OpenCL kernel and what includes system headers through the toolchain's own
 #              clang, warnings as errors
@@ -13,7 +14,7 @@
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-debian13 test-dist test-cluster build dist bench lint setup setup-tests
+.PHONY: demo test test-large test-debian13 test-dist test-cluster build dist docs bench lint setup setup-tests
 
 packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
@@ -58,6 +59,13 @@ test-dist: dist
 test-cluster: build
 	@$(call install,$(cluster_packages))
 	Tests/Cluster/run.sh "$$($(swift_build) --show-bin-path)"
+
+docs: setup
+	swift package $(optimised) dump-symbol-graph --minimum-access-level public --skip-synthesized-members
+	rm -rf .build/docs && mkdir -p .build/docs && cp .build/*-linux-gnu/symbolgraph/LeGrad[.@]*symbols.json .build/docs
+	$$(dirname "$$(realpath "$$(command -v swiftc)")")/docc convert Sources/LeGrad/LeGrad.docc --output-dir docs \
+	  --additional-symbol-graph-dir .build/docs --fallback-display-name LeGrad --fallback-bundle-identifier legrad \
+	  --warnings-as-errors
 
 bench: setup
 	cd Benchmarks && swift build -c release --product LeGradBenchmarks && swift package benchmark --quiet --no-progress

@@ -2,17 +2,16 @@ extension RGBImage {
   /// The picture as a model reads it: `[3, height, width]`, `(pixel / 255 − mean) / std`, each step in float32 as
   /// torchvision computes it.
   /// - Precondition: three means and three standard deviations.
-  public func normalised(mean: [Double], std: [Double]) -> [Float] {
-    planar(mean: mean.map { Float($0) }, std: std.map { Float($0) })
+  public func normalised(by statistics: PixelStatistics) -> [Float] {
+    planar(mean: statistics.mean.map { Float($0) }, std: statistics.std.map { Float($0) })
   }
 
   /// The same, each step in float64.
-  public func normalisedInDouble(mean: [Double], std: [Double]) -> [Double] {
-    planar(mean: mean, std: std)
+  public func normalisedInDouble(by statistics: PixelStatistics) -> [Double] {
+    planar(mean: statistics.mean, std: statistics.std)
   }
 
   private func planar<Scalar: BinaryFloatingPoint>(mean: [Scalar], std: [Scalar]) -> [Scalar] {
-    precondition(mean.count == 3 && std.count == 3, "one mean and one standard deviation a channel")
     var planes: [Scalar] = []
     planes.reserveCapacity(pixels.count)
     for channel in 0..<3 {

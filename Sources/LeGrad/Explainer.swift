@@ -1,6 +1,7 @@
 public import Compute
 import ComputeOpenCL
 public import Failures
+public import ImageFiles
 import Tokenizers
 import VisionTransformer
 
@@ -14,7 +15,9 @@ import VisionTransformer
 /// let heatmap = explanation.heatmap(prompt: 0)
 /// ```
 ///
-/// Calls may come from several tasks at once; each runs on all of the device's threads.
+/// `init`, `encode` and `explain` block their thread for as long as they compute, milliseconds to minutes; in a task the
+/// async form of the same name is called, which blocks none of the threads that tasks share. Calls may come from several
+/// tasks at once; each runs on all of the device's threads, and no call can be cancelled.
 public final class Explainer: Sendable {
   public struct Options: Sendable {
     public var device: DeviceChoice = .auto
@@ -39,9 +42,8 @@ public final class Explainer: Sendable {
     public var profiles = false
     /// Told in one line when another device takes over.
     public var notify: (@Sendable (Message) -> Void)?
-    /// Pixel statistics that replace the folder's, three values each.
-    public var mean: [Double]?
-    public var std: [Double]?
+    /// Replace those that the folder names.
+    public var pixelStatistics: PixelStatistics?
 
     public init() {}
 
@@ -51,8 +53,7 @@ public final class Explainer: Sendable {
 
   public let model: Model
   /// Pixel statistics in use; nil if neither the folder nor the options give them.
-  public let mean: [Double]?
-  public let std: [Double]?
+  public let pixelStatistics: PixelStatistics?
   let room: EngineRoom
 
   /// Loads the vision tower onto a device.
@@ -75,11 +76,10 @@ public final class Explainer: Sendable {
       room: try EngineRoom(model.source, options: options, backend: backend, device: device))
   }
 
-  private init(_ model: Model, options: Options, room: EngineRoom) {
+  init(_ model: Model, options: Options, room: EngineRoom) {
     self.model = model
     self.room = room
-    mean = options.mean ?? model.configuration.preprocessing.mean
-    std = options.std ?? model.configuration.preprocessing.std
+    pixelStatistics = options.pixelStatistics ?? model.pixelStatistics
   }
 
   /// The device in use and why, for people. It changes when another one takes over.
@@ -126,6 +126,8 @@ public final class Explainer: Sendable {
 
   /// Explains images of one size in one batch by LeGrad; each gets the bits that it would get alone.
   /// - Parameters:
+  ///   - images: prepared by this explainer.
+  ///   - layers: the blocks that are summed.
   ///   - text: what to look for; nil gives image embeddings without maps.
   ///   - correction: SigLIP's suppression of what a text without content lights up; see `correction(threshold:)`.
   public func explain(
@@ -137,6 +139,8 @@ public final class Explainer: Sendable {
 
   /// Explains images of one size in one batch by several methods, which share the forward.
   /// - Parameters:
+  ///   - images: prepared by this explainer.
+  ///   - methods: each checked against the model before anything is computed.
   ///   - text: what to look for; nil gives image embeddings without maps.
   ///   - correction: SigLIP's suppression of what a text without content lights up in LeGrad's maps; see
   ///     `correction(threshold:)`.

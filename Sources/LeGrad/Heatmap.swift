@@ -20,7 +20,13 @@ public struct Heatmap: Sendable {
   }
 
   /// Enlarges `relevance` bilinearly from the grid to `height × width`, and scales its range to [0, 1].
-  /// - Parameter dropsNegative: whether what is below zero becomes zero before it is scaled.
+  /// - Parameters:
+  ///   - relevance: a value for each cell of `grid`, row after row.
+  ///   - grid: the patches that were explained.
+  ///   - height: of the heatmap, in pixels.
+  ///   - width: of the heatmap, in pixels.
+  ///   - scaling: when the range becomes [0, 1].
+  ///   - dropsNegative: whether what is below zero becomes zero before it is scaled.
   public init(
     relevance: [Float], grid: Grid, height: Int, width: Int, scaling: Scaling = .pixels, dropsNegative: Bool = false
   ) {

@@ -46,16 +46,15 @@ public struct PreparedImage: Sendable {
   /// What was normalised, and by what.
   private struct Origin {
     let picture: RGBImage
-    let mean: [Double]
-    let std: [Double]
+    let statistics: PixelStatistics
   }
 
-  fileprivate init(_ picture: RGBImage, mean: [Double], std: [Double], region: PixelRegion) {
-    pixels = picture.normalised(mean: mean, std: std)
+  fileprivate init(_ picture: RGBImage, _ statistics: PixelStatistics, region: PixelRegion) {
+    pixels = picture.normalised(by: statistics)
     height = picture.height
     width = picture.width
     self.region = region
-    origin = Origin(picture: picture, mean: mean, std: std)
+    origin = Origin(picture: picture, statistics: statistics)
   }
 
   /// Pixels that come from no picture.
@@ -69,7 +68,7 @@ public struct PreparedImage: Sendable {
 
   /// `pixels` as float64 gives them: the methods that compute in float64 would see the rounding of float32.
   var float64Pixels: [Double] {
-    origin.map { $0.picture.normalisedInDouble(mean: $0.mean, std: $0.std) } ?? pixels.map { Double($0) }
+    origin.map { $0.picture.normalisedInDouble(by: $0.statistics) } ?? pixels.map { Double($0) }
   }
 }
 
@@ -80,10 +79,10 @@ extension Explainer {
   public func prepare(
     _ image: RGBImage, size: InputSize = .native, resize: ResizeMode = .squash, filter: ResizeFilter? = nil
   ) throws(LeGradError) -> PreparedImage {
-    let (mean, std) = try model.pixelStatistics(mean: mean, std: std)
+    let statistics = try model.known(pixelStatistics)
     let fitting = try model.fitting(size: size, resize: resize)
     let fitted = image.fitted(fitting, filter: filter ?? model.filter)
-    return PreparedImage(fitted.image, mean: mean, std: std, region: fitted.region)
+    return PreparedImage(fitted.image, statistics, region: fitted.region)
   }
 }
 
@@ -91,19 +90,19 @@ extension Model {
   /// The largest input, in patches; bounds what a request can ask of the memory.
   private static let patchLimit = 1 << 16
 
-  func pixelStatistics(
-    mean: [Double]?, std: [Double]?
-  ) throws(LeGradError) -> (mean: [Double], std: [Double]) {
-    guard let mean, let std else {
-      throw LeGradError(
-        .input,
-        "\(name): the folder does not say with which mean and std its pixels were normalised; "
-          + "give \(Subject.mean) R,G,B and \(Subject.std) R,G,B (a guess would be silently wrong)")
-    }
-    guard mean.count == 3, std.count == 3, (mean + std).allSatisfy(\.isFinite), std.allSatisfy({ $0 > 0 }) else {
-      throw LeGradError(.usage, "mean and std need three finite values each, std above zero; got \(mean) and \(std)")
-    }
-    return (mean, std)
+  /// Those that the folder names; nil if it names none, since a guess would be silently wrong.
+  public var pixelStatistics: PixelStatistics? {
+    guard let mean = configuration.preprocessing.mean, let std = configuration.preprocessing.std else { return nil }
+    return PixelStatistics(mean: mean, std: std)
+  }
+
+  /// - Throws: where there are none.
+  func known(_ statistics: PixelStatistics?) throws(LeGradError) -> PixelStatistics {
+    if let statistics { return statistics }
+    throw LeGradError(
+      .input,
+      "\(name): the folder does not say with which mean and std its pixels were normalised; "
+        + "give \(Subject.mean) R,G,B and \(Subject.std) R,G,B (a guess would be silently wrong)")
   }
 
   func fitting(size: InputSize, resize: ResizeMode) throws(LeGradError) -> ImageFitting {

@@ -110,7 +110,11 @@ public struct Model: Sendable {
   }
 
   /// Writes the weights as an OpenCLIP folder in one storage type; nothing there is replaced unless `overwrite`.
-  /// - Parameter isCancelled: asked before each tensor; `true` ends the work with an error and leaves no file behind.
+  /// - Parameters:
+  ///   - folder: made if it is missing.
+  ///   - precision: how the weights are stored.
+  ///   - overwrite: whether a model that is there is replaced.
+  ///   - isCancelled: asked before each tensor; `true` ends the work with an error and leaves no file behind.
   public func write(
     to folder: String, as precision: Precision, overwrite: Bool = false,
     isCancelled: @escaping @Sendable () -> Bool = { false }

@@ -6,8 +6,7 @@ extension Model {
   public func check(
     size: InputSize, resize: ResizeMode, methods: [Method], prompts: Int, options: Explainer.Options
   ) throws(LeGradError) {
-    let statistics = configuration.preprocessing
-    _ = try pixelStatistics(mean: options.mean ?? statistics.mean, std: options.std ?? statistics.std)
+    _ = try known(options.pixelStatistics ?? pixelStatistics)
     _ = try fitting(size: size, resize: resize)
     _ = try check(methods, prompts: prompts)
   }

@@ -15,7 +15,10 @@ public struct TextEmbeddings: Sendable {
   }
 
   /// Rows of any length other than zero, which are L2-normalised.
-  /// - Parameter prompts: a name for each row; `embedding 0`, `embedding 1`, … if nil.
+  /// - Parameters:
+  ///   - rows: `[count, width]`, row after row.
+  ///   - width: of a row, the model's embedding.
+  ///   - prompts: a name for each row; `embedding 0`, `embedding 1`, … if nil.
   public init(rows: [Float], width: Int, prompts: [String]? = nil) throws(LeGradError) {
     guard width > 0, rows.count % width == 0, !rows.isEmpty else {
       throw LeGradError(.input, "text embeddings: \(rows.count) values are not rows of \(width)")

@@ -1,11 +1,11 @@
-public import Failures
+package import Failures
 import Files
 
 /// What is wrong with a `.npy` file.
-public typealias NpyError = Fault<NpyRule>
+package typealias NpyError = Fault<NpyRule>
 
 /// The rules of `.npy` files.
-public enum NpyRule: String, FaultRule, CaseIterable {
+package enum NpyRule: String, FaultRule, CaseIterable {
   /// The file does not exist or cannot be read.
   case cannotOpen
   /// A folder, a pipe or a device instead of a regular file.

@@ -1,39 +1,39 @@
-public import Failures
+import Failures
 import Files
 
 /// Reads and writes NumPy's `.npy` files: versions 1.0 and 2.0, little-endian, C order.
-public enum NpyFile {
+package enum NpyFile {
   /// The largest file that is read, in bytes.
   static let maximumBytes = 4 << 30
 
   /// An array of `<f4` or `<f8`, the latter rounded to the nearest Float32. NaN and infinities pass.
-  public static func readFloats(_ path: String) throws(NpyError) -> NpyArray<Float> {
+  package static func readFloats(_ path: String) throws(NpyError) -> NpyArray<Float> {
     let file = try load(path, types: ["<f4", "<f8"])
     if file.header.typeString == "<f4" { return file.array { Float(bitPattern: $0) } }
     return file.array { (bits: UInt64) in Float(Double(bitPattern: bits)) }
   }
 
   /// An array of `<f8` or `<f4`.
-  public static func readDoubles(_ path: String) throws(NpyError) -> NpyArray<Double> {
+  package static func readDoubles(_ path: String) throws(NpyError) -> NpyArray<Double> {
     let file = try load(path, types: ["<f8", "<f4"])
     if file.header.typeString == "<f8" { return file.array { Double(bitPattern: $0) } }
     return file.array { (bits: UInt32) in Double(Float(bitPattern: bits)) }
   }
 
   /// An array of `<i8` or `<i4`.
-  public static func readInts(_ path: String) throws(NpyError) -> NpyArray<Int> {
+  package static func readInts(_ path: String) throws(NpyError) -> NpyArray<Int> {
     let file = try load(path, types: ["<i8", "<i4"])
     if file.header.typeString == "<i8" { return file.array { (bits: UInt64) in Int(Int64(bitPattern: bits)) } }
     return file.array { (bits: UInt32) in Int(Int32(bitPattern: bits)) }
   }
 
   /// An array of `|u1` (bytes).
-  public static func readBytes(_ path: String) throws(NpyError) -> NpyArray<UInt8> {
+  package static func readBytes(_ path: String) throws(NpyError) -> NpyArray<UInt8> {
     try load(path, types: ["|u1"]).array { (bits: UInt8) in bits }
   }
 
   /// Writes `array` as `<f4`, version 1.0. The file appears whole or not at all and replaces one of the same name.
-  public static func write(_ array: NpyArray<Float>, to path: String) throws(NpyError) {
+  package static func write(_ array: NpyArray<Float>, to path: String) throws(NpyError) {
     let lengths = array.shape.map(String.init).joined(separator: ", ")
     let shape = array.shape.count == 1 ? "(\(lengths),)" : "(\(lengths))"
     var text = "{'descr': '<f4', 'fortran_order': False, 'shape': \(shape), }"

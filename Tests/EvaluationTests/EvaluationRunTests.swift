@@ -153,9 +153,8 @@ struct EvaluationRunTests {
   func failures() throws {
     let dataset = FaultyDataset()
     let explainer = try Explainer.demo {
-      $0.mean = [0, 0, 0]
       // Pixels other than black become infinite.
-      $0.std = [1e-39, 1e-39, 1e-39]
+      $0.pixelStatistics = PixelStatistics(mean: [0, 0, 0], std: [1e-39, 1e-39, 1e-39])
     }
     let segmentation = try rows(dataset, settings(Segmentation()), explainer: explainer)
     #expect(segmentation.map { $0.failure == nil } == [true, false, false, false, false, true])

@@ -118,16 +118,28 @@ import Testing
   }
 
   @Test("normalising is planar and follows float32 step by step")
-  func normalising() {
+  func normalising() throws {
     let image = RGBImage(width: 2, height: 1, pixels: [0, 128, 255, 51, 1, 2])
     let mean = [0.48145466, 0.4578275, 0.40821073]
     let std = [0.26862954, 0.26130258, 0.27577711]
+    let statistics = try #require(PixelStatistics(mean: mean, std: std))
     // numpy, float32 throughout.
     let expected: [Float] = [-1.7922626, -1.0477428, 0.16889732, -1.7370893, 2.145897, -1.4517797]
-    #expect(image.normalised(mean: mean, std: std) == expected)
-    for (exact, float) in zip(image.normalisedInDouble(mean: mean, std: std), expected) {
+    #expect(image.normalised(by: statistics) == expected)
+    for (exact, float) in zip(image.normalisedInDouble(by: statistics), expected) {
       #expect(abs(exact - Double(float)) < 1e-6)
     }
-    #expect(image.normalisedInDouble(mean: mean, std: std)[1] == (51.0 / 255 - mean[0]) / std[0])
+    #expect(image.normalisedInDouble(by: statistics)[1] == (51.0 / 255 - mean[0]) / std[0])
+  }
+
+  @Test("statistics are three finite numbers each, std above zero")
+  func statistics() {
+    let three = [0.5, 0.5, 0.5]
+    #expect(PixelStatistics(mean: three, std: three) == .halves)
+    for bad in [[0.5, 0.5], [0.5, 0.5, 0.5, 0.5], [0.5, .nan, 0.5], [.infinity, 0.5, 0.5]] {
+      #expect(PixelStatistics(mean: bad, std: three) == nil && PixelStatistics(mean: three, std: bad) == nil)
+    }
+    #expect(
+      PixelStatistics(mean: [0, 0, -1], std: three) != nil && PixelStatistics(mean: three, std: [1, 0, 1]) == nil)
   }
 }

@@ -1,4 +1,5 @@
 import Failures
+import Foundation
 import TestSupport
 import Testing
 
@@ -31,6 +32,15 @@ import Testing
     let refused = try explain("last:99")
     expectExit(2, refused, complaint: "--layers last:99: the model has ")
     expectExit(0, try explain(String(try #require(refused.complaints.first?.split(separator: " ").last))))
+  }
+
+  @Test func missingStatisticsAreAskedFor() throws {
+    let model = try MalformedModel(in: scratch)
+    try model.editConfiguration { $0.replacingOccurrences(of: "\"preprocess_cfg\"", with: "\"unused\"") }
+    let arguments = ["explain", GoldenCommand.image, "-p", "a cross", "-m", "model"]
+    let refused = try CommandRunner.run(arguments, in: scratch)
+    expectExit(3, refused, complaint: "give --mean R,G,B and --std R,G,B")
+    expectExit(0, try CommandRunner.run(arguments + ["--mean", "0,0,0", "--std", "1,1,1"], in: scratch))
   }
 
   @Test(arguments: [("portable", 0), ("avx", 4), ("AVX2", 4)])

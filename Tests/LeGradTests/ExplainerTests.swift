@@ -48,9 +48,8 @@ import VisionTransformer
   @Test func oneImageThatIsNotFiniteFailsAlone() throws {
     var options = Explainer.Options()
     options.device = .cpu
-    options.mean = [0, 0, 0]
     // Pixels other than black become infinite.
-    options.std = [1e-39, 1e-39, 1e-39]
+    options.pixelStatistics = PixelStatistics(mean: [0, 0, 0], std: [1e-39, 1e-39, 1e-39])
     let explainer = try Explainer(golden.open(), options: options)
     let (text, methods) = (try text(2), [Method.legrad(), .rollout()])
     let images = try [0, 0, 255, 0].map { value in
@@ -199,14 +198,25 @@ import VisionTransformer
     }
   }
 
-  @Test func missingStatisticsAreAskedFor() throws {
+  @Test func theAsyncFormsGiveTheSameBits() async throws {
+    let model = try golden.open()
     var options = Explainer.Options()
-    options.mean = [0.5, 0.5]
-    let explainer = try Explainer(golden.open(), options: options)
-    let image = RGBImage(width: 32, height: 32, pixels: [UInt8](repeating: 9, count: 32 * 32 * 3))
-    let error = #expect(throws: LeGradError.self) { try explainer.prepare(image) }
-    #expect(error?.description.contains("three finite values") == true)
+    options.device = .cpu
+    let explainer = try await Explainer(model, options: options)
+    let text = try text(2)
+    let images = try images(explainer)
+    let expected = try blocking { try explainer.explain(images, text: text, layers: .all) }
+    #expect(
+      try await explainer.explain(images, text: text, layers: .all).map(\.layerRelevance)
+        == expected.map(\.layerRelevance))
+    let error = await #expect(throws: LeGradError.self) {
+      _ = try await explainer.explain(images, text: text, methods: [.legrad(layers: .last(99))])
+    }
+    #expect(error?.kind == .usage)
   }
+
+  /// Calls the blocking form where the async one would be chosen.
+  private func blocking<Value>(_ body: () throws -> Value) rethrows -> Value { try body() }
 
   @Test func sizesMustBeMultiplesOfThePatch() throws {
     let explainer = try explainer()

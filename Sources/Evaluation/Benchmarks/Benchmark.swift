@@ -1,13 +1,13 @@
 import Failures
-public import ImageFiles
-public import LeGrad
+package import ImageFiles
+package import LeGrad
 
 /// What is asked of a data set's images, and how the answers are told. All that is a benchmark's own stands in its file
 /// in this folder, and `Benchmarks.all` lists them.
 ///
 /// Its stored properties are its settings, each coded as text: they are part of a run's configuration, and so of its
 /// identity.
-public protocol Benchmark: Codable, Sendable {
+package protocol Benchmark: Codable, Sendable {
   /// As the command line, a run's configuration and reports call it.
   static var name: String { get }
   /// What it is about, in a line.
@@ -28,11 +28,11 @@ public protocol Benchmark: Codable, Sendable {
 }
 
 extension Benchmark {
-  public func filter(of model: Model) -> ResizeFilter { .bilinear }
+  package func filter(of model: Model) -> ResizeFilter { .bilinear }
 }
 
 /// A number of maps: what one of them adds, and what they come to.
-public protocol Measure: Sendable {
+package protocol Measure: Sendable {
   /// What one image adds by one method, exact: counts, and float64 values that JSON gives back bit for bit.
   associatedtype Statistics: Codable & Equatable & Sendable
 
@@ -56,30 +56,30 @@ public protocol Measure: Sendable {
 }
 
 extension Measure {
-  public var copies: Int { 0 }
-  public func copies(of picture: RGBImage, by heatmap: Heatmap) -> (_ number: Int) -> RGBImage { { _ in picture } }
+  package var copies: Int { 0 }
+  package func copies(of picture: RGBImage, by heatmap: Heatmap) -> (_ number: Int) -> RGBImage { { _ in picture } }
 }
 
 extension Benchmark where Self: Measure {
-  public var measures: [[any Measure]] { [[self]] }
+  package var measures: [[any Measure]] { [[self]] }
 }
 
 /// A figure of the tables.
-public struct Column: Hashable, Sendable {
+package struct Column: Hashable, Sendable {
   /// In JSON and CSV.
-  public let name: String
-  public let heading: String
+  package let name: String
+  package let heading: String
 
-  public init(_ name: String, heading: String? = nil) {
+  package init(_ name: String, heading: String? = nil) {
     self.name = name
     self.heading = heading ?? name
   }
 }
 
 /// What a benchmark asks of one image.
-public struct ImageTask: Sendable {
+package struct ImageTask: Sendable {
   /// The classes that an image is explained for, one after the other.
-  public enum Question: Sendable {
+  package enum Question: Sendable {
     case classes([Int])
     /// The one that zero-shot classification finds.
     case predicted
@@ -98,18 +98,18 @@ public struct ImageTask: Sendable {
 }
 
 /// One image explained by one method, with what is known of it.
-public struct ExplainedImage {
-  public let explanation: Explanation
+package struct ExplainedImage {
+  package let explanation: Explanation
   /// The classes asked for, as the explanation's prompts are ordered, and their own ids.
-  public let question: [Int]
-  public let ids: [String]
+  package let question: [Int]
+  package let ids: [String]
   /// The image's class, and the one that zero-shot classification finds.
-  public let classIndex: Int?
-  public let predicted: Int?
+  package let classIndex: Int?
+  package let predicted: Int?
   /// Of the input's size: 1 where the object is.
-  public let mask: [UInt8]?
+  package let mask: [UInt8]?
   /// By class.
-  public let points: [Int: [LabelledPoint]]
+  package let points: [Int: [LabelledPoint]]
   /// The classes found in the measure's copies, by their numbers.
-  public let answers: [Int]
+  package let answers: [Int]
 }

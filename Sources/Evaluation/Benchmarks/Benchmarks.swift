@@ -1,7 +1,7 @@
 /// The benchmarks that there are.
-public enum Benchmarks {
+package enum Benchmarks {
   /// In the order of the command line's help and of the tables' columns.
-  public static let all: [any Benchmark.Type] = [Shapes.self, Segmentation.self, Points.self, Perturbation.self]
+  package static let all: [any Benchmark.Type] = [Shapes.self, Segmentation.self, Points.self, Perturbation.self]
 
   static let measures: [any Measure.Type] = all.compactMap { $0 as? any Measure.Type }
 

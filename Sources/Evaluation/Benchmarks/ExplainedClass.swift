@@ -2,7 +2,7 @@ import Failures
 import LeGrad
 
 /// Which class of an image is explained where it has one.
-public enum ExplainedClass: String, Codable, Sendable, CaseIterable {
+package enum ExplainedClass: String, Codable, Sendable, CaseIterable {
   /// The one that the data set says.
   case target
   /// The one that zero-shot classification finds.

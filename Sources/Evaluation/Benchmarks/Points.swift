@@ -1,35 +1,35 @@
 import Failures
-public import ImageFiles
-public import LeGrad
+package import ImageFiles
+package import LeGrad
 
 /// Heatmaps at labelled points (methods §6.2). An image is explained for every class that it has points of.
-public struct Points: Benchmark, Measure {
-  public static let name = "points"
-  public static let abstract = "Heatmaps at labelled points: p-mIoU, per class and per image."
-  public static let columns = [
+package struct Points: Benchmark, Measure {
+  package static let name = "points"
+  package static let abstract = "Heatmaps at labelled points: p-mIoU, per class and per image."
+  package static let columns = [
     Column("perClass", heading: "p-mIoU (classes)"), Column("perImage", heading: "p-mIoU (images)"),
   ]
 
   /// The points' classes.
-  public private(set) var explained = ExplainedClass.target
+  package private(set) var explained = ExplainedClass.target
   /// Above which a point is predicted to be the class's.
-  @AsText public private(set) var threshold: Float
+  @AsText package private(set) var threshold: Float
 
   enum CodingKeys: String, CodingKey {
     case explained
     case threshold = "pointThreshold"
   }
 
-  public init(threshold: Float = 0.5) { self.threshold = threshold }
+  package init(threshold: Float = 0.5) { self.threshold = threshold }
 
-  public func filter(of model: Model) -> ResizeFilter { model.filter }
+  package func filter(of model: Model) -> ResizeFilter { model.filter }
 
-  public func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
+  package func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
     guard !image.points.isEmpty else { throw image.lacks("points", remedy: "give some for every image") }
     return ImageTask(.classes(image.points.keys.sorted()), [self])
   }
 
-  public func statistics(of image: ExplainedImage) -> [PointStatistics]? {
+  package func statistics(of image: ExplainedImage) -> [PointStatistics]? {
     image.question.enumerated().map { prompt, classIndex in
       PointStatistics(
         label: image.ids[prompt], points: image.points[classIndex] ?? [],
@@ -37,17 +37,17 @@ public struct Points: Benchmark, Measure {
     }
   }
 
-  public static func isPlausible(_ statistics: [PointStatistics]) -> Bool {
+  package static func isPlausible(_ statistics: [PointStatistics]) -> Bool {
     statistics.allSatisfy(\.isPlausible)
   }
 
-  public static func figures(_ statistics: [[PointStatistics]]) -> [Double]? {
+  package static func figures(_ statistics: [[PointStatistics]]) -> [Double]? {
     PointSummary(statistics).map { [$0.perClass, $0.perImage] }
   }
 
-  public var reported: [String: any Encodable & Sendable] { ["explain": explained, "threshold": _threshold.number] }
-  public var remarks: [String] { [remark] }
-  public var remark: String {
+  package var reported: [String: any Encodable & Sendable] { ["explain": explained, "threshold": _threshold.number] }
+  package var remarks: [String] { [remark] }
+  package var remark: String {
     "points: IoU of points of the class, found where the heatmap exceeds \(threshold); summed over the data set per "
       + "class, or per image and class; the paper's code is not public, both ways of counting are given"
   }

@@ -1,46 +1,46 @@
 import Failures
-public import LeGrad
+package import LeGrad
 
 /// Heatmaps as masks (methods §6.1). Without another wish, an image is explained for the class that its mask shows.
-public struct Segmentation: Benchmark, Measure {
-  public static let name = "segmentation"
-  public static let abstract = "Heatmaps as masks: pixel accuracy, mIoU, mAP."
-  public static let columns = [Column("pixelAccuracy", heading: "pixel accuracy"), Column("mIoU"), Column("mAP")]
+package struct Segmentation: Benchmark, Measure {
+  package static let name = "segmentation"
+  package static let abstract = "Heatmaps as masks: pixel accuracy, mIoU, mAP."
+  package static let columns = [Column("pixelAccuracy", heading: "pixel accuracy"), Column("mIoU"), Column("mAP")]
 
-  public let explained: ExplainedClass
-  public let threshold: SegmentationThreshold
+  package let explained: ExplainedClass
+  package let threshold: SegmentationThreshold
 
   enum CodingKeys: String, CodingKey {
     case explained
     case threshold = "segmentationThreshold"
   }
 
-  public init(explained: ExplainedClass = .target, threshold: SegmentationThreshold = .mean) {
+  package init(explained: ExplainedClass = .target, threshold: SegmentationThreshold = .mean) {
     self.explained = explained
     self.threshold = threshold
   }
 
-  public func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
+  package func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
     guard image.mask != nil else { throw image.lacks("a mask", remedy: "give one for every image") }
     return ImageTask(try explained.question(of: image), [self])
   }
 
-  public func statistics(of image: ExplainedImage) -> SegmentationStatistics? {
+  package func statistics(of image: ExplainedImage) -> SegmentationStatistics? {
     image.mask.map {
       SegmentationStatistics(
         heatmap: image.explanation.heatmap(prompt: 0).values, mask: $0, threshold: threshold)
     }
   }
 
-  public static func isPlausible(_ statistics: SegmentationStatistics) -> Bool { statistics.isPlausible }
+  package static func isPlausible(_ statistics: SegmentationStatistics) -> Bool { statistics.isPlausible }
 
-  public static func figures(_ statistics: [SegmentationStatistics]) -> [Double]? {
+  package static func figures(_ statistics: [SegmentationStatistics]) -> [Double]? {
     SegmentationSummary(statistics).map { [$0.pixelAccuracy, $0.mIoU, $0.mAP] }
   }
 
-  public var reported: [String: any Encodable & Sendable] { ["explain": explained, "threshold": threshold] }
-  public var remarks: [String] { [explained.remark, remark] }
-  public var remark: String {
+  package var reported: [String: any Encodable & Sendable] { ["explain": explained, "threshold": threshold] }
+  package var remarks: [String] { [explained.remark, remark] }
+  package var remark: String {
     let limit =
       switch threshold {
       case .mean: "its mean, as in the protocol's code"

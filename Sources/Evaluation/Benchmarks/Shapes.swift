@@ -1,18 +1,18 @@
 import Failures
-public import LeGrad
+package import LeGrad
 
 /// The other three on scenes that are drawn: masks and points of scenes with several objects, perturbation of scenes
 /// with one.
-public struct Shapes: Benchmark {
-  public static let name = "shapes"
-  public static let abstract = "All three benchmarks on drawn scenes, with no files."
+package struct Shapes: Benchmark {
+  package static let name = "shapes"
+  package static let abstract = "All three benchmarks on drawn scenes, with no files."
 
   /// In scenes with one object. Of several objects only the target is one that can be asked for.
-  public let explained: ExplainedClass
-  public let segmentationThreshold: SegmentationThreshold
-  @AsText public private(set) var pointThreshold: Float
+  package let explained: ExplainedClass
+  package let segmentationThreshold: SegmentationThreshold
+  @AsText package private(set) var pointThreshold: Float
 
-  public init(
+  package init(
     explained: ExplainedClass = .predicted, segmentationThreshold: SegmentationThreshold = .mean,
     pointThreshold: Float = 0.5
   ) {
@@ -25,9 +25,9 @@ public struct Shapes: Benchmark {
   private var points: Points { Points(threshold: pointThreshold) }
   private var perturbation: Perturbation { Perturbation(explained: explained) }
 
-  public var measures: [[any Measure]] { [[segmentation, points], [perturbation]] }
+  package var measures: [[any Measure]] { [[segmentation, points], [perturbation]] }
 
-  public func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
+  package func task(of image: EvaluationImage) throws(LeGradError) -> ImageTask {
     // A scene of one object has no mask: there is nothing to tell it from.
     guard image.mask != nil else { return try perturbation.task(of: image) }
     let tasks = [try segmentation.task(of: image), try points.task(of: image)]
@@ -35,11 +35,11 @@ public struct Shapes: Benchmark {
     return ImageTask(tasks[0].question, tasks.flatMap(\.measures), isClassified: false)
   }
 
-  public var reported: [String: any Encodable & Sendable] {
+  package var reported: [String: any Encodable & Sendable] {
     ["explain": explained, "threshold": segmentationThreshold, "pointThreshold": _pointThreshold.number]
   }
 
-  public var remarks: [String] {
+  package var remarks: [String] {
     [
       "scenes are drawn; masks and points are those of one object among two to four, the class explained is its own; "
         + "perturbation is of scenes with one object, the class explained is the \(explained.rawValue) one"

@@ -1,20 +1,20 @@
 import Failures
 import Files
-public import LeGrad
+package import LeGrad
 import StrictJSON
 
 /// The classes of ImageNet, as `imagenet_class_index.json` lists them: `{"0": ["n01440764", "tench"], …}`.
-public struct ClassIndex: Equatable, Sendable {
+package struct ClassIndex: Equatable, Sendable {
   /// WordNet ids by class.
-  public let ids: [String]
+  package let ids: [String]
   /// Names by class, with spaces for underscores; two classes may share one.
-  public let names: [String]
+  package let names: [String]
   private let places: [String: Int]
 
   private static let maximumBytes = 16 << 20
 
   /// Reads the file, whose numbers must be 0, 1, … without a gap.
-  public init(path: String) throws(LeGradError) {
+  package init(path: String) throws(LeGradError) {
     let members = try DatasetFile.members(path, limit: Self.maximumBytes)
     var ids: [String] = []
     var names: [String] = []
@@ -43,5 +43,5 @@ public struct ClassIndex: Equatable, Sendable {
   }
 
   /// The class of a WordNet id.
-  public func index(of id: String) -> Int? { places[id] }
+  package func index(of id: String) -> Int? { places[id] }
 }

@@ -1,9 +1,9 @@
 import Failures
-public import ImageFiles
-public import LeGrad
+package import ImageFiles
+package import LeGrad
 
 /// Images with their ground truth.
-public protocol EvaluationDataset: Sendable {
+package protocol EvaluationDataset: Sendable {
   /// What there is, in the order in which results are reduced.
   var manifest: Manifest { get }
   /// The classes' own ids, each once: WordNet ids, OpenImages' machine ids, or names.
@@ -16,18 +16,18 @@ public protocol EvaluationDataset: Sendable {
 }
 
 /// One image with what is known of it; each kind of data set has its part.
-public struct EvaluationImage: Sendable {
+package struct EvaluationImage: Sendable {
   /// The manifest's.
-  public let id: String
-  public let image: RGBImage
+  package let id: String
+  package let image: RGBImage
   /// Into the data set's classes.
-  public let classIndex: Int?
+  package let classIndex: Int?
   /// Of the size of its file, which need not be the image's.
-  public let mask: LabelMask?
+  package let mask: LabelMask?
   /// By class; empty where there are none.
-  public let points: [Int: [LabelledPoint]]
+  package let points: [Int: [LabelledPoint]]
 
-  public init(
+  package init(
     id: String, image: RGBImage, classIndex: Int? = nil, mask: LabelMask? = nil, points: [Int: [LabelledPoint]] = [:]
   ) {
     self.id = id

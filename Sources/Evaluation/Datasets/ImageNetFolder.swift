@@ -1,12 +1,12 @@
 import Failures
 import Files
-public import LeGrad
+package import LeGrad
 
 /// Pictures of ImageNet's validation set, or others with one class each, in folders (methods §6.3).
-public struct ImageNetFolder: EvaluationDataset {
-  public let manifest: Manifest
-  public let classIDs: [String]
-  public let classNames: [String]
+package struct ImageNetFolder: EvaluationDataset {
+  package let manifest: Manifest
+  package let classIDs: [String]
+  package let classNames: [String]
   /// In the manifest's order.
   private let records: [Record]
 
@@ -18,7 +18,7 @@ public struct ImageNetFolder: EvaluationDataset {
 
   /// A folder per class, named by its WordNet id: `images/n01440764/ILSVRC2012_val_00000293.JPEG`. An image is called by
   /// folder and file.
-  public init(images: String, classIndex: ClassIndex) throws(LeGradError) {
+  package init(images: String, classIndex: ClassIndex) throws(LeGradError) {
     var records: [Record] = []
     var strays = 0
     for name in try ImageFile.names(images) where !name.hasPrefix(".") {
@@ -51,7 +51,7 @@ public struct ImageNetFolder: EvaluationDataset {
   ///   - synsets: the WordNet ids of these, which follow another order than those of `classIndex`: a text file of
   ///     `<ILSVRC2012 id> <wnid>` per line, either of them first; what follows is not read. A `meta.mat` must be
   ///     converted.
-  public init(
+  package init(
     images: String, classIndex: ClassIndex, groundTruth: String, synsets: String
   ) throws(LeGradError) {
     let places = try SynsetList.read(synsets, classIndex: classIndex)
@@ -87,7 +87,7 @@ public struct ImageNetFolder: EvaluationDataset {
       })
   }
 
-  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+  package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
     return EvaluationImage(id: record.id, image: try record.image.decoded(), classIndex: record.classIndex)
   }

@@ -1,13 +1,13 @@
 import Failures
 import ImageFiles
-public import LeGrad
+package import LeGrad
 
 /// ImageNet-Segmentation: `gtsegs_ijcv.mat`, a MATLAB 7.3 (HDF5) file with 4,276 images and their masks inside
 /// (methods §6.1).
-public struct ImageNetSegmentation: EvaluationDataset {
-  public let manifest: Manifest
-  public let classIDs: [String]
-  public let classNames: [String]
+package struct ImageNetSegmentation: EvaluationDataset {
+  package let manifest: Manifest
+  package let classIDs: [String]
+  package let classNames: [String]
   private let file: HDF5File
   /// In the manifest's order.
   private let records: [Record]
@@ -27,7 +27,7 @@ public struct ImageNetSegmentation: EvaluationDataset {
   /// Reads the list of images; the images themselves are read one by one, later.
   ///
   /// An image is of the class whose WordNet id its name `<wnid>_<number>` begins with; of none if `classIndex` lacks it.
-  public init(path: String, classIndex: ClassIndex) throws(LeGradError) {
+  package init(path: String, classIndex: ClassIndex) throws(LeGradError) {
     let file = try HDF5File(path: path, library: try HDF5Library.system())
     let lists = try ["id", "img", "gt"].map { name throws(LeGradError) in
       try file.array(
@@ -71,7 +71,7 @@ public struct ImageNetSegmentation: EvaluationDataset {
     classNames = classIndex.names
   }
 
-  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+  package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
     return EvaluationImage(
       id: record.id, image: try picture(record), classIndex: record.classIndex, mask: try mask(record))

@@ -1,7 +1,7 @@
 import Failures
 import Files
 import ImageFiles
-public import LeGrad
+package import LeGrad
 import StrictJSON
 
 /// A folder of pictures with masks:
@@ -11,11 +11,11 @@ import StrictJSON
 /// masks/cat-1.png      the object is where the colour is not black; of the picture's size
 /// classes.json         {"cat-1": "cat", …}: what is in each picture, as a prompt calls it
 /// ```
-public struct MaskFolder: EvaluationDataset {
-  public let manifest: Manifest
+package struct MaskFolder: EvaluationDataset {
+  package let manifest: Manifest
   /// The names in `classes.json`, in the order of their bytes.
-  public let classIDs: [String]
-  public var classNames: [String] { classIDs }
+  package let classIDs: [String]
+  package var classNames: [String] { classIDs }
   /// In the manifest's order.
   private let records: [Record]
 
@@ -29,7 +29,7 @@ public struct MaskFolder: EvaluationDataset {
   private static let classFile = "classes.json"
   private static let classFileLimit = 64 << 20
 
-  public init(path: String) throws(LeGradError) {
+  package init(path: String) throws(LeGradError) {
     let images = try ImageFile.byStem(path + "/images")
     guard !images.isEmpty else {
       throw fault(path + "/images", expected: "PNG or JPEG files", found: "none", remedy: "put the pictures there")
@@ -65,7 +65,7 @@ public struct MaskFolder: EvaluationDataset {
       })
   }
 
-  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+  package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
     guard let mask = record.mask else {
       throw fault(

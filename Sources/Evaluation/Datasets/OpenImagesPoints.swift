@@ -1,11 +1,11 @@
 import Failures
-public import LeGrad
+package import LeGrad
 
 /// Point labels of OpenImages V7: people's yes or no to whether a class is at a point (methods §6.2).
-public struct OpenImagesPoints: EvaluationDataset {
-  public let manifest: Manifest
-  public let classIDs: [String]
-  public let classNames: [String]
+package struct OpenImagesPoints: EvaluationDataset {
+  package let manifest: Manifest
+  package let classIDs: [String]
+  package let classNames: [String]
   /// In the manifest's order.
   private let records: [Record]
 
@@ -23,7 +23,7 @@ public struct OpenImagesPoints: EvaluationDataset {
   ///   - points: `oidv7-val-annotations-point-labels.csv` or the like, read row by row: `ImageId`, `X`, `Y`, `Label`,
   ///     `EstimatedYesNo` (`yes`, `no`, or `unsure`, which is skipped).
   ///   - classDescriptions: `oidv7-class-descriptions.csv`: `LabelName`, `DisplayName`.
-  public init(images: String, points: String, classDescriptions: String) throws(LeGradError) {
+  package init(images: String, points: String, classDescriptions: String) throws(LeGradError) {
     let files = try ImageFile.byStem(images)
     let descriptions = try Self.descriptions(classDescriptions)
     let found = try PointTable(points, images: files.keys, labels: descriptions, descriptions: classDescriptions)
@@ -46,7 +46,7 @@ public struct OpenImagesPoints: EvaluationDataset {
     manifest = Manifest(records.map { Self.entry($0, labels: labels) })
   }
 
-  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+  package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
     return EvaluationImage(id: record.image.stem, image: try record.image.decoded(), points: record.points)
   }

@@ -1,28 +1,28 @@
 /// Which pixels turn black, and how many at a time (methods §6.3).
-public enum PerturbationSteps {
+package enum PerturbationSteps {
   /// The shares of the pixels that are black at each step, which starts from the clean image.
-  public static let shares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+  package static let shares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
   /// `⌊pixels · share⌋` of each step, the product taken in float64 as the public code takes it.
-  public static func pixelCounts(of pixels: Int) -> [Int] { shares.map { Int(Double(pixels) * $0) } }
+  package static func pixelCounts(of pixels: Int) -> [Int] { shares.map { Int(Double(pixels) * $0) } }
 
   /// The order in which pixels turn black; ties by ascending index. NaN counts as 0.
-  public static func order(_ heatmap: [Float], mostRelevantFirst: Bool) -> [Int] {
+  package static func order(_ heatmap: [Float], mostRelevantFirst: Bool) -> [Int] {
     ScoreOrder.indices(of: heatmap, descending: mostRelevantFirst)
   }
 }
 
 /// Whether the class is still found after pixels turned black (methods §6.3).
-public struct PerturbationStatistics: Codable, Equatable, Sendable {
+package struct PerturbationStatistics: Codable, Equatable, Sendable {
   /// Without perturbation.
-  public let isHit: Bool
+  package let isHit: Bool
   /// At 10 %, 20 %, … 90 % of the pixels, most relevant first.
-  public let positiveHits: [Bool]
+  package let positiveHits: [Bool]
   /// Least relevant first.
-  public let negativeHits: [Bool]
+  package let negativeHits: [Bool]
 
   /// - Precondition: a hit per step, both ways.
-  public init(isHit: Bool, positiveHits: [Bool], negativeHits: [Bool]) {
+  package init(isHit: Bool, positiveHits: [Bool], negativeHits: [Bool]) {
     precondition(positiveHits.count == PerturbationSteps.shares.count, "a hit per step")
     precondition(negativeHits.count == PerturbationSteps.shares.count, "a hit per step")
     self.isHit = isHit
@@ -36,17 +36,17 @@ public struct PerturbationStatistics: Codable, Equatable, Sendable {
 }
 
 /// A data set's figures, as fractions (methods §6.3).
-public struct PerturbationSummary: Equatable, Sendable {
+package struct PerturbationSummary: Equatable, Sendable {
   /// Hits among the images, nothing perturbed.
-  public let accuracy: Double
+  package let accuracy: Double
   /// Area under the accuracy over the shares 0, 0.1, … 0.9 by the trapezoidal rule, most relevant pixels first: at most
   /// 0.9, the lower the better.
-  public let positiveAUC: Double
+  package let positiveAUC: Double
   /// Least relevant pixels first: the higher the better.
-  public let negativeAUC: Double
+  package let negativeAUC: Double
 
   /// Nil without rows.
-  public init?(_ rows: some Sequence<PerturbationStatistics>) {
+  package init?(_ rows: some Sequence<PerturbationStatistics>) {
     var images = 0
     var hits = 0
     var positive = [Int](repeating: 0, count: PerturbationSteps.shares.count)

@@ -1,14 +1,14 @@
-public import LeGrad
+package import LeGrad
 
 /// A place in an image of which people said whether a class is there.
-public struct LabelledPoint: Equatable, Sendable {
+package struct LabelledPoint: Equatable, Sendable {
   /// In [0, 1] of the image's width and height, from the top left.
-  public let x: Double
-  public let y: Double
-  public let isPositive: Bool
+  package let x: Double
+  package let y: Double
+  package let isPositive: Bool
 
   /// - Precondition: both coordinates lie in [0, 1].
-  public init(x: Double, y: Double, isPositive: Bool) {
+  package init(x: Double, y: Double, isPositive: Bool) {
     precondition((0...1).contains(x) && (0...1).contains(y), "a point lies in the image")
     self.x = x
     self.y = y
@@ -17,11 +17,11 @@ public struct LabelledPoint: Equatable, Sendable {
 }
 
 /// Points of one class in one image (methods §6.2).
-public struct PointStatistics: Codable, Equatable, Sendable {
-  public let label: String
-  public let truePositives: Int
-  public let falsePositives: Int
-  public let falseNegatives: Int
+package struct PointStatistics: Codable, Equatable, Sendable {
+  package let label: String
+  package let truePositives: Int
+  package let falsePositives: Int
+  package let falseNegatives: Int
 }
 
 extension PointStatistics {
@@ -30,7 +30,7 @@ extension PointStatistics {
   /// Looks `points` of one class up in the map of the squashed image, at pixel
   /// `(min(⌊y·H⌋, H − 1), min(⌊x·W⌋, W − 1))`. The class is predicted where the heatmap is strictly above `threshold`;
   /// NaN predicts nothing.
-  public init(label: String, points: [LabelledPoint], heatmap: Heatmap, threshold: Float) {
+  package init(label: String, points: [LabelledPoint], heatmap: Heatmap, threshold: Float) {
     var (truePositives, falsePositives, falseNegatives) = (0, 0, 0)
     for point in points {
       let row = min(Int(point.y * Double(heatmap.height)), heatmap.height - 1)
@@ -51,14 +51,14 @@ extension PointStatistics {
 ///
 /// Where TP + FP + FN is 0, all points being rightly found negative, there is no IoU: such a class, or such a pair of
 /// image and class, is left out of the mean.
-public struct PointSummary: Equatable, Sendable {
+package struct PointSummary: Equatable, Sendable {
   /// Counts are added up per class over the data set; mean of the classes' IoU.
-  public let perClass: Double
+  package let perClass: Double
   /// Mean of the IoU of every pair of image and class.
-  public let perImage: Double
+  package let perImage: Double
 
   /// Reduces in the order given, in float64: classes in the order in which they first come. Nil if nothing has an IoU.
-  public init?(_ images: [[PointStatistics]]) {
+  package init?(_ images: [[PointStatistics]]) {
     var places: [String: Int] = [:]
     var sums: [(found: Double, all: Double)] = []
     var pairs = (sum: 0.0, count: 0)

@@ -1,5 +1,5 @@
 /// Which heatmap values count as foreground.
-public enum SegmentationThreshold: String, Codable, Sendable, CaseIterable {
+package enum SegmentationThreshold: String, Codable, Sendable, CaseIterable {
   /// Above the heatmap's mean, as the public code of the protocol has it.
   case mean
   /// Above 0.5, as LeGrad's paper says of its masks.
@@ -7,15 +7,15 @@ public enum SegmentationThreshold: String, Codable, Sendable, CaseIterable {
 }
 
 /// A foreground mask against a mask of ground truth (methods §6.1).
-public struct SegmentationStatistics: Codable, Equatable, Sendable {
+package struct SegmentationStatistics: Codable, Equatable, Sendable {
   /// Pixels that agree, and all pixels.
-  public let correct: Int
-  public let labelled: Int
+  package let correct: Int
+  package let labelled: Int
   /// Of background and foreground.
-  public let intersections: [Int]
-  public let unions: [Int]
+  package let intersections: [Int]
+  package let unions: [Int]
   /// scikit-learn's average precision of the 2·H·W entries.
-  public let averagePrecision: Double
+  package let averagePrecision: Double
 }
 
 extension SegmentationStatistics {
@@ -36,7 +36,7 @@ extension SegmentationStatistics {
   /// NaN is background and scores 0 both ways. So does every pixel of a flat map: min–max, 0/0 there, makes it NaN in
   /// the public code.
   /// - Precondition: as many pixels in both, at least one.
-  public init(heatmap: [Float], mask: [UInt8], threshold: SegmentationThreshold) {
+  package init(heatmap: [Float], mask: [UInt8], threshold: SegmentationThreshold) {
     precondition(heatmap.count == mask.count && !mask.isEmpty, "a mask value per pixel")
     let isFlat = heatmap.allSatisfy { $0 == heatmap[0] }
     let limit =
@@ -63,17 +63,17 @@ extension SegmentationStatistics {
 }
 
 /// A data set's figures, as fractions (methods §6.1).
-public struct SegmentationSummary: Equatable, Sendable {
+package struct SegmentationSummary: Equatable, Sendable {
   /// `Σ correct / Σ labelled` over all images.
-  public let pixelAccuracy: Double
+  package let pixelAccuracy: Double
   /// Mean over background and foreground of `Σ intersection / Σ union` over all images; 0 for one that is nowhere, as in
   /// the public code.
-  public let mIoU: Double
+  package let mIoU: Double
   /// Mean of the images' average precisions.
-  public let mAP: Double
+  package let mAP: Double
 
   /// Reduces in the order given, in float64; nil without rows.
-  public init?(_ rows: some Sequence<SegmentationStatistics>) {
+  package init?(_ rows: some Sequence<SegmentationStatistics>) {
     var (images, correct, labelled, precision) = (0, 0.0, 0.0, 0.0)
     var intersections = [0.0, 0.0]
     var unions = [0.0, 0.0]

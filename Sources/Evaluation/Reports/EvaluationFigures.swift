@@ -1,7 +1,7 @@
 /// A method's figures over some of the images, as fractions.
-public struct EvaluationFigures: Equatable, Sendable {
+package struct EvaluationFigures: Equatable, Sendable {
   /// Images that are part of the figures.
-  public let images: Int
+  package let images: Int
   /// The figures that there are.
   private let values: [Column: Double]
 
@@ -32,7 +32,7 @@ public struct EvaluationFigures: Equatable, Sendable {
   subscript(column: Column) -> Double? { values[column] }
 
   /// The figures that there are by their names, in the order of the tables.
-  public var named: [(name: String, value: Double)] {
+  package var named: [(name: String, value: Double)] {
     Self.columns.compactMap { column in values[column].map { (column.name, $0) } }
   }
 }

@@ -4,7 +4,7 @@ import LeGrad
 
 extension EvaluationReport {
   /// One object for one method, else an array of them; indented, keys sorted.
-  public var json: String {
+  package var json: String {
     let objects = lines.map { LineObject($0, of: self) }
     let bytes =
       objects.count == 1

@@ -6,7 +6,7 @@ import LeGrad
 
 extension EvaluationReport {
   /// The table, that of correctly classified images, and how both came about.
-  public var markdown: String {
+  package var markdown: String {
     var text = "# legrad evaluate \(type(of: identity.configuration.benchmark).name)\n\n" + table
     if let correct = correctTable { text += "\nImages whose class zero-shot classification finds:\n\n" + correct }
     text += "\n" + remarks.map { "- " + $0 + "\n" }.joined()
@@ -19,7 +19,7 @@ extension EvaluationReport {
   }
 
   /// A row per method, in Markdown.
-  public var table: String { Self.table(lines.map { ($0.configuration.label, $0.all) }) }
+  package var table: String { Self.table(lines.map { ($0.configuration.label, $0.all) }) }
 
   /// The same of correctly classified images; nil where there are none.
   var correctTable: String? {
@@ -47,7 +47,7 @@ extension EvaluationReport {
   }
 
   /// A line per method, figures in full.
-  public var csv: String {
+  package var csv: String {
     let correctColumns = Self.columns(lines.map(\.correct))
     let headings =
       ["label", "method", "layers", "readout"] + columns.map(\.name) + ["images", "failed"]

@@ -1,31 +1,31 @@
 import Failures
 import Files
-public import LeGrad
+package import LeGrad
 
 /// What a run found: a line per method, and how it was computed. Equal rows give equal bytes.
-public struct EvaluationReport: Equatable, Sendable {
+package struct EvaluationReport: Equatable, Sendable {
   /// One method.
-  public struct Line: Equatable, Sendable {
-    public let configuration: MethodConfiguration
+  package struct Line: Equatable, Sendable {
+    package let configuration: MethodConfiguration
     /// Of all images that did not fail; nil if all did.
-    public let all: EvaluationFigures?
+    package let all: EvaluationFigures?
     /// Of those whose class zero-shot classification finds; nil where none is, or nothing is classified.
-    public let correct: EvaluationFigures?
+    package let correct: EvaluationFigures?
   }
 
-  public struct Failure: Codable, Equatable, Sendable {
-    public let id: String
-    public let reason: String
+  package struct Failure: Codable, Equatable, Sendable {
+    package let id: String
+    package let reason: String
   }
 
-  public let identity: RunIdentity
-  public let devices: [String]
-  public let images: Int
-  public let failures: [Failure]
-  public let lines: [Line]
+  package let identity: RunIdentity
+  package let devices: [String]
+  package let images: Int
+  package let failures: [Failure]
+  package let lines: [Line]
 
   /// Reduces rows in the order given, the manifest's.
-  public init(identity: RunIdentity, rows: [EvaluationRow]) throws(LeGradError) {
+  package init(identity: RunIdentity, rows: [EvaluationRow]) throws(LeGradError) {
     self.identity = identity
     devices = Set(rows.map(\.device)).sorted()
     images = rows.count
@@ -47,10 +47,10 @@ public struct EvaluationReport: Equatable, Sendable {
     }
   }
 
-  public init(_ merge: Merge) throws(LeGradError) { try self.init(identity: merge.identity, rows: merge.rows) }
+  package init(_ merge: Merge) throws(LeGradError) { try self.init(identity: merge.identity, rows: merge.rows) }
 
   /// Writes `report.md`, `report.csv` and `report.json` into a folder; each appears whole or not at all.
-  public func write(to folder: String) throws(LeGradError) {
+  package func write(to folder: String) throws(LeGradError) {
     for (name, text) in [("report.md", markdown), ("report.csv", csv), ("report.json", json)] {
       do { try AtomicFile.write(Array(text.utf8), to: FileTree.join(folder, name)) } catch { throw LeGradError(error) }
     }

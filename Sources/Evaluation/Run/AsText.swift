@@ -1,14 +1,14 @@
 /// A value that a run's configuration keeps as text.
 @propertyWrapper
-public struct AsText<Value: LosslessStringConvertible & Sendable>: Codable, Sendable {
-  public var wrappedValue: Value
+package struct AsText<Value: LosslessStringConvertible & Sendable>: Codable, Sendable {
+  package var wrappedValue: Value
 
-  public init(wrappedValue: Value) { self.wrappedValue = wrappedValue }
+  package init(wrappedValue: Value) { self.wrappedValue = wrappedValue }
 
   /// The number that the text says. A float32 itself, as float64, would have more digits.
   var number: Double? { Double(wrappedValue.description) }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
     guard let value = Value(text) else {
@@ -17,7 +17,7 @@ public struct AsText<Value: LosslessStringConvertible & Sendable>: Codable, Send
     wrappedValue = value
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(wrappedValue.description)
   }

@@ -1,21 +1,21 @@
 /// What one image adds to an evaluation. A line of a shard's file.
-public struct EvaluationRow: Codable, Equatable, Sendable {
+package struct EvaluationRow: Codable, Equatable, Sendable {
   /// The image's place in the manifest.
-  public let index: Int
+  package let index: Int
   /// Its name in the manifest.
-  public let id: String
+  package let id: String
   /// What computed the row, driver included.
-  public let device: String
+  package let device: String
   /// Why there are no statistics; nil if there are.
-  public let failure: String?
+  package let failure: String?
   /// Whether zero-shot classification finds the image's class; nil where nothing is classified.
-  public let isCorrect: Bool?
+  package let isCorrect: Bool?
   /// The id of the class that was explained; nil where an image has several, whose statistics name them.
-  public let explained: String?
+  package let explained: String?
   /// By method, in the order of the run's configuration; empty after a failure.
-  public let statistics: [ImageStatistics]
+  package let statistics: [ImageStatistics]
 
-  public init(
+  package init(
     index: Int, id: String, device: String, failure: String? = nil, isCorrect: Bool? = nil,
     explained: String? = nil, statistics: [ImageStatistics] = []
   ) {
@@ -30,12 +30,12 @@ public struct EvaluationRow: Codable, Equatable, Sendable {
 }
 
 /// What one image adds by one method: the statistics of the measures that it takes part in.
-public struct ImageStatistics: Sendable {
+package struct ImageStatistics: Sendable {
   private var parts: [String: any Codable & Equatable & Sendable] = [:]
 
-  public init() {}
+  package init() {}
 
-  public subscript<M: Measure>(measure: M.Type) -> M.Statistics? {
+  package subscript<M: Measure>(measure: M.Type) -> M.Statistics? {
     get { parts[M.name] as? M.Statistics }
     set { parts[M.name] = newValue }
   }
@@ -45,7 +45,7 @@ public struct ImageStatistics: Sendable {
 }
 
 extension ImageStatistics: Equatable {
-  public static func == (first: Self, second: Self) -> Bool {
+  package static func == (first: Self, second: Self) -> Bool {
     first.names == second.names && first.parts.allSatisfy { $0.value.isEqual(to: second.parts[$0.key]) }
   }
 }
@@ -55,7 +55,7 @@ extension Equatable {
 }
 
 extension ImageStatistics: Codable {
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: NameKey.self)
     func part<M: Measure>(of measure: M.Type) throws -> M.Statistics? {
       let part = try container.decodeIfPresent(M.Statistics.self, forKey: NameKey(M.name))
@@ -68,7 +68,7 @@ extension ImageStatistics: Codable {
     for measure in Benchmarks.measures { parts[measure.name] = try part(of: measure) }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: NameKey.self)
     for (name, part) in parts { try container.encode(part, forKey: NameKey(name)) }
   }

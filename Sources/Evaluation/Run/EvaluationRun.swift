@@ -1,6 +1,6 @@
-public import Failures
+package import Failures
 import ImageFiles
-public import LeGrad
+package import LeGrad
 import VisionTransformer
 
 /// Explains the images of a data set and measures the maps, a bounded number of images in memory at a time. A bad image
@@ -8,17 +8,17 @@ import VisionTransformer
 ///
 /// A row's bits depend on the image, the model, the settings and the device's arithmetic: not on which images are
 /// computed together.
-public struct EvaluationRun: Sendable {
-  public let explainer: Explainer
-  public let dataset: any EvaluationDataset
-  public let classifier: ZeroShotClassifier
-  public let settings: EvaluationSettings
+package struct EvaluationRun: Sendable {
+  package let explainer: Explainer
+  package let dataset: any EvaluationDataset
+  package let classifier: ZeroShotClassifier
+  package let settings: EvaluationSettings
   /// The input's size in pixels.
   let width: Int
   let height: Int
 
   /// Checks that model, methods and size fit together.
-  public init(
+  package init(
     explainer: Explainer, dataset: any EvaluationDataset, classifier: ZeroShotClassifier, settings: EvaluationSettings
   ) throws(LeGradError) {
     self.explainer = explainer
@@ -27,8 +27,7 @@ public struct EvaluationRun: Sendable {
     self.settings = settings
     let model = explainer.model
     var options = Explainer.Options()
-    options.mean = explainer.mean
-    options.std = explainer.std
+    options.pixelStatistics = explainer.pixelStatistics
     try model.check(
       size: settings.size, resize: .squash, methods: settings.methods.map(\.method), prompts: 1, options: options)
     guard classifier.classNames.count == dataset.classIDs.count, !settings.methods.isEmpty, settings.batchSize > 0
@@ -47,11 +46,12 @@ public struct EvaluationRun: Sendable {
 
   /// What all rows depend on.
   /// - Parameter modelHash: of the explainer's model.
-  public func identity(modelHash: String, version: String) -> RunIdentity {
+  package func identity(modelHash: String, version: String) -> RunIdentity {
     let configuration = RunConfiguration(
       benchmark: settings.benchmark, methods: settings.methods, model: explainer.model.name,
       precision: explainer.precision, size: .init(width: width, height: height),
-      filter: settings.benchmark.filter(of: explainer.model), mean: explainer.mean ?? [], std: explainer.std ?? [],
+      filter: settings.benchmark.filter(of: explainer.model),
+      mean: explainer.pixelStatistics?.mean ?? [], std: explainer.pixelStatistics?.std ?? [],
       classes: classifier.hash, templates: classifier.source,
       correction: settings.correction.map { RunConfiguration.Correction($0) })
     return RunIdentity(
@@ -64,7 +64,7 @@ public struct EvaluationRun: Sendable {
   ///   - isStopped: asked now and then; the rest is left when it says so.
   ///   - record: also told of which kind a failure is.
   /// - Throws: what ends the whole run: memory, the device, or what `record` throws.
-  public func run(
+  package func run(
     _ items: [Int], isStopped: () -> Bool = { false },
     record: (EvaluationRow, FailureKind?) throws(LeGradError) -> Void
   ) throws(LeGradError) {

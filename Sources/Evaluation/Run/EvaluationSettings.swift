@@ -1,22 +1,22 @@
-public import Failures
-public import LeGrad
+package import Failures
+package import LeGrad
 
 /// What is asked of an evaluation, other than model and data.
-public struct EvaluationSettings: Sendable {
-  public var benchmark: any Benchmark
+package struct EvaluationSettings: Sendable {
+  package var benchmark: any Benchmark
   /// All share one forward.
-  public var methods: [MethodConfiguration]
+  package var methods: [MethodConfiguration]
   /// What the model sees; every image is squashed to it.
-  public var size: InputSize = .native
+  package var size: InputSize = .native
   /// Images, or their copies, that are computed together; bounds the memory, never a bit of the result.
-  public var batchSize = 8
+  package var batchSize = 8
   /// Of SigLIP's maps.
-  public var correction: EmptyTextCorrection?
+  package var correction: EmptyTextCorrection?
 
   /// What rows of images that failed call the subjects of their messages.
-  public var names: @Sendable (Subject) -> String = \.rawValue
+  package var names: @Sendable (Subject) -> String = \.rawValue
 
-  public init(_ benchmark: any Benchmark, methods: [MethodConfiguration]) {
+  package init(_ benchmark: any Benchmark, methods: [MethodConfiguration]) {
     self.benchmark = benchmark
     self.methods = methods
   }

@@ -1,16 +1,16 @@
-public import LeGrad
+package import LeGrad
 
 /// A method with what it was told, under a name that no other way of running it has.
-public struct MethodConfiguration: Sendable, Equatable {
-  public let method: Method
+package struct MethodConfiguration: Sendable, Equatable {
+  package let method: Method
 
-  public init(_ method: Method) { self.method = method }
+  package init(_ method: Method) { self.method = method }
 
   /// Such as `legrad last:2 mean`, `rollout from 2` or `gradcam`.
-  public var label: String { method.label }
+  package var label: String { method.label }
 
   /// The configuration of a label; nil for any other text.
-  public init?(label: String) {
+  package init?(label: String) {
     guard let method = Method(label: label) else { return nil }
     self.init(method)
   }

@@ -1,20 +1,20 @@
 import Failures
 import Files
-public import LeGrad
+package import LeGrad
 
 /// Texts that a class's name is put into where they say `{}`.
-public struct PromptTemplates: Equatable, Sendable {
-  public let texts: [String]
+package struct PromptTemplates: Equatable, Sendable {
+  package let texts: [String]
 
   /// What most evaluations with one template take.
-  public static let standard = PromptTemplates(checked: ["a photo of a {}"])
+  package static let standard = PromptTemplates(checked: ["a photo of a {}"])
   /// A phrase that the bundled model was trained on.
-  public static let bundledModel = PromptTemplates(checked: ["a {}"])
+  package static let bundledModel = PromptTemplates(checked: ["a {}"])
 
   private static let sizeLimit = 1 << 20
 
   /// At least one text, each with one `{}`.
-  public init(_ texts: [String]) throws(LeGradError) {
+  package init(_ texts: [String]) throws(LeGradError) {
     guard !texts.isEmpty else {
       throw LeGradError(
         .usage, .fault(file: "templates", expected: "a text with {}", found: "none", remedy: "give one"))
@@ -24,7 +24,7 @@ public struct PromptTemplates: Equatable, Sendable {
   }
 
   /// A template a line; empty lines are left out.
-  public init(file: String) throws(LeGradError) {
+  package init(file: String) throws(LeGradError) {
     let bytes: [UInt8]
     do { bytes = try WholeFile.read(file, limit: Self.sizeLimit) } catch { throw LeGradError(error) }
     guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -59,7 +59,7 @@ public struct PromptTemplates: Equatable, Sendable {
   }
 
   /// What is asked of a class.
-  public func prompts(_ name: String) -> [String] {
+  package func prompts(_ name: String) -> [String] {
     texts.map { text in
       guard let place = text.firstRange(of: "{}") else { return text }
       return text[..<place.lowerBound] + name + text[place.upperBound...]

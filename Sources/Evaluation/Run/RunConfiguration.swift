@@ -7,7 +7,7 @@ import LeGrad
 ///
 /// Coded as one object of texts, the benchmark's settings beside the fields here: what is hashed, what a run's file
 /// keeps, and what messages show of a field are the same text.
-public struct RunConfiguration: Sendable {
+package struct RunConfiguration: Sendable {
   let benchmark: any Benchmark
   let methods: [MethodConfiguration]
   /// The model's name.
@@ -43,7 +43,7 @@ extension RunConfiguration: Codable {
     case benchmark = "protocol"
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
     func value<Value>(_ key: Key, _ read: (String) -> Value?) throws -> Value {
       let text = try container.decode(String.self, forKey: key)
@@ -65,7 +65,7 @@ extension RunConfiguration: Codable {
     correction = container.contains(.correction) ? try value(.correction, Correction.init) : nil
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     try benchmark.encode(to: encoder)
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(type(of: benchmark).name, forKey: .benchmark)
@@ -99,7 +99,7 @@ extension RunConfiguration: Codable {
 }
 
 extension RunConfiguration: Equatable {
-  public static func == (first: Self, second: Self) -> Bool { first.texts == second.texts }
+  package static func == (first: Self, second: Self) -> Bool { first.texts == second.texts }
 }
 
 extension RunConfiguration.PixelSize: CustomStringConvertible {

@@ -1,19 +1,19 @@
 import Compute
 import Failures
 import Files
-public import LeGrad
+package import LeGrad
 import VisionTransformer
 
 /// A model's text tower as a classifier (methods §6.3): a unit row per class, the mean of its prompts' unit rows; the
 /// class of an image is the one whose row is nearest to its embedding.
-public struct ZeroShotClassifier: Sendable {
-  public let classNames: [String]
+package struct ZeroShotClassifier: Sendable {
+  package let classNames: [String]
   /// `[classes, embedding]`, unit rows.
-  public let rows: TextEmbeddings
+  package let rows: TextEmbeddings
   /// What the rows depend on beside the model: names and templates, or given rows.
-  public let hash: String
+  package let hash: String
   /// The same for people: the template, how many there are, or that rows were given.
-  public let source: String
+  package let source: String
 
   /// Prompts that are encoded together; bounds the memory and how long nothing is heard, not the result.
   private static let promptsPerBatch = 4096
@@ -23,7 +23,7 @@ public struct ZeroShotClassifier: Sendable {
   ///   - modelHash: of the explainer's model; nil if it has none, and then nothing is kept.
   ///   - cacheFolder: where embeddings are kept; nil for nowhere.
   ///   - progress: told how many of how many prompts are encoded.
-  public static func encode(
+  package static func encode(
     _ classNames: [String], templates: PromptTemplates, explainer: Explainer, modelHash: String?,
     cacheFolder: String?, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(LeGradError) -> ZeroShotClassifier {
@@ -53,7 +53,7 @@ public struct ZeroShotClassifier: Sendable {
   }
 
   /// Rows that come from elsewhere, one per class.
-  public init(_ classNames: [String], rows: TextEmbeddings) throws(LeGradError) {
+  package init(_ classNames: [String], rows: TextEmbeddings) throws(LeGradError) {
     guard rows.count == classNames.count else {
       throw LeGradError(
         .input,
@@ -67,7 +67,7 @@ public struct ZeroShotClassifier: Sendable {
   }
 
   /// The class whose row is nearest to a unit image embedding; the first of those that are equally near.
-  public func classify(_ embedding: [Float]) -> Int {
+  package func classify(_ embedding: [Float]) -> Int {
     precondition(embedding.count == rows.width, "\(embedding.count) values, rows of \(rows.width)")
     var best = (index: 0, cosine: -Double.infinity)
     for index in 0..<rows.count {

@@ -1,19 +1,19 @@
 import Failures
 import Files
-public import LeGrad
+package import LeGrad
 
 /// All rows of a run, put together from its shards.
 ///
 /// The rows are the same, bit for bit, for every number of shards and every order in which they were computed, on
 /// devices of one kind.
-public struct Merge: Sendable {
-  public let identity: RunIdentity
-  public let manifest: Manifest
+package struct Merge: Sendable {
+  package let identity: RunIdentity
+  package let manifest: Manifest
   /// One for each image, in the manifest's order.
-  public let rows: [EvaluationRow]
+  package let rows: [EvaluationRow]
 
   /// What computed the rows, sorted.
-  public var devices: [String] { Set(rows.map(\.device)).sorted() }
+  package var devices: [String] { Set(rows.map(\.device)).sorted() }
 
   /// Reads the shards of one run.
   ///
@@ -22,7 +22,7 @@ public struct Merge: Sendable {
   /// - Parameters:
   ///   - folders: output folders of the run: one, or several where machines share no file system.
   ///   - allowMixedDevices: takes rows that different devices computed, which may differ in their last bits.
-  public static func read(_ folders: [String], allowMixedDevices: Bool = false) throws(LeGradError) -> Merge {
+  package static func read(_ folders: [String], allowMixedDevices: Bool = false) throws(LeGradError) -> Merge {
     guard let first = folders.first else {
       throw LeGradError(.usage, .fault(file: "merge", expected: "an output folder", found: "none", remedy: "name one"))
     }

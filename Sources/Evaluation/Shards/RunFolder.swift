@@ -1,6 +1,6 @@
 import Failures
 import Files
-public import LeGrad
+package import LeGrad
 
 /// The folder of a run: what pins it, and its shards.
 ///
@@ -10,14 +10,14 @@ public import LeGrad
 /// | `manifest.jsonl` | the manifest, an entry a line |
 /// | `shards/1-of-3.jsonl.part` | rows of shard 1/3 as they come |
 /// | `shards/1-of-3.jsonl` | all rows of shard 1/3 |
-public struct RunFolder: Sendable {
-  public let path: String
+package struct RunFolder: Sendable {
+  package let path: String
 
   /// A folder that need not be there.
-  public init(_ path: String) { self.path = path }
+  package init(_ path: String) { self.path = path }
 
   /// Makes the folder where it is missing and checks that files can be made in it.
-  public func create() throws(LeGradError) {
+  package func create() throws(LeGradError) {
     do throws(FileError) {
       try FileTree.create(folder: path)
       try FileTree.create(folder: shards)

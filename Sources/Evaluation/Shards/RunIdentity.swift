@@ -2,17 +2,17 @@ import Failures
 import Files
 
 /// What every row of a run depends on, other than the image and the device. Shards of equal identity belong together.
-public struct RunIdentity: Codable, Equatable, Sendable {
-  public let configuration: RunConfiguration
+package struct RunIdentity: Codable, Equatable, Sendable {
+  package let configuration: RunConfiguration
   /// SHA-256 of the model's files.
-  public let modelHash: String
+  package let modelHash: String
   /// `Manifest.hash`.
-  public let manifestHash: String
+  package let manifestHash: String
   /// Of the program.
-  public let version: String
+  package let version: String
 
   /// The first 16 hexadecimal digits of SHA-256 of all fields.
-  public var id: String { texts.id }
+  package var id: String { texts.id }
 
   /// Every field in which `other` differs, compared by bytes: `name: "ours", not "theirs"`.
   func differences(from other: RunIdentity) -> [String] {

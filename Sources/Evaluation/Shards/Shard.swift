@@ -1,22 +1,22 @@
 /// Part `index` of `count` of a run, counted from 0. Written `index/count`.
-public struct Shard: Hashable, Sendable, CustomStringConvertible {
-  public let index: Int
-  public let count: Int
+package struct Shard: Hashable, Sendable, CustomStringConvertible {
+  package let index: Int
+  package let count: Int
 
   /// The whole run as one shard.
-  public static let whole = Shard(checkedIndex: 0, count: 1)
+  package static let whole = Shard(checkedIndex: 0, count: 1)
 
   /// A run is split into no more parts.
-  public static let maximumCount = 1_000_000
+  package static let maximumCount = 1_000_000
 
   /// Nil unless 0 ≤ `index` < `count` ≤ `maximumCount`.
-  public init?(index: Int, count: Int) {
+  package init?(index: Int, count: Int) {
     guard index >= 0, index < count, count <= Self.maximumCount else { return nil }
     self.init(checkedIndex: index, count: count)
   }
 
   /// Reads `i/n`, two decimal numbers with 0 ≤ i < n; nil for any other text.
-  public init?(argument: String) {
+  package init?(argument: String) {
     let parts = argument.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 2, let index = Self.number(parts[0]), let count = Self.number(parts[1]) else { return nil }
     self.init(index: index, count: count)
@@ -27,12 +27,12 @@ public struct Shard: Hashable, Sendable, CustomStringConvertible {
     self.count = count
   }
 
-  public var description: String { "\(index)/\(count)" }
+  package var description: String { "\(index)/\(count)" }
 
   /// The places in a manifest of `count` images that the shard computes, ascending: every `self.count`-th, so that all
   /// shards together have each exactly once and a stretch of images that take long is shared by all. Empty for some
   /// where there are more shards than images.
-  public func items(of count: Int) -> [Int] { Array(stride(from: index, to: count, by: self.count)) }
+  package func items(of count: Int) -> [Int] { Array(stride(from: index, to: count, by: self.count)) }
 
   /// Whether the place `item` in a manifest of `count` images is the shard's.
   func contains(_ item: Int, of count: Int) -> Bool { item >= 0 && item < count && item % self.count == index }

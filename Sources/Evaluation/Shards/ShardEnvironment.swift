@@ -1,6 +1,6 @@
 import Failures
 import Files
-public import LeGrad
+package import LeGrad
 
 extension Shard {
   /// Which shard this process computes, from the option `--shard` and from what launches it:
@@ -20,7 +20,7 @@ extension Shard {
   /// source, the shard is the whole run.
   ///
   /// Sources that differ, and values that are empty or out of range, are errors of kind `usage`.
-  public static func resolve(option: Shard?, environment: [String: String]) throws(LeGradError) -> Shard {
+  package static func resolve(option: Shard?, environment: [String: String]) throws(LeGradError) -> Shard {
     let variables = ShardVariables(environment)
     var claims: [ShardClaim] = option.map { [ShardClaim($0, "\(Subject.shard)")] } ?? []
     if let own = try variables.own() { claims.append(own) }
@@ -47,7 +47,7 @@ extension Shard {
   }
 
   /// The number of this process among those of its machine, which chooses its device; nil if nothing says so.
-  public static func localRank(environment: [String: String]) throws(LeGradError) -> Int? {
+  package static func localRank(environment: [String: String]) throws(LeGradError) -> Int? {
     let variables = ShardVariables(environment)
     // Slurm last: processes that mpirun starts inherit the number of the process that started it.
     for name in ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "LOCAL_RANK", "SLURM_LOCALID"] {

@@ -1,18 +1,18 @@
 import Failures
 import Files
-public import LeGrad
+package import LeGrad
 
 /// Writes the rows of one shard, so that work that is done is never lost and never done twice.
 ///
 /// A row survives the process as soon as `append` returns. A process that was killed leaves a file that the next one
 /// for the same shard goes on with: it cuts off a row that was being written. A finished shard is complete at once, so
 /// that a scheduler may start it again at will. While one process works at a shard, a second one is refused.
-public final class ShardRecorder {
-  public let shard: Shard
+package final class ShardRecorder {
+  package let shard: Shard
   /// Whether all rows are there under the shard's final name.
-  public private(set) var isComplete: Bool
+  package private(set) var isComplete: Bool
   /// Places in the manifest whose rows are not there yet, ascending.
-  public var remaining: [Int] { shard.items(of: manifest.entries.count).filter { !done.contains($0) } }
+  package var remaining: [Int] { shard.items(of: manifest.entries.count).filter { !done.contains($0) } }
 
   private let folder: RunFolder
   private let manifest: Manifest
@@ -25,7 +25,7 @@ public final class ShardRecorder {
   ///   - folder: the run's folder, made if it is missing. Once the first shard has pinned a run, others are refused.
   ///   - resume: goes on with an unfinished file of the whole run as one shard. A shard of several goes on without
   ///     being asked, since its scheduler starts it again with the same command.
-  public init(
+  package init(
     folder: String, identity: RunIdentity, manifest: Manifest, shard: Shard, resume: Bool
   ) throws(LeGradError) {
     if let id = manifest.duplicate {
@@ -69,7 +69,7 @@ public final class ShardRecorder {
   }
 
   /// Adds the row of one of the `remaining` images, in any order. On an error the rows before are kept.
-  public func append(_ row: EvaluationRow) throws(LeGradError) {
+  package func append(_ row: EvaluationRow) throws(LeGradError) {
     guard let file, shard.contains(row.index, of: manifest.entries.count),
       row.id.utf8.elementsEqual(manifest.entries[row.index].id.utf8), !done.contains(row.index)
     else { preconditionFailure("row \(row.index) is not one of those that remain") }
@@ -79,7 +79,7 @@ public final class ShardRecorder {
   }
 
   /// Gives the file of all rows its final name; does nothing if that is done.
-  public func publish() throws(LeGradError) {
+  package func publish() throws(LeGradError) {
     guard let file else { return }
     precondition(remaining.isEmpty, "images remain")
     do { try file.publish(as: folder.file(of: shard)) } catch { throw kept(error) }

@@ -20,6 +20,7 @@ public struct DeviceCheck: Sendable {
   /// Checks an OpenCL device against the native CPU backend, and the native CPU backend against its portable inner
   /// loops.
   /// - Parameters:
+  ///   - device: one of `DeviceSummary.all(_:)`.
   ///   - variant: of an OpenCL device; the one that it would use where nil.
   ///   - options: how the device is opened and stores weights. The reference stores float32.
   /// - Throws: where the reference itself fails.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Failures
+import ImageFiles
 import LeGrad
 import VisionTransformer
 
@@ -105,8 +106,7 @@ struct BenchmarkCommand: ParsableCommand {
     var options = try computing.explainerOptions(device: device)
     options.profiles = profile
     // Random pixels need no statistics of a model's own.
-    options.mean = [0.5, 0.5, 0.5]
-    options.std = [0.5, 0.5, 0.5]
+    options.pixelStatistics = .halves
     let methods = try explaining.methods(layers: layers, for: model)
     try model.check(size: size, resize: .squash, methods: methods, prompts: prompts, options: options)
     let explainer = try Explainer(model, options: options)

@@ -225,8 +225,8 @@ struct ExplainRun {
       inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),
       grid: .init(width: explanation.grid.width, height: explanation.grid.height),
       resize: settings.resize.rawValue, filter: explainer.model.configuration.preprocessing.interpolation.rawValue,
-      mean: explainer.mean ?? [],
-      std: explainer.std ?? [],
+      mean: explainer.pixelStatistics?.mean ?? [],
+      std: explainer.pixelStatistics?.std ?? [],
       region: .init(x: region.x, y: region.y, width: region.width, height: region.height),
       timings: timings, outputFolder: writer.plan.folder, files: files)
   }

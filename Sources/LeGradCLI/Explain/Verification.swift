@@ -22,8 +22,7 @@ struct Verification {
     }
     var options = try Environment.options()
     options.device = .cpu
-    options.mean = explainer.mean
-    options.std = explainer.std
+    options.pixelStatistics = explainer.pixelStatistics
     reference = try Explainer(explainer.model, options: options)
     question = try prompts.question(to: reference, correction: correction)
   }

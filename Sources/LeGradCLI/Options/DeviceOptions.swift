@@ -43,8 +43,7 @@ struct DeviceOptions: ParsableArguments {
     device: DeviceChoice? = nil, pixels: PixelOptions? = nil
   ) throws(Failure) -> Explainer.Options {
     var options = try options(device: device)
-    options.mean = pixels?.mean?.values
-    options.std = pixels?.std?.values
+    options.pixelStatistics = pixels?.statistics
     options.notify = { Terminal.note($0.advice) }
     do { try options.checkDevice() } catch { throw Failure(error) }
     return options

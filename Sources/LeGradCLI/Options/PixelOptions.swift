@@ -1,4 +1,5 @@
 import ArgumentParser
+import ImageFiles
 
 /// The statistics of pixels in place of the folder's.
 struct PixelOptions: ParsableArguments {
@@ -7,6 +8,12 @@ struct PixelOptions: ParsableArguments {
 
   @Option(help: "Pixel standard deviations R,G,B in place of the folder's.")
   var std: ChannelValues?
+
+  /// Nil where they are not given.
+  var statistics: PixelStatistics? {
+    guard let mean, let std else { return nil }
+    return PixelStatistics(mean: mean.values, std: std.values)
+  }
 
   func validate() throws {
     guard (mean == nil) == (std == nil) else { throw ValidationError("--mean and --std belong together; give both") }

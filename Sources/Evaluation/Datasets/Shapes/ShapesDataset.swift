@@ -1,16 +1,16 @@
 import Failures
 import Files
 import ImageFiles
-public import LeGrad
+package import LeGrad
 import Randomness
 
 /// The benchmark that needs no files: scenes of shapes with exact masks, drawn as they are asked for.
 ///
 /// Scenes of several objects are for masks and points: the target is one object of a class that no other has. Scenes of
 /// one object are for perturbation: there classification has one right answer.
-public struct ShapesDataset: EvaluationDataset {
+package struct ShapesDataset: EvaluationDataset {
   /// What a scene is for.
-  public enum Part: String, Sendable {
+  package enum Part: String, Sendable {
     case several, single
 
     /// Apart from each other and, being another generator's, from all that the model was trained on.
@@ -21,9 +21,9 @@ public struct ShapesDataset: EvaluationDataset {
     }
   }
 
-  public let manifest: Manifest
-  public let classIDs = SceneObject.classNames
-  public let classNames = SceneObject.classNames
+  package let manifest: Manifest
+  package let classIDs = SceneObject.classNames
+  package let classNames = SceneObject.classNames
   /// In the manifest's order.
   private let scenes: [(part: Part, number: Int)]
 
@@ -33,7 +33,7 @@ public struct ShapesDataset: EvaluationDataset {
   /// - Parameters:
   ///   - several: scenes of two to four objects, in turn.
   ///   - single: scenes of one object.
-  public init(several: Int, single: Int) {
+  package init(several: Int, single: Int) {
     var entries: [(entry: Manifest.Entry, scene: (Part, Int))] = []
     for (part, count) in [(Part.several, several), (.single, single)] {
       for number in 0..<count { entries.append((Self.entry(part, number), (part, number))) }
@@ -43,9 +43,9 @@ public struct ShapesDataset: EvaluationDataset {
     scenes = manifest.entries.compactMap { places[$0.id] }
   }
 
-  public func part(at index: Int) -> Part { scenes[index].part }
+  package func part(at index: Int) -> Part { scenes[index].part }
 
-  public func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+  package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let (part, number) = scenes[index]
     let scene = part.scene(number)
     return EvaluationImage(
