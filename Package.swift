@@ -39,7 +39,7 @@ let package = Package(
     .library(
       name: "LeGrad",
       targets: [
-        "LeGrad", "Compute", "ComputeOpenCL", "Failures", "Files", "ImageFiles", "OperationSamples", "Tokenizers",
+        "LeGrad", "Compute", "Failures", "Files", "ImageFiles", "OperationSamples", "SafeTensors", "Tokenizers",
         "VisionTransformer",
       ]),
     // The operations themselves, for the benchmarks, which are a package of their own.

@@ -200,18 +200,15 @@ __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) __kernel void matmul(
     add_step(left + item_m, right + item_n, sums);
   }
 
-  // A row of every item at a time goes through local memory, so that neighbours store neighbours, and so that the
-  // epilogue is there once.
+  // A row of every item at a time goes through local memory, so that neighbours store neighbours. Unrolled, because
+  // PoCL 6.0 loses one of the sums in one of a hundred builds where they are read in a loop with barriers.
   const epilogue end = EPILOGUE;
+#pragma unroll
   for (uint i = 0; i < ITEM_M; i++) {
     barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
-    for (uint r = 0; r < ITEM_M; r++) {
-      if (r != i) continue;
-#pragma unroll
-      for (uint j = 0; j < ITEM_N / 4; j++)
-        *(__local float4 *)(right + item_m / 4 * TILE_N + j * SPAN_N + item_n) = sums[r][j];
-    }
+    for (uint j = 0; j < ITEM_N / 4; j++)
+      *(__local float4 *)(right + item_m / 4 * TILE_N + j * SPAN_N + item_n) = sums[i][j];
     barrier(CLK_LOCAL_MEM_FENCE);
     for (uint e = item; e < ITEMS_M * TILE_N; e += GROUP_ITEMS) {
       const uint row = first_row + i / 4 * SPAN_M + e / TILE_N * 4 + i % 4;

@@ -1,13 +1,6 @@
 import Compute
 import Failures
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Uninitialised memory that starts on a cache line, freed with its owner.
 ///

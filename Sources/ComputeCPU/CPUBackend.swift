@@ -1,15 +1,8 @@
 import CSimd
 public import Compute
 import Failures
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// The operations on the processor, with vector instructions chosen at run time and a pool of threads.
 ///

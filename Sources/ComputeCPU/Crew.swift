@@ -1,13 +1,6 @@
 import Compute
 import Failures
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// The threads of a backend and the memory that each works in, used by one operation at a time.
 ///

@@ -1,13 +1,6 @@
 import CSimd
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// Threads that share out the items of one job at a time.
 ///
@@ -197,20 +190,12 @@ private struct Job {
   /// Nil where the system refuses another thread.
   static func start(_ shared: Shared, _ number: Int) -> Thread? {
     let start = unsafe Unmanaged.passRetained(Start(shared, number))
-    #if canImport(Darwin)
-      var handle: pthread_t?
-    #else
-      var handle = pthread_t()
-    #endif
+    var handle = pthread_t()
     let status = unsafe pthread_create(
       &handle, nil,
       { context in
-        #if canImport(Darwin)
-          let start = unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
-        #else
-          guard let context = unsafe context else { return nil }
-          let start = unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
-        #endif
+        guard let context = unsafe context else { return nil }
+        let start = unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
         start.shared.serve(as: start.number)
         return nil
       }, start.toOpaque())
@@ -218,9 +203,6 @@ private struct Job {
       unsafe start.release()
       return nil
     }
-    #if canImport(Darwin)
-      guard let handle else { return nil }
-    #endif
     return Thread(handle: handle)
   }
 

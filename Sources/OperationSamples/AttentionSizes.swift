@@ -9,7 +9,7 @@ struct AttentionSizes: Sendable {
   let heads: Int
   let width: Int
 
-  var stack: PromptStack { PromptStack(prompts: prompts, tokens: tokens) }
+  var stack: RowStack { RowStack(copies: prompts, rows: tokens) }
   /// Pairs of an image and a prompt.
   var stacked: Int { images * prompts }
   /// Of all images.

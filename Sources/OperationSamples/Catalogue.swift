@@ -46,7 +46,7 @@ extension SampleSizes {
 
   /// The same four from the other side, for all prompts.
   private var backwardProducts: [any OperationSample] {
-    func product(_ label: String, outputs: Int, inputs: Int, scaledBy: PromptStack? = nil) -> MatmulSample {
+    func product(_ label: String, outputs: Int, inputs: Int, scaledBy: RowStack? = nil) -> MatmulSample {
       MatmulSample(
         label: label + " backward", rows: stackedRows, outputs: outputs, inputs: inputs, isBackward: true,
         scaledBy: scaledBy)

@@ -46,7 +46,7 @@ public struct SampleSizes: Sendable {
   var tokens: Int { 1 + gridHeight * gridWidth }
   /// Of all images.
   var rows: Int { images * tokens }
-  var stack: PromptStack { PromptStack(prompts: prompts, tokens: tokens) }
+  var stack: RowStack { RowStack(copies: prompts, rows: tokens) }
   /// Of all images and prompts.
   var stackedRows: Int { rows * prompts }
 }

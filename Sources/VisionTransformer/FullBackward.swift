@@ -38,7 +38,7 @@ extension TransformerBlock {
   /// From `gradients.stream` at the block's output to `gradients.attentionOutput`: MLP and output projection. The
   /// activations are those of this block, by `forwardToHidden` with the derivative kept.
   package func backwardToAttention(
-    _ activations: BlockActivations<B>, stack: PromptStack, gradients: FullGradients<B>, on backend: B
+    _ activations: BlockActivations<B>, stack: RowStack, gradients: FullGradients<B>, on backend: B
   ) throws(BackendError) {
     guard let derivative = activations.hiddenDerivative else {
       preconditionFailure("a backward needs the activation's derivative")
@@ -63,15 +63,15 @@ extension TransformerBlock {
   /// From `gradients.attentionOutput` to `gradients.stream` at the block's input: attention, its projections and the
   /// residual beside them.
   package func backwardFromAttention(
-    _ activations: BlockActivations<B>, stack: PromptStack, gradients: FullGradients<B>, on backend: B
+    _ activations: BlockActivations<B>, stack: RowStack, gradients: FullGradients<B>, on backend: B
   ) throws(BackendError) {
     guard let statistics = activations.inputStatistics else {
       preconditionFailure("a backward to a block's input needs its statistics")
     }
-    let (width, tokens) = (shape.width, stack.tokens)
+    let (width, tokens) = (shape.width, stack.rows)
     for row in 0..<gradients.stream.rows / tokens {
       let rows = row * tokens..<(row + 1) * tokens
-      let shared = row / stack.prompts * tokens..<(row / stack.prompts + 1) * tokens
+      let shared = row / stack.copies * tokens..<(row / stack.copies + 1) * tokens
       let gradient = gradients.queriesKeysValues.rows(rows)
       try backend.attentionBackward(
         AttentionBackward(

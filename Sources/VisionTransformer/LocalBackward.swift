@@ -12,22 +12,22 @@ package struct LocalGradients<B: Backend>: Sendable {
   /// `∂score/∂attention output`: same shape.
   @Planned package private(set) var attentionOutput: Matrix<B.Buffer>
 
-  package init(images: Int, stack: PromptStack, shape: BlockShape, in plan: inout WorkspacePlan<B>) {
-    let groups = images * stack.prompts
+  package init(images: Int, stack: RowStack, shape: BlockShape, in plan: inout WorkspacePlan<B>) {
+    let groups = images * stack.copies
     _token = plan.reserve(rows: groups, columns: shape.width)
     _hidden = plan.reserve(rows: groups, columns: shape.mlpWidth)
-    _middle = plan.reserve(rows: groups * stack.tokens, columns: shape.width)
-    _attentionOutput = plan.reserve(rows: groups * stack.tokens, columns: shape.width)
+    _middle = plan.reserve(rows: groups * stack.rows, columns: shape.width)
+    _attentionOutput = plan.reserve(rows: groups * stack.rows, columns: shape.width)
   }
 
   /// The rows that a smaller stack needs.
-  package func part(images: Int, stack: PromptStack) -> LocalGradients {
-    let groups = images * stack.prompts
+  package func part(images: Int, stack: RowStack) -> LocalGradients {
+    let groups = images * stack.copies
     var part = self
     part.token = token.rows(0..<groups)
     part.hidden = hidden.rows(0..<groups)
-    part.middle = middle.rows(0..<groups * stack.tokens)
-    part.attentionOutput = attentionOutput.rows(0..<groups * stack.tokens)
+    part.middle = middle.rows(0..<groups * stack.rows)
+    part.attentionOutput = attentionOutput.rows(0..<groups * stack.rows)
     return part
   }
 }
@@ -37,7 +37,7 @@ extension TransformerBlock {
   /// (methods §11.2, unfolded form). Every token receives the same upstream row, so the second MLP product is one
   /// row per prompt, and the activation's backward is a scaling of the first product's input.
   package func localBackward(
-    _ activations: BlockActivations<B>, stack: PromptStack, gradients: LocalGradients<B>, on backend: B
+    _ activations: BlockActivations<B>, stack: RowStack, gradients: LocalGradients<B>, on backend: B
   ) throws(BackendError) {
     guard let derivative = activations.hiddenDerivative else {
       preconditionFailure("a local backward needs the activation's derivative")

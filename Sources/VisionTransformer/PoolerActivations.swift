@@ -85,7 +85,7 @@ extension AttentionPooler {
     try backend.keyScores(
       KeyScores(
         rows: keyDirections, tokens: tokens, heads: 1,
-        stack: PromptStack(prompts: heads, tokens: activations.shape.tokens), scores: map))
+        stack: RowStack(copies: heads, rows: activations.shape.tokens), scores: map))
     try backend.softmax(Softmax(input: map, output: map))
     try backend.tokenSums(TokenSums(weights: map, tokens: tokens, sums: activations.sums))
     for head in 0..<heads {

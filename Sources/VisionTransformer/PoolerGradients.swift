@@ -50,7 +50,7 @@ extension AttentionPooler {
     guard let hidden = gradients.hidden, let derivative = activations.derivative else {
       preconditionFailure("a pooler with an MLP has memory for it")
     }
-    let stack = PromptStack(prompts: prompts.rows, tokens: 1)
+    let stack = RowStack(copies: prompts.rows, rows: 1)
     try backend.normalizeRowsBackward(
       NormalizeRowsBackward(
         directions: prompts, normalized: activations.embedding, norms: activations.norms,
@@ -95,7 +95,7 @@ extension AttentionPooler {
     try backend.layerNormBackward(
       LayerNormBackward(
         upstream: gradients.pooled, input: activations.pooled, statistics: activations.statistics,
-        scale: tower.outputNorm.scale, stack: PromptStack(prompts: prompts.rows, tokens: 1),
+        scale: tower.outputNorm.scale, stack: RowStack(copies: prompts.rows, rows: 1),
         output: gradients.pooled))
     try backwardToDirections(gradients, on: backend)
   }
@@ -120,7 +120,7 @@ extension AttentionPooler {
     try backend.keyScores(
       KeyScores(
         rows: directions, tokens: activations.tokens, heads: 1,
-        stack: PromptStack(prompts: stacked, tokens: activations.shape.tokens), scores: gradient))
+        stack: RowStack(copies: stacked, rows: activations.shape.tokens), scores: gradient))
   }
 
   /// The positive part of the gradient at the map of each image and prompt, averaged over heads, into

@@ -40,7 +40,7 @@ extension AttentionPooler {
     try backend.layerNormBackward(
       LayerNormBackward(
         upstream: tokens.columns(0..<tokenWidth), input: stream, statistics: activations.tokenStatistics,
-        scale: norm.scale, stack: PromptStack(prompts: prompts, tokens: shape.tokens), factor: factor,
+        scale: norm.scale, stack: RowStack(copies: prompts, rows: shape.tokens), factor: factor,
         output: output))
   }
 }

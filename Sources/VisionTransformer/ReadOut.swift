@@ -80,6 +80,6 @@ package struct ReadOut<B: Backend>: Sendable {
     try backend.layerNormBackward(
       LayerNormBackward(
         upstream: gradient, input: input, statistics: statistics, scale: tower.outputNorm.scale,
-        stack: PromptStack(prompts: directions.rows, tokens: 1), factor: factor, output: gradient))
+        stack: RowStack(copies: directions.rows, rows: 1), factor: factor, output: gradient))
   }
 }

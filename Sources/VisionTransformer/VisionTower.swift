@@ -1,13 +1,6 @@
 package import Compute
 import Failures
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// A vision transformer of CLIP, SigLIP or CoCa on a backend (methods §0, §9.1).
 package final class VisionTower<B: Backend>: Sendable {

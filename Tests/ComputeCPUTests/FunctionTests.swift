@@ -1,16 +1,9 @@
 import Compute
+import Glibc
 import TestSupport
 import Testing
 
 @testable import ComputeCPU
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// The vectorised functions against the C library's in Double, over ranges so dense that no interval of their
 /// approximations is left out.

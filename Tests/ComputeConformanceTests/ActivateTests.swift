@@ -92,28 +92,28 @@ struct ActivateTests {
   struct Backward: OperationCase {
     let upstream: HostMatrix
     let derivative: HostMatrix
-    let stack: PromptStack
+    let stack: RowStack
     let inPlace: Bool
     let operation = OperationName.activationBackward
 
     init(images: Int, prompts: Int, tokens: Int, columns: Int, broadcasts: Bool, inPlace: Bool = false) {
       upstream = .random(images * prompts * (broadcasts ? 1 : tokens), columns, seed: 41)
       derivative = .random(images * tokens, columns, seed: 42, mean: 0.5)
-      stack = PromptStack(prompts: prompts, tokens: tokens)
+      stack = RowStack(copies: prompts, rows: tokens)
       self.inPlace = inPlace
     }
 
     private init(_ whole: Backward, piece: Int) {
       upstream = whole.upstream.piece(piece, of: whole.pieces)
-      derivative = whole.derivative.piece(piece / whole.stack.prompts, of: whole.pieces / whole.stack.prompts)
-      stack = PromptStack(prompts: 1, tokens: whole.stack.tokens)
+      derivative = whole.derivative.piece(piece / whole.stack.copies, of: whole.pieces / whole.stack.copies)
+      stack = RowStack(copies: 1, rows: whole.stack.rows)
       inPlace = whole.inPlace
     }
 
     func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] {
       let upstream = inPlace ? try stage.inPlace(self.upstream) : try stage.input(self.upstream, "upstream")
       let gradient =
-        inPlace ? upstream : try stage.output(rows: derivative.rows * stack.prompts, columns: upstream.columns)
+        inPlace ? upstream : try stage.output(rows: derivative.rows * stack.copies, columns: upstream.columns)
       try stage.backend.activationBackward(
         ActivationBackward(
           upstream: upstream, derivative: stage.input(derivative, "derivative"), stack: stack, gradient: gradient))
@@ -124,10 +124,10 @@ struct ActivateTests {
       [Oracle.activationBackward(upstream: upstream.doubles, derivative: derivative.doubles, stack: stack)]
     }
 
-    var pieces: Int { derivative.rows / stack.tokens * stack.prompts }
+    var pieces: Int { derivative.rows / stack.rows * stack.copies }
     func piece(_ index: Int) -> Self { Self(self, piece: index) }
     var testDescription: String {
-      "\(pieces / stack.prompts) images, \(stack.prompts) prompts, \(stack.tokens) tokens, \(upstream.columns) columns"
+      "\(pieces / stack.copies) images, \(stack.copies) prompts, \(stack.rows) tokens, \(upstream.columns) columns"
         + ", \(upstream.rows) upstream rows" + (inPlace ? " in place" : "")
     }
   }

@@ -8,17 +8,17 @@ struct AttentionRelevanceTests {
     let outputGradient: HostMatrix
     let values: HostMatrix
     let heads: Int
-    let stack: PromptStack
+    let stack: RowStack
     let operation = OperationName.attentionRelevance
 
     init(images: Int, prompts: Int, tokens: Int, heads: Int, headWidth: Int) {
       outputGradient = .random(images * prompts * tokens, heads * headWidth, seed: 120)
       values = .random(images * tokens, heads * headWidth, seed: 121)
       self.heads = heads
-      stack = PromptStack(prompts: prompts, tokens: tokens)
+      stack = RowStack(copies: prompts, rows: tokens)
     }
 
-    init(outputGradient: HostMatrix, values: HostMatrix, heads: Int, stack: PromptStack) {
+    init(outputGradient: HostMatrix, values: HostMatrix, heads: Int, stack: RowStack) {
       self.outputGradient = outputGradient
       self.values = values
       self.heads = heads
@@ -26,7 +26,7 @@ struct AttentionRelevanceTests {
     }
 
     func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] {
-      let relevance = try stage.output(rows: pieces, columns: stack.tokens)
+      let relevance = try stage.output(rows: pieces, columns: stack.rows)
       try stage.backend.attentionRelevance(
         AttentionRelevance(
           outputGradient: stage.input(outputGradient, "output gradient"), values: stage.input(values, "values"),
@@ -41,15 +41,15 @@ struct AttentionRelevanceTests {
       ]
     }
 
-    var pieces: Int { outputGradient.rows / stack.tokens }
+    var pieces: Int { outputGradient.rows / stack.rows }
     func piece(_ index: Int) -> Self {
       Self(
         outputGradient: outputGradient.piece(index, of: pieces),
-        values: values.piece(index / stack.prompts, of: pieces / stack.prompts), heads: heads,
-        stack: PromptStack(prompts: 1, tokens: stack.tokens))
+        values: values.piece(index / stack.copies, of: pieces / stack.copies), heads: heads,
+        stack: RowStack(copies: 1, rows: stack.rows))
     }
     var testDescription: String {
-      "\(pieces / stack.prompts) images, \(stack.prompts) prompts, \(stack.tokens) tokens, \(heads) heads of "
+      "\(pieces / stack.copies) images, \(stack.copies) prompts, \(stack.rows) tokens, \(heads) heads of "
         + "\(values.columns / heads)"
     }
   }
@@ -86,7 +86,7 @@ struct AttentionRelevanceTests {
     let zeros = HostMatrix(rows: 37, columns: 14, repeating: 0)
     for gradient in [HostMatrix(rows: 37, columns: 14, repeating: -2), zeros] {
       let test = Case(
-        outputGradient: gradient, values: ones, heads: 2, stack: PromptStack(prompts: 1, tokens: 37))
+        outputGradient: gradient, values: ones, heads: 2, stack: RowStack(copies: 1, rows: 37))
       func run<B: Backend>(_ backend: B) throws -> [Float] {
         try test.run(on: Stage(backend, layout: .padded))[0].values
       }

@@ -9,7 +9,7 @@ struct AttentionRowTests {
     let rows: HostMatrix
     let tokens: HostMatrix
     let heads: Int
-    let stack: PromptStack
+    let stack: RowStack
     let factor: Float = 0.7
     let operation = OperationName.keyScores
 
@@ -17,10 +17,10 @@ struct AttentionRowTests {
       rows = .random(isShared ? prompts : images * prompts, heads * headWidth, seed: 300)
       self.tokens = .random(images * tokens, heads * headWidth, seed: 301)
       self.heads = heads
-      stack = PromptStack(prompts: prompts, tokens: tokens)
+      stack = RowStack(copies: prompts, rows: tokens)
     }
 
-    private init(rows: HostMatrix, tokens: HostMatrix, heads: Int, stack: PromptStack) {
+    private init(rows: HostMatrix, tokens: HostMatrix, heads: Int, stack: RowStack) {
       self.rows = rows
       self.tokens = tokens
       self.heads = heads
@@ -28,7 +28,7 @@ struct AttentionRowTests {
     }
 
     func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] {
-      let scores = try stage.output(rows: pieces * heads, columns: stack.tokens)
+      let scores = try stage.output(rows: pieces * heads, columns: stack.rows)
       try stage.backend.keyScores(
         KeyScores(
           rows: stage.input(rows, "rows"), tokens: stage.input(tokens, "tokens"), heads: heads, factor: factor,
@@ -43,12 +43,12 @@ struct AttentionRowTests {
       ]
     }
 
-    var pieces: Int { tokens.rows / stack.tokens * stack.prompts }
+    var pieces: Int { tokens.rows / stack.rows * stack.copies }
     func piece(_ index: Int) -> Self {
       Self(
         rows: rows.rows(index % rows.rows..<index % rows.rows + 1),
-        tokens: tokens.piece(index / stack.prompts, of: pieces / stack.prompts), heads: heads,
-        stack: PromptStack(prompts: 1, tokens: stack.tokens))
+        tokens: tokens.piece(index / stack.copies, of: pieces / stack.copies), heads: heads,
+        stack: RowStack(copies: 1, rows: stack.rows))
     }
     var testDescription: String {
       "\(rows.rows) rows, \(stack), \(heads) heads of \(tokens.columns / heads)"

@@ -67,7 +67,7 @@ struct GradientTests {
     // One prompt of two tokens in each of two images: the addend is the gradient of a sum beside the norm.
     let gradient = Oracle.layerNormBackward(
       upstream: upstream, input: input, statistics: statistics, scale: scale,
-      stack: PromptStack(prompts: 1, tokens: 2), factor: 0.3, addend: addend)
+      stack: RowStack(copies: 1, rows: 2), factor: 0.3, addend: addend)
     let differences = Self.centralDifferences(at: input) { moved in
       let output = Oracle.layerNorm(moved, scale: scale, shift: shift, epsilon: 1e-5).output
       let beside = (0..<4).reduce(0) { sum, row in
@@ -123,7 +123,7 @@ struct GradientTests {
     let maps = block.maps
     let gradients = block.mapGradients()
     for image in 0..<block.images {
-      for prompt in 0..<block.stack.prompts {
+      for prompt in 0..<block.stack.copies {
         for head in 0..<block.heads {
           let number = image * block.heads + head
           let differences = Self.centralDifferences(at: maps[number]) { moved in
@@ -132,7 +132,7 @@ struct GradientTests {
             return block.scores(movedMaps)[image, prompt]
           }
           Self.expectAgreement(
-            gradients[(image * block.stack.prompts + prompt) * block.heads + head], differences,
+            gradients[(image * block.stack.copies + prompt) * block.heads + head], differences,
             "image \(image), prompt \(prompt), head \(head)")
         }
       }
@@ -143,7 +143,7 @@ struct GradientTests {
   @Test func relevanceOfTheLocalBackward() {
     let block = TinyBlock(activation: .gelu)
     let gradients = block.mapGradients()
-    var relevance = DoubleMatrix(rows: block.images * block.stack.prompts, columns: block.stack.tokens)
+    var relevance = DoubleMatrix(rows: block.images * block.stack.copies, columns: block.stack.rows)
     for row in 0..<relevance.rows {
       for key in 0..<relevance.columns {
         let positive = gradients[row * block.heads..<(row + 1) * block.heads].map { map in

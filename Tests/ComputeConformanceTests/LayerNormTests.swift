@@ -100,7 +100,7 @@ struct LayerNormTests {
     let input: HostMatrix
     let statistics: HostMatrix
     let scale: HostMatrix
-    let stack: PromptStack
+    let stack: RowStack
     let factor: Float
     let addend: HostMatrix?
     let inPlace: Bool
@@ -115,20 +115,20 @@ struct LayerNormTests {
       scale = .random(1, columns, seed: 35, mean: 1)
       statistics =
         Oracle.layerNorm(input.doubles, scale: scale.doubles, shift: scale.doubles, epsilon: 1e-5).statistics.floats
-      stack = PromptStack(prompts: prompts, tokens: tokens)
+      stack = RowStack(copies: prompts, rows: tokens)
       self.factor = factor
       addend = hasAddend ? .random(images * prompts, columns, seed: 36) : nil
       self.inPlace = inPlace
     }
 
     private init(_ whole: Backward, piece: Int) {
-      let image = piece / whole.stack.prompts
-      let images = whole.pieces / whole.stack.prompts
+      let image = piece / whole.stack.copies
+      let images = whole.pieces / whole.stack.copies
       upstream = whole.upstream.piece(piece, of: whole.pieces)
       input = whole.input.piece(image, of: images)
       statistics = whole.statistics.piece(image, of: images)
       scale = whole.scale
-      stack = PromptStack(prompts: 1, tokens: whole.stack.tokens)
+      stack = RowStack(copies: 1, rows: whole.stack.rows)
       factor = whole.factor
       addend = whole.addend?.piece(piece, of: whole.pieces)
       inPlace = whole.inPlace
@@ -153,10 +153,10 @@ struct LayerNormTests {
       ]
     }
 
-    var pieces: Int { upstream.rows / stack.tokens }
+    var pieces: Int { upstream.rows / stack.rows }
     func piece(_ index: Int) -> Self { Self(self, piece: index) }
     var testDescription: String {
-      "\(pieces / stack.prompts) images, \(stack.prompts) prompts, \(stack.tokens) tokens, \(upstream.columns) columns, "
+      "\(pieces / stack.copies) images, \(stack.copies) prompts, \(stack.rows) tokens, \(upstream.columns) columns, "
         + "factor \(factor)" + (addend == nil ? "" : " with addend") + (inPlace ? " in place" : "")
     }
   }

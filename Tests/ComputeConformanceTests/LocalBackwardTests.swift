@@ -58,7 +58,7 @@ struct LocalBackwardTests {
     try backend.attention(
       Attention(
         queries: fused.columns(0..<width), keys: fused.columns(width..<2 * width), values: values, heads: heads,
-        tokens: stack.tokens, output: attended))
+        tokens: stack.rows, output: attended))
     let outputProjection = try block.outputProjection.weight.floats.prepare(on: backend)
     let mid = try make(rows, width)
     try backend.matmul(
@@ -81,29 +81,29 @@ struct LocalBackwardTests {
 
     // The read-out and its gradient.
     let mean = try make(images, width)
-    try backend.meanRows(MeanRows(input: output, rowsPerGroup: stack.tokens, output: mean))
+    try backend.meanRows(MeanRows(input: output, rowsPerGroup: stack.rows, output: mean))
     let normPost = try norm(mean, block.normPost)
     let projection = try block.projection.floats.prepare(on: backend)
     let (embedding, norms) = try (make(images, block.projection.rows), make(images, 1))
     try backend.matmul(Matmul(input: normPost.output, weight: projection, output: embedding))
     try backend.normalizeRows(NormalizeRows(input: embedding, output: embedding, norms: norms))
-    let embeddingGradient = try make(images * stack.prompts, embedding.columns)
+    let embeddingGradient = try make(images * stack.copies, embedding.columns)
     try backend.normalizeRowsBackward(
       NormalizeRowsBackward(
         directions: place(block.text), normalized: embedding, norms: norms, gradient: embeddingGradient))
-    let tokenGradient = try make(images * stack.prompts, width)
+    let tokenGradient = try make(images * stack.copies, width)
     try backend.matmul(
       Matmul(input: embeddingGradient, weight: projection, side: .inputs, output: tokenGradient))
     try backend.layerNormBackward(
       LayerNormBackward(
         upstream: tokenGradient, input: mean, statistics: normPost.statistics, scale: place(block.normPost.scale),
-        stack: PromptStack(prompts: stack.prompts, tokens: 1), factor: 1 / Float(stack.tokens),
+        stack: RowStack(copies: stack.copies, rows: 1), factor: 1 / Float(stack.rows),
         output: tokenGradient))
 
     // The block's backward, down to the attention's output.
-    let hiddenGradient = try make(images * stack.prompts, mlp)
+    let hiddenGradient = try make(images * stack.copies, mlp)
     try backend.matmul(Matmul(input: tokenGradient, weight: mlp2, side: .inputs, output: hiddenGradient))
-    let midGradient = try make(rows * stack.prompts, width)
+    let midGradient = try make(rows * stack.copies, width)
     try backend.matmul(
       Matmul(
         input: derivative, inputScale: .init(scales: hiddenGradient, stack: stack), weight: mlp1, side: .inputs,
@@ -112,10 +112,10 @@ struct LocalBackwardTests {
       LayerNormBackward(
         upstream: midGradient, input: mid, statistics: norm2.statistics, scale: place(block.norm2.scale),
         stack: stack, addend: tokenGradient, output: midGradient))
-    let outputGradient = try make(rows * stack.prompts, width)
+    let outputGradient = try make(rows * stack.copies, width)
     try backend.matmul(
       Matmul(input: midGradient, weight: outputProjection, side: .inputs, output: outputGradient))
-    let relevance = try make(images * stack.prompts, stack.tokens)
+    let relevance = try make(images * stack.copies, stack.rows)
     try backend.attentionRelevance(
       AttentionRelevance(
         outputGradient: outputGradient, values: values, heads: heads, stack: stack, relevance: relevance))

@@ -13,7 +13,7 @@ struct MatmulTests {
   struct Case: OperationCase {
     let input: HostMatrix
     let scales: HostMatrix?
-    let stack: PromptStack
+    let stack: RowStack
     let weight: HostMatrix
     let side: Oracle.Side
     let bias: HostMatrix?
@@ -25,7 +25,7 @@ struct MatmulTests {
 
     var inner: Int { input.columns }
     var outputColumns: Int { side == .outputs ? weight.rows : weight.columns }
-    var outputRows: Int { input.rows * (scales == nil ? 1 : stack.prompts) }
+    var outputRows: Int { input.rows * (scales == nil ? 1 : stack.copies) }
 
     /// `rows` is the input's; with `prompts`, those are `rows / tokens` images, scaled for each prompt.
     init(
@@ -33,7 +33,7 @@ struct MatmulTests {
       bias: Bool = false, activation: Activation? = nil, keepsDerivative: Bool = false, residual: Residual = .none
     ) {
       input = .random(rows, inner, seed: 130)
-      stack = PromptStack(prompts: prompts ?? 1, tokens: tokens)
+      stack = RowStack(copies: prompts ?? 1, rows: tokens)
       scales = prompts.map { .random(rows / tokens * $0, inner, seed: 131) }
       let deviation = 1 / Double(inner).squareRoot()
       weight =
@@ -57,10 +57,10 @@ struct MatmulTests {
     }
 
     private init(_ whole: Case, piece: Int) {
-      let image = piece / whole.stack.prompts
-      input = whole.input.piece(image, of: whole.pieces / whole.stack.prompts)
+      let image = piece / whole.stack.copies
+      input = whole.input.piece(image, of: whole.pieces / whole.stack.copies)
       scales = whole.scales?.piece(piece, of: whole.pieces)
-      stack = PromptStack(prompts: 1, tokens: whole.stack.tokens)
+      stack = RowStack(copies: 1, rows: whole.stack.rows)
       weight = whole.weight
       side = whole.side
       bias = whole.bias
@@ -100,11 +100,11 @@ struct MatmulTests {
       return [output] + (keepsDerivative ? [derivative].compactMap { $0 } : [])
     }
 
-    var pieces: Int { outputRows / stack.tokens }
+    var pieces: Int { outputRows / stack.rows }
     func piece(_ index: Int) -> Self { Self(self, piece: index) }
     var testDescription: String {
       "\(outputRows)×\(inner)×\(outputColumns) by \(side)"
-        + (scales == nil ? "" : " scaled for \(stack.prompts) prompts") + (bias == nil ? "" : " + bias")
+        + (scales == nil ? "" : " scaled for \(stack.copies) prompts") + (bias == nil ? "" : " + bias")
         + (activation.map { ", \($0)" } ?? "") + (keepsDerivative ? " with derivative" : "")
         + (residual == nil ? "" : ", residual \(residualKind)")
     }
@@ -215,16 +215,16 @@ struct MatmulTests {
   @Test(arguments: TestBackend.available, sides)
   func matmulOfManyRows(_ backend: TestBackend, side: Oracle.Side) throws {
     let (images, inner, columns) = (16, 1280, 3)
-    let stack = PromptStack(prompts: 2, tokens: 257)
+    let stack = RowStack(copies: 2, rows: 257)
     // Ones, but for a column that tells the rows apart and one that tells the prompts apart: the expected
     // values need no loop over the inner dimension.
-    var input = HostMatrix(rows: images * stack.tokens, columns: inner, repeating: 1)
+    var input = HostMatrix(rows: images * stack.rows, columns: inner, repeating: 1)
     for row in 0..<input.rows { input[row, 0] = Float(row % 61) / 4 }
-    var scales = HostMatrix(rows: images * stack.prompts, columns: inner, repeating: 1)
+    var scales = HostMatrix(rows: images * stack.copies, columns: inner, repeating: 1)
     for row in 0..<scales.rows { scales[row, 1279] = Float(row) / 2 }
     let weight = HostMatrix.random(columns, inner, seed: 142)
-    let residual = HostMatrix.random(stack.tokens, columns, seed: 143, deviation: 30)
-    var expected = DoubleMatrix(rows: images * stack.prompts * stack.tokens, columns: columns)
+    let residual = HostMatrix.random(stack.rows, columns, seed: 143, deviation: 30)
+    var expected = DoubleMatrix(rows: images * stack.copies * stack.rows, columns: columns)
     for column in 0..<columns {
       let sum = weight.rows(column..<column + 1).values.reduce(0.0) { $0 + Double($1) }
       for row in 0..<expected.rows {

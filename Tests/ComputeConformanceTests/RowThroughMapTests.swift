@@ -11,7 +11,7 @@ struct RowThroughMapTests {
     let gradient: HostMatrix?
     let values: HostMatrix?
     let heads: Int
-    let stack: PromptStack
+    let stack: RowStack
     let factor: Float = 0.5
     let operation = OperationName.rowThroughMap
 
@@ -24,19 +24,19 @@ struct RowThroughMapTests {
       gradient = hasGradient ? .random(images * prompts * tokens, width, seed: 323) : nil
       values = hasGradient ? .random(images * tokens, width, seed: 324) : nil
       self.heads = heads
-      stack = PromptStack(prompts: prompts, tokens: tokens)
+      stack = RowStack(copies: prompts, rows: tokens)
     }
 
     private init(_ whole: Self, piece: Int) {
-      let image = piece / whole.stack.prompts
-      let images = whole.pieces / whole.stack.prompts
+      let image = piece / whole.stack.copies
+      let images = whole.pieces / whole.stack.copies
       row = whole.row.piece(piece, of: whole.pieces)
       queries = whole.queries.piece(image, of: images)
       keys = whole.keys.piece(image, of: images)
       gradient = whole.gradient?.piece(piece, of: whole.pieces)
       values = whole.values?.piece(image, of: images)
       heads = whole.heads
-      stack = PromptStack(prompts: 1, tokens: whole.stack.tokens)
+      stack = RowStack(copies: 1, rows: whole.stack.rows)
     }
 
     func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] {
@@ -54,7 +54,7 @@ struct RowThroughMapTests {
 
     func expected() -> [DoubleMatrix] {
       let maps = Oracle.attentionMaps(
-        queries: queries.doubles, keys: keys.doubles, heads: heads, tokens: stack.tokens)
+        queries: queries.doubles, keys: keys.doubles, heads: heads, tokens: stack.rows)
       var gradients: [DoubleMatrix]?
       if let gradient, let values {
         gradients = Oracle.attentionMapGradients(
@@ -62,7 +62,7 @@ struct RowThroughMapTests {
       }
       return [
         Oracle.rowThroughMap(
-          row: row.doubles, maps: maps, gradients: gradients, heads: heads, prompts: stack.prompts,
+          row: row.doubles, maps: maps, gradients: gradients, heads: heads, prompts: stack.copies,
           factor: Double(factor))
       ]
     }

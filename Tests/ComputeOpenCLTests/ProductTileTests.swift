@@ -18,7 +18,7 @@ struct ProductTileTests {
       .prepare(on: backend)
     let output = try backend.makeMatrix(rows: tokens * prompts, columns: columns)
     let product = Matmul(
-      input: input, inputScale: .init(scales: scales, stack: PromptStack(prompts: prompts, tokens: tokens)),
+      input: input, inputScale: .init(scales: scales, stack: RowStack(copies: prompts, rows: tokens)),
       weight: weight, side: byInputs ? .inputs : .outputs, output: output)
     try backend.matmul(product)
     let expected = try HostMatrix.download(output, from: backend)

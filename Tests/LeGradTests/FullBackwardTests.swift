@@ -90,7 +90,7 @@ import VisionTransformer
     let readOut = ReadOut(images: 1, tower: tower, in: &plan)
     let full = FullGradients(rows: prompts * tokens, shape: tower.blockShape, in: &plan)
     try plan.fulfil(on: backend)
-    let stack = PromptStack(prompts: prompts, tokens: tokens)
+    let stack = RowStack(copies: prompts, rows: tokens)
     func place(_ values: [Float], columns: Int) throws -> Matrix<CPUBuffer> {
       try HostMatrix(rows: values.count / columns, columns: columns, values: values).upload(to: backend)
     }

@@ -7,7 +7,7 @@ public struct TinyBlock: Sendable {
   public let readsFirstToken: Bool
   public let images = 2
   public let heads = 3
-  public let stack = PromptStack(prompts: 2, tokens: 5)
+  public let stack = RowStack(copies: 2, rows: 5)
   public let epsilon = 1e-5
 
   /// The block's input, and the weights `[outputs, inputs]` with their biases.
@@ -37,7 +37,7 @@ public struct TinyBlock: Sendable {
     func norm() -> (DoubleMatrix, DoubleMatrix) { (random(1, width), random(1, width, deviation: 0.3)) }
     self.activation = activation
     self.readsFirstToken = readsFirstToken
-    input = random(images * stack.tokens, width)
+    input = random(images * stack.rows, width)
     norm1 = norm()
     inputProjection = linear(3 * width, width)
     outputProjection = linear(width, width)
@@ -46,7 +46,7 @@ public struct TinyBlock: Sendable {
     mlp2 = linear(width, mlp)
     normPost = norm()
     projection = random(embedding, width)
-    let directions = Oracle.normalizeRows(random(stack.prompts, embedding)).output
+    let directions = Oracle.normalizeRows(random(stack.copies, embedding)).output
     text =
       HostMatrix(
         rows: directions.rows, columns: directions.columns, values: directions.values.map { Float($0) }
@@ -73,7 +73,7 @@ public struct TinyBlock: Sendable {
   public var maps: [DoubleMatrix] {
     let fused = self.fused
     return Oracle.attentionMaps(
-      queries: fused.columns(0..<12), keys: fused.columns(12..<24), heads: heads, tokens: stack.tokens)
+      queries: fused.columns(0..<12), keys: fused.columns(12..<24), heads: heads, tokens: stack.rows)
   }
 
   private struct Forward {
@@ -84,14 +84,14 @@ public struct TinyBlock: Sendable {
   }
 
   private func forward(_ maps: [DoubleMatrix]) -> Forward {
-    let attended = Oracle.attend(maps, values: values, heads: heads, tokens: stack.tokens)
+    let attended = Oracle.attend(maps, values: values, heads: heads, tokens: stack.rows)
     let mid = input + linear(attended, outputProjection)
     let hidden = linear(norm(mid, norm2).output, mlp1)
     let output = mid + linear(hidden.map { Oracle.activation(activation, $0) }, mlp2)
     let mean =
       readsFirstToken
-      ? Oracle.gatherRows(output, rowNumbers: (0..<images).map { $0 * stack.tokens })
-      : Oracle.meanRows(output, rowsPerGroup: stack.tokens)
+      ? Oracle.gatherRows(output, rowNumbers: (0..<images).map { $0 * stack.rows })
+      : Oracle.meanRows(output, rowsPerGroup: stack.rows)
     let embedding = Oracle.matmul(norm(mean, normPost).output, weight: projection)
     return Forward(mid: mid, hidden: hidden, mean: mean, embedding: embedding)
   }
@@ -110,7 +110,7 @@ public struct TinyBlock: Sendable {
     let tokenGradient = Oracle.layerNormBackward(
       upstream: Oracle.matmul(embeddingGradient, weight: projection, side: .inputs), input: forward.mean,
       statistics: norm(forward.mean, normPost).statistics, scale: normPost.scale,
-      stack: PromptStack(prompts: stack.prompts, tokens: 1), factor: readsFirstToken ? 1 : 1 / Double(stack.tokens))
+      stack: RowStack(copies: stack.copies, rows: 1), factor: readsFirstToken ? 1 : 1 / Double(stack.rows))
     if readsFirstToken { return outputGradient(forward, ofFirstTokens: tokenGradient) }
     let hiddenGradient = Oracle.activationBackward(
       upstream: Oracle.matmul(tokenGradient, weight: mlp2.weight, side: .inputs),
@@ -123,9 +123,9 @@ public struct TinyBlock: Sendable {
 
   /// The same where only the first token of a sequence has a gradient at the block's output.
   private func outputGradient(_ forward: Forward, ofFirstTokens gradient: DoubleMatrix) -> DoubleMatrix {
-    var stream = DoubleMatrix(rows: gradient.rows * stack.tokens, columns: gradient.columns)
+    var stream = DoubleMatrix(rows: gradient.rows * stack.rows, columns: gradient.columns)
     for row in 0..<gradient.rows {
-      for column in 0..<gradient.columns { stream[row * stack.tokens, column] = gradient[row, column] }
+      for column in 0..<gradient.columns { stream[row * stack.rows, column] = gradient[row, column] }
     }
     let hiddenGradient = Oracle.activationBackward(
       upstream: Oracle.matmul(stream, weight: mlp2.weight, side: .inputs),

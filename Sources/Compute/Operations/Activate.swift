@@ -22,18 +22,18 @@ public struct Activate<Buffer: Sendable>: Sendable {
 /// `gradient[r] = derivative[stack.sharedRow(of: r)] ⊙ upstream[…]` for a stack of prompts.
 ///
 /// `upstream` has either the gradient's rows (`upstream[r]`) or one row per prompt of an image
-/// (`upstream[stack.promptRow(of: r)]`). `gradient` may be `upstream` where they have the same rows.
+/// (`upstream[stack.copyRow(of: r)]`). `gradient` may be `upstream` where they have the same rows.
 public struct ActivationBackward<Buffer: Sendable>: Sendable {
   public let upstream: Matrix<Buffer>
   public let derivative: Matrix<Buffer>
-  public let stack: PromptStack
+  public let stack: RowStack
   public let gradient: Matrix<Buffer>
 
-  public init(upstream: Matrix<Buffer>, derivative: Matrix<Buffer>, stack: PromptStack, gradient: Matrix<Buffer>) {
+  public init(upstream: Matrix<Buffer>, derivative: Matrix<Buffer>, stack: RowStack, gradient: Matrix<Buffer>) {
     precondition(
       upstream.columns == gradient.columns && derivative.columns == gradient.columns
-        && derivative.rows * stack.prompts == gradient.rows && derivative.rows % stack.tokens == 0
-        && (upstream.rows == gradient.rows || upstream.rows * stack.tokens == gradient.rows),
+        && derivative.rows * stack.copies == gradient.rows && derivative.rows % stack.rows == 0
+        && (upstream.rows == gradient.rows || upstream.rows * stack.rows == gradient.rows),
       "activationBackward: upstream \(upstream.shape), derivative \(derivative.shape), gradient \(gradient.shape)")
     self.upstream = upstream
     self.derivative = derivative

@@ -11,16 +11,16 @@ public struct AttentionRelevance<Buffer: Sendable>: Sendable {
   public let outputGradient: Matrix<Buffer>
   public let values: Matrix<Buffer>
   public let heads: Int
-  public let stack: PromptStack
+  public let stack: RowStack
   public let relevance: Matrix<Buffer>
 
   public init(
-    outputGradient: Matrix<Buffer>, values: Matrix<Buffer>, heads: Int, stack: PromptStack, relevance: Matrix<Buffer>
+    outputGradient: Matrix<Buffer>, values: Matrix<Buffer>, heads: Int, stack: RowStack, relevance: Matrix<Buffer>
   ) {
     precondition(
       heads > 0 && values.columns % heads == 0 && outputGradient.columns == values.columns
-        && values.rows % stack.tokens == 0 && outputGradient.rows == values.rows * stack.prompts
-        && relevance.columns == stack.tokens && relevance.rows * stack.tokens == outputGradient.rows,
+        && values.rows % stack.rows == 0 && outputGradient.rows == values.rows * stack.copies
+        && relevance.columns == stack.rows && relevance.rows * stack.rows == outputGradient.rows,
       "attentionRelevance: gradient \(outputGradient.shape), values \(values.shape), relevance \(relevance.shape), "
         + "\(heads) heads, \(stack)")
     self.outputGradient = outputGradient

@@ -12,16 +12,16 @@ public struct KeyScores<Buffer: Sendable>: Sendable {
   public let tokens: Matrix<Buffer>
   public let heads: Int
   public let factor: Float
-  public let stack: PromptStack
+  public let stack: RowStack
   public let scores: Matrix<Buffer>
 
   public init(
-    rows: Matrix<Buffer>, tokens: Matrix<Buffer>, heads: Int, factor: Float = 1, stack: PromptStack,
+    rows: Matrix<Buffer>, tokens: Matrix<Buffer>, heads: Int, factor: Float = 1, stack: RowStack,
     scores: Matrix<Buffer>
   ) {
     precondition(
-      heads > 0 && tokens.columns % heads == 0 && rows.columns == tokens.columns && tokens.rows % stack.tokens == 0
-        && scores.rows == tokens.rows / stack.tokens * stack.prompts * heads && scores.columns == stack.tokens
+      heads > 0 && tokens.columns % heads == 0 && rows.columns == tokens.columns && tokens.rows % stack.rows == 0
+        && scores.rows == tokens.rows / stack.rows * stack.copies * heads && scores.columns == stack.rows
         && scores.rows / heads % rows.rows == 0,
       "keyScores: rows \(rows.shape), tokens \(tokens.shape), scores \(scores.shape), \(heads) heads, \(stack)")
     self.rows = rows

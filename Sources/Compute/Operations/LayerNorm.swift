@@ -39,21 +39,21 @@ public struct LayerNormBackward<Buffer: Sendable>: Sendable {
   public let input: Matrix<Buffer>
   public let statistics: Matrix<Buffer>
   public let scale: Matrix<Buffer>
-  public let stack: PromptStack
+  public let stack: RowStack
   public let factor: Float
   public let addend: Matrix<Buffer>?
   public let output: Matrix<Buffer>
 
   public init(
     upstream: Matrix<Buffer>, input: Matrix<Buffer>, statistics: Matrix<Buffer>, scale: Matrix<Buffer>,
-    stack: PromptStack,
+    stack: RowStack,
     factor: Float = 1, addend: Matrix<Buffer>? = nil, output: Matrix<Buffer>
   ) {
     precondition(
       upstream.rows == output.rows && upstream.columns == output.columns && input.columns == output.columns
-        && input.rows * stack.prompts == output.rows && input.rows % stack.tokens == 0 && scale.rows == 1
+        && input.rows * stack.copies == output.rows && input.rows % stack.rows == 0 && scale.rows == 1
         && scale.columns == input.columns && statistics.rows == input.rows && statistics.columns == 2
-        && (addend.map { $0.rows * stack.tokens == output.rows && $0.columns == output.columns } ?? true),
+        && (addend.map { $0.rows * stack.rows == output.rows && $0.columns == output.columns } ?? true),
       "layerNormBackward: upstream \(upstream.shape), input \(input.shape), output \(output.shape), \(stack)")
     self.upstream = upstream
     self.input = input

@@ -5,7 +5,7 @@
 /// - `side == .inputs`: `output = epilogue(input · W)`, its backward; input has `outputs` columns.
 ///
 /// With `inputScale`, `input` is shared by the prompts of a stack and row `r` of the left operand is
-/// `input[stack.sharedRow(of: r)] ⊙ scales[stack.promptRow(of: r)]`: the activation's backward with one upstream
+/// `input[stack.sharedRow(of: r)] ⊙ scales[stack.copyRow(of: r)]`: the activation's backward with one upstream
 /// row per prompt, never stored.
 ///
 /// Each element is summed over the inner dimension in an order that depends on that dimension alone, so a row's
@@ -16,9 +16,9 @@ public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
   public struct InputScale: Sendable {
     /// `[images · prompts, input columns]`.
     public let scales: Matrix<Buffer>
-    public let stack: PromptStack
+    public let stack: RowStack
 
-    public init(scales: Matrix<Buffer>, stack: PromptStack) {
+    public init(scales: Matrix<Buffer>, stack: RowStack) {
       self.scales = scales
       self.stack = stack
     }
@@ -60,8 +60,8 @@ public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
   ) {
     if let inputScale {
       precondition(
-        input.rows * inputScale.stack.prompts == output.rows && inputScale.scales.columns == input.columns
-          && inputScale.scales.rows * inputScale.stack.tokens == output.rows,
+        input.rows * inputScale.stack.copies == output.rows && inputScale.scales.columns == input.columns
+          && inputScale.scales.rows * inputScale.stack.rows == output.rows,
         "matmul: input \(input.shape), scales \(inputScale.scales.shape), output \(output.shape), \(inputScale.stack)")
     } else {
       precondition(input.rows == output.rows, "matmul: \(input.shape) rows into \(output.shape)")

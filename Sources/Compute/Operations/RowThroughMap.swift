@@ -26,21 +26,21 @@ public struct RowThroughMap<Buffer: Sendable>: Sendable {
   public let keys: Matrix<Buffer>
   public let gradient: Gradient?
   public let heads: Int
-  public let stack: PromptStack
+  public let stack: RowStack
   public let factor: Float
   public let output: Matrix<Buffer>
 
   public init(
     row: Matrix<Buffer>, queries: Matrix<Buffer>, keys: Matrix<Buffer>, gradient: Gradient? = nil, heads: Int,
-    stack: PromptStack, factor: Float, output: Matrix<Buffer>
+    stack: RowStack, factor: Float, output: Matrix<Buffer>
   ) {
     precondition(
       heads > 0 && queries.columns % heads == 0 && queries.rows == keys.rows && queries.columns == keys.columns
-        && queries.rows % stack.tokens == 0 && row.columns == stack.tokens && output.columns == stack.tokens
-        && row.rows == output.rows && row.rows == queries.rows / stack.tokens * stack.prompts
+        && queries.rows % stack.rows == 0 && row.columns == stack.rows && output.columns == stack.rows
+        && row.rows == output.rows && row.rows == queries.rows / stack.rows * stack.copies
         && (gradient.map {
           $0.values.rows == queries.rows && $0.values.columns == queries.columns
-            && $0.output.rows == row.rows * stack.tokens && $0.output.columns == queries.columns
+            && $0.output.rows == row.rows * stack.rows && $0.output.columns == queries.columns
         } ?? true),
       "rowThroughMap: row \(row.shape), queries \(queries.shape), keys \(keys.shape), output \(output.shape), "
         + "\(heads) heads, \(stack)")

@@ -5,7 +5,7 @@ import Failures
 extension CPUBackend {
   public func attentionRelevance(_ operation: AttentionRelevance<CPUBuffer>) throws(BackendError) {
     let (gradient, values, relevance) = (operation.outputGradient, operation.values, operation.relevance)
-    let (heads, tokens) = (operation.heads, operation.stack.tokens)
+    let (heads, tokens) = (operation.heads, operation.stack.rows)
     let headWidth = values.columns / heads
     try perform { crew throws(BackendError) in
       // Each head of each prompt is summed over its queries by one thread; the heads are added afterwards.

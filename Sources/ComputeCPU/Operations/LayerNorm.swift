@@ -30,5 +30,5 @@ extension CPUBackend {
 }
 
 extension legrad_stack {
-  init(_ stack: PromptStack) { self.init(prompts: stack.prompts, tokens: stack.tokens) }
+  init(_ stack: RowStack) { self.init(prompts: stack.copies, tokens: stack.rows) }
 }

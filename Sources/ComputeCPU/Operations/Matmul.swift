@@ -63,7 +63,7 @@ extension CPUBackend {
     let (input, scale) = (operation.input, operation.inputScale)
     return unsafe legrad_left_packing(
       input: .init(input), scales: .init(scale?.scales),
-      stack: legrad_stack(prompts: scale?.stack.prompts ?? 1, tokens: scale?.stack.tokens ?? 1),
+      stack: legrad_stack(prompts: scale?.stack.copies ?? 1, tokens: scale?.stack.rows ?? 1),
       first_row: rows.lowerBound, rows: rows.count, depth: input.columns, depth_block: schedule.depthBlock,
       pairs: multipliesPairs, packed: left)
   }

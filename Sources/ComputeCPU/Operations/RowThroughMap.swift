@@ -5,7 +5,7 @@ import Failures
 extension CPUBackend {
   public func rowThroughMap(_ operation: RowThroughMap<CPUBuffer>) throws(BackendError) {
     let (row, queries, keys, output) = (operation.row, operation.queries, operation.keys, operation.output)
-    let (heads, tokens) = (operation.heads, operation.stack.tokens)
+    let (heads, tokens) = (operation.heads, operation.stack.rows)
     let headWidth = queries.columns / heads
     try perform { crew throws(BackendError) in
       // Each head of each row is summed over its queries by one thread; the heads are added afterwards.

@@ -24,7 +24,7 @@ extension OpenCLBackend {
         "activation_backward", variant,
         [
           .matrix(upstream), .matrix(operation.derivative), .matrix(gradient), .flag(upstream.rows != gradient.rows),
-          .size(stack.prompts), .size(stack.tokens), .size(gradient.rows), .size(gradient.columns),
+          .size(stack.copies), .size(stack.rows), .size(gradient.rows), .size(gradient.columns),
         ],
         elementsOf: gradient)
     }

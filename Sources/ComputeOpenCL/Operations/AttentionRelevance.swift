@@ -4,7 +4,7 @@ import OpenCLRuntime
 
 extension OpenCLBackend {
   public func attentionRelevance(_ operation: AttentionRelevance<OpenCLBuffer>) throws(BackendError) {
-    let (relevance, heads, tokens) = (operation.relevance, operation.heads, operation.stack.tokens)
+    let (relevance, heads, tokens) = (operation.relevance, operation.heads, operation.stack.rows)
     let launch = HeadLaunch(operation.outputGradient, tokens: tokens, heads: heads)
     try perform(.attentionRelevance) { stream throws(OpenCLError) in
       let scratch = try stream.scratch("relevance of heads", floats: relevance.rows * heads * tokens)
@@ -13,7 +13,7 @@ extension OpenCLBackend {
         .relevance,
         [
           .matrix(operation.outputGradient), .matrix(operation.values), sums, .size(launch.headWidth),
-          .size(operation.stack.prompts), .size(tokens),
+          .size(operation.stack.copies), .size(tokens),
         ],
         over: launch, on: stream)
       try stream.run(

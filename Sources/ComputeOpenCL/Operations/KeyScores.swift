@@ -10,7 +10,7 @@ extension OpenCLBackend {
         "key_scores", variant,
         [
           .matrix(rows), .matrix(tokens), .matrix(scores), .size(rows.rows), .size(operation.heads),
-          .size(tokens.columns / operation.heads), .size(operation.stack.prompts), .factor(operation.factor),
+          .size(tokens.columns / operation.heads), .size(operation.stack.copies), .factor(operation.factor),
           .size(scores.rows), .size(scores.columns),
         ],
         elementsOf: scores)

@@ -25,7 +25,7 @@ extension OpenCLBackend {
         [
           .matrix(operation.upstream), .matrix(operation.input), .matrix(operation.statistics),
           .matrix(operation.scale), .matrix(operation.addend ?? operation.upstream), .matrix(output),
-          .flag(operation.addend != nil), .size(operation.stack.prompts), .size(operation.stack.tokens),
+          .flag(operation.addend != nil), .size(operation.stack.copies), .size(operation.stack.rows),
           .factor(operation.factor), .size(output.columns),
         ],
         rowsOf: output)

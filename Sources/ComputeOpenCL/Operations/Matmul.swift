@@ -35,8 +35,8 @@ extension OpenCLBackend {
       [.matrix(input), .matrix(scale?.scales ?? input), .memory(try stream.memory(of: operation.weight))]
         + operation.epilogueMatrices + [
           .size(output.rows), .size(output.columns), .size(input.columns),
-          .size(operation.weight.layout.paddedInputs), .size(scale?.stack.prompts ?? 1),
-          .size(scale?.stack.tokens ?? 1),
+          .size(operation.weight.layout.paddedInputs), .size(scale?.stack.copies ?? 1),
+          .size(scale?.stack.rows ?? 1),
         ] + operation.epilogueFlags,
       global: [tile.items * tile.rowTiles(of: output), tile.columnTiles(of: output)], local: [tile.items, 1])
   }
@@ -59,7 +59,7 @@ extension OpenCLBackend {
         packing,
         [
           .matrix(input), .matrix(scale?.scales ?? input), .memory(packed), .size(first), .size(rows),
-          .size(input.columns), .flag(scale != nil), .size(scale?.stack.prompts ?? 1), .size(scale?.stack.tokens ?? 1),
+          .size(input.columns), .flag(scale != nil), .size(scale?.stack.copies ?? 1), .size(scale?.stack.rows ?? 1),
         ],
         global: [tiles], local: [1])
       try stream.run(

@@ -5,7 +5,7 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public func rowThroughMap(_ operation: RowThroughMap<OpenCLBuffer>) throws(BackendError) {
     let (row, queries, keys, output) = (operation.row, operation.queries, operation.keys, operation.output)
-    let (heads, tokens) = (operation.heads, operation.stack.tokens)
+    let (heads, tokens) = (operation.heads, operation.stack.rows)
     let images = HeadLaunch(queries, tokens: tokens, heads: heads)
     let rows = HeadLaunch(sequences: row.rows, tokens: tokens, heads: heads, headWidth: images.headWidth)
     let factor = KernelArgument.factor(1 / Float(images.headWidth).squareRoot())
@@ -24,7 +24,7 @@ extension OpenCLBackend {
         [
           .matrix(row), .matrix(queries), .matrix(keys), .matrix(operation.gradient?.output ?? queries),
           .matrix(operation.gradient?.values ?? queries), statistics, sums, .flag(operation.gradient != nil),
-          .size(operation.stack.prompts), .size(images.headWidth), .size(tokens), factor,
+          .size(operation.stack.copies), .size(images.headWidth), .size(tokens), factor,
         ],
         over: rows, on: stream)
       try stream.run(

@@ -103,7 +103,7 @@ private struct PoolerStreamBackward<B: Backend>: QueryBackward {
     factor: Float
   ) throws(BackendError) {
     try forward.tower.blocks[forward.lastBlock].backwardToAttention(
-      input, stack: PromptStack(prompts: pass.count, tokens: forward.shape.tokens), gradients: gradients,
+      input, stack: RowStack(copies: pass.count, rows: forward.shape.tokens), gradients: gradients,
       on: forward.backend)
   }
 }

@@ -16,7 +16,7 @@ struct RowBackward<B: Backend>: QueryGradient {
     _embeddingGradient = plan.reserve(rows: sizes.groupsPerPass, columns: sizes.tower.embeddingWidth)
     _scores = plan.reserve(rows: sizes.groupsPerPass * sizes.heads, columns: sizes.shape.tokens)
     gradients = LocalGradients(
-      images: sizes.shape.images, stack: PromptStack(prompts: sizes.promptsPerPass, tokens: 1),
+      images: sizes.shape.images, stack: RowStack(copies: sizes.promptsPerPass, rows: 1),
       shape: sizes.tower.blockShape, in: &plan)
   }
 
@@ -32,7 +32,7 @@ struct RowBackward<B: Backend>: QueryGradient {
     _ block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>, factor: Float = 1
   ) throws(BackendError) -> (middle: Matrix<B.Buffer>, attentionOutput: Matrix<B.Buffer>) {
     let (tower, images) = (forward.tower, forward.shape.images)
-    let stack = PromptStack(prompts: pass.count, tokens: 1)
+    let stack = RowStack(copies: pass.count, rows: 1)
     let gradients = self.gradients.part(images: images, stack: stack)
     try readOut.backward(
       directions: forward.directions.rows(pass), factor: factor,
@@ -50,7 +50,7 @@ struct RowBackward<B: Backend>: QueryGradient {
     try forward.backend.keyScores(
       KeyScores(
         rows: gradient, tokens: forward.activations.block.values, heads: sizes.heads,
-        stack: PromptStack(prompts: pass.count, tokens: shape.tokens), scores: scores))
+        stack: RowStack(copies: pass.count, rows: shape.tokens), scores: scores))
     return scores
   }
 }

@@ -54,7 +54,7 @@ struct ClassTokenHead<B: Backend>: QueryHead {
     try forward.backend.keyScores(
       KeyScores(
         rows: block.queries.everyRow(tokens), tokens: block.keys, heads: heads, factor: forward.sizes.scoreFactor,
-        stack: PromptStack(prompts: 1, tokens: tokens), scores: map))
+        stack: RowStack(copies: 1, rows: tokens), scores: map))
     try forward.backend.softmax(Softmax(input: map, output: map))
   }
 

@@ -21,23 +21,23 @@ struct ActivateSample: OperationSample {
 
 struct ActivationBackwardSample: OperationSample {
   let images: Int
-  let stack: PromptStack
+  let stack: RowStack
   let columns: Int
   /// One upstream row per prompt of an image.
   let isBroadcast: Bool
 
   let operation = OperationName.activationBackward
   var detail: String {
-    "\(images)·\(stack.tokens)×\(columns) prompts \(stack.prompts)" + (isBroadcast ? " one row each" : "")
+    "\(images)·\(stack.rows)×\(columns) prompts \(stack.copies)" + (isBroadcast ? " one row each" : "")
   }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
-    let rows = images * stack.tokens
-    let groups = images * stack.prompts
+    let rows = images * stack.rows
+    let groups = images * stack.copies
     let operation = ActivationBackward(
-      upstream: try bench.input(rows: isBroadcast ? groups : groups * stack.tokens, columns: columns),
+      upstream: try bench.input(rows: isBroadcast ? groups : groups * stack.rows, columns: columns),
       derivative: try bench.input(rows: rows, columns: columns), stack: stack,
-      gradient: try bench.output(rows: rows * stack.prompts, columns: columns))
+      gradient: try bench.output(rows: rows * stack.copies, columns: columns))
     return { () throws(BackendError) in try bench.backend.activationBackward(operation) }
   }
 }

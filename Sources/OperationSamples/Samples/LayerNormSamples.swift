@@ -22,22 +22,22 @@ struct LayerNormSample: OperationSample {
 
 struct LayerNormBackwardSample: OperationSample {
   let images: Int
-  let stack: PromptStack
+  let stack: RowStack
   let width: Int
 
   let operation = OperationName.layerNormBackward
-  var detail: String { "\(images)·\(stack.tokens)×\(width) prompts \(stack.prompts)" }
+  var detail: String { "\(images)·\(stack.rows)×\(width) prompts \(stack.copies)" }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
-    let rows = images * stack.tokens
+    let rows = images * stack.rows
     let operation = LayerNormBackward(
-      upstream: try bench.input(rows: rows * stack.prompts, columns: width),
+      upstream: try bench.input(rows: rows * stack.copies, columns: width),
       input: try bench.input(rows: rows, columns: width),
       // Means and inverse deviations near one.
       statistics: try bench.input(rows: rows, columns: 2, mean: 1, deviation: 0.1),
       scale: try bench.input(rows: 1, columns: width, mean: 1, deviation: 0.1), stack: stack, factor: 0.5,
-      addend: try bench.input(rows: images * stack.prompts, columns: width),
-      output: try bench.output(rows: rows * stack.prompts, columns: width))
+      addend: try bench.input(rows: images * stack.copies, columns: width),
+      output: try bench.output(rows: rows * stack.copies, columns: width))
     return { () throws(BackendError) in try bench.backend.layerNormBackward(operation) }
   }
 }

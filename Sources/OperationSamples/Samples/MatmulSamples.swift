@@ -14,7 +14,7 @@ struct MatmulSample: OperationSample {
   var activation: Activation?
   var residualRows: Int?
   /// The left operand is shared by the prompts and scaled by a row of each.
-  var scaledBy: PromptStack?
+  var scaledBy: RowStack?
 
   let operation = OperationName.matmul
   var arithmetic: Double { 2 * Double(rows) * Double(outputs) * Double(inputs) }
@@ -32,10 +32,10 @@ struct MatmulSample: OperationSample {
   private var depth: Int { isBackward ? outputs : inputs }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
-    let input = try bench.input(rows: rows / (scaledBy?.prompts ?? 1), columns: depth)
+    let input = try bench.input(rows: rows / (scaledBy?.copies ?? 1), columns: depth)
     var scale: Matmul<B.Buffer, B.Weight>.InputScale?
     if let stack = scaledBy {
-      scale = .init(scales: try bench.input(rows: rows / stack.tokens, columns: depth), stack: stack)
+      scale = .init(scales: try bench.input(rows: rows / stack.rows, columns: depth), stack: stack)
     }
     let weight = try bench.weight(outputs: outputs, inputs: inputs)
     var epilogue = Matmul<B.Buffer, B.Weight>.Epilogue(activation: activation)

@@ -32,9 +32,9 @@ extension Oracle {
 
   /// `derivative[shared row] ⊙ upstream[row, or the prompt's row]`.
   public static func activationBackward(
-    upstream: DoubleMatrix, derivative: DoubleMatrix, stack: PromptStack
+    upstream: DoubleMatrix, derivative: DoubleMatrix, stack: RowStack
   ) -> DoubleMatrix {
-    var gradient = DoubleMatrix(rows: derivative.rows * stack.prompts, columns: derivative.columns)
+    var gradient = DoubleMatrix(rows: derivative.rows * stack.copies, columns: derivative.columns)
     let isBroadcast = upstream.rows != gradient.rows
     for row in 0..<gradient.rows {
       let (shared, prompt) = rows(of: row, in: stack)

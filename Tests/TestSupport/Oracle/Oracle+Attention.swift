@@ -104,14 +104,14 @@ extension Oracle {
   /// The gradients `G_ij = dO_i · v_j` at the maps; that of image `b`, prompt `p` and head `h` is number
   /// `(b · prompts + p) · heads + h`.
   public static func attentionMapGradients(
-    outputGradient: DoubleMatrix, values: DoubleMatrix, heads: Int, stack: PromptStack
+    outputGradient: DoubleMatrix, values: DoubleMatrix, heads: Int, stack: RowStack
   ) -> [DoubleMatrix] {
     var gradients: [DoubleMatrix] = []
-    for prompt in 0..<outputGradient.rows / stack.tokens {
+    for prompt in 0..<outputGradient.rows / stack.rows {
       for head in 0..<heads {
-        let upstream = headRows(outputGradient, sequence: prompt, head: head, heads: heads, tokens: stack.tokens)
+        let upstream = headRows(outputGradient, sequence: prompt, head: head, heads: heads, tokens: stack.rows)
         let v = headRows(
-          values, sequence: prompt / stack.prompts, head: head, heads: heads, tokens: stack.tokens)
+          values, sequence: prompt / stack.copies, head: head, heads: heads, tokens: stack.rows)
         gradients.append(matmul(upstream, weight: v))
       }
     }
@@ -120,16 +120,16 @@ extension Oracle {
 
   /// `1/(heads · tokens) · Σ_h Σ_i max(0, dO_hi · v_hj)`.
   public static func attentionRelevance(
-    outputGradient: DoubleMatrix, values: DoubleMatrix, heads: Int, stack: PromptStack
+    outputGradient: DoubleMatrix, values: DoubleMatrix, heads: Int, stack: RowStack
   ) -> DoubleMatrix {
     let gradients = attentionMapGradients(
       outputGradient: outputGradient, values: values, heads: heads, stack: stack)
-    var relevance = DoubleMatrix(rows: outputGradient.rows / stack.tokens, columns: stack.tokens)
+    var relevance = DoubleMatrix(rows: outputGradient.rows / stack.rows, columns: stack.rows)
     for (index, gradient) in gradients.enumerated() {
-      for query in 0..<stack.tokens {
-        for key in 0..<stack.tokens { relevance[index / heads, key] += max(0, gradient[query, key]) }
+      for query in 0..<stack.rows {
+        for key in 0..<stack.rows { relevance[index / heads, key] += max(0, gradient[query, key]) }
       }
     }
-    return relevance.map { $0 / Double(heads * stack.tokens) }
+    return relevance.map { $0 / Double(heads * stack.rows) }
   }
 }

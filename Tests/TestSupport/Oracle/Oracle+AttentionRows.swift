@@ -3,15 +3,15 @@ public import Compute
 extension Oracle {
   /// `scores[r · heads + h][j] = factor · rows[r % rows.rows]_h · tokens[image(r) · tokens + j]_h`.
   public static func keyScores(
-    rows: DoubleMatrix, tokens: DoubleMatrix, heads: Int, factor: Double = 1, stack: PromptStack
+    rows: DoubleMatrix, tokens: DoubleMatrix, heads: Int, factor: Double = 1, stack: RowStack
   ) -> DoubleMatrix {
     let width = tokens.columns / heads
-    let stacked = tokens.rows / stack.tokens * stack.prompts
-    var scores = DoubleMatrix(rows: stacked * heads, columns: stack.tokens)
+    let stacked = tokens.rows / stack.rows * stack.copies
+    var scores = DoubleMatrix(rows: stacked * heads, columns: stack.rows)
     for row in 0..<stacked {
       for head in 0..<heads {
-        for key in 0..<stack.tokens {
-          let token = row / stack.prompts * stack.tokens + key
+        for key in 0..<stack.rows {
+          let token = row / stack.copies * stack.rows + key
           for column in head * width..<(head + 1) * width {
             scores[row * heads + head, key] += factor * rows[row % rows.rows, column] * tokens[token, column]
           }

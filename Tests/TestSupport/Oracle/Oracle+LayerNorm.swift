@@ -23,7 +23,7 @@ extension Oracle {
 
   /// `r · (ĝ − mean(ĝ) − x̂ · mean(ĝ ⊙ x̂)) · factor + addend`.
   public static func layerNormBackward(
-    upstream: DoubleMatrix, input: DoubleMatrix, statistics: DoubleMatrix, scale: DoubleMatrix, stack: PromptStack,
+    upstream: DoubleMatrix, input: DoubleMatrix, statistics: DoubleMatrix, scale: DoubleMatrix, stack: RowStack,
     factor: Double = 1, addend: DoubleMatrix? = nil
   ) -> DoubleMatrix {
     var output = upstream

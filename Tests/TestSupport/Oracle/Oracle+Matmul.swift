@@ -31,9 +31,9 @@ extension Oracle {
   }
 
   /// The left operand of a product with an input scale: row `r` is
-  /// `input[stack.sharedRow(of: r)] ⊙ scales[stack.promptRow(of: r)]`.
-  public static func scaledInput(_ input: DoubleMatrix, scales: DoubleMatrix, stack: PromptStack) -> DoubleMatrix {
-    var scaled = DoubleMatrix(rows: input.rows * stack.prompts, columns: input.columns)
+  /// `input[stack.sharedRow(of: r)] ⊙ scales[stack.copyRow(of: r)]`.
+  public static func scaledInput(_ input: DoubleMatrix, scales: DoubleMatrix, stack: RowStack) -> DoubleMatrix {
+    var scaled = DoubleMatrix(rows: input.rows * stack.copies, columns: input.columns)
     for row in 0..<scaled.rows {
       let (shared, prompt) = rows(of: row, in: stack)
       for column in 0..<input.columns { scaled[row, column] = input[shared, column] * scales[prompt, column] }
@@ -42,11 +42,11 @@ extension Oracle {
   }
 
   /// The rows that stacked row `row` reads, from the order "image, then prompt, then token".
-  static func rows(of row: Int, in stack: PromptStack) -> (shared: Int, prompt: Int) {
-    let token = row % stack.tokens
-    let imageAndPrompt = row / stack.tokens
-    let image = imageAndPrompt / stack.prompts
-    return (image * stack.tokens + token, imageAndPrompt)
+  static func rows(of row: Int, in stack: RowStack) -> (shared: Int, prompt: Int) {
+    let token = row % stack.rows
+    let imageAndPrompt = row / stack.rows
+    let image = imageAndPrompt / stack.copies
+    return (image * stack.rows + token, imageAndPrompt)
   }
 
   /// `+ bias`, activation (and its derivative), `+ residual`, in this order.

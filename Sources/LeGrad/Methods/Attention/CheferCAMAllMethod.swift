@@ -54,7 +54,7 @@ struct CheferCAMAllMethod<B: Backend>: ForwardMethod {
 
   private func retrace(_ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
     let (backend, tokens, scale) = (forward.backend, forward.shape.tokens, forward.tower.logitScale)
-    let stack = PromptStack(prompts: pass.count, tokens: tokens)
+    let stack = RowStack(copies: pass.count, rows: tokens)
     let groups = forward.shape.images * pass.count
     let gradients = self.gradients.part(rows: groups * tokens)
     let carried = relevance.rows(sizes.rows(pass: pass))

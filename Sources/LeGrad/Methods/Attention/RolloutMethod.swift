@@ -84,7 +84,7 @@ struct RolloutMethod<B: Backend>: ForwardMethod {
       try backend.rowThroughMap(
         RowThroughMap(
           row: row, queries: activations.queries, keys: activations.keys, heads: sizes.heads,
-          stack: PromptStack(prompts: 1, tokens: forward.shape.tokens), factor: 0.5, output: next))
+          stack: RowStack(copies: 1, rows: forward.shape.tokens), factor: 0.5, output: next))
       try backend.copy(Copy(next, to: row))
     }
   }

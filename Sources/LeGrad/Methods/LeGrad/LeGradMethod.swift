@@ -23,7 +23,7 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
     _embeddingGradient = run.memory.reserve(rows: sizes.groupsPerPass, columns: sizes.tower.embeddingWidth)
     _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
     gradients = LocalGradients(
-      images: shape.images, stack: PromptStack(prompts: sizes.promptsPerPass, tokens: shape.tokens),
+      images: shape.images, stack: RowStack(copies: sizes.promptsPerPass, rows: shape.tokens),
       shape: sizes.tower.blockShape, in: &run.memory)
   }
 
@@ -46,7 +46,7 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
 
   private func relevance(of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
     let (tower, shape, activations) = (forward.tower, forward.shape, forward.activations.block)
-    let stack = PromptStack(prompts: pass.count, tokens: shape.tokens)
+    let stack = RowStack(copies: pass.count, rows: shape.tokens)
     let gradients = self.gradients.part(images: shape.images, stack: stack)
     try reader.readOut.backward(
       directions: forward.directions.rows(pass), factor: 1 / Float(shape.tokens),

@@ -139,7 +139,7 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
     try backend.matmul(
       Matmul(
         input: tower.outputNorm.scale,
-        inputScale: .init(scales: projected, stack: PromptStack(prompts: sizes.prompts, tokens: 1)),
+        inputScale: .init(scales: projected, stack: RowStack(copies: sizes.prompts, rows: 1)),
         weight: tower.blocks[block].attentionOutput.weight, side: .inputs, output: headDirections))
     for pass in sizes.passes {
       let groups = forward.shape.images * pass.count
@@ -149,7 +149,7 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
       try backend.keyScores(
         KeyScores(
           rows: headDirections.rows(pass), tokens: forward.activations.block.values, heads: sizes.heads,
-          stack: PromptStack(prompts: pass.count, tokens: forward.shape.tokens), scores: products))
+          stack: RowStack(copies: pass.count, rows: forward.shape.tokens), scores: products))
       try backend.keyRelevance(
         KeyRelevance(.product, map: map, gradient: products, heads: sizes.heads, factor: 1, relevance: term))
       if block > 0 { try backend.addRows(AddRows(input: sum, addend: term, output: sum)) }
