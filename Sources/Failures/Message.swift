@@ -79,8 +79,6 @@ public struct Message: Equatable, Sendable, ExpressibleByStringInterpolation, Cu
 
     public mutating func appendInterpolation(_ part: Message) { message.append(part) }
 
-    public mutating func appendInterpolation(_ error: some LegibleError) { message.append(error.message) }
-
     public mutating func appendInterpolation(_ error: any Error) {
       message.append((error as? any LegibleError)?.message ?? Message(String(describing: error)))
     }
