@@ -61,11 +61,17 @@ test-cluster: build
 	Tests/Cluster/run.sh "$$($(swift_build) --show-bin-path)"
 
 docs: setup
-	swift package $(optimised) dump-symbol-graph --minimum-access-level public --skip-synthesized-members
-	rm -rf .build/docs && mkdir -p .build/docs && cp .build/*-linux-gnu/symbolgraph/LeGrad[.@]*symbols.json .build/docs
-	$$(dirname "$$(realpath "$$(command -v swiftc)")")/docc convert Sources/LeGrad/LeGrad.docc --output-dir docs \
-	  --additional-symbol-graph-dir .build/docs --fallback-display-name LeGrad --fallback-bundle-identifier legrad \
-	  --warnings-as-errors
+	swift build $(optimised) --target LeGrad
+	@# The modules of C that LeGrad is built on have their maps in these places.
+	@tools=$$(dirname "$$(realpath "$$(command -v swiftc)")"); built=$$(swift build $(optimised) --show-bin-path); \
+	maps=; for map in "$$built"/*.build/module.modulemap Sources/*/module.modulemap Sources/*/include/module.modulemap; do \
+	  [ ! -e "$$map" ] || maps="$$maps -Xcc -fmodule-map-file=$$map"; \
+	done; \
+	rm -rf .build/docs && mkdir -p .build/docs && \
+	"$$tools/swift-symbolgraph-extract" -module-name LeGrad -target x86_64-unknown-linux-gnu -I "$$built/Modules" $$maps \
+	  -output-dir .build/docs -minimum-access-level public -skip-synthesized-members && \
+	"$$tools/docc" convert Sources/LeGrad/LeGrad.docc --output-dir docs --additional-symbol-graph-dir .build/docs \
+	  --fallback-display-name LeGrad --fallback-bundle-identifier legrad --warnings-as-errors
 
 bench: setup
 	cd Benchmarks && swift build -c release --product LeGradBenchmarks && swift package benchmark --quiet --no-progress
