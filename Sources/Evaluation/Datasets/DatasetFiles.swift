@@ -4,11 +4,12 @@ import ImageFiles
 import LeGrad
 import StrictJSON
 
-/// An error about a file of a data set.
+/// An error about a file, or about what `file` names in its place.
+/// - Parameter kind: that of a bad data set, if it is not another.
 func fault(
-  _ file: String, _ place: String? = nil, expected: String, found: String, remedy: Message
+  _ file: String, _ place: String? = nil, kind: FailureKind = .input, expected: String, found: String, remedy: Message
 ) -> LeGradError {
-  LeGradError(.input, .fault(file: file, place: place, expected: expected, found: Message(found), remedy: remedy))
+  LeGradError(kind, .fault(file: file, place: place, expected: expected, found: Message(found), remedy: remedy))
 }
 
 /// Files of a data set that are read whole.

@@ -33,11 +33,9 @@ package struct EvaluationReport: Equatable, Sendable {
     let methods = identity.configuration.methods
     let rows = rows.filter { $0.failure == nil }
     guard rows.allSatisfy({ $0.statistics.count == methods.count }) else {
-      throw LeGradError(
-        .inconsistent,
-        .fault(
-          file: "run \(identity.id)", expected: "statistics of all its methods",
-          found: "rows without some, or with others", remedy: "merge with the program that computed them"))
+      throw fault(
+        "run \(identity.id)", kind: .inconsistent, expected: "statistics of all its methods",
+        found: "rows without some, or with others", remedy: "merge with the program that computed them")
     }
     let correct = rows.filter { $0.isCorrect ?? false }
     lines = methods.enumerated().map { method, configuration in

@@ -16,8 +16,8 @@ package struct PromptTemplates: Equatable, Sendable {
   /// At least one text, each with one `{}`.
   package init(_ texts: [String]) throws(LeGradError) {
     guard !texts.isEmpty else {
-      throw LeGradError(
-        .usage, .fault(file: "templates", expected: "a text with {}", found: "none", remedy: "give one"))
+      throw fault(
+        "templates", kind: .usage, expected: "a text with {}", found: "none", remedy: "give one")
     }
     for text in texts { try Self.check(text, file: "template", place: nil) }
     self.texts = texts
@@ -28,8 +28,8 @@ package struct PromptTemplates: Equatable, Sendable {
     let bytes: [UInt8]
     do { bytes = try WholeFile.read(file, limit: Self.sizeLimit) } catch { throw LeGradError(error) }
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw LeGradError(
-        .input, .fault(file: file, expected: "UTF-8 text", found: "other bytes", remedy: "save it as UTF-8"))
+      throw fault(
+        file, expected: "UTF-8 text", found: "other bytes", remedy: "save it as UTF-8")
     }
     var texts: [String] = []
     for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
@@ -40,9 +40,8 @@ package struct PromptTemplates: Equatable, Sendable {
       texts.append(String(line))
     }
     guard !texts.isEmpty else {
-      throw LeGradError(
-        .input,
-        .fault(file: file, expected: "a template a line", found: "an empty file", remedy: "write texts with {}"))
+      throw fault(
+        file, expected: "a template a line", found: "an empty file", remedy: "write texts with {}")
     }
     self.texts = texts
   }
@@ -51,11 +50,9 @@ package struct PromptTemplates: Equatable, Sendable {
 
   private static func check(_ text: String, file: String, place: String?) throws(LeGradError) {
     guard text.ranges(of: "{}").count != 1 else { return }
-    throw LeGradError(
-      .usage,
-      .fault(
-        file: file, place: place, expected: "a text with one {} where the class's name goes", found: Message(text),
-        remedy: "write it like \"\(standard.texts[0])\""))
+    throw fault(
+      file, place, kind: .usage, expected: "a text with one {} where the class's name goes", found: text,
+      remedy: "write it like \"\(standard.texts[0])\"")
   }
 
   /// What is asked of a class.

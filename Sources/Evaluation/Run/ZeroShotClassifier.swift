@@ -28,8 +28,8 @@ package struct ZeroShotClassifier: Sendable {
     cacheFolder: String?, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(LeGradError) -> ZeroShotClassifier {
     guard !classNames.isEmpty else {
-      throw LeGradError(
-        .input, .fault(file: "classes", expected: "at least one", found: "none", remedy: "check the data set"))
+      throw fault(
+        "classes", expected: "at least one", found: "none", remedy: "check the data set")
     }
     let hash = SHA256.hash(of: ["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
     let source = templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates"
@@ -55,11 +55,9 @@ package struct ZeroShotClassifier: Sendable {
   /// Rows that come from elsewhere, one per class.
   package init(_ classNames: [String], rows: TextEmbeddings) throws(LeGradError) {
     guard rows.count == classNames.count else {
-      throw LeGradError(
-        .input,
-        .fault(
-          file: "text embeddings", expected: "a row for each of \(classNames.count) classes", found: "\(rows.count)",
-          remedy: "save them in the order of the classes"))
+      throw fault(
+        "text embeddings", expected: "a row for each of \(classNames.count) classes", found: "\(rows.count)",
+        remedy: "save them in the order of the classes")
     }
     self.init(
       classNames: classNames, rows: rows,

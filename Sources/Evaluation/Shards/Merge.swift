@@ -24,7 +24,8 @@ package struct Merge: Sendable {
   ///   - allowMixedDevices: takes rows that different devices computed, which may differ in their last bits.
   package static func read(_ folders: [String], allowMixedDevices: Bool = false) throws(LeGradError) -> Merge {
     guard let first = folders.first else {
-      throw LeGradError(.usage, .fault(file: "merge", expected: "an output folder", found: "none", remedy: "name one"))
+      throw fault(
+        "merge", kind: .usage, expected: "an output folder", found: "none", remedy: "name one")
     }
     let (identity, manifest) = try RunFolder(first).pinned()
     for folder in folders.dropFirst() {
@@ -39,11 +40,9 @@ package struct Merge: Sendable {
       identity: identity, manifest: manifest, rows: try shards.complete(folders.joined(separator: ", ")))
     let devices = merge.devices
     guard devices.count < 2 || allowMixedDevices else {
-      throw LeGradError(
-        .inconsistent,
-        .fault(
-          file: first, expected: "rows of one device", found: Message(devices.joined(separator: ", ")),
-          remedy: "allow it by \(Subject.allowsMixedDevices), or run the shards on devices of one kind"))
+      throw fault(
+        first, kind: .inconsistent, expected: "rows of one device", found: devices.joined(separator: ", "),
+        remedy: "allow it by \(Subject.allowsMixedDevices), or run the shards on devices of one kind")
     }
     return merge
   }

@@ -102,12 +102,10 @@ package struct RunFolder: Sendable {
     guard let known = CanonicalJSON.decode(PinnedRun<RunIdentity>.self, bytes, indented: true) else {
       let (configuration, version) = (run.identity.configuration, run.identity.version)
       let fields = ["protocol", "methods"].map { "\($0) \"\(configuration[$0] ?? "")\"" }
-      throw LeGradError(
-        .inconsistent,
-        .fault(
-          file: file, expected: "a benchmark, methods and settings that this program knows",
-          found: "\(fields.joined(separator: ", ")), of legrad \(version)",
-          remedy: "use the program that computed it"))
+      throw fault(
+        file, kind: .inconsistent, expected: "a benchmark, methods and settings that this program knows",
+        found: "\(fields.joined(separator: ", ")), of legrad \(version)",
+        remedy: "use the program that computed it")
     }
     return known.identity
   }

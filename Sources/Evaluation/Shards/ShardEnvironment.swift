@@ -34,11 +34,9 @@ extension Shard {
         throw disagreement("\(count) shards from LEGRAD_SHARD_COUNT", other.text)
       }
       guard count == 1 || !claims.isEmpty else {
-        throw LeGradError(
-          .usage,
-          .fault(
-            file: "LEGRAD_SHARD_COUNT=\(count)", expected: "something that says which of the shards this is",
-            found: "nothing", remedy: "give \(Subject.shard) i/\(count) or LEGRAD_SHARD, or unset it"))
+        throw fault(
+          "LEGRAD_SHARD_COUNT=\(count)", kind: .usage, expected: "something that says which of the shards this is",
+          found: "nothing", remedy: "give \(Subject.shard) i/\(count) or LEGRAD_SHARD, or unset it")
       }
     }
     guard let first = claims.first else { return .whole }
@@ -88,11 +86,10 @@ private struct ShardVariables {
   func number(_ name: String) throws(LeGradError) -> Int? {
     guard let text = environment[name] else { return nil }
     guard let value = Shard.number(text) else {
-      throw LeGradError(
-        .usage,
-        .fault(
-          file: name, expected: "a number of at most nine digits", found: text.isEmpty ? "nothing" : "\"\(text)\"",
-          remedy: "let the launcher set it, or unset it"))
+      throw fault(
+        name, kind: .usage, expected: "a number of at most nine digits",
+        found: text.isEmpty ? "nothing" : "\"\(text)\"",
+        remedy: "let the launcher set it, or unset it")
     }
     return value
   }
@@ -100,11 +97,9 @@ private struct ShardVariables {
   func own() throws(LeGradError) -> ShardClaim? {
     guard let text = environment["LEGRAD_SHARD"] else { return nil }
     guard let shard = Shard(argument: text) else {
-      throw LeGradError(
-        .usage,
-        .fault(
-          file: "LEGRAD_SHARD", expected: "i/n with 0 ≤ i < n ≤ \(Shard.maximumCount)",
-          found: text.isEmpty ? "nothing" : "\"\(text)\"", remedy: "count shards from 0, or unset it"))
+      throw fault(
+        "LEGRAD_SHARD", kind: .usage, expected: "i/n with 0 ≤ i < n ≤ \(Shard.maximumCount)",
+        found: text.isEmpty ? "nothing" : "\"\(text)\"", remedy: "count shards from 0, or unset it")
     }
     return ShardClaim(shard, "LEGRAD_SHARD")
   }
@@ -112,11 +107,9 @@ private struct ShardVariables {
   func shardCount() throws(LeGradError) -> Int? {
     guard let count = try number("LEGRAD_SHARD_COUNT") else { return nil }
     guard (1...Shard.maximumCount).contains(count) else {
-      throw LeGradError(
-        .usage,
-        .fault(
-          file: "LEGRAD_SHARD_COUNT", expected: "1 to \(Shard.maximumCount)", found: "\(count)",
-          remedy: "set the number of shards of the run, or unset it"))
+      throw fault(
+        "LEGRAD_SHARD_COUNT", kind: .usage, expected: "1 to \(Shard.maximumCount)", found: "\(count)",
+        remedy: "set the number of shards of the run, or unset it")
     }
     return count
   }
@@ -160,34 +153,28 @@ private struct ShardVariables {
     let last = try number("SLURM_ARRAY_TASK_MAX") ?? first + (tasks - 1) * step
     let (index, rest) = (id - first).quotientAndRemainder(dividingBy: step)
     guard tasks == 1 || last == first + (tasks - 1) * step && rest == 0 else {
-      throw LeGradError(
-        .usage,
-        .fault(
-          file: name, expected: "an array without gaps, such as --array=0-\(max(tasks, 1) - 1)",
-          found: "task \(id) of \(tasks) between \(first) and \(last)",
-          remedy: "set LEGRAD_SHARD_COUNT to the number of shards; a task then computes the shard of its own number"))
+      throw fault(
+        name, kind: .usage, expected: "an array without gaps, such as --array=0-\(max(tasks, 1) - 1)",
+        found: "task \(id) of \(tasks) between \(first) and \(last)",
+        remedy: "set LEGRAD_SHARD_COUNT to the number of shards; a task then computes the shard of its own number")
     }
     return try claim(index, of: tasks, "\(name) and SLURM_ARRAY_TASK_COUNT")
   }
 
   private func indexed(_ name: String, _ index: Int, count: Int?) throws(LeGradError) -> ShardClaim {
     guard let count else {
-      throw LeGradError(
-        .usage,
-        .fault(
-          file: name, expected: "the number of shards as well", found: "none",
-          remedy: "set LEGRAD_SHARD_COUNT, or give \(Subject.shard) i/n"))
+      throw fault(
+        name, kind: .usage, expected: "the number of shards as well", found: "none",
+        remedy: "set LEGRAD_SHARD_COUNT, or give \(Subject.shard) i/n")
     }
     return try claim(index, of: count, name)
   }
 
   private func claim(_ index: Int, of count: Int, _ source: String) throws(LeGradError) -> ShardClaim {
     guard let shard = Shard(index: index, count: count) else {
-      throw LeGradError(
-        .usage,
-        .fault(
-          file: source, expected: "a shard from 0 up to below their number, at most \(Shard.maximumCount)",
-          found: "\(index) of \(count)", remedy: "check how the job was submitted"))
+      throw fault(
+        source, kind: .usage, expected: "a shard from 0 up to below their number, at most \(Shard.maximumCount)",
+        found: "\(index) of \(count)", remedy: "check how the job was submitted")
     }
     return ShardClaim(shard, Message(source))
   }

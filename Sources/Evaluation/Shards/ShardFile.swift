@@ -31,11 +31,9 @@ struct ShardFile {
   static func line(_ row: EvaluationRow) throws(LeGradError) -> [UInt8] {
     // What cannot be read again would stop whoever resumes or merges.
     guard let line = CanonicalJSON.encode(row), CanonicalJSON.decode(EvaluationRow.self, line) != nil else {
-      throw LeGradError(
-        .numerical,
-        .fault(
-          file: row.id, expected: "finite statistics within their ranges", found: "others",
-          remedy: "report this image and model"))
+      throw fault(
+        row.id, kind: .numerical, expected: "finite statistics within their ranges", found: "others",
+        remedy: "report this image and model")
     }
     return line + [UInt8(ascii: "\n")]
   }
@@ -106,10 +104,8 @@ struct ShardFile {
   private static func damaged(
     _ path: String, _ file: ShardFile?, expected: String, found: String
   ) -> LeGradError {
-    LeGradError(
-      .inconsistent,
-      .fault(
-        file: path, place: "line \((file?.rows.count ?? -1) + 2)", expected: expected, found: Message(found),
-        remedy: "remove the file and run its shard again"))
+    fault(
+      path, "line \((file?.rows.count ?? -1) + 2)", kind: .inconsistent, expected: expected, found: found,
+      remedy: "remove the file and run its shard again")
   }
 }

@@ -29,8 +29,8 @@ package final class ShardRecorder {
     folder: String, identity: RunIdentity, manifest: Manifest, shard: Shard, resume: Bool
   ) throws(LeGradError) {
     if let id = manifest.duplicate {
-      throw LeGradError(
-        .input, .fault(file: id, expected: "names that differ", found: "the same twice", remedy: "rename one"))
+      throw fault(
+        id, expected: "names that differ", found: "the same twice", remedy: "rename one")
     }
     precondition(identity.manifestHash == manifest.hash, "the identity is another manifest's")
     self.shard = shard
@@ -47,20 +47,16 @@ package final class ShardRecorder {
     self.file = file
     guard let file else {
       guard remaining.isEmpty, existing?.partialSize == 0 else {
-        throw LeGradError(
-          .inconsistent,
-          .fault(
-            file: path, expected: "all \(shard.items(of: manifest.entries.count).count) rows",
-            found: "\(done.count)", remedy: "remove the file and run shard \(shard) again"))
+        throw fault(
+          path, kind: .inconsistent, expected: "all \(shard.items(of: manifest.entries.count).count) rows",
+          found: "\(done.count)", remedy: "remove the file and run shard \(shard) again")
       }
       return
     }
     if shard == .whole, !resume, !done.isEmpty {
-      throw LeGradError(
-        .usage,
-        .fault(
-          file: path, expected: "no unfinished run", found: "\(done.count) of \(manifest.entries.count) images",
-          remedy: "go on with it by \(Subject.resume), or use another output folder"))
+      throw fault(
+        path, kind: .usage, expected: "no unfinished run", found: "\(done.count) of \(manifest.entries.count) images",
+        remedy: "go on with it by \(Subject.resume), or use another output folder")
     }
     do throws(FileError) {
       try file.cut(to: existing?.wholeSize ?? 0)
@@ -102,11 +98,9 @@ package final class ShardRecorder {
     let isFinished = FileTree.exists(folder.file(of: shard))
     guard let file = opened else {
       if isFinished { return nil }
-      throw LeGradError(
-        .inconsistent,
-        .fault(
-          file: part, expected: "one process for shard \(shard)", found: "another one at work",
-          remedy: "wait for it or end it"))
+      throw fault(
+        part, kind: .inconsistent, expected: "one process for shard \(shard)", found: "another one at work",
+        remedy: "wait for it or end it")
     }
     guard isFinished else { return file }
     file.remove()
@@ -118,11 +112,10 @@ package final class ShardRecorder {
   ) throws(LeGradError) -> ShardFile? {
     guard let file = try ShardFile.read(path, manifest) else { return nil }
     guard file.run == run, file.shard == shard else {
-      throw LeGradError(
-        .inconsistent,
-        .fault(
-          file: path, expected: "shard \(shard) of run \(run)", found: "shard \(file.shard) of run \(file.run)",
-          remedy: "remove the file, or use another output folder"))
+      throw fault(
+        path, kind: .inconsistent, expected: "shard \(shard) of run \(run)",
+        found: "shard \(file.shard) of run \(file.run)",
+        remedy: "remove the file, or use another output folder")
     }
     return file
   }
@@ -131,13 +124,10 @@ package final class ShardRecorder {
   private static func checkSplit(_ folder: RunFolder, _ shard: Shard) throws(LeGradError) {
     for name in try folder.shardFiles() {
       guard let other = Shard(fileName: name), other.count != shard.count else { continue }
-      throw LeGradError(
-        .inconsistent,
-        .fault(
-          file: folder.path, expected: "shards of \(shard.count)", found: Message(name),
-          remedy:
-            "split the run as before (\(Subject.shard), LEGRAD_SHARD, LEGRAD_SHARD_COUNT), or use another output folder"
-        ))
+      throw fault(
+        folder.path, kind: .inconsistent, expected: "shards of \(shard.count)", found: name,
+        remedy:
+          "split the run as before (\(Subject.shard), LEGRAD_SHARD, LEGRAD_SHARD_COUNT), or use another output folder")
     }
   }
 }
