@@ -151,6 +151,7 @@ typedef struct {
 #define GELU 1
 #define QUICK_GELU 2
 #define GELU_TANH 3
+#define SILU 4
 
 #if FLOAT64
 static inline double exponential(double x) { return exp(x); }
@@ -173,6 +174,10 @@ static inline activated activate_value(uint activation, double x) {
   if (activation == GELU_TANH) {
     const double root = M_2_SQRTPI * M_SQRT1_2, t = tanh(root * (x + 0.044715 * x * x * x));
     return gated(x, 0.5 * (1.0 + t), 0.5 * (1.0 - t * t), root * (1.0 + 3.0 * 0.044715 * x * x));
+  }
+  if (activation == SILU) {
+    const double gate = 1.0 / (1.0 + exp(-x));
+    return gated(x, gate, gate * (1.0 - gate), 1.0);
   }
   return gated(x, 1.0, 0.0, 0.0);
 }
@@ -262,6 +267,13 @@ static inline activated quick_gelu(vfloat x) {
   return gated(x, clamped, clamped * (vfloat)(1.702f), (vfloat)(1.702f));
 }
 
+static inline activated silu(vfloat x) {
+  // Outside ±100 the gate is 0 or 1 to the last bit, as above.
+  vfloat clamped = select(x, (vfloat)(100.0f), x > (vfloat)(100.0f));
+  clamped = select(clamped, (vfloat)(-100.0f), x < (vfloat)(-100.0f));
+  return gated(x, clamped, clamped, (vfloat)(1.0f));
+}
+
 // (1 + tanh w) / 2 is sigmoid(2 w).
 static inline activated gelu_tanh(vfloat x) {
   vfloat clamped = select(x, (vfloat)(15.0f), x > (vfloat)(15.0f));
@@ -276,6 +288,7 @@ static inline activated activate_value(uint activation, vfloat x) {
   if (activation == GELU) return gelu(x);
   if (activation == QUICK_GELU) return quick_gelu(x);
   if (activation == GELU_TANH) return gelu_tanh(x);
+  if (activation == SILU) return silu(x);
   activated result;
   result.value = x;
   result.derivative = (vfloat)(1.0f);

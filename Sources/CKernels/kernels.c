@@ -54,6 +54,9 @@ static const char fill[] = {
 static const char gather_rows[] = {
 #embed "../../Kernels/gather_rows.cl" suffix(, 0)
 };
+static const char gate[] = {
+#embed "../../Kernels/gate.cl" suffix(, 0)
+};
 static const char key_relevance[] = {
 #embed "../../Kernels/key_relevance.cl" suffix(, 0)
 };
@@ -114,6 +117,9 @@ static const char peak[] = {
 static const char relevance_share[] = {
 #embed "../../Kernels/relevance_share.cl" suffix(, 0)
 };
+static const char rotate[] = {
+#embed "../../Kernels/rotate.cl" suffix(, 0)
+};
 static const char row_through_map[] = {
 #embed "../../Kernels/row_through_map.cl" suffix(, 0)
 };
@@ -160,6 +166,7 @@ static const struct legrad_kernel_file files[] = {
     FILE(copy),
     FILE(fill),
     FILE(gather_rows),
+    FILE(gate),
     FILE(key_relevance),
     FILE(key_scores),
     FILE(layer_norm),
@@ -180,6 +187,7 @@ static const struct legrad_kernel_file files[] = {
     FILE(patchify),
     FILE(peak),
     FILE(relevance_share),
+    FILE(rotate),
     FILE(row_through_map),
     FILE(row_through_map_cpu),
     FILE(row_through_map_mean),

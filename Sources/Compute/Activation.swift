@@ -8,4 +8,6 @@ public enum Activation: String, Sendable, CaseIterable {
   case quickGELU = "quick_gelu"
   /// `x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`, the form of Hugging Face's SigLIP.
   case geluTanh = "gelu_pytorch_tanh"
+  /// `x · sigmoid(x)`, the gate of SwiGLU.
+  case silu
 }

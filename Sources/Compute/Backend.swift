@@ -62,6 +62,8 @@ public protocol Backend: Sendable {
   func softmax(_ operation: Softmax<Buffer>) throws(BackendError)
   func attention(_ operation: Attention<Buffer>) throws(BackendError)
   func activate(_ operation: Activate<Buffer>) throws(BackendError)
+  func gate(_ operation: Gate<Buffer>) throws(BackendError)
+  func rotate(_ operation: Rotate<Buffer>) throws(BackendError)
 
   // MARK: Read-out
 

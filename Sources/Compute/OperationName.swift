@@ -1,7 +1,7 @@
 /// What a backend is asked for. The raw values are the names in `Backend`, as errors and tables print them.
 public enum OperationName: String, Sendable, CaseIterable {
   case prepare, upload, download, copy, fill
-  case patchify, gatherRows, layerNorm, matmul, softmax, attention, activate
+  case patchify, gatherRows, layerNorm, matmul, softmax, attention, activate, gate, rotate
   case meanRows, normalizeRows, normalizeRowsBackward
   case activationBackward, layerNormBackward, addRows, softmaxBackward, attentionBackward
   case attentionRelevance, keyScores, keyRelevance, tokenSums, tokenSumsBackward, rowThroughMap

@@ -7,9 +7,10 @@ extension CommandStream {
   ///
   /// Dimension 0 is the span of a row, dimension 1 the row. A span is one element for GPUs, where neighbours in a group
   /// are neighbours in a row, and `span` elements for processors, where a work-item should be worth its launch.
+  /// - Parameter function: the kernel's name where it is not its file's.
   func run(
-    _ kernel: String, _ variant: KernelVariant, _ arguments: [KernelArgument], elementsOf matrix: Matrix<OpenCLBuffer>,
-    span: Int = 2048
+    _ kernel: String, function: String? = nil, _ variant: KernelVariant, _ arguments: [KernelArgument],
+    elementsOf matrix: Matrix<OpenCLBuffer>, span: Int = 2048
   ) throws(OpenCLError) {
     // CUDA devices take no more groups in this dimension; the kernels go on with the rows beyond.
     let rows = min(matrix.rows, 65535)
@@ -17,11 +18,11 @@ extension CommandStream {
     case .portable:
       let width = 64
       try run(
-        KernelIdentifier(kernel, scalar: matrix.scalar), arguments,
+        KernelIdentifier(kernel, function: function, scalar: matrix.scalar), arguments,
         global: [matrix.columns.roundedUp(to: width), rows], local: [width, 1])
     case .cpu:
       try run(
-        KernelIdentifier(kernel, lanes: 16, ["SPAN": span]), arguments,
+        KernelIdentifier(kernel, function: function, lanes: 16, ["SPAN": span]), arguments,
         global: [matrix.columns.roundedUp(to: span) / span, rows], local: [1, 1])
     }
   }

@@ -19,6 +19,9 @@ import Testing
     case .quickGELU:
       let gate = 1 / (1 + exp(-1.702 * x))
       return (x * gate, gate + 1.702 * x * gate * (1 - gate))
+    case .silu:
+      let gate = 1 / (1 + exp(-x))
+      return (x * gate, gate + x * gate * (1 - gate))
     case .geluTanh:
       let inner = (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)
       let slope = (2 / Double.pi).squareRoot() * (1 + 3 * 0.044715 * x * x)

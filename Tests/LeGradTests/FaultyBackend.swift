@@ -152,6 +152,14 @@ final class FaultyBackend<Base: Backend>: Backend {
     try run(.activate, operation.output) { () throws(BackendError) in try base.activate(operation) }
   }
 
+  func gate(_ operation: Gate<Buffer>) throws(BackendError) {
+    try run(.gate, operation.output) { () throws(BackendError) in try base.gate(operation) }
+  }
+
+  func rotate(_ operation: Rotate<Buffer>) throws(BackendError) {
+    try run(.rotate, operation.matrix) { () throws(BackendError) in try base.rotate(operation) }
+  }
+
   func meanRows(_ operation: MeanRows<Buffer>) throws(BackendError) {
     try run(.meanRows, operation.output) { () throws(BackendError) in try base.meanRows(operation) }
   }

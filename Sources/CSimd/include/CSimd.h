@@ -30,6 +30,7 @@ enum legrad_activation {
   LEGRAD_GELU,
   LEGRAD_QUICK_GELU,
   LEGRAD_GELU_TANH,
+  LEGRAD_SILU,
 };
 
 // A row-major matrix: row r begins `stride` elements after row r - 1. Without a base there is none.
@@ -116,6 +117,7 @@ struct legrad_layer_norm {
 
 struct legrad_layer_norm_backward {
   struct legrad_input upstream;
+  bool upstream_per_prompt;
   struct legrad_input input;
   struct legrad_input statistics;
   const float *scale;
@@ -132,6 +134,30 @@ struct legrad_activate {
   ptrdiff_t columns;
   struct legrad_matrix output;
   struct legrad_matrix derivative;
+};
+
+// `input` holds `columns` of the gate, then as many of the value; so does `derivative`, which may be the input.
+struct legrad_gate {
+  enum legrad_activation activation;
+  struct legrad_input input;
+  ptrdiff_t columns;
+  struct legrad_matrix output;
+  struct legrad_matrix derivative;
+};
+
+// Items: rows of the matrix. Row leading_rows + p of each sequence is turned by row p of the angles, which have `pairs`
+// columns; a head has twice as many.
+struct legrad_rotate {
+  struct legrad_matrix matrix;
+  ptrdiff_t heads;
+  ptrdiff_t pairs;
+  ptrdiff_t tokens;
+  ptrdiff_t leading_rows;
+  struct legrad_input cosines;
+  struct legrad_input sines;
+  // Whether a pair is two neighbours, and not a column of a head's first half with its like in the second.
+  bool neighbours;
+  bool turns_back;
 };
 
 struct legrad_activation_backward {
@@ -339,6 +365,8 @@ struct legrad_simd_table {
   void (*layer_norm)(const struct legrad_layer_norm *, ptrdiff_t begin, ptrdiff_t end);
   void (*layer_norm_backward)(const struct legrad_layer_norm_backward *, ptrdiff_t begin, ptrdiff_t end);
   void (*activate)(const struct legrad_activate *, ptrdiff_t begin, ptrdiff_t end);
+  void (*gate)(const struct legrad_gate *, ptrdiff_t begin, ptrdiff_t end);
+  void (*rotate)(const struct legrad_rotate *, ptrdiff_t begin, ptrdiff_t end);
   void (*activation_backward)(const struct legrad_activation_backward *, ptrdiff_t begin, ptrdiff_t end);
   void (*add_rows)(const struct legrad_add_rows *, ptrdiff_t begin, ptrdiff_t end);
   void (*softmax)(const struct legrad_softmax *, ptrdiff_t begin, ptrdiff_t end);

@@ -75,6 +75,10 @@ INLINE struct double_activated double_activated(enum legrad_activation activatio
       const double gate = 1 / (1 + exp(-1.702 * x));
       return double_gated(x, gate, gate * (1 - gate), 1.702);
     }
+    case LEGRAD_SILU: {
+      const double gate = 1 / (1 + exp(-x));
+      return double_gated(x, gate, gate * (1 - gate), 1);
+    }
     case LEGRAD_GELU_TANH: {
       const double root = M_2_SQRTPI * M_SQRT1_2, t = tanh(root * (x + 0.044715 * x * x * x));
       return double_gated(x, 0.5 * (1 + t), 0.5 * (1 - t * t), root * (1 + 3 * 0.044715 * x * x));

@@ -79,6 +79,13 @@ INLINE struct activated quick_gelu(vfloat x) {
   return gated(x, clamped, clamped * splat(1.702f), splat(1.702f));
 }
 
+INLINE struct activated silu(vfloat x) {
+  // Outside ±100 the gate is 0 or 1 to the last bit, as above.
+  vfloat clamped = choose(x > splat(100), splat(100), x);
+  clamped = choose(x < splat(-100), splat(-100), clamped);
+  return gated(x, clamped, clamped, splat(1));
+}
+
 // (1 + tanh w) / 2 is sigmoid(2 w).
 INLINE struct activated gelu_tanh(vfloat x) {
   vfloat clamped = choose(x > splat(15), splat(15), x);
@@ -94,6 +101,7 @@ INLINE struct activated activated(enum legrad_activation activation, vfloat x) {
     case LEGRAD_GELU: return gelu(x);
     case LEGRAD_QUICK_GELU: return quick_gelu(x);
     case LEGRAD_GELU_TANH: return gelu_tanh(x);
+    case LEGRAD_SILU: return silu(x);
     case LEGRAD_IDENTITY: break;
   }
   return (struct activated){x, splat(1)};

@@ -115,6 +115,7 @@ static void finish_tile(
     case LEGRAD_GELU: finish_with(p, tile, row, rows, column, LEGRAD_GELU); break;
     case LEGRAD_QUICK_GELU: finish_with(p, tile, row, rows, column, LEGRAD_QUICK_GELU); break;
     case LEGRAD_GELU_TANH: finish_with(p, tile, row, rows, column, LEGRAD_GELU_TANH); break;
+    case LEGRAD_SILU: finish_with(p, tile, row, rows, column, LEGRAD_SILU); break;
   }
 }
 

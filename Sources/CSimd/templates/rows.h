@@ -73,7 +73,8 @@ INLINE ptrdiff_t shared_row(struct legrad_stack s, ptrdiff_t row) {
 static void layer_norm_backward(const struct legrad_layer_norm_backward *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t row = begin; row < end; row++) {
     const ptrdiff_t shared = shared_row(o->stack, row);
-    const float *g = ROW(o->upstream, row), *x = ROW(o->input, shared);
+    const float *g = ROW(o->upstream, o->upstream_per_prompt ? row / o->stack.tokens : row);
+    const float *x = ROW(o->input, shared);
     const float *statistics = ROW(o->statistics, shared);
     const float *addend = OPTIONAL_ROW(o->addend, row / o->stack.tokens);
     float *y = ROW(o->output, row);
@@ -116,6 +117,35 @@ static void activate(const struct legrad_activate *o, ptrdiff_t begin, ptrdiff_t
     case LEGRAD_GELU: activate_with(o, begin, end, LEGRAD_GELU); break;
     case LEGRAD_QUICK_GELU: activate_with(o, begin, end, LEGRAD_QUICK_GELU); break;
     case LEGRAD_GELU_TANH: activate_with(o, begin, end, LEGRAD_GELU_TANH); break;
+    case LEGRAD_SILU: activate_with(o, begin, end, LEGRAD_SILU); break;
+  }
+}
+
+INLINE void gate_with(
+    const struct legrad_gate *o, ptrdiff_t begin, ptrdiff_t end, enum legrad_activation activation) {
+  for (ptrdiff_t row = begin; row < end; row++) {
+    const float *gates = ROW(o->input, row), *values = gates + o->columns;
+    float *y = ROW(o->output, row);
+    float *derivative = OPTIONAL_ROW(o->derivative, row);
+    EACH_IN_ROW(o->columns, c, n, {
+      const struct activated a = activated(activation, load_up_to(gates + c, n));
+      const vfloat value = load_up_to(values + c, n);
+      store_up_to(y + c, a.value * value, n);
+      if (derivative) {
+        store_up_to(derivative + c, value * a.derivative, n);
+        store_up_to(derivative + o->columns + c, a.value, n);
+      }
+    });
+  }
+}
+
+static void gate(const struct legrad_gate *o, ptrdiff_t begin, ptrdiff_t end) {
+  switch (o->activation) {
+    case LEGRAD_IDENTITY: gate_with(o, begin, end, LEGRAD_IDENTITY); break;
+    case LEGRAD_GELU: gate_with(o, begin, end, LEGRAD_GELU); break;
+    case LEGRAD_QUICK_GELU: gate_with(o, begin, end, LEGRAD_QUICK_GELU); break;
+    case LEGRAD_GELU_TANH: gate_with(o, begin, end, LEGRAD_GELU_TANH); break;
+    case LEGRAD_SILU: gate_with(o, begin, end, LEGRAD_SILU); break;
   }
 }
 

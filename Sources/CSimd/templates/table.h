@@ -8,6 +8,7 @@
 #include "packing.h"
 #include "product.h"
 #include "rows.h"
+#include "rotate.h"
 #include "attention.h"
 #include "attention_backward.h"
 #include "attention_rows.h"
@@ -26,6 +27,8 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .layer_norm = layer_norm,
     .layer_norm_backward = layer_norm_backward,
     .activate = activate,
+    .gate = gate,
+    .rotate = rotate,
     .activation_backward = activation_backward,
     .add_rows = add_rows,
     .softmax = softmax,

@@ -32,8 +32,9 @@ public struct LayerNorm<Buffer: Sendable>: Sendable {
 ///
 /// With `x̂ = (input − mean) · r` of the shared row, `ĝ = scale ⊙ upstream`, means over the columns:
 /// `output = r · (ĝ − mean(ĝ) − x̂ · mean(ĝ ⊙ x̂)) · factor + addend`.
-/// `upstream` and `output` have `images · prompts · tokens` rows, `input` and `statistics` `images · tokens`,
-/// `addend` (optional) one row per prompt of an image. `output` may be `upstream`.
+/// `output` has `images · prompts · tokens` rows, `input` and `statistics` `images · tokens`; `upstream` has the
+/// output's rows (`upstream[r]`) or one row per prompt of an image (`upstream[stack.copyRow(of: r)]`), `addend`
+/// (optional) one row per prompt of an image. `output` may be `upstream` where they have the same rows.
 public struct LayerNormBackward<Buffer: Sendable>: Sendable {
   public let upstream: Matrix<Buffer>
   public let input: Matrix<Buffer>
@@ -46,11 +47,11 @@ public struct LayerNormBackward<Buffer: Sendable>: Sendable {
 
   public init(
     upstream: Matrix<Buffer>, input: Matrix<Buffer>, statistics: Matrix<Buffer>, scale: Matrix<Buffer>,
-    stack: RowStack,
-    factor: Float = 1, addend: Matrix<Buffer>? = nil, output: Matrix<Buffer>
+    stack: RowStack, factor: Float = 1, addend: Matrix<Buffer>? = nil, output: Matrix<Buffer>
   ) {
     precondition(
-      upstream.rows == output.rows && upstream.columns == output.columns && input.columns == output.columns
+      (upstream.rows == output.rows || upstream.rows * stack.rows == output.rows)
+        && upstream.columns == output.columns && input.columns == output.columns
         && input.rows * stack.copies == output.rows && input.rows % stack.rows == 0 && scale.rows == 1
         && scale.columns == input.columns && statistics.rows == input.rows && statistics.columns == 2
         && (addend.map { $0.rows * stack.rows == output.rows && $0.columns == output.columns } ?? true),

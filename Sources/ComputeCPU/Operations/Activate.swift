@@ -38,6 +38,7 @@ extension legrad_activation {
       case .gelu: LEGRAD_GELU
       case .quickGELU: LEGRAD_QUICK_GELU
       case .geluTanh: LEGRAD_GELU_TANH
+      case .silu: LEGRAD_SILU
       }
   }
 }

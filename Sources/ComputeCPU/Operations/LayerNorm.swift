@@ -21,11 +21,12 @@ extension CPUBackend {
   }
 
   public func layerNormBackward(_ operation: LayerNormBackward<CPUBuffer>) throws(BackendError) {
+    let (upstream, output) = (operation.upstream, operation.output)
     let arguments = unsafe legrad_layer_norm_backward(
-      upstream: .init(operation.upstream), input: .init(operation.input), statistics: .init(operation.statistics),
-      scale: operation.scale.base, stack: legrad_stack(operation.stack), factor: operation.factor,
-      addend: .init(operation.addend), columns: operation.output.columns, output: .init(operation.output))
-    perform { crew in unsafe crew.run(rowsOf: operation.output, arguments, kernels.table.layer_norm_backward) }
+      upstream: .init(upstream), upstream_per_prompt: upstream.rows != output.rows, input: .init(operation.input),
+      statistics: .init(operation.statistics), scale: operation.scale.base, stack: legrad_stack(operation.stack),
+      factor: operation.factor, addend: .init(operation.addend), columns: output.columns, output: .init(output))
+    perform { crew in unsafe crew.run(rowsOf: output, arguments, kernels.table.layer_norm_backward) }
   }
 }
 

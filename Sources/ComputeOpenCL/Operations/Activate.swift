@@ -39,6 +39,7 @@ extension KernelArgument {
     case .gelu: .size(1)
     case .quickGELU: .size(2)
     case .geluTanh: .size(3)
+    case .silu: .size(4)
     }
   }
 }

@@ -18,13 +18,13 @@ extension OpenCLBackend {
   }
 
   public func layerNormBackward(_ operation: LayerNormBackward<OpenCLBuffer>) throws(BackendError) {
-    let output = operation.output
+    let (upstream, output) = (operation.upstream, operation.output)
     try perform(.layerNormBackward) { stream throws(OpenCLError) in
       try stream.run(
         "layer_norm_backward", variant,
         [
-          .matrix(operation.upstream), .matrix(operation.input), .matrix(operation.statistics),
-          .matrix(operation.scale), .matrix(operation.addend ?? operation.upstream), .matrix(output),
+          .matrix(upstream), .matrix(operation.input), .matrix(operation.statistics), .matrix(operation.scale),
+          .matrix(operation.addend ?? upstream), .matrix(output), .flag(upstream.rows != output.rows),
           .flag(operation.addend != nil), .size(operation.stack.copies), .size(operation.stack.rows),
           .factor(operation.factor), .size(output.columns),
         ],
