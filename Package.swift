@@ -102,7 +102,9 @@ let package = Package(
     tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
-    room("VisionTransformer", ["Compute", "Failures", "Files", "Randomness", "StrictJSON", "SafeTensors"]),
+    room(
+      "VisionTransformer", ["Compute", "Failures", "Files", "Randomness", "StrictJSON", "SafeTensors"],
+      exclude: ["Scripts"]),
     // The bundled model and its sample pictures, embedded.
     .target(
       name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
