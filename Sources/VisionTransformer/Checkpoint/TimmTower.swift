@@ -129,6 +129,7 @@ package struct TimmTower: Equatable, Sendable {
   package var hasLayerScale: Bool
   /// Nil without rotary positions.
   package var rotary: Rotary?
+  /// In a folder only `global_pool` in `model_args` changes it; the one beside `architecture` is a note.
   package var pooling: Pooling
   /// Whether a layer norm precedes the pooling: `norm`.
   package var hasFinalNorm: Bool
@@ -142,9 +143,6 @@ package struct TimmTower: Equatable, Sendable {
   package var classes: Int
   /// Whether the model takes pictures of any size.
   package var takesAnySize: Bool
-  /// Whether the architecture says its pooling itself: then `global_pool` beside `architecture` in a folder's file has
-  /// no effect, and only the one in `model_args` has.
-  package var saysPooling: Bool
   /// Whether the architecture says its picture size itself: then `input_size` in a folder's `pretrained_cfg` does not
   /// change the positional table, and only `img_size` in `model_args` does.
   package var saysImageSize: Bool
@@ -288,7 +286,6 @@ package struct TimmTower: Equatable, Sendable {
     poolsPrefix = has("pools-prefix")
     takesAnySize = has("dynamic")
     hasFixedInput = !has("any-input")
-    saysPooling = has("own-pooling")
     saysImageSize = has("own-size")
     guard flags.isEmpty else { return nil }
   }

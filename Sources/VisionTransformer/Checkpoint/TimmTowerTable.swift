@@ -6,10 +6,10 @@ enum TimmTowerTable {
 
   /// The 205 plain vision transformers, one a line: name, sizes, and what is not as usual.
   static let towers: String = """
-    beit3_base_patch16_224 vit p16 i224 w768 l12 h12 m3072 c1000 avg imagenet bicubic:1:center eps:1e-05 mlp-norm attention-norm no-norm fc-norm own-pooling
-    beit3_giant_patch14_224 vit p14 i224 w1408 l40 h16 m6144 c1000 avg imagenet bicubic:1:center eps:1e-05 mlp-norm attention-norm no-norm fc-norm own-pooling
-    beit3_giant_patch14_336 vit p14 i336 w1408 l40 h16 m6144 c1000 avg imagenet bicubic:1:center eps:1e-05 mlp-norm attention-norm no-norm fc-norm own-pooling own-size
-    beit3_large_patch16_224 vit p16 i224 w1024 l24 h16 m4096 c1000 avg imagenet bicubic:1:center eps:1e-05 mlp-norm attention-norm no-norm fc-norm own-pooling
+    beit3_base_patch16_224 vit p16 i224 w768 l12 h12 m3072 c1000 avg imagenet bicubic:1:center eps:1e-05 mlp-norm attention-norm no-norm fc-norm
+    beit3_giant_patch14_224 vit p14 i224 w1408 l40 h16 m6144 c1000 avg imagenet bicubic:1:center eps:1e-05 mlp-norm attention-norm no-norm fc-norm
+    beit3_giant_patch14_336 vit p14 i336 w1408 l40 h16 m6144 c1000 avg imagenet bicubic:1:center eps:1e-05 mlp-norm attention-norm no-norm fc-norm own-size
+    beit3_large_patch16_224 vit p16 i224 w1024 l24 h16 m4096 c1000 avg imagenet bicubic:1:center eps:1e-05 mlp-norm attention-norm no-norm fc-norm
     deit3_base_patch16_224 vit p16 i224 w768 l12 h12 m3072 c1000 token imagenet bicubic:0.9:center patch-positions layer-scale
     deit3_base_patch16_384 vit p16 i384 w768 l12 h12 m3072 c1000 token imagenet bicubic:1:center patch-positions layer-scale
     deit3_huge_patch14_224 vit p14 i224 w1280 l32 h16 m5120 c1000 token imagenet bicubic:0.9:center patch-positions layer-scale
@@ -24,11 +24,11 @@ enum TimmTowerTable {
     deit_tiny_patch16_224 vit p16 i224 w192 l12 h3 m768 c1000 token imagenet bicubic:0.9:center
     eva02_base_patch14_224 eva p14 i224 w768 l12 h12 m2048 c0 avg clip bicubic:0.9:center act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm no-norm fc-norm own-size
     eva02_base_patch14_448 eva p14 i448 w768 l12 h12 m2048 c1000 avg clip bicubic:1:squash act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm no-norm fc-norm own-size
-    eva02_base_patch16_clip_224 eva p16 i224 w768 l12 h12 m2048 c512 token clip bicubic:0.9:center act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm attention-norm own-pooling own-size
+    eva02_base_patch16_clip_224 eva p16 i224 w768 l12 h12 m2048 c512 token clip bicubic:0.9:center act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm attention-norm own-size
     eva02_large_patch14_224 eva p14 i224 w1024 l24 h16 m2730 c0 avg clip bicubic:0.9:center act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm no-norm fc-norm own-size
     eva02_large_patch14_448 eva p14 i448 w1024 l24 h16 m2730 c1000 avg clip bicubic:1:squash act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm no-norm fc-norm own-size
-    eva02_large_patch14_clip_224 eva p14 i224 w1024 l24 h16 m2730 c768 token clip bicubic:0.9:center act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm attention-norm own-pooling own-size
-    eva02_large_patch14_clip_336 eva p14 i336 w1024 l24 h16 m2730 c768 token clip bicubic:1:center act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm attention-norm own-pooling own-size
+    eva02_large_patch14_clip_224 eva p14 i224 w1024 l24 h16 m2730 c768 token clip bicubic:0.9:center act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm attention-norm own-size
+    eva02_large_patch14_clip_336 eva p14 i336 w1024 l24 h16 m2730 c768 token clip bicubic:1:center act:silu gate:split bias:qv rope:cat:10000:0:ij:16x16:pairs split-qkv mlp-norm attention-norm own-size
     eva02_small_patch14_224 eva p14 i224 w384 l12 h6 m1024 c0 avg clip bicubic:0.9:center act:silu gate:packed bias:qv rope:cat:10000:0:ij:16x16:pairs no-norm fc-norm own-size
     eva02_small_patch14_336 eva p14 i336 w384 l12 h6 m1024 c1000 avg clip bicubic:1:center act:silu gate:packed bias:qv rope:cat:10000:0:ij:16x16:pairs no-norm fc-norm own-size
     eva02_tiny_patch14_224 eva p14 i224 w192 l12 h3 m512 c0 avg clip bicubic:0.9:center act:silu gate:packed bias:qv rope:cat:10000:0:ij:16x16:pairs no-norm fc-norm own-size
@@ -36,15 +36,15 @@ enum TimmTowerTable {
     eva_giant_patch14_224 eva p14 i224 w1408 l40 h16 m6144 c1000 avg clip bicubic:0.9:center bias:qv no-norm fc-norm
     eva_giant_patch14_336 eva p14 i336 w1408 l40 h16 m6144 c1000 avg clip bicubic:1:squash bias:qv no-norm fc-norm
     eva_giant_patch14_560 eva p14 i560 w1408 l40 h16 m6144 c1000 avg imagenet bicubic:1:squash bias:qv no-norm fc-norm
-    eva_giant_patch14_clip_224 eva p14 i224 w1408 l40 h16 m6144 c1024 token clip bicubic:0.9:center bias:qv own-pooling
-    eva_large_patch14_196 vit p14 i196 w1024 l24 h16 m4096 c1000 avg clip bicubic:1:center no-norm fc-norm own-pooling
-    eva_large_patch14_336 vit p14 i336 w1024 l24 h16 m4096 c1000 avg clip bicubic:1:squash no-norm fc-norm own-pooling
+    eva_giant_patch14_clip_224 eva p14 i224 w1408 l40 h16 m6144 c1024 token clip bicubic:0.9:center bias:qv
+    eva_large_patch14_196 vit p14 i196 w1024 l24 h16 m4096 c1000 avg clip bicubic:1:center no-norm fc-norm
+    eva_large_patch14_336 vit p14 i336 w1024 l24 h16 m4096 c1000 avg clip bicubic:1:squash no-norm fc-norm
     flexivit_base vit p16 i240 w768 l12 h12 m3072 c1000 token half bicubic:0.95:center patch-positions
     flexivit_large vit p16 i240 w1024 l24 h16 m4096 c1000 token half bicubic:0.95:center patch-positions
     flexivit_small vit p16 i240 w384 l12 h6 m1536 c1000 token half bicubic:0.95:center patch-positions
     test_vit vit p16 i160 w64 l6 h2 m192 c1000 token half bicubic:0.95:center dynamic
-    test_vit2 vit p16 i160 w64 l8 h2 m192 c1000 avg half bicubic:0.95:center reg:1 no-class layer-scale no-norm fc-norm dynamic own-pooling
-    test_vit3 vit p16 i160 w96 l9 h3 m192 c1000 map half bicubic:0.95:center reg:1 pooler:3:192 no-class layer-scale pools-prefix own-pooling
+    test_vit2 vit p16 i160 w64 l8 h2 m192 c1000 avg half bicubic:0.95:center reg:1 no-class layer-scale no-norm fc-norm dynamic
+    test_vit3 vit p16 i160 w96 l9 h3 m192 c1000 map half bicubic:0.95:center reg:1 pooler:3:192 no-class layer-scale pools-prefix
     vit_7b_patch16_dinov3 eva p16 i256 w4096 l40 h32 m8192 c0 avg imagenet bicubic:1:center act:silu gate:split bias:none eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
     vit_base_patch8_224 vit p8 i224 w768 l12 h12 m3072 c1000 token half bicubic:0.9:center
     vit_base_patch14_dinov2 vit p14 i518 w768 l12 h12 m3072 c0 token imagenet bicubic:1:center layer-scale
@@ -58,23 +58,23 @@ enum TimmTowerTable {
     vit_base_patch16_clip_quickgelu_224 vit p16 i224 w768 l12 h12 m3072 c512 token clip bicubic:1:center act:quick_gelu eps:1e-05 input-norm no-patch-bias
     vit_base_patch16_dinov3 eva p16 i256 w768 l12 h12 m3072 c0 avg imagenet bicubic:1:center bias:none eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
     vit_base_patch16_dinov3_qkvb eva p16 i256 w768 l12 h12 m3072 c0 avg imagenet bicubic:1:center bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
-    vit_base_patch16_gap_224 vit p16 i224 w768 l12 h16 m3072 c1000 avg half bicubic:0.9:center no-class own-pooling
-    vit_base_patch16_lingbot eva p16 i512 w768 l12 h12 m3072 c0 token imagenet bilinear:1:squash bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic own-pooling
+    vit_base_patch16_gap_224 vit p16 i224 w768 l12 h16 m3072 c1000 avg half bicubic:0.9:center no-class
+    vit_base_patch16_lingbot eva p16 i512 w768 l12 h12 m3072 c0 token imagenet bilinear:1:squash bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
     vit_base_patch16_plus_240 vit p16 i240 w896 l12 h14 m3584 c1000 token half bicubic:0.95:center layer-scale
     vit_base_patch16_plus_clip_240 vit p16 i240 w896 l12 h14 m3584 c640 token clip bicubic:1:center eps:1e-05 input-norm no-patch-bias
     vit_base_patch16_radio_v3 vit p16 i512 w768 l12 h12 m3072 c0 token clip bicubic:1:center reg:7 patch-positions layer-scale no-norm own-size
-    vit_base_patch16_reg4_gap_256 vit p16 i256 w768 l12 h12 m3072 c1000 avg half bicubic:0.9:center reg:4 no-class patch-positions no-norm fc-norm own-pooling
-    vit_base_patch16_rope_224 eva p16 i224 w768 l12 h12 m3072 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs no-positions layer-scale own-pooling
-    vit_base_patch16_rope_ape_224 eva p16 i224 w768 l12 h12 m3072 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs patch-positions layer-scale own-pooling
+    vit_base_patch16_reg4_gap_256 vit p16 i256 w768 l12 h12 m3072 c1000 avg half bicubic:0.9:center reg:4 no-class patch-positions no-norm fc-norm
+    vit_base_patch16_rope_224 eva p16 i224 w768 l12 h12 m3072 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs no-positions layer-scale
+    vit_base_patch16_rope_ape_224 eva p16 i224 w768 l12 h12 m3072 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs patch-positions layer-scale
     vit_base_patch16_rope_reg1_gap_256 eva p16 i256 w768 l12 h12 m3072 c1000 avg half bicubic:0.95:center bias:qv reg:1 rope:cat:10000:0:ij:16x16:pairs no-class no-positions layer-scale no-norm fc-norm own-size
-    vit_base_patch16_siglip_224 vit p16 i224 w768 l12 h12 m3072 c0 map half bicubic:0.9:center pooler:12:3072 no-class own-pooling
-    vit_base_patch16_siglip_256 vit p16 i256 w768 l12 h12 m3072 c0 map half bicubic:0.9:center pooler:12:3072 no-class own-pooling
-    vit_base_patch16_siglip_384 vit p16 i384 w768 l12 h12 m3072 c0 map half bicubic:0.9:center pooler:12:3072 no-class own-pooling
-    vit_base_patch16_siglip_512 vit p16 i512 w768 l12 h12 m3072 c0 map half bicubic:0.9:center pooler:12:3072 no-class own-pooling
-    vit_base_patch16_siglip_gap_224 vit p16 i224 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center no-class own-pooling
-    vit_base_patch16_siglip_gap_256 vit p16 i256 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center no-class own-pooling
-    vit_base_patch16_siglip_gap_384 vit p16 i384 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center no-class own-pooling
-    vit_base_patch16_siglip_gap_512 vit p16 i512 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center no-class own-pooling
+    vit_base_patch16_siglip_224 vit p16 i224 w768 l12 h12 m3072 c0 map half bicubic:0.9:center pooler:12:3072 no-class
+    vit_base_patch16_siglip_256 vit p16 i256 w768 l12 h12 m3072 c0 map half bicubic:0.9:center pooler:12:3072 no-class
+    vit_base_patch16_siglip_384 vit p16 i384 w768 l12 h12 m3072 c0 map half bicubic:0.9:center pooler:12:3072 no-class
+    vit_base_patch16_siglip_512 vit p16 i512 w768 l12 h12 m3072 c0 map half bicubic:0.9:center pooler:12:3072 no-class
+    vit_base_patch16_siglip_gap_224 vit p16 i224 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center no-class
+    vit_base_patch16_siglip_gap_256 vit p16 i256 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center no-class
+    vit_base_patch16_siglip_gap_384 vit p16 i384 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center no-class
+    vit_base_patch16_siglip_gap_512 vit p16 i512 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center no-class
     vit_base_patch32_224 vit p32 i224 w768 l12 h12 m3072 c1000 token half bicubic:0.9:center
     vit_base_patch32_384 vit p32 i384 w768 l12 h12 m3072 c1000 token half bicubic:1:center
     vit_base_patch32_clip_224 vit p32 i224 w768 l12 h12 m3072 c1000 token clip bicubic:0.9:center eps:1e-05 input-norm no-patch-bias
@@ -83,12 +83,12 @@ enum TimmTowerTable {
     vit_base_patch32_clip_448 vit p32 i448 w768 l12 h12 m3072 c1000 token clip bicubic:1:center eps:1e-05 input-norm no-patch-bias
     vit_base_patch32_clip_quickgelu_224 vit p32 i224 w768 l12 h12 m3072 c512 token clip bicubic:0.9:center act:quick_gelu eps:1e-05 input-norm no-patch-bias
     vit_base_patch32_plus_256 vit p32 i256 w896 l12 h14 m3584 c1000 token half bicubic:0.95:center layer-scale
-    vit_base_patch32_siglip_256 vit p32 i256 w768 l12 h12 m3072 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:12:3072 no-class own-pooling
-    vit_base_patch32_siglip_gap_256 vit p32 i256 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class own-pooling
-    vit_betwixt_patch16_gap_256 vit p16 i256 w640 l12 h10 m2560 c1000 avg half bicubic:0.95:center bias:none no-class layer-scale own-pooling
-    vit_betwixt_patch16_reg1_gap_256 vit p16 i256 w640 l12 h10 m2560 c1000 avg half bicubic:0.95:center reg:1 no-class patch-positions layer-scale no-norm fc-norm own-pooling
-    vit_betwixt_patch16_reg4_gap_256 vit p16 i256 w640 l12 h10 m2560 c1000 avg half bicubic:0.95:center reg:4 no-class patch-positions layer-scale no-norm fc-norm own-pooling
-    vit_betwixt_patch16_reg4_gap_384 vit p16 i384 w640 l12 h10 m2560 c1000 avg half bicubic:1:center reg:4 no-class patch-positions layer-scale no-norm fc-norm own-pooling
+    vit_base_patch32_siglip_256 vit p32 i256 w768 l12 h12 m3072 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:12:3072 no-class
+    vit_base_patch32_siglip_gap_256 vit p32 i256 w768 l12 h12 m3072 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class
+    vit_betwixt_patch16_gap_256 vit p16 i256 w640 l12 h10 m2560 c1000 avg half bicubic:0.95:center bias:none no-class layer-scale
+    vit_betwixt_patch16_reg1_gap_256 vit p16 i256 w640 l12 h10 m2560 c1000 avg half bicubic:0.95:center reg:1 no-class patch-positions layer-scale no-norm fc-norm
+    vit_betwixt_patch16_reg4_gap_256 vit p16 i256 w640 l12 h10 m2560 c1000 avg half bicubic:0.95:center reg:4 no-class patch-positions layer-scale no-norm fc-norm
+    vit_betwixt_patch16_reg4_gap_384 vit p16 i384 w640 l12 h10 m2560 c1000 avg half bicubic:1:center reg:4 no-class patch-positions layer-scale no-norm fc-norm
     vit_betwixt_patch16_rope_reg4_gap_256 eva p16 i256 w640 l12 h10 m2560 c1000 avg clip bicubic:0.95:center bias:qv reg:4 rope:cat:10000:0:ij:16x16:pairs no-class no-positions layer-scale no-norm fc-norm own-size
     vit_betwixt_patch32_clip_224 vit p32 i224 w640 l12 h10 m2560 c512 token clip bicubic:0.9:center eps:1e-05 input-norm no-patch-bias
     vit_giant_patch14_224 vit p14 i224 w1408 l40 h16 m6144 c1000 token half bicubic:0.9:center
@@ -96,13 +96,13 @@ enum TimmTowerTable {
     vit_giant_patch14_dinov2 vit p14 i518 w1536 l40 h24 m4096 c0 token imagenet bicubic:1:center act:silu gate:packed layer-scale
     vit_giant_patch14_reg1_tipsv2 vit p14 i448 w1536 l40 h24 m4096 c0 token none bicubic:1:center act:silu gate:packed reg:1 patch-positions layer-scale
     vit_giant_patch14_reg4_dinov2 vit p14 i518 w1536 l40 h24 m4096 c0 token imagenet bicubic:1:center act:silu gate:packed reg:4 patch-positions layer-scale
-    vit_giant_patch16_gap_224 vit p16 i224 w1408 l40 h16 m6144 c0 avg imagenet bicubic:0.9:center no-class own-pooling
-    vit_giant_patch16_lingbot eva p16 i512 w1536 l40 h24 m4096 c0 token imagenet bilinear:1:squash act:silu gate:split bias:none eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic own-pooling
+    vit_giant_patch16_gap_224 vit p16 i224 w1408 l40 h16 m6144 c0 avg imagenet bicubic:0.9:center no-class
+    vit_giant_patch16_lingbot eva p16 i512 w1536 l40 h24 m4096 c0 token imagenet bilinear:1:squash act:silu gate:split bias:none eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
     vit_giant_patch16_radio_v3 vit p16 i512 w1536 l40 h24 m6144 c0 token clip bicubic:1:center reg:7 patch-positions no-norm own-size
-    vit_giantopt_patch16_siglip_256 vit p16 i256 w1536 l40 h16 m6144 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:6144 no-class own-pooling
-    vit_giantopt_patch16_siglip_384 vit p16 i384 w1536 l40 h16 m6144 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:6144 no-class own-pooling
-    vit_giantopt_patch16_siglip_gap_256 vit p16 i256 w1536 l40 h16 m6144 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class own-pooling
-    vit_giantopt_patch16_siglip_gap_384 vit p16 i384 w1536 l40 h16 m6144 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class own-pooling
+    vit_giantopt_patch16_siglip_256 vit p16 i256 w1536 l40 h16 m6144 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:6144 no-class
+    vit_giantopt_patch16_siglip_384 vit p16 i384 w1536 l40 h16 m6144 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:6144 no-class
+    vit_giantopt_patch16_siglip_gap_256 vit p16 i256 w1536 l40 h16 m6144 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class
+    vit_giantopt_patch16_siglip_gap_384 vit p16 i384 w1536 l40 h16 m6144 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class
     vit_gigantic_patch14_224 vit p14 i224 w1664 l48 h16 m8192 c1000 token half bicubic:0.9:center
     vit_gigantic_patch14_clip_224 vit p14 i224 w1664 l48 h16 m8192 c1280 token clip bicubic:1:center eps:1e-05 input-norm no-patch-bias
     vit_gigantic_patch14_clip_378 vit p14 i378 w1664 l48 h16 m8192 c1280 token clip bicubic:1:squash eps:1e-05 input-norm no-patch-bias
@@ -113,8 +113,8 @@ enum TimmTowerTable {
     vit_huge_patch14_clip_378 vit p14 i378 w1280 l32 h16 m5120 c1024 token clip bicubic:1:center eps:1e-05 input-norm no-patch-bias
     vit_huge_patch14_clip_quickgelu_224 vit p14 i224 w1280 l32 h16 m5120 c1024 token clip bicubic:1:center act:quick_gelu eps:1e-05 input-norm no-patch-bias
     vit_huge_patch14_clip_quickgelu_378 vit p14 i378 w1280 l32 h16 m5120 c1024 token clip bicubic:1:center act:quick_gelu eps:1e-05 input-norm no-patch-bias
-    vit_huge_patch14_gap_224 vit p14 i224 w1280 l32 h16 m5120 c0 avg imagenet bicubic:0.9:center no-class own-pooling
-    vit_huge_patch16_gap_448 vit p16 i448 w1280 l32 h16 m5120 c0 avg imagenet bicubic:1:center no-class own-pooling
+    vit_huge_patch14_gap_224 vit p14 i224 w1280 l32 h16 m5120 c0 avg imagenet bicubic:0.9:center no-class
+    vit_huge_patch16_gap_448 vit p16 i448 w1280 l32 h16 m5120 c0 avg imagenet bicubic:1:center no-class
     vit_huge_patch16_radio_v3 vit p16 i512 w1280 l32 h16 m5120 c0 token clip bicubic:1:center reg:7 patch-positions no-norm own-size
     vit_huge_patch16_radio_v4 vit p16 i512 w1280 l32 h16 m5120 c0 token clip bicubic:1:center reg:9 patch-positions no-norm own-size
     vit_huge_plus_patch16_dinov3 eva p16 i256 w1280 l32 h20 m5120 c0 avg imagenet bicubic:1:center act:silu gate:split bias:none eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
@@ -132,36 +132,36 @@ enum TimmTowerTable {
     vit_large_patch16_384 vit p16 i384 w1024 l24 h16 m4096 c1000 token half bicubic:1:center
     vit_large_patch16_dinov3 eva p16 i256 w1024 l24 h16 m4096 c0 avg imagenet bicubic:1:center bias:none eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
     vit_large_patch16_dinov3_qkvb eva p16 i256 w1024 l24 h16 m4096 c0 avg imagenet bicubic:1:center bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
-    vit_large_patch16_lingbot eva p16 i512 w1024 l24 h16 m4096 c0 token imagenet bilinear:1:squash bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic own-pooling
+    vit_large_patch16_lingbot eva p16 i512 w1024 l24 h16 m4096 c0 token imagenet bilinear:1:squash bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
     vit_large_patch16_radio_v3 vit p16 i512 w1024 l24 h16 m4096 c0 token clip bicubic:1:center reg:7 patch-positions layer-scale no-norm own-size
-    vit_large_patch16_rope_224 eva p16 i224 w1024 l24 h16 m4096 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs no-positions layer-scale own-pooling
-    vit_large_patch16_rope_ape_224 eva p16 i224 w1024 l24 h16 m4096 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs patch-positions layer-scale own-pooling
-    vit_large_patch16_siglip_256 vit p16 i256 w1024 l24 h16 m4096 c0 map half bicubic:0.9:center pooler:16:4096 no-class own-pooling
-    vit_large_patch16_siglip_384 vit p16 i384 w1024 l24 h16 m4096 c0 map half bicubic:0.9:center pooler:16:4096 no-class own-pooling
-    vit_large_patch16_siglip_512 vit p16 i512 w1024 l24 h16 m4096 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:4096 no-class own-pooling
-    vit_large_patch16_siglip_gap_256 vit p16 i256 w1024 l24 h16 m4096 c0 avg half bicubic:0.9:center no-class own-pooling
-    vit_large_patch16_siglip_gap_384 vit p16 i384 w1024 l24 h16 m4096 c0 avg half bicubic:0.9:center no-class own-pooling
-    vit_large_patch16_siglip_gap_512 vit p16 i512 w1024 l24 h16 m4096 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class own-pooling
+    vit_large_patch16_rope_224 eva p16 i224 w1024 l24 h16 m4096 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs no-positions layer-scale
+    vit_large_patch16_rope_ape_224 eva p16 i224 w1024 l24 h16 m4096 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs patch-positions layer-scale
+    vit_large_patch16_siglip_256 vit p16 i256 w1024 l24 h16 m4096 c0 map half bicubic:0.9:center pooler:16:4096 no-class
+    vit_large_patch16_siglip_384 vit p16 i384 w1024 l24 h16 m4096 c0 map half bicubic:0.9:center pooler:16:4096 no-class
+    vit_large_patch16_siglip_512 vit p16 i512 w1024 l24 h16 m4096 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:4096 no-class
+    vit_large_patch16_siglip_gap_256 vit p16 i256 w1024 l24 h16 m4096 c0 avg half bicubic:0.9:center no-class
+    vit_large_patch16_siglip_gap_384 vit p16 i384 w1024 l24 h16 m4096 c0 avg half bicubic:0.9:center no-class
+    vit_large_patch16_siglip_gap_512 vit p16 i512 w1024 l24 h16 m4096 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class
     vit_large_patch32_224 vit p32 i224 w1024 l24 h16 m4096 c0 token half bicubic:0.9:center
     vit_large_patch32_384 vit p32 i384 w1024 l24 h16 m4096 c1000 token half bicubic:1:center
-    vit_little_patch16_reg1_gap_256 vit p16 i256 w320 l14 h5 m1792 c1000 avg half bicubic:0.95:center reg:1 no-class patch-positions layer-scale no-norm fc-norm own-pooling
-    vit_little_patch16_reg4_gap_256 vit p16 i256 w320 l14 h5 m1792 c1000 avg half bicubic:0.95:center reg:4 no-class patch-positions layer-scale no-norm fc-norm own-pooling
+    vit_little_patch16_reg1_gap_256 vit p16 i256 w320 l14 h5 m1792 c1000 avg half bicubic:0.95:center reg:1 no-class patch-positions layer-scale no-norm fc-norm
+    vit_little_patch16_reg4_gap_256 vit p16 i256 w320 l14 h5 m1792 c1000 avg half bicubic:0.95:center reg:4 no-class patch-positions layer-scale no-norm fc-norm
     vit_medium_patch16_clip_224 vit p16 i224 w512 l12 h8 m2048 c512 token clip bicubic:0.9:center eps:1e-05 input-norm no-patch-bias
-    vit_medium_patch16_gap_240 vit p16 i240 w512 l12 h8 m2048 c11821 avg half bicubic:0.95:center bias:none no-class layer-scale own-pooling
-    vit_medium_patch16_gap_256 vit p16 i256 w512 l12 h8 m2048 c1000 avg half bicubic:0.95:center bias:none no-class layer-scale own-pooling
-    vit_medium_patch16_gap_384 vit p16 i384 w512 l12 h8 m2048 c1000 avg half bicubic:0.95:squash bias:none no-class layer-scale own-pooling
-    vit_medium_patch16_reg1_gap_256 vit p16 i256 w512 l12 h8 m2048 c1000 avg half bicubic:0.95:center reg:1 no-class patch-positions layer-scale no-norm fc-norm own-pooling
-    vit_medium_patch16_reg4_gap_256 vit p16 i256 w512 l12 h8 m2048 c1000 avg half bicubic:0.95:center reg:4 no-class patch-positions layer-scale no-norm fc-norm own-pooling
+    vit_medium_patch16_gap_240 vit p16 i240 w512 l12 h8 m2048 c11821 avg half bicubic:0.95:center bias:none no-class layer-scale
+    vit_medium_patch16_gap_256 vit p16 i256 w512 l12 h8 m2048 c1000 avg half bicubic:0.95:center bias:none no-class layer-scale
+    vit_medium_patch16_gap_384 vit p16 i384 w512 l12 h8 m2048 c1000 avg half bicubic:0.95:squash bias:none no-class layer-scale
+    vit_medium_patch16_reg1_gap_256 vit p16 i256 w512 l12 h8 m2048 c1000 avg half bicubic:0.95:center reg:1 no-class patch-positions layer-scale no-norm fc-norm
+    vit_medium_patch16_reg4_gap_256 vit p16 i256 w512 l12 h8 m2048 c1000 avg half bicubic:0.95:center reg:4 no-class patch-positions layer-scale no-norm fc-norm
     vit_medium_patch16_rope_reg1_gap_256 eva p16 i256 w512 l12 h8 m2048 c1000 avg half bicubic:0.95:center bias:qv reg:1 rope:cat:10000:0:ij:16x16:pairs no-class no-positions layer-scale no-norm fc-norm own-size
     vit_medium_patch32_clip_224 vit p32 i224 w512 l12 h8 m2048 c512 token clip bicubic:0.9:center eps:1e-05 input-norm no-patch-bias
-    vit_mediumd_patch16_reg4_gap_256 vit p16 i256 w512 l20 h8 m2048 c1000 avg half bicubic:0.95:center reg:4 no-class patch-positions layer-scale no-norm fc-norm own-pooling
-    vit_mediumd_patch16_reg4_gap_384 vit p16 i384 w512 l20 h8 m2048 c1000 avg half bicubic:1:center reg:4 no-class patch-positions layer-scale no-norm fc-norm own-pooling
+    vit_mediumd_patch16_reg4_gap_256 vit p16 i256 w512 l20 h8 m2048 c1000 avg half bicubic:0.95:center reg:4 no-class patch-positions layer-scale no-norm fc-norm
+    vit_mediumd_patch16_reg4_gap_384 vit p16 i384 w512 l20 h8 m2048 c1000 avg half bicubic:1:center reg:4 no-class patch-positions layer-scale no-norm fc-norm
     vit_mediumd_patch16_rope_reg1_gap_256 eva p16 i256 w512 l20 h8 m2048 c1000 avg half bicubic:0.95:center bias:none reg:1 rope:cat:10000:0:ij:16x16:pairs no-class no-positions layer-scale no-norm fc-norm own-size
-    vit_pe_core_base_patch16_224 eva p16 i224 w768 l12 h12 m3072 c1024 map half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:14x14:pairs pooler:8:3072 input-norm no-patch-bias pools-prefix own-pooling
-    vit_pe_core_gigantic_patch14_448 eva p14 i448 w1536 l50 h16 m8960 c1280 map half bicubic:1:center eps:1e-05 rope:cat:10000:0:xy:32x32:pairs pooler:8:6144 no-class input-norm no-patch-bias own-pooling
-    vit_pe_core_large_patch14_336 eva p14 i336 w1024 l24 h16 m4096 c1024 map half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:24x24:pairs pooler:8:4096 input-norm no-patch-bias pools-prefix own-pooling
-    vit_pe_core_small_patch16_384 eva p16 i384 w384 l12 h6 m1536 c512 map half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:24x24:pairs pooler:8:1536 input-norm no-patch-bias pools-prefix own-pooling
-    vit_pe_core_tiny_patch16_384 eva p16 i384 w192 l12 h3 m768 c512 map half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:24x24:pairs pooler:8:768 input-norm no-patch-bias pools-prefix own-pooling
+    vit_pe_core_base_patch16_224 eva p16 i224 w768 l12 h12 m3072 c1024 map half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:14x14:pairs pooler:8:3072 input-norm no-patch-bias pools-prefix
+    vit_pe_core_gigantic_patch14_448 eva p14 i448 w1536 l50 h16 m8960 c1280 map half bicubic:1:center eps:1e-05 rope:cat:10000:0:xy:32x32:pairs pooler:8:6144 no-class input-norm no-patch-bias
+    vit_pe_core_large_patch14_336 eva p14 i336 w1024 l24 h16 m4096 c1024 map half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:24x24:pairs pooler:8:4096 input-norm no-patch-bias pools-prefix
+    vit_pe_core_small_patch16_384 eva p16 i384 w384 l12 h6 m1536 c512 map half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:24x24:pairs pooler:8:1536 input-norm no-patch-bias pools-prefix
+    vit_pe_core_tiny_patch16_384 eva p16 i384 w192 l12 h3 m768 c512 map half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:24x24:pairs pooler:8:768 input-norm no-patch-bias pools-prefix
     vit_pe_lang_gigantic_patch14_448 eva p14 i448 w1536 l47 h16 m8960 c0 avg half bicubic:1:center eps:1e-05 rope:cat:10000:0:xy:32x32:pairs no-class input-norm no-patch-bias layer-scale no-norm
     vit_pe_lang_large_patch14_448 eva p14 i448 w1024 l23 h16 m4096 c0 avg half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:32x32:pairs input-norm no-patch-bias layer-scale no-norm
     vit_pe_spatial_base_patch16_512 eva p16 i512 w768 l12 h12 m3072 c0 avg half bicubic:1:center eps:1e-05 rope:cat:10000:1:xy:32x32:pairs input-norm no-patch-bias no-norm
@@ -177,39 +177,39 @@ enum TimmTowerTable {
     vit_small_patch16_384 vit p16 i384 w384 l12 h6 m1536 c1000 token half bicubic:1:center
     vit_small_patch16_dinov3 eva p16 i256 w384 l12 h6 m1536 c0 avg imagenet bicubic:1:center bias:none eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
     vit_small_patch16_dinov3_qkvb eva p16 i256 w384 l12 h6 m1536 c0 avg imagenet bicubic:1:center bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
-    vit_small_patch16_lingbot eva p16 i512 w384 l12 h6 m1536 c0 token imagenet bilinear:1:squash bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic own-pooling
-    vit_small_patch16_rope_224 eva p16 i224 w384 l12 h6 m1536 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs no-positions layer-scale own-pooling
-    vit_small_patch16_rope_ape_224 eva p16 i224 w384 l12 h6 m1536 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs patch-positions layer-scale own-pooling
+    vit_small_patch16_lingbot eva p16 i512 w384 l12 h6 m1536 c0 token imagenet bilinear:1:squash bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
+    vit_small_patch16_rope_224 eva p16 i224 w384 l12 h6 m1536 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs no-positions layer-scale
+    vit_small_patch16_rope_ape_224 eva p16 i224 w384 l12 h6 m1536 c1000 token imagenet bicubic:0.9:center rope:cat:100:0:xy:own:pairs patch-positions layer-scale
     vit_small_patch32_224 vit p32 i224 w384 l12 h6 m1536 c1000 token half bicubic:0.9:center
     vit_small_patch32_384 vit p32 i384 w384 l12 h6 m1536 c1000 token half bicubic:1:center
     vit_small_plus_patch16_dinov3 eva p16 i256 w384 l12 h6 m1536 c0 avg imagenet bicubic:1:center act:silu gate:split bias:none eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
     vit_small_plus_patch16_dinov3_qkvb eva p16 i256 w384 l12 h6 m1536 c0 avg imagenet bicubic:1:center act:silu gate:split bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
-    vit_so150m2_patch16_reg1_gap_256 vit p16 i256 w832 l21 h13 m2176 c1000 avg half bicubic:1:center bias:none reg:1 no-class layer-scale no-norm fc-norm own-pooling
-    vit_so150m2_patch16_reg1_gap_384 vit p16 i384 w832 l21 h13 m2176 c1000 avg half bicubic:1:center bias:none reg:1 no-class layer-scale no-norm fc-norm own-pooling
-    vit_so150m2_patch16_reg1_gap_448 vit p16 i448 w832 l21 h13 m2176 c1000 avg half bicubic:1:squash bias:none reg:1 no-class layer-scale no-norm fc-norm own-pooling
-    vit_so150m_patch16_reg4_gap_256 vit p16 i256 w896 l18 h14 m2304 c1000 avg half bicubic:0.95:center reg:4 no-class own-pooling
-    vit_so150m_patch16_reg4_gap_384 vit p16 i384 w896 l18 h14 m2304 c1000 avg half bicubic:1:center reg:4 no-class own-pooling
-    vit_so150m_patch16_reg4_map_256 vit p16 i256 w896 l18 h14 m2304 c1000 map half bicubic:0.9:center reg:4 pooler:14:2304 no-class own-pooling
+    vit_so150m2_patch16_reg1_gap_256 vit p16 i256 w832 l21 h13 m2176 c1000 avg half bicubic:1:center bias:none reg:1 no-class layer-scale no-norm fc-norm
+    vit_so150m2_patch16_reg1_gap_384 vit p16 i384 w832 l21 h13 m2176 c1000 avg half bicubic:1:center bias:none reg:1 no-class layer-scale no-norm fc-norm
+    vit_so150m2_patch16_reg1_gap_448 vit p16 i448 w832 l21 h13 m2176 c1000 avg half bicubic:1:squash bias:none reg:1 no-class layer-scale no-norm fc-norm
+    vit_so150m_patch16_reg4_gap_256 vit p16 i256 w896 l18 h14 m2304 c1000 avg half bicubic:0.95:center reg:4 no-class
+    vit_so150m_patch16_reg4_gap_384 vit p16 i384 w896 l18 h14 m2304 c1000 avg half bicubic:1:center reg:4 no-class
+    vit_so150m_patch16_reg4_map_256 vit p16 i256 w896 l18 h14 m2304 c1000 map half bicubic:0.9:center reg:4 pooler:14:2304 no-class
     vit_so400m_patch14_reg1_tipsv2 vit p14 i448 w1152 l27 h16 m4304 c0 token none bicubic:1:center reg:1 patch-positions layer-scale
-    vit_so400m_patch14_siglip_224 vit p14 i224 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center pooler:16:4304 no-class own-pooling
-    vit_so400m_patch14_siglip_378 vit p14 i378 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center pooler:16:4304 no-class own-pooling
-    vit_so400m_patch14_siglip_384 vit p14 i384 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center pooler:16:4304 no-class own-pooling
-    vit_so400m_patch14_siglip_gap_224 vit p14 i224 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center no-class own-pooling
-    vit_so400m_patch14_siglip_gap_378 vit p14 i378 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center no-class own-pooling
-    vit_so400m_patch14_siglip_gap_384 vit p14 i384 w1152 l27 h16 m4304 c0 avg half bicubic:1:center no-class own-pooling
-    vit_so400m_patch14_siglip_gap_448 vit p14 i448 w1152 l27 h16 m4304 c0 avg half bicubic:1:center no-class own-pooling
-    vit_so400m_patch14_siglip_gap_896 vit p14 i896 w1152 l27 h16 m4304 c0 avg half bicubic:1:center no-class own-pooling
+    vit_so400m_patch14_siglip_224 vit p14 i224 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center pooler:16:4304 no-class
+    vit_so400m_patch14_siglip_378 vit p14 i378 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center pooler:16:4304 no-class
+    vit_so400m_patch14_siglip_384 vit p14 i384 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center pooler:16:4304 no-class
+    vit_so400m_patch14_siglip_gap_224 vit p14 i224 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center no-class
+    vit_so400m_patch14_siglip_gap_378 vit p14 i378 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center no-class
+    vit_so400m_patch14_siglip_gap_384 vit p14 i384 w1152 l27 h16 m4304 c0 avg half bicubic:1:center no-class
+    vit_so400m_patch14_siglip_gap_448 vit p14 i448 w1152 l27 h16 m4304 c0 avg half bicubic:1:center no-class
+    vit_so400m_patch14_siglip_gap_896 vit p14 i896 w1152 l27 h16 m4304 c0 avg half bicubic:1:center no-class
     vit_so400m_patch16_radio_v4 vit p16 i512 w1152 l27 h16 m4304 c0 token clip bicubic:1:center reg:9 patch-positions no-norm own-size
-    vit_so400m_patch16_siglip_256 vit p16 i256 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:4304 no-class own-pooling
-    vit_so400m_patch16_siglip_384 vit p16 i384 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:4304 no-class own-pooling
-    vit_so400m_patch16_siglip_512 vit p16 i512 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:4304 no-class own-pooling
-    vit_so400m_patch16_siglip_gap_256 vit p16 i256 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class own-pooling
-    vit_so400m_patch16_siglip_gap_384 vit p16 i384 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class own-pooling
-    vit_so400m_patch16_siglip_gap_512 vit p16 i512 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class own-pooling
+    vit_so400m_patch16_siglip_256 vit p16 i256 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:4304 no-class
+    vit_so400m_patch16_siglip_384 vit p16 i384 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:4304 no-class
+    vit_so400m_patch16_siglip_512 vit p16 i512 w1152 l27 h16 m4304 c0 map half bicubic:0.9:center act:gelu_pytorch_tanh pooler:16:4304 no-class
+    vit_so400m_patch16_siglip_gap_256 vit p16 i256 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class
+    vit_so400m_patch16_siglip_gap_384 vit p16 i384 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class
+    vit_so400m_patch16_siglip_gap_512 vit p16 i512 w1152 l27 h16 m4304 c0 avg half bicubic:0.9:center act:gelu_pytorch_tanh no-class
     vit_tiny_patch16_224 vit p16 i224 w192 l12 h3 m768 c1000 token half bicubic:0.9:center
     vit_tiny_patch16_384 vit p16 i384 w192 l12 h3 m768 c1000 token half bicubic:1:center
     vit_tiny_patch16_dinov3_qkvb eva p16 i256 w192 l12 h3 m768 c0 avg imagenet bicubic:1:center bias:qv eps:1e-05 reg:4 rope:dinov3:100:0:ij:own:half no-positions layer-scale dynamic
-    vit_wee_patch16_reg1_gap_256 vit p16 i256 w256 l14 h4 m1280 c1000 avg half bicubic:0.95:center reg:1 no-class patch-positions layer-scale no-norm fc-norm own-pooling
+    vit_wee_patch16_reg1_gap_256 vit p16 i256 w256 l14 h4 m1280 c1000 avg half bicubic:0.95:center reg:1 no-class patch-positions layer-scale no-norm fc-norm
     vit_xsmall_patch16_clip_224 vit p16 i224 w256 l10 h4 m1024 c512 token clip bicubic:0.9:center eps:1e-05 input-norm no-patch-bias
     """
 

@@ -76,7 +76,8 @@ def module_of(name):
 
 
 def make(name):
-    """A model without memory, and which of the settings that a folder's file holds the architecture says itself."""
+    """A model without memory, and the settings that its architecture says itself, which a folder's file cannot change
+    but by `model_args`."""
     said = set()
     original = _builder._update_default_model_kwargs
 
@@ -230,7 +231,6 @@ def describe(name, model, said):
     ) and row["classToken"] + row["registers"] > 0
     row["classes"] = model.num_classes
     row["dynamic"] = model.dynamic_img_size
-    row["saysPooling"] = "global_pool" in said
     row["saysSize"] = "img_size" in said
     assert "num_classes" not in said
     cfg = timm.data.resolve_data_config({}, pretrained_cfg=model.pretrained_cfg)
@@ -349,7 +349,7 @@ def words(row):
         ("patchPositions", "patch-positions", False), ("inputNorm", "input-norm", False),
         ("patchBias", "no-patch-bias", True), ("layerScale", "layer-scale", False), ("finalNorm", "no-norm", True),
         ("pooledNorm", "fc-norm", False), ("poolsPrefix", "pools-prefix", False), ("dynamic", "dynamic", False),
-        ("fixedInput", "any-input", True), ("saysPooling", "own-pooling", False), ("saysSize", "own-size", False),
+        ("fixedInput", "any-input", True), ("saysSize", "own-size", False),
     ]:
         if row[key] != usual:
             out.append(word)
@@ -357,7 +357,7 @@ def words(row):
 
 
 VAGUE = "adv bat dm eca ens ese gc gluon ig jx legacy nf res ssl swsl test tf tiny tv vit wide".split()
-VAGUE += ["test_vit", "tf_efficientnetv2", "sam"]
+VAGUE += ["test_vit"]
 
 
 def prefixes(names, plain):
