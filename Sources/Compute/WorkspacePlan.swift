@@ -30,9 +30,11 @@ public struct WorkspacePlan<B: Backend>: Sendable {
   }
 
   /// Promises a matrix where it has columns, and nil where there are none to be.
-  public mutating func reserve(rows: Int, columnsIfAny columns: Int?) -> Planned<Matrix<B.Buffer>?> {
+  public mutating func reserve(
+    rows: Int, columnsIfAny columns: Int?, of scalar: Scalar = .float32
+  ) -> Planned<Matrix<B.Buffer>?> {
     guard let columns else { return Planned(wrappedValue: nil) }
-    let promise = reserve(rows: rows, columns: columns)
+    let promise = reserve(rows: rows, columns: columns, of: scalar)
     return Planned { promise.wrappedValue }
   }
 

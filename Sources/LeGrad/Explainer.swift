@@ -55,6 +55,7 @@ public final class Explainer: Sendable {
   /// Pixel statistics in use; nil if neither the folder nor the options give them.
   public let pixelStatistics: PixelStatistics?
   let room: EngineRoom
+  let keptClassHead = KeptClassHead()
 
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) throws(LeGradError) {
@@ -155,6 +156,13 @@ public final class Explainer: Sendable {
     let text = text ?? TextEmbeddings(prompts: [], width: model.configuration.embeddingWidth, unitRows: [])
     guard correction == nil || model.takesCorrection else {
       throw LeGradError(.usage, "\(model.name): only a SigLIP model's maps are corrected by a text without content")
+    }
+    guard text.count == 0 || (text.biases != nil) == (model.configuration.classes != nil) else {
+      throw LeGradError(
+        .usage,
+        model.configuration.classes == nil
+          ? "\(model.name) has no classes: it compares images with prompts"
+          : "\(model.name) is a classifier: it is asked for its classes, not for prompts")
     }
     for width in [text.width, correction?.embedding.width ?? text.width]
     where width != model.configuration.embeddingWidth {

@@ -18,9 +18,9 @@ public struct Explanation: Sendable {
   public let layerRelevance: [Float]
   /// The sum over layers: `[prompts, mapSize.height, mapSize.width]`.
   public let relevance: [Float]
-  /// The model's own image embedding, a unit row.
+  /// The model's own image embedding, a unit row; of a classifier the features that its head reads.
   public let imageEmbedding: [Float]
-  /// Cosine similarity of the image and each prompt, from the model's own embedding.
+  /// Cosine similarity of the image and each prompt, from the model's own embedding; of a classifier the logits.
   public let similarities: [Float]
 
   /// Cells of the grid, row-major, that the correction by a text without content makes zero in every heatmap.
@@ -54,9 +54,7 @@ public struct Explanation: Sendable {
     self.layerRelevance = own
     relevance = sum[..<kept].map { Float($0) }
     suppressedCells = correction?.suppressedCells(sum[kept...].map { Float($0) }) ?? []
-    similarities = (0..<text.count).map { prompt in
-      Float(zip(text.row(prompt), embedding).reduce(0.0) { $0 + Double($1.0) * Double($1.1) })
-    }
+    similarities = (0..<text.count).map { text.score($0, of: embedding) }
   }
 
   /// Whether all numbers are finite.

@@ -1,17 +1,25 @@
 import Failures
 
-/// What images are compared with: one unit row per prompt.
+/// What images are compared with: one unit row per prompt, or the rows of a classifier's head.
 public struct TextEmbeddings: Sendable {
+  /// The prompts, or the names of classes.
   public let prompts: [String]
   public let width: Int
-  /// `[prompts, width]`, each row of length 1.
+  /// `[prompts, width]`, each row of length 1; those of classes as they are.
   public let values: [Float]
+  /// The biases of classes, one for each row; nil for prompts.
+  let biases: [Float]?
 
   /// Unit rows that a text tower gave.
   init(prompts: [String], width: Int, unitRows: [Float]) {
+    self.init(prompts: prompts, width: width, rows: unitRows, biases: nil)
+  }
+
+  init(prompts: [String], width: Int, rows: [Float], biases: [Float]?) {
     self.prompts = prompts
     self.width = width
-    values = unitRows
+    values = rows
+    self.biases = biases
   }
 
   /// Rows of any length other than zero, which are L2-normalised.
@@ -36,9 +44,7 @@ public struct TextEmbeddings: Sendable {
       }
       for index in range { values[index] = Float(Double(rows[index]) / norm) }
     }
-    self.prompts = prompts ?? (0..<count).map { "embedding \($0)" }
-    self.width = width
-    self.values = values
+    self.init(prompts: prompts ?? (0..<count).map { "embedding \($0)" }, width: width, unitRows: values)
   }
 
   /// Rows as they are; nil unless each has length 1, as far as float32 can tell.
@@ -57,7 +63,13 @@ public struct TextEmbeddings: Sendable {
   public func rows(_ range: Range<Int>) -> TextEmbeddings {
     TextEmbeddings(
       prompts: Array(prompts[range]), width: width,
-      unitRows: Array(values[range.lowerBound * width..<range.upperBound * width]))
+      rows: Array(values[range.lowerBound * width..<range.upperBound * width]), biases: biases.map { Array($0[range]) })
+  }
+
+  /// The score that a model gives an image's embedding for a prompt: the cosine, or a class's logit.
+  func score(_ prompt: Int, of embedding: [Float]) -> Float {
+    Float(
+      zip(row(prompt), embedding).reduce(Double(biases?[prompt] ?? 0)) { $0 + Double($1.0) * Double($1.1) })
   }
 
   /// One prompt's row.

@@ -12,7 +12,7 @@ package struct AttentionPooler<B: Backend>: Sendable {
   package let width: Int
   /// Width of the tower's tokens.
   package let tokenWidth: Int
-  /// CoCa's layer norm of the tokens; SigLIP has none here.
+  /// CoCa's layer norm of the tokens; others have none here.
   package let tokenNorm: Norm<B>?
   /// `W_kᵀ q / √(width of a head)`, and a zero: `[heads, tokenWidth + 1]`. The bias of the keys is the same for every
   /// token and cancels in the softmax.
@@ -20,7 +20,7 @@ package struct AttentionPooler<B: Backend>: Sendable {
   /// Of each head `[width / heads, tokenWidth + 1]`.
   package let values: [B.Weight]
   package let output: Linear<B>
-  /// SigLIP's MLP behind the attention.
+  /// The MLP behind the attention; CoCa has none.
   package let mlp: PoolerMLP<B>?
 
   package var headWidth: Int { width / heads }
@@ -42,7 +42,7 @@ extension AttentionPooler {
   init?(_ configuration: ModelConfiguration, loader: LayerLoader<B>) throws(ModelError) {
     let vision = configuration.vision
     switch vision.pooling {
-    case .classToken, .average, .unpooled: return nil
+    case .classToken, .average, .unpooled, .classAndPatches, .classAndDistillation: return nil
     case .map: try self.init(map: vision, loader: loader)
     case .queries(_, let heads):
       try self.init(queries: vision, heads: heads, width: configuration.embeddingWidth, loader: loader)
@@ -56,20 +56,20 @@ extension AttentionPooler {
       weights: try loader.values(name + "in_proj_weight"), bias: try loader.values(name + "in_proj_bias"),
       width: width, tokenWidth: width)
     let query = try loader.values(name + "query").map(Double.init)
-    heads = vision.heads
+    heads = vision.poolerHeads
     self.width = width
     tokenWidth = width
     tokenNorm = nil
-    keyDirections = try loader.matrix(projections.keyDirections(query: query, heads: vision.heads), columns: width + 1)
-    values = try loader.weights(projections.valueProjections(heads: vision.heads), columns: width + 1)
+    keyDirections = try loader.matrix(projections.keyDirections(query: query, heads: heads), columns: width + 1)
+    values = try loader.weights(projections.valueProjections(heads: heads), columns: width + 1)
     output = try loader.linear(
       TensorPair(name + "out_proj"), outputs: width, inputs: width)
     mlp = PoolerMLP(
       norm: try loader.norm(TensorPair(name + "ln_mlp"), epsilon: vision.epsilon),
       input: try loader.linear(
-        TensorPair(name + "mlp.c_fc"), outputs: vision.mlpWidth, inputs: width),
+        TensorPair(name + "mlp.c_fc"), outputs: vision.poolerMLPWidth, inputs: width),
       output: try loader.linear(
-        TensorPair(name + "mlp.c_proj"), outputs: width, inputs: vision.mlpWidth),
+        TensorPair(name + "mlp.c_proj"), outputs: width, inputs: vision.poolerMLPWidth),
       activation: vision.activation)
   }
 

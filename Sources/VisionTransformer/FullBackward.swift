@@ -10,8 +10,12 @@ package struct FullGradients<B: Backend>: Sendable {
   @Planned private(set) var middle: Matrix<B.Buffer>
   /// At the attention's output: same shape.
   @Planned package private(set) var attentionOutput: Matrix<B.Buffer>
-  /// At the MLP's activation.
+  /// At what the MLP's second product reads.
   @Planned private(set) var hidden: Matrix<B.Buffer>
+  /// Where it is not in the place of `hidden`: at the activation that is normalised, and at what the first product of a
+  /// gated MLP gives.
+  @Planned fileprivate(set) var activated: Matrix<B.Buffer>?
+  @Planned fileprivate(set) var gated: Matrix<B.Buffer>?
   @Planned private(set) var queriesKeysValues: Matrix<B.Buffer>
 
   package init(rows: Int, shape: BlockShape, in plan: inout WorkspacePlan<B>) {
@@ -19,6 +23,8 @@ package struct FullGradients<B: Backend>: Sendable {
     _middle = plan.reserve(rows: rows, columns: shape.width)
     _attentionOutput = plan.reserve(rows: rows, columns: shape.width)
     _hidden = plan.reserve(rows: rows, columns: shape.mlpWidth)
+    _activated = plan.reserve(rows: rows, columnsIfAny: shape.hasHiddenNorm ? shape.mlpWidth : nil)
+    _gated = plan.reserve(rows: rows, columnsIfAny: shape.isGated ? shape.mlpInputWidth : nil)
     _queriesKeysValues = plan.reserve(rows: rows, columns: 3 * shape.width)
   }
 
@@ -29,6 +35,8 @@ package struct FullGradients<B: Backend>: Sendable {
     part.middle = middle.rows(0..<rows)
     part.attentionOutput = attentionOutput.rows(0..<rows)
     part.hidden = hidden.rows(0..<rows)
+    part.activated = activated?.rows(0..<rows)
+    part.gated = gated?.rows(0..<rows)
     part.queriesKeysValues = queriesKeysValues.rows(0..<rows)
     return part
   }
@@ -40,16 +48,14 @@ extension TransformerBlock {
   package func backwardToAttention(
     _ activations: BlockActivations<B>, stack: RowStack, gradients: FullGradients<B>, on backend: B
   ) throws(BackendError) {
-    guard let derivative = activations.hiddenDerivative else {
-      preconditionFailure("a backward needs the activation's derivative")
-    }
+    let product = gradients.gated ?? gradients.hidden
     try backend.matmul(
       Matmul(input: gradients.stream, weight: mlpOutput.weight, side: .inputs, output: gradients.hidden))
-    try backend.activationBackward(
-      ActivationBackward(
-        upstream: gradients.hidden, derivative: derivative, stack: stack, gradient: gradients.hidden))
+    try activationBackward(
+      activations, gradient: gradients.hidden, stack: stack, scratch: gradients.activated, output: product,
+      on: backend)
     try backend.matmul(
-      Matmul(input: gradients.hidden, weight: mlpInput.weight, side: .inputs, output: gradients.middle))
+      Matmul(input: product, weight: mlpInput.weight, side: .inputs, output: gradients.middle))
     try backend.layerNormBackward(
       LayerNormBackward(
         upstream: gradients.middle, input: activations.middle, statistics: activations.middleStatistics,
@@ -58,6 +64,7 @@ extension TransformerBlock {
     try backend.matmul(
       Matmul(
         input: gradients.middle, weight: attentionOutput.weight, side: .inputs, output: gradients.attentionOutput))
+    try attendedBackward(activations, stack: stack, gradient: gradients.attentionOutput, on: backend)
   }
 
   /// From `gradients.attentionOutput` to `gradients.stream` at the block's input: attention, its projections and the
@@ -80,6 +87,7 @@ extension TransformerBlock {
           tokens: tokens, queryGradient: gradient.columns(0..<width), keyGradient: gradient.columns(width..<2 * width),
           valueGradient: gradient.columns(2 * width..<3 * width)))
     }
+    try activations.rotation?.turn(gradients.queriesKeysValues, heads: shape.heads, back: true, on: backend)
     try backend.matmul(
       Matmul(
         input: gradients.queriesKeysValues, weight: queriesKeysValues.weight, side: .inputs, output: gradients.stream))

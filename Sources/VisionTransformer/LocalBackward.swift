@@ -5,8 +5,12 @@ import Failures
 package struct LocalGradients<B: Backend>: Sendable {
   /// `∂score/∂token`, the same for every token: `[images · prompts, width]`.
   @Planned package private(set) var token: Matrix<B.Buffer>
-  /// `∂score/∂hidden`, the same for every token: `[images · prompts, mlpWidth]`.
+  /// `∂score/∂hidden`, the same for every token: `[images · prompts, mlpWidth]`, of a gated MLP twice side by side.
   @Planned package private(set) var hidden: Matrix<B.Buffer>
+  /// Where a norm follows the activation: the gradients at the activation and at the first product, which differ from
+  /// token to token.
+  @Planned fileprivate(set) var activated: Matrix<B.Buffer>?
+  @Planned fileprivate(set) var product: Matrix<B.Buffer>?
   /// `∂score/∂middle`: `[images · prompts · tokens, width]`.
   @Planned package private(set) var middle: Matrix<B.Buffer>
   /// `∂score/∂attention output`: same shape.
@@ -15,7 +19,10 @@ package struct LocalGradients<B: Backend>: Sendable {
   package init(images: Int, stack: RowStack, shape: BlockShape, in plan: inout WorkspacePlan<B>) {
     let groups = images * stack.copies
     _token = plan.reserve(rows: groups, columns: shape.width)
-    _hidden = plan.reserve(rows: groups, columns: shape.mlpWidth)
+    _hidden = plan.reserve(rows: groups, columns: shape.mlpInputWidth)
+    let rows = groups * stack.rows
+    _activated = plan.reserve(rows: rows, columnsIfAny: shape.hasHiddenNorm ? shape.mlpWidth : nil)
+    _product = plan.reserve(rows: rows, columnsIfAny: shape.hasHiddenNorm ? shape.mlpInputWidth : nil)
     _middle = plan.reserve(rows: groups * stack.rows, columns: shape.width)
     _attentionOutput = plan.reserve(rows: groups * stack.rows, columns: shape.width)
   }
@@ -26,6 +33,8 @@ package struct LocalGradients<B: Backend>: Sendable {
     var part = self
     part.token = token.rows(0..<groups)
     part.hidden = hidden.rows(0..<groups)
+    part.activated = activated?.rows(0..<groups * stack.rows)
+    part.product = product?.rows(0..<groups * stack.rows)
     part.middle = middle.rows(0..<groups * stack.rows)
     part.attentionOutput = attentionOutput.rows(0..<groups * stack.rows)
     return part
@@ -39,15 +48,25 @@ extension TransformerBlock {
   package func localBackward(
     _ activations: BlockActivations<B>, stack: RowStack, gradients: LocalGradients<B>, on backend: B
   ) throws(BackendError) {
-    guard let derivative = activations.hiddenDerivative else {
-      preconditionFailure("a local backward needs the activation's derivative")
+    let hidden = gradients.hidden.columns(0..<shape.mlpWidth)
+    try backend.matmul(
+      Matmul(input: gradients.token, weight: mlpOutput.weight, side: .inputs, output: hidden))
+    if let product = gradients.product {
+      try activationBackward(
+        activations, gradient: hidden, stack: stack, scratch: gradients.activated, output: product, on: backend)
+      try backend.matmul(Matmul(input: product, weight: mlpInput.weight, side: .inputs, output: gradients.middle))
+    } else {
+      guard let derivative = activations.hiddenDerivative else {
+        preconditionFailure("a local backward needs the activation's derivative")
+      }
+      if shape.isGated {
+        try backend.copy(Copy(hidden, to: gradients.hidden.columns(shape.mlpWidth..<2 * shape.mlpWidth)))
+      }
+      try backend.matmul(
+        Matmul(
+          input: derivative, inputScale: .init(scales: gradients.hidden, stack: stack), weight: mlpInput.weight,
+          side: .inputs, output: gradients.middle))
     }
-    try backend.matmul(
-      Matmul(input: gradients.token, weight: mlpOutput.weight, side: .inputs, output: gradients.hidden))
-    try backend.matmul(
-      Matmul(
-        input: derivative, inputScale: .init(scales: gradients.hidden, stack: stack), weight: mlpInput.weight,
-        side: .inputs, output: gradients.middle))
     try backend.layerNormBackward(
       LayerNormBackward(
         upstream: gradients.middle, input: activations.middle, statistics: activations.middleStatistics,
@@ -55,5 +74,6 @@ extension TransformerBlock {
     try backend.matmul(
       Matmul(
         input: gradients.middle, weight: attentionOutput.weight, side: .inputs, output: gradients.attentionOutput))
+    try attendedBackward(activations, stack: stack, gradient: gradients.attentionOutput, on: backend)
   }
 }

@@ -18,14 +18,17 @@ package struct PoolerActivations<B: Backend>: Sendable {
   @Planned private(set) var statistics: Matrix<B.Buffer>
   @Planned private(set) var hidden: Matrix<B.Buffer>?
   @Planned private(set) var derivative: Matrix<B.Buffer>?
-  /// Unit rows `[images, embedding]`.
+  /// What the MLP gives.
+  @Planned private(set) var output: Matrix<B.Buffer>?
+  /// Unit rows `[images, embedding]`; a classifier's features as they are.
   @Planned package private(set) var embedding: Matrix<B.Buffer>
   @Planned private(set) var norms: Matrix<B.Buffer>
 
   /// `map` before the memory is there.
   package var plannedMap: Planned<Matrix<B.Buffer>> { _map }
 
-  package init(_ shape: VisionShape, pooler: AttentionPooler<B>, in plan: inout WorkspacePlan<B>) {
+  package init(_ shape: VisionShape, pooler: AttentionPooler<B>, tower: VisionTower<B>, in plan: inout WorkspacePlan<B>)
+  {
     self.shape = shape
     let (images, width) = (shape.images, pooler.width)
     _tokens = plan.reserve(rows: shape.rows, columns: pooler.tokenWidth + 1)
@@ -39,7 +42,8 @@ package struct PoolerActivations<B: Backend>: Sendable {
     let mlpWidth = pooler.mlp?.input.outputs
     _hidden = plan.reserve(rows: images, columnsIfAny: mlpWidth)
     _derivative = plan.reserve(rows: images, columnsIfAny: mlpWidth)
-    _embedding = plan.reserve(rows: images, columns: width)
+    _output = plan.reserve(rows: images, columnsIfAny: mlpWidth == nil ? nil : width)
+    _embedding = plan.reserve(rows: images, columns: tower.embeddingWidth)
     _norms = plan.reserve(rows: images, columns: 1)
   }
 }
@@ -73,7 +77,7 @@ extension AttentionPooler {
     try load(stream, norm: tower.outputNorm, into: activations, on: tower.backend)
     try attend(activations, on: tower.backend)
     if let mlp {
-      try readOut(activations, through: mlp, on: tower.backend)
+      try readOut(activations, through: mlp, tower: tower)
     } else {
       try readOut(activations, through: tower)
     }
@@ -100,11 +104,14 @@ extension AttentionPooler {
         epilogue: .init(bias: output.bias)))
   }
 
-  /// From `pooled` to the unit embedding, through the pooler's MLP.
+  /// From `pooled` to the embedding, through the pooler's MLP and the tower's projection, if it has one.
   package func readOut(
-    _ activations: PoolerActivations<B>, through mlp: PoolerMLP<B>, on backend: B
+    _ activations: PoolerActivations<B>, through mlp: PoolerMLP<B>, tower: VisionTower<B>
   ) throws(BackendError) {
-    guard let hidden = activations.hidden else { preconditionFailure("a pooler with an MLP has memory for it") }
+    guard let hidden = activations.hidden, let output = activations.output else {
+      preconditionFailure("a pooler with an MLP has memory for it")
+    }
+    let backend = tower.backend
     try backend.layerNorm(
       LayerNorm(
         input: activations.pooled, scale: mlp.norm.scale, shift: mlp.norm.shift, epsilon: mlp.norm.epsilon,
@@ -115,27 +122,20 @@ extension AttentionPooler {
         epilogue: .init(bias: mlp.input.bias, activation: mlp.activation, derivative: activations.derivative)))
     try backend.matmul(
       Matmul(
-        input: hidden, weight: mlp.output.weight, output: activations.embedding,
+        input: hidden, weight: mlp.output.weight, output: output,
         epilogue: .init(bias: mlp.output.bias, residual: activations.pooled)))
-    try normalize(activations, on: backend)
+    try tower.project(output, to: activations.embedding, norms: activations.norms)
   }
 
-  /// From `pooled` to the unit embedding, through the tower's own layer norm and projection.
+  /// From `pooled` to the embedding, through the tower's own layer norm and projection.
   private func readOut(
     _ activations: PoolerActivations<B>, through tower: VisionTower<B>
   ) throws(BackendError) {
-    let (backend, norm) = (tower.backend, tower.outputNorm)
-    try backend.layerNorm(
+    let norm = tower.outputNorm
+    try tower.backend.layerNorm(
       LayerNorm(
         input: activations.pooled, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon,
         output: activations.normalized, statistics: activations.statistics))
-    try backend.matmul(
-      Matmul(input: activations.normalized, weight: tower.projection.weight, output: activations.embedding))
-    try normalize(activations, on: backend)
-  }
-
-  private func normalize(_ activations: PoolerActivations<B>, on backend: B) throws(BackendError) {
-    try backend.normalizeRows(
-      NormalizeRows(input: activations.embedding, output: activations.embedding, norms: activations.norms))
+    try tower.project(activations.normalized, to: activations.embedding, norms: activations.norms)
   }
 }

@@ -6,6 +6,8 @@ import Failures
 package struct PoolerGradients<B: Backend>: Sendable {
   /// `[images · prompts, embedding]`.
   @Planned private(set) var embedding: Matrix<B.Buffer>
+  /// At what the MLP gives: `[images · prompts, width]`.
+  @Planned private(set) var output: Matrix<B.Buffer>?
   @Planned private(set) var hidden: Matrix<B.Buffer>?
   @Planned private(set) var pooled: Matrix<B.Buffer>
   @Planned private(set) var attended: Matrix<B.Buffer>
@@ -18,9 +20,11 @@ package struct PoolerGradients<B: Backend>: Sendable {
   ///   - groups: images · prompts of one backward.
   ///   - mapGroups: images · prompts whose maps' gradients are there at once.
   package init(
-    groups: Int, mapGroups: Int, tokens: Int, pooler: AttentionPooler<B>, in plan: inout WorkspacePlan<B>
+    groups: Int, mapGroups: Int, tokens: Int, pooler: AttentionPooler<B>, tower: VisionTower<B>,
+    in plan: inout WorkspacePlan<B>
   ) {
-    _embedding = plan.reserve(rows: groups, columns: pooler.width)
+    _embedding = plan.reserve(rows: groups, columns: tower.embeddingWidth)
+    _output = plan.reserve(rows: groups, columnsIfAny: pooler.mlp == nil ? nil : pooler.width)
     _hidden = plan.reserve(rows: groups, columnsIfAny: pooler.mlp?.input.outputs)
     _pooled = plan.reserve(rows: groups, columns: pooler.width)
     _attended = plan.reserve(rows: groups, columns: pooler.width)
@@ -32,6 +36,7 @@ package struct PoolerGradients<B: Backend>: Sendable {
   package func part(groups: Int, heads: Int) -> PoolerGradients {
     var part = self
     part.embedding = embedding.rows(0..<groups)
+    part.output = output?.rows(0..<groups)
     part.hidden = hidden?.rows(0..<groups)
     part.pooled = pooled.rows(0..<groups)
     part.attended = attended.rows(0..<groups)
@@ -45,35 +50,33 @@ extension AttentionPooler {
   /// From the scores `prompts_p · embedding_b` to `gradients.directions` (methods §11.3).
   package func backward(
     prompts: Matrix<B.Buffer>, _ activations: PoolerActivations<B>, through mlp: PoolerMLP<B>,
-    gradients: PoolerGradients<B>, on backend: B
+    gradients: PoolerGradients<B>, tower: VisionTower<B>
   ) throws(BackendError) {
-    guard let hidden = gradients.hidden, let derivative = activations.derivative else {
+    guard let hidden = gradients.hidden, let output = gradients.output, let derivative = activations.derivative else {
       preconditionFailure("a pooler with an MLP has memory for it")
     }
-    let stack = RowStack(copies: prompts.rows, rows: 1)
-    try backend.normalizeRowsBackward(
-      NormalizeRowsBackward(
-        directions: prompts, normalized: activations.embedding, norms: activations.norms,
-        gradient: gradients.embedding))
-    try backend.matmul(
-      Matmul(input: gradients.embedding, weight: mlp.output.weight, side: .inputs, output: hidden))
+    let (backend, stack) = (tower.backend, RowStack(copies: prompts.rows, rows: 1))
+    try tower.scoreGradient(
+      directions: prompts, embedding: activations.embedding, norms: activations.norms, to: gradients.embedding)
+    try tower.projectionBackward(gradients.embedding, to: output)
+    try backend.matmul(Matmul(input: output, weight: mlp.output.weight, side: .inputs, output: hidden))
     try backend.activationBackward(
       ActivationBackward(upstream: hidden, derivative: derivative, stack: stack, gradient: hidden))
     try backend.matmul(Matmul(input: hidden, weight: mlp.input.weight, side: .inputs, output: gradients.pooled))
     try backend.layerNormBackward(
       LayerNormBackward(
         upstream: gradients.pooled, input: activations.pooled, statistics: activations.statistics,
-        scale: mlp.norm.scale, stack: stack, addend: gradients.embedding, output: gradients.pooled))
+        scale: mlp.norm.scale, stack: stack, addend: output, output: gradients.pooled))
     try backwardToDirections(gradients, on: backend)
   }
 
   /// The same for scores `prompts_p · (pooled · projection)`, which do not depend on the image (methods §11.4):
   /// `gradients` of one image serve all.
   package func backward(
-    prompts: Matrix<B.Buffer>, through projection: Linear<B>, gradients: PoolerGradients<B>, on backend: B
+    prompts: Matrix<B.Buffer>, gradients: PoolerGradients<B>, tower: VisionTower<B>
   ) throws(BackendError) {
-    try backend.matmul(Matmul(input: prompts, weight: projection.weight, side: .inputs, output: gradients.pooled))
-    try backwardToDirections(gradients, on: backend)
+    try tower.projectionBackward(prompts, to: gradients.pooled)
+    try backwardToDirections(gradients, on: tower.backend)
   }
 
   /// From the model's own scores, of the embedding that `embed` made, to `gradients.directions`.
@@ -83,15 +86,11 @@ extension AttentionPooler {
   ) throws(BackendError) {
     let backend = tower.backend
     if let mlp {
-      return try backward(prompts: prompts, activations, through: mlp, gradients: gradients, on: backend)
+      return try backward(prompts: prompts, activations, through: mlp, gradients: gradients, tower: tower)
     }
-    try backend.normalizeRowsBackward(
-      NormalizeRowsBackward(
-        directions: prompts, normalized: activations.embedding, norms: activations.norms,
-        gradient: gradients.embedding))
-    try backend.matmul(
-      Matmul(
-        input: gradients.embedding, weight: tower.projection.weight, side: .inputs, output: gradients.pooled))
+    try tower.scoreGradient(
+      directions: prompts, embedding: activations.embedding, norms: activations.norms, to: gradients.embedding)
+    try tower.projectionBackward(gradients.embedding, to: gradients.pooled)
     try backend.layerNormBackward(
       LayerNormBackward(
         upstream: gradients.pooled, input: activations.pooled, statistics: activations.statistics,

@@ -1,14 +1,15 @@
 package import Compute
 import Failures
 
-/// The read-out `f = normalize(projection(layerNorm(row)))` of one row per image, and its backward.
+/// The read-out `f = normalize(projection(layerNorm(row)))` of one row per image, and its backward. A tower may have no
+/// projection, and a classifier's features are not scaled to unit length.
 package struct ReadOut<B: Backend>: Sendable {
   /// The rows that are read: `[images, width]`.
   @Planned package private(set) var input: Matrix<B.Buffer>
   @Planned private(set) var normalized: Matrix<B.Buffer>
   /// Mean and 1/σ of the rows that were read.
   @Planned package private(set) var statistics: Matrix<B.Buffer>
-  /// Unit rows `[images, embedding]`.
+  /// Unit rows `[images, embedding]`; a classifier's features as they are.
   @Planned package private(set) var embedding: Matrix<B.Buffer>
   /// Lengths of the embeddings before they were made unit rows.
   @Planned package private(set) var norms: Matrix<B.Buffer>
@@ -17,7 +18,7 @@ package struct ReadOut<B: Backend>: Sendable {
     _input = plan.reserve(rows: images, columns: tower.configuration.width)
     _normalized = plan.reserve(rows: images, columns: tower.configuration.width)
     _statistics = plan.reserve(rows: images, columns: 2)
-    _embedding = plan.reserve(rows: images, columns: tower.embeddingWidth)
+    _embedding = plan.reserve(rows: images, columns: tower.projection?.outputs ?? tower.configuration.width)
     _norms = plan.reserve(rows: images, columns: 1)
   }
 
@@ -28,8 +29,7 @@ package struct ReadOut<B: Backend>: Sendable {
       LayerNorm(
         input: input, scale: tower.outputNorm.scale, shift: tower.outputNorm.shift, epsilon: tower.outputNorm.epsilon,
         output: normalized, statistics: statistics))
-    try backend.matmul(Matmul(input: normalized, weight: tower.projection.weight, output: embedding))
-    try backend.normalizeRows(NormalizeRows(input: embedding, output: embedding, norms: norms))
+    try tower.project(normalized, to: embedding, norms: norms)
   }
 
   /// Reads the image's own embedding from the last block's output where the tower pools more than the class token.
@@ -49,8 +49,14 @@ package struct ReadOut<B: Backend>: Sendable {
     try backend.layerNorm(
       LayerNorm(input: stream, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: scratch))
     try meanPatches(of: scratch, into: normalized, shape: shape, on: backend)
-    try backend.matmul(Matmul(input: normalized, weight: tower.projection.weight, output: embedding))
-    try backend.normalizeRows(NormalizeRows(input: embedding, output: embedding, norms: norms))
+    try tower.project(normalized, to: embedding, norms: norms)
+  }
+
+  /// Takes the mean of each image's patches as the rows that are read.
+  package func readPatches(
+    of stream: Matrix<B.Buffer>, shape: VisionShape, on backend: B
+  ) throws(BackendError) {
+    try meanPatches(of: stream, into: input, shape: shape, on: backend)
   }
 
   private func meanPatches(
@@ -71,13 +77,9 @@ package struct ReadOut<B: Backend>: Sendable {
     directions: Matrix<B.Buffer>, factor: Float, embeddingGradient: Matrix<B.Buffer>, gradient: Matrix<B.Buffer>,
     tower: VisionTower<B>
   ) throws(BackendError) {
-    let backend = tower.backend
-    try backend.normalizeRowsBackward(
-      NormalizeRowsBackward(
-        directions: directions, normalized: embedding, norms: norms, gradient: embeddingGradient))
-    try backend.matmul(
-      Matmul(input: embeddingGradient, weight: tower.projection.weight, side: .inputs, output: gradient))
-    try backend.layerNormBackward(
+    try tower.scoreGradient(directions: directions, embedding: embedding, norms: norms, to: embeddingGradient)
+    try tower.projectionBackward(embeddingGradient, to: gradient)
+    try tower.backend.layerNormBackward(
       LayerNormBackward(
         upstream: gradient, input: input, statistics: statistics, scale: tower.outputNorm.scale,
         stack: RowStack(copies: directions.rows, rows: 1), factor: factor, output: gradient))

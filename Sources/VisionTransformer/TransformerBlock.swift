@@ -8,17 +8,46 @@ package struct BlockShape: Sendable, Equatable {
   package let mlpWidth: Int
   package let activation: Activation
   package let epsilon: Float
+  /// Whether the MLP's activation is gated.
+  package let isGated: Bool
+  /// Whether the MLP's activation is normalised.
+  package let hasHiddenNorm: Bool
+  /// Whether the attention's output is normalised before its projection.
+  package let hasAttendedNorm: Bool
+
+  init(
+    width: Int, heads: Int, mlpWidth: Int, activation: Activation, epsilon: Float, isGated: Bool = false,
+    hasHiddenNorm: Bool = false, hasAttendedNorm: Bool = false
+  ) {
+    self.width = width
+    self.heads = heads
+    self.mlpWidth = mlpWidth
+    self.activation = activation
+    self.epsilon = epsilon
+    self.isGated = isGated
+    self.hasHiddenNorm = hasHiddenNorm
+    self.hasAttendedNorm = hasAttendedNorm
+  }
+
+  /// Columns of the MLP's first product.
+  var mlpInputWidth: Int { isGated ? 2 * mlpWidth : mlpWidth }
 }
 
-/// One pre-norm residual block (methods §0): attention and MLP, each added to what came in.
+/// One pre-norm residual block (methods §0): attention and MLP, each added to what came in. The MLP may be gated, and
+/// attention and MLP may each have one more norm, before their last product (methods §0.2).
 package struct TransformerBlock<B: Backend>: Sendable {
   package let shape: BlockShape
   package let attentionNorm: Norm<B>
   /// Q, K and V in one product, in this order.
   package let queriesKeysValues: Linear<B>
+  /// Of the attention's output, before its projection.
+  let attendedNorm: Norm<B>?
   package let attentionOutput: Linear<B>
   package let mlpNorm: Norm<B>
+  /// The first product; of a gated MLP the rows of the gate before those of the value.
   package let mlpInput: Linear<B>
+  /// Of the activation, before the second product.
+  let hiddenNorm: Norm<B>?
   package let mlpOutput: Linear<B>
 
   /// Reads the block of those tensors.
@@ -27,9 +56,11 @@ package struct TransformerBlock<B: Backend>: Sendable {
     self.shape = shape
     attentionNorm = try loader.norm(tensors.attentionNorm, epsilon: shape.epsilon)
     queriesKeysValues = try loader.linear(tensors.attentionInput, outputs: 3 * width, inputs: width, group: group)
+    attendedNorm = shape.hasAttendedNorm ? try loader.norm(tensors.attendedNorm, epsilon: shape.epsilon) : nil
     attentionOutput = try loader.linear(tensors.attentionOutput, outputs: width, inputs: width, group: group)
     mlpNorm = try loader.norm(tensors.mlpNorm, epsilon: shape.epsilon)
-    mlpInput = try loader.linear(tensors.mlpInput, outputs: shape.mlpWidth, inputs: width, group: group)
+    mlpInput = try loader.linear(tensors.mlpInput, outputs: shape.mlpInputWidth, inputs: width, group: group)
+    hiddenNorm = shape.hasHiddenNorm ? try loader.norm(tensors.hiddenNorm, epsilon: shape.epsilon) : nil
     mlpOutput = try loader.linear(tensors.mlpOutput, outputs: width, inputs: shape.mlpWidth, group: group)
   }
 }
@@ -59,10 +90,19 @@ package struct BlockActivations<B: Backend>: Sendable {
   /// What the last layer norm or attention gave.
   @Planned package var normalized: Matrix<B.Buffer>
   @Planned package var queriesKeysValues: Matrix<B.Buffer>
-  /// The MLP's activation.
+  /// The attention's output where a norm follows it, and the statistics of its rows.
+  @Planned var attended: Matrix<B.Buffer>?
+  @Planned var attendedStatistics: Matrix<B.Buffer>?
+  /// What the MLP's second product reads.
   @Planned package var hidden: Matrix<B.Buffer>
-  /// The derivative of the activation at its input; absent where no backward is wanted.
+  /// The activation where a norm follows it, and the statistics of its rows.
+  @Planned var activated: Matrix<B.Buffer>?
+  @Planned var activatedStatistics: Matrix<B.Buffer>?
+  /// The derivative of the activation at its input; absent where no backward is wanted. Of a gated MLP the first
+  /// product, and then the derivatives by gate and value.
   @Planned package var hiddenDerivative: Matrix<B.Buffer>?
+  /// The angles of rotary positions.
+  let rotation: Rotation<B>?
 
   package var queries: Matrix<B.Buffer> { queriesKeysValues.columns(0..<stream.columns) }
   package var keys: Matrix<B.Buffer> { queriesKeysValues.columns(stream.columns..<2 * stream.columns) }
@@ -73,15 +113,24 @@ package struct BlockActivations<B: Backend>: Sendable {
   }
 
   /// Plans what one block at a time keeps, as far as backwards go.
-  package init(rows: Int, shape: BlockShape, backward: BackwardReach, in plan: inout WorkspacePlan<B>) {
+  package init(
+    rows: Int, shape: BlockShape, backward: BackwardReach, rotation: Rotation<B>? = nil,
+    in plan: inout WorkspacePlan<B>
+  ) {
     _stream = plan.reserve(rows: rows, columns: shape.width)
     _inputStatistics = plan.reserve(rows: rows, columnsIfAny: backward >= .input ? 2 : nil)
     _middle = plan.reserve(rows: rows, columns: shape.width)
     _middleStatistics = plan.reserve(rows: rows, columns: 2)
     _normalized = plan.reserve(rows: rows, columns: shape.width)
     _queriesKeysValues = plan.reserve(rows: rows, columns: 3 * shape.width)
+    _attended = plan.reserve(rows: rows, columnsIfAny: shape.hasAttendedNorm ? shape.width : nil)
+    _attendedStatistics = plan.reserve(rows: rows, columnsIfAny: shape.hasAttendedNorm ? 2 : nil)
     _hidden = plan.reserve(rows: rows, columns: shape.mlpWidth)
-    _hiddenDerivative = plan.reserve(rows: rows, columnsIfAny: backward >= .attention ? shape.mlpWidth : nil)
+    _activated = plan.reserve(rows: rows, columnsIfAny: shape.hasHiddenNorm ? shape.mlpWidth : nil)
+    _activatedStatistics = plan.reserve(rows: rows, columnsIfAny: shape.hasHiddenNorm ? 2 : nil)
+    let keepsDerivative = shape.isGated || backward >= .attention
+    _hiddenDerivative = plan.reserve(rows: rows, columnsIfAny: keepsDerivative ? shape.mlpInputWidth : nil)
+    self.rotation = rotation
   }
 
   /// The first row of each sequence of `tokens`.
@@ -93,7 +142,11 @@ package struct BlockActivations<B: Backend>: Sendable {
     rows.middleStatistics = middleStatistics.everyRow(tokens)
     rows.normalized = normalized.everyRow(tokens)
     rows.queriesKeysValues = queriesKeysValues.everyRow(tokens)
+    rows.attended = attended?.everyRow(tokens)
+    rows.attendedStatistics = attendedStatistics?.everyRow(tokens)
     rows.hidden = hidden.everyRow(tokens)
+    rows.activated = activated?.everyRow(tokens)
+    rows.activatedStatistics = activatedStatistics?.everyRow(tokens)
     rows.hiddenDerivative = hiddenDerivative?.everyRow(tokens)
     return rows
   }
@@ -117,6 +170,7 @@ extension TransformerBlock {
       Matmul(
         input: activations.normalized, weight: queriesKeysValues.weight, output: activations.queriesKeysValues,
         epilogue: .init(bias: queriesKeysValues.bias)))
+    try activations.rotation?.turn(activations.queriesKeysValues, heads: shape.heads, on: backend)
   }
 
   /// Everything up to and including the MLP's activation: leaves `middle`, its statistics, `hidden`, the values
@@ -130,7 +184,13 @@ extension TransformerBlock {
     try backend.attention(
       Attention(
         queries: activations.queries, keys: activations.keys, values: activations.values, heads: shape.heads,
-        tokens: tokens, mask: mask, output: activations.normalized))
+        tokens: tokens, mask: mask, output: activations.attended ?? activations.normalized))
+    if let norm = attendedNorm, let attended = activations.attended {
+      try backend.layerNorm(
+        LayerNorm(
+          input: attended, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon,
+          output: activations.normalized, statistics: activations.attendedStatistics))
+    }
     try afterAttention?()
     try backend.matmul(
       Matmul(
@@ -140,12 +200,79 @@ extension TransformerBlock {
       LayerNorm(
         input: activations.middle, scale: mlpNorm.scale, shift: mlpNorm.shift, epsilon: mlpNorm.epsilon,
         output: activations.normalized, statistics: activations.middleStatistics))
-    try backend.matmul(
-      Matmul(
-        input: activations.normalized, weight: mlpInput.weight, output: activations.hidden,
-        epilogue: .init(
-          bias: mlpInput.bias, activation: shape.activation,
-          derivative: keepDerivative ? activations.hiddenDerivative : nil)))
+    try activate(activations, keepDerivative: keepDerivative, on: backend)
+  }
+
+  /// From the normalised `middle` to `hidden`.
+  private func activate(
+    _ activations: BlockActivations<B>, keepDerivative: Bool, on backend: B
+  ) throws(BackendError) {
+    let activated = activations.activated ?? activations.hidden
+    if shape.isGated {
+      guard let product = activations.hiddenDerivative else {
+        preconditionFailure("a gated MLP has memory for its first product")
+      }
+      try backend.matmul(
+        Matmul(
+          input: activations.normalized, weight: mlpInput.weight, output: product,
+          epilogue: .init(bias: mlpInput.bias)))
+      try backend.gate(
+        Gate(shape.activation, input: product, output: activated, derivative: keepDerivative ? product : nil))
+    } else {
+      try backend.matmul(
+        Matmul(
+          input: activations.normalized, weight: mlpInput.weight, output: activated,
+          epilogue: .init(
+            bias: mlpInput.bias, activation: shape.activation,
+            derivative: keepDerivative ? activations.hiddenDerivative : nil)))
+    }
+    guard let norm = hiddenNorm else { return }
+    try backend.layerNorm(
+      LayerNorm(
+        input: activated, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: activations.hidden,
+        statistics: activations.activatedStatistics))
+  }
+
+  /// From the gradient at what the MLP's second product reads to that at what its first product gives.
+  /// - Parameters:
+  ///   - gradient: with the rows of the result, or one row per prompt of an image; it may be written over.
+  ///   - output: `[images · prompts · tokens, columns of the first product]`; may be `gradient` of a plain MLP where
+  ///     the rows are the same.
+  func activationBackward(
+    _ activations: BlockActivations<B>, gradient: Matrix<B.Buffer>, stack: RowStack, scratch: Matrix<B.Buffer>?,
+    output: Matrix<B.Buffer>, on backend: B
+  ) throws(BackendError) {
+    guard let derivative = activations.hiddenDerivative else {
+      preconditionFailure("a backward needs the activation's derivative")
+    }
+    var upstream = gradient
+    if let norm = hiddenNorm, let activated = activations.activated, let statistics = activations.activatedStatistics {
+      guard let scratch else { preconditionFailure("a norm before the second product has memory for its gradient") }
+      try backend.layerNormBackward(
+        LayerNormBackward(
+          upstream: gradient, input: activated, statistics: statistics, scale: norm.scale, stack: stack,
+          output: scratch))
+      upstream = scratch
+    }
+    // Of a gated MLP the derivatives by gate and value lie side by side, and both meet the same gradient.
+    for first in stride(from: 0, to: output.columns, by: shape.mlpWidth) {
+      let columns = first..<first + shape.mlpWidth
+      try backend.activationBackward(
+        ActivationBackward(
+          upstream: upstream, derivative: derivative.columns(columns), stack: stack, gradient: output.columns(columns)))
+    }
+  }
+
+  /// From the gradient at the attention's projection's input to that at the attention's output, in place.
+  func attendedBackward(
+    _ activations: BlockActivations<B>, stack: RowStack, gradient: Matrix<B.Buffer>, on backend: B
+  ) throws(BackendError) {
+    guard let norm = attendedNorm, let attended = activations.attended, let statistics = activations.attendedStatistics
+    else { return }
+    try backend.layerNormBackward(
+      LayerNormBackward(
+        upstream: gradient, input: attended, statistics: statistics, scale: norm.scale, stack: stack,
+        output: gradient))
   }
 
   /// The MLP's second product: `output = hidden W₂ᵀ + b₂ + middle`, for all rows or for chosen ones.

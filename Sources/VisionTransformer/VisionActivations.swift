@@ -4,7 +4,7 @@ package import Compute
 package struct VisionShape: Sendable, Hashable {
   package let images: Int
   package let grid: Grid
-  /// Tokens before the patches: the class token, if the tower has one.
+  /// Tokens before the patches: the class token, if the tower has one, and registers.
   package let leadingTokens: Int
 
   package init(images: Int, grid: Grid, leadingTokens: Int = 1) {
@@ -14,7 +14,7 @@ package struct VisionShape: Sendable, Hashable {
     self.leadingTokens = leadingTokens
   }
 
-  /// Tokens of one image: the class token, then the patches.
+  /// Tokens of one image: leading tokens, then the patches.
   package var tokens: Int { leadingTokens + grid.count }
   package var rows: Int { images * tokens }
 }
@@ -38,6 +38,12 @@ package struct VisionActivations<B: Backend>: Sendable {
     _pixels = plan.reserve(rows: shape.images, columns: shape.grid.count * patchValues)
     _patches = plan.reserve(rows: shape.rows, columns: patchValues)
     _positions = plan.reserve(rows: shape.tokens, columns: tower.configuration.width)
-    block = BlockActivations(rows: shape.rows, shape: tower.blockShape, backward: backward, in: &plan)
+    let rotation = tower.configuration.rotary.map {
+      Rotation<B>(
+        $0, leadingTokens: shape.leadingTokens, patches: shape.grid.count, headWidth: tower.configuration.headWidth,
+        in: &plan)
+    }
+    block = BlockActivations(
+      rows: shape.rows, shape: tower.blockShape, backward: backward, rotation: rotation, in: &plan)
   }
 }

@@ -2,7 +2,7 @@ package import Compute
 import Failures
 import Glibc
 
-/// A vision transformer of CLIP, SigLIP or CoCa on a backend (methods §0, §9.1).
+/// A plain vision transformer on a backend (methods §0, §9.1): an encoder's tower, or a classifier up to its features.
 package final class VisionTower<B: Backend>: Sendable {
   package let configuration: VisionConfiguration
   package let embeddingWidth: Int
@@ -13,14 +13,19 @@ package final class VisionTower<B: Backend>: Sendable {
   package let outputNorm: Norm<B>
   /// What makes the embedding by attention on the tokens; nil where a row of them is read.
   package let pooler: AttentionPooler<B>?
-  private let outputProjection: Linear<B>?
-  /// What the model multiplies similarities by; 100, where training ends, for a tower without one.
+  /// What the read-out ends in; nil where norm or pooler give the embedding themselves.
+  package let projection: Linear<B>?
+  /// Whether embeddings have unit length: an encoder's, not a classifier's features.
+  package let scalesToUnit: Bool
+  /// What the model multiplies its scores by: similarities by 100, where training ends, for a tower of CLIP's kind that
+  /// does not say.
   package let logitScale: Float
   private let patchEmbedding: Linear<B>
   private let inputNorm: Norm<B>?
-  private let classEmbedding: [Float]
+  /// Class token and registers, `[leading tokens, width]`.
+  private let leadingTokens: [Float]
   private let patchBias: [Float]?
-  /// As stored: the class token's row, then the checkpoint's own grid.
+  /// As stored: the rows of leading tokens, then the checkpoint's own grid.
   private let positionalTable: [Float]
 
   /// Reads the tower's weights and gives them to the backend, one block after the other.
@@ -32,11 +37,14 @@ package final class VisionTower<B: Backend>: Sendable {
     self.backend = backend
     let shape = BlockShape(
       width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth, activation: vision.activation,
-      epsilon: vision.epsilon)
+      epsilon: vision.epsilon, isGated: vision.mlp == .gated, hasHiddenNorm: vision.hasHiddenNorm,
+      hasAttendedNorm: vision.hasAttendedNorm)
     blockShape = shape
-    classEmbedding = vision.hasClassToken ? try loader.values(VisionTensors.classEmbedding) : []
+    leadingTokens =
+      (vision.hasClassToken ? try loader.values(VisionTensors.classEmbedding) : [])
+      + (vision.registers > 0 ? try loader.values(VisionTensors.registers) : [])
     patchBias = vision.hasPatchBias ? try loader.values(VisionTensors.convolution.bias) : nil
-    positionalTable = try loader.values(VisionTensors.positions)
+    positionalTable = vision.positions == nil ? [] : try loader.values(VisionTensors.positions)
     patchEmbedding = try loader.linear(
       weight: VisionTensors.convolution.weight, bias: nil, outputs: vision.width,
       inputs: 3 * vision.patchSize * vision.patchSize)
@@ -51,42 +59,41 @@ package final class VisionTower<B: Backend>: Sendable {
     self.blocks = blocks
     outputNorm = try loader.norm(VisionTensors.outputNorm, epsilon: vision.epsilon)
     pooler = try AttentionPooler(source.configuration, loader: loader)
-    if vision.pooling == .map {
-      outputProjection = nil
+    scalesToUnit = source.configuration.classes == nil
+    projection =
+      vision.hasProjection
+      ? try loader.linear(
+        weight: VisionTensors.projection, bias: vision.hasProjectionBias ? VisionTensors.projectionBias : nil,
+        outputs: embeddingWidth, inputs: pooler?.width ?? vision.width) : nil
+    if source.configuration.hasLogitScale {
+      logitScale = Float(exp(Double(try loader.values("logit_scale")[0])))
     } else {
-      outputProjection = try loader.linear(
-        weight: VisionTensors.projection, bias: nil, outputs: embeddingWidth,
-        inputs: vision.hasAttentionPooler ? embeddingWidth : vision.width)
+      logitScale = scalesToUnit && projection != nil ? 100 : 1
     }
-    let hasLogitScale = source.configuration.text != nil
-    logitScale = hasLogitScale ? Float(exp(Double(try loader.values("logit_scale")[0]))) : 100
   }
 
-  /// The projection of the read-out. SigLIP's pooler projects by itself: its tower has none.
-  package var projection: Linear<B> {
-    guard let outputProjection else { preconditionFailure("this tower's read-out has no projection") }
-    return outputProjection
-  }
-
-  /// What is added to the patch products of an image: its positions and the patches' bias, after the class embedding
-  /// in row 0 where there is one. Always resampled from the checkpoint's own grid, so that no size depends on one
-  /// explained before.
+  /// What is added to the patch products of an image: the leading tokens, then the patches' bias, each with its
+  /// positions. Always resampled from the checkpoint's own grid, so that no size depends on one explained before.
   private func positions(for grid: Grid) -> [Float] {
     let width = configuration.width
-    var table = zip(classEmbedding, positionalTable).map { $0 + $1 }
-    var patches = PositionalTable.resample(
-      Array(positionalTable[table.count...]), gridHeight: configuration.gridHeight,
-      gridWidth: configuration.gridWidth, width: width,
-      newHeight: grid.height, newWidth: grid.width)
+    var table = leadingTokens
+    var patches = [Float](repeating: 0, count: grid.count * width)
+    if let positions = configuration.positions {
+      let leading = positions.leadingRows * width
+      for index in 0..<leading { table[index] += positionalTable[index] }
+      patches = PositionalTable.resample(
+        Array(positionalTable[leading...]), from: Grid(height: positions.height, width: positions.width), width: width,
+        to: grid, positions.resampling)
+    }
     if let patchBias {
       for index in patches.indices { patches[index] += patchBias[index % width] }
     }
-    table += patches
-    return table
+    return table + patches
   }
 
   /// Fills in what no forward changes: the grid's positions.
   package func prepare(_ activations: VisionActivations<B>) throws(BackendError) {
+    try activations.block.rotation?.prepare(activations.shape.grid, on: backend)
     try backend.upload(positions(for: activations.shape.grid).span, to: activations.positions)
   }
 
@@ -108,5 +115,45 @@ package final class VisionTower<B: Backend>: Sendable {
       LayerNorm(
         input: activations.block.stream, scale: inputNorm.scale, shift: inputNorm.shift, epsilon: inputNorm.epsilon,
         output: activations.block.stream))
+  }
+
+  /// From the gradient of an embedding, before it is scaled to unit length, to that of what the projection reads.
+  package func projectionBackward(_ gradient: Matrix<B.Buffer>, to output: Matrix<B.Buffer>) throws(BackendError) {
+    guard let projection else { return try backend.copy(Copy(gradient, to: output)) }
+    try backend.matmul(Matmul(input: gradient, weight: projection.weight, side: .inputs, output: output))
+  }
+
+  /// From what the read-out's norm or pooler gave to the embedding, `norms` receiving its length where it is scaled to
+  /// unit length.
+  package func project(
+    _ input: Matrix<B.Buffer>, to embedding: Matrix<B.Buffer>, norms: Matrix<B.Buffer>
+  ) throws(BackendError) {
+    var raw = input
+    if let projection {
+      raw = embedding
+      try backend.matmul(
+        Matmul(input: input, weight: projection.weight, output: raw, epilogue: .init(bias: projection.bias)))
+    }
+    if scalesToUnit {
+      try backend.normalizeRows(NormalizeRows(input: raw, output: embedding, norms: norms))
+    } else {
+      if projection == nil { try backend.copy(Copy(input, to: embedding)) }
+      try backend.fill(Fill(norms, with: 1))
+    }
+  }
+
+  /// The gradients of every score `directions_p · embedding_b` at the embedding before it is scaled to unit length,
+  /// `[images · prompts, embedding]`.
+  package func scoreGradient(
+    directions: Matrix<B.Buffer>, embedding: Matrix<B.Buffer>, norms: Matrix<B.Buffer>, to gradient: Matrix<B.Buffer>
+  ) throws(BackendError) {
+    if scalesToUnit {
+      return try backend.normalizeRowsBackward(
+        NormalizeRowsBackward(directions: directions, normalized: embedding, norms: norms, gradient: gradient))
+    }
+    for image in 0..<embedding.rows {
+      let rows = image * directions.rows..<(image + 1) * directions.rows
+      try backend.copy(Copy(directions, to: gradient.rows(rows)))
+    }
   }
 }

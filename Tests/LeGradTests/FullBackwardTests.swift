@@ -30,7 +30,7 @@ import VisionTransformer
       try forward.run(block: number)
     }
     try forward.read()
-    let embedding = try read(forward.readOut.embedding, from: forward.backend).values
+    let embedding = try read(try #require(forward.readOut.embedding), from: forward.backend).values
     let norm = embedding.reduce(0) { $0 + $1 * $1 }.squareRoot()
     return zip(embedding, text).reduce(0) { $0 + $1.0 * $1.1 } / norm
   }

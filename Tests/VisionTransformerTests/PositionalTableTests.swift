@@ -42,13 +42,13 @@ import VisionTransformer
     let item = Self.cases[index]
     let start = table(item.grid.height * item.grid.width * item.width)
     let exact = PositionalTable.resample(
-      start, gridHeight: item.grid.height, gridWidth: item.grid.width, width: item.width,
-      newHeight: item.new.height, newWidth: item.new.width)
+      start, from: Grid(height: item.grid.height, width: item.grid.width), width: item.width,
+      to: Grid(height: item.new.height, width: item.new.width))
     #expect(exact.count == item.expected.count)
     #expect(zip(exact, item.expected).allSatisfy { abs($0 - $1) < 1e-9 })
     let single = PositionalTable.resample(
-      start.map { Float($0) }, gridHeight: item.grid.height, gridWidth: item.grid.width, width: item.width,
-      newHeight: item.new.height, newWidth: item.new.width)
+      start.map { Float($0) }, from: Grid(height: item.grid.height, width: item.grid.width), width: item.width,
+      to: Grid(height: item.new.height, width: item.new.width))
     #expect(zip(single, item.expected).allSatisfy { abs(Double($0) - $1) < 1e-6 })
   }
 
@@ -56,9 +56,9 @@ import VisionTransformer
   func trivial() {
     let start = table(5 * 7 * 3)
     #expect(
-      PositionalTable.resample(start, gridHeight: 5, gridWidth: 7, width: 3, newHeight: 5, newWidth: 7) == start)
+      PositionalTable.resample(start, from: Grid(height: 5, width: 7), width: 3, to: Grid(height: 5, width: 7)) == start)
     let constant = PositionalTable.resample(
-      Array(repeating: 0.75, count: 14 * 14 * 2), gridHeight: 14, gridWidth: 14, width: 2, newHeight: 28, newWidth: 9)
+      Array(repeating: 0.75, count: 14 * 14 * 2), from: Grid(height: 14, width: 14), width: 2, to: Grid(height: 28, width: 9))
     #expect(constant.count == 28 * 9 * 2)
     #expect(constant.allSatisfy { abs($0 - 0.75) < 1e-14 })
   }

@@ -1,3 +1,4 @@
+import Compute
 import Testing
 
 @testable import VisionTransformer
@@ -55,7 +56,7 @@ import Testing
 
   @Test func clipTowersAreNormalisedBeforeTheBlocksAndWithALargerEpsilon() throws {
     for (name, activation) in [
-      ("vit_large_patch14_clip_224", TimmTower.Activation.gelu),
+      ("vit_large_patch14_clip_224", Activation.gelu),
       ("vit_large_patch14_clip_quickgelu_224", .quickGELU),
     ] {
       let tower = try tower(name)
@@ -66,12 +67,12 @@ import Testing
   }
 
   @Test(arguments: [
-    ("vit_base_patch16_siglip_224", TimmTower.Activation.gelu), ("vit_large_patch16_siglip_384", .gelu),
+    ("vit_base_patch16_siglip_224", Activation.gelu), ("vit_large_patch16_siglip_384", .gelu),
     ("vit_large_patch16_siglip_512", .geluTanh), ("vit_so400m_patch14_siglip_384", .gelu),
     ("vit_so400m_patch16_siglip_256", .geluTanh), ("vit_base_patch32_siglip_256", .geluTanh),
     ("vit_giantopt_patch16_siglip_384", .geluTanh),
   ])
-  func sigLIPsActivationFollowsTheName(name: String, activation: TimmTower.Activation) throws {
+  func sigLIPsActivationFollowsTheName(name: String, activation: Activation) throws {
     let tower = try tower(name)
     #expect(tower.activation == activation)
     #expect(tower.pooling == .map && !tower.hasClassToken && tower.hasFinalNorm && !tower.hasPooledNorm)
@@ -125,17 +126,17 @@ import Testing
   @Test func eva02() throws {
     let clip = try tower("eva02_base_patch16_clip_224")
     #expect((clip.epsilon, clip.gate, clip.qkvBias, clip.mlpWidth) == (1e-6, .split, .queryAndValue, 2_048))
-    #expect(clip.hasAttentionNorm && clip.hasMLPNorm && !clip.hasFusedQKV && clip.pooling == .token)
+    #expect(clip.hasAttendedNorm && clip.hasHiddenNorm && !clip.hasFusedQKV && clip.pooling == .token)
     #expect(
       clip.rotary
         == TimmTower.Rotary(
           kind: .cat, temperature: 10_000, offset: 0, startsWithColumn: false,
           referenceGrid: .init(height: 16, width: 16), turnsHalves: false))
     let base = try tower("eva02_base_patch14_448")
-    #expect(!base.hasAttentionNorm && base.hasPooledNorm && !base.hasFinalNorm && base.cropMode == .squash)
+    #expect(!base.hasAttendedNorm && base.hasPooledNorm && !base.hasFinalNorm && base.cropMode == .squash)
     #expect(base.saysImageSize && clip.saysImageSize)
     let small = try tower("eva02_small_patch14_336")
-    #expect((small.gate, small.hasFusedQKV, small.hasMLPNorm) == (.packed, true, false))
+    #expect((small.gate, small.hasFusedQKV, small.hasHiddenNorm) == (.packed, true, false))
     #expect(small.qkvBias == .queryAndValue)
   }
 

@@ -32,8 +32,8 @@ package struct Arithmetic: Sendable, Equatable {
     let vision = model.configuration.vision
     let heads =
       switch vision.pooling {
-      case .classToken, .average, .unpooled: 0
-      case .map: vision.heads
+      case .classToken, .average, .unpooled, .classAndPatches, .classAndDistillation: 0
+      case .map: vision.poolerHeads
       case .queries(_, let heads): heads
       }
     self.init(

@@ -6,7 +6,7 @@ import VisionTransformer
 protocol EmbeddingHead<B>: Sendable {
   associatedtype B: Backend
 
-  /// Unit rows `[images, embedding]`.
+  /// Unit rows `[images, embedding]`; a classifier's features as they are.
   var embedding: Matrix<B.Buffer> { get }
   /// What reads one token of an image; nil where all tokens are read together.
   var tokenReader: TokenReader<B>? { get }
@@ -78,9 +78,13 @@ protocol QueryBackward<B>: Sendable {
 extension VisionTower {
   /// Plans the head of this tower.
   func planHead(_ shape: VisionShape, in plan: inout WorkspacePlan<B>) -> any EmbeddingHead<B> {
-    if let pooler { return PoolerHead(pooler, shape, in: &plan) }
+    if let pooler { return PoolerHead(pooler, shape, tower: self, in: &plan) }
+    if let parts = TokenPart.parts(of: configuration) {
+      return PartsHead(parts, shape, tower: self, in: &plan)
+    }
     let reader = TokenReader(images: shape.images, tower: self, in: &plan)
     return configuration.pooling == .classToken
-      ? ClassTokenHead(reader, heads: blockShape.heads) : MeanTokenHead(reader)
+      ? ClassTokenHead(reader, heads: blockShape.heads)
+      : MeanTokenHead(reader, scoresPatches: configuration.blockScore == .ownPooling)
   }
 }

@@ -2,14 +2,16 @@ import Compute
 import Failures
 import VisionTransformer
 
-/// Reads all tokens of the last block's output by an attention pooler: SigLIP's and CoCa's.
+/// Reads all tokens of the last block's output by an attention pooler: SigLIP's, CoCa's and timm's.
 struct PoolerHead<B: Backend>: QueryHead {
   let pooler: AttentionPooler<B>
   let activations: PoolerActivations<B>
 
-  init(_ pooler: AttentionPooler<B>, _ shape: VisionShape, in plan: inout WorkspacePlan<B>) {
+  init(
+    _ pooler: AttentionPooler<B>, _ shape: VisionShape, tower: VisionTower<B>, in plan: inout WorkspacePlan<B>
+  ) {
     self.pooler = pooler
-    activations = PoolerActivations(shape, pooler: pooler, in: &plan)
+    activations = PoolerActivations(shape, pooler: pooler, tower: tower, in: &plan)
   }
 
   var heads: Int { pooler.heads }
@@ -19,9 +21,7 @@ struct PoolerHead<B: Backend>: QueryHead {
   func prepare(on backend: B) throws(BackendError) { try pooler.prepare(activations, on: backend) }
 
   func runLastBlock(_ forward: SharedForward<B>, readsMeanToken: Bool) throws(BackendError) {
-    let block = forward.activations.block
-    try forward.tower.blocks[forward.lastBlock].forwardFromHidden(
-      hidden: block.hidden, middle: block.middle, output: block.stream, on: forward.backend)
+    try forward.runWholeLastBlock()
   }
 
   func embed(_ forward: SharedForward<B>) throws(BackendError) {
@@ -61,7 +61,7 @@ private struct PoolerBackward<B: Backend>: QueryGradient {
     self.head = head
     memory = PoolerGradients(
       groups: sizes.groupsPerPass, mapGroups: sizes.groupsPerPass, tokens: sizes.shape.tokens, pooler: head.pooler,
-      in: &plan)
+      tower: sizes.tower, in: &plan)
   }
 
   /// The pooler is behind the last block.

@@ -39,6 +39,13 @@ struct SharedForward<B: Backend>: Sendable {
     try head.prepare(on: backend)
   }
 
+  /// The last block's second MLP product, of all tokens.
+  func runWholeLastBlock() throws(BackendError) {
+    let block = activations.block
+    try tower.blocks[lastBlock].forwardFromHidden(
+      hidden: block.hidden, middle: block.middle, output: block.stream, on: backend)
+  }
+
   /// The last block's number.
   var lastBlock: Int { sizes.lastBlock }
 

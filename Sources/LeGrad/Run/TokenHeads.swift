@@ -98,24 +98,30 @@ private struct ClassTokenBackward<B: Backend>: QueryBackward {
   }
 }
 
-/// Averages tokens of the last block's output: OpenCLIP's towers without a token that is read.
+/// Averages tokens of the last block's output, without a token that is read.
 struct MeanTokenHead<B: Backend>: EmbeddingHead {
   private let reader: TokenReader<B>
+  /// Whether a block's score reads the mean of its patches, as the model does, instead of that of all tokens.
+  let scoresPatches: Bool
 
-  init(_ reader: TokenReader<B>) { self.reader = reader }
+  init(_ reader: TokenReader<B>, scoresPatches: Bool) {
+    self.reader = reader
+    self.scoresPatches = scoresPatches
+  }
 
   var embedding: Matrix<B.Buffer> { reader.readOut.embedding }
   var tokenReader: TokenReader<B>? { reader }
 
   func runLastBlock(_ forward: SharedForward<B>, readsMeanToken: Bool) throws(BackendError) {
+    guard !scoresPatches else { return try forward.runWholeLastBlock() }
     try reader.runLastBlock(forward, readsMeanToken: readsMeanToken)
   }
 
   func embed(_ forward: SharedForward<B>) throws(BackendError) {
-    let (tower, block) = (forward.tower, forward.activations.block)
-    try tower.blocks[forward.lastBlock].forwardFromHidden(
-      hidden: block.hidden, middle: block.middle, output: block.stream, on: tower.backend)
-    try reader.readOut.forward(pooling: block.stream, scratch: block.normalized, shape: forward.shape, tower: tower)
+    let block = forward.activations.block
+    if !scoresPatches { try forward.runWholeLastBlock() }
+    try reader.readOut.forward(
+      pooling: block.stream, scratch: block.normalized, shape: forward.shape, tower: forward.tower)
   }
 }
 

@@ -140,6 +140,8 @@ extension VisionConfiguration.Pooling {
     case .average: "the mean of the patches"
     case .unpooled: "none: the mean token stands in"
     case .map: "an attention pooler with an MLP (SigLIP)"
+    case .classAndPatches: "the class token and the mean of the patches"
+    case .classAndDistillation: "the class token and the distillation token"
     case .queries(let count, let heads): "an attention pooler of \(count) queries and \(heads) heads (CoCa)"
     }
   }

@@ -20,19 +20,30 @@ extension ModelConfiguration {
   /// Every tensor of the model: the vision tower's, then the text tower's and the logits' scale and bias if there is a
   /// text tower.
   public var canonicalTensors: [CanonicalTensor] {
-    var tensors = visionTensors
-    guard let text else { return tensors }
-    tensors += [
+    visionTensors + textTensors
+      + (hasLogitScale ? [CanonicalTensor(name: "logit_scale", shape: [])] : [])
+      + (hasLogitBias ? [CanonicalTensor(name: "logit_bias", shape: [])] : [])
+  }
+
+  private var textTensors: [CanonicalTensor] {
+    guard let text else { return [] }
+    var tensors = [
       CanonicalTensor(name: "token_embedding.weight", shape: [text.vocabularySize, text.width]),
       CanonicalTensor(name: "positional_embedding", shape: [text.positions, text.width]),
     ]
     if text.pooling == .classToken { tensors.append(CanonicalTensor(name: "cls_emb", shape: [text.width])) }
-    tensors += Self.blocks("transformer", layers: text.layers, width: text.width, mlpWidth: text.mlpWidth)
+    for layer in 0..<text.layers {
+      let block = BlockTensors("transformer", layer: layer)
+      tensors += Self.pair(block.attentionNorm, [text.width])
+      tensors += Self.pair(block.attentionInput, [3 * text.width, text.width])
+      tensors += Self.pair(block.attentionOutput, [text.width, text.width])
+      tensors += Self.pair(block.mlpNorm, [text.width])
+      tensors += Self.pair(block.mlpInput, [text.mlpWidth, text.width])
+      tensors += Self.pair(block.mlpOutput, [text.width, text.mlpWidth])
+    }
     tensors += Self.pair("ln_final", [text.width])
     tensors.append(CanonicalTensor(name: "text_projection", shape: [embeddingWidth, text.width]))
     if text.hasProjectionBias { tensors.append(CanonicalTensor(name: "text_projection.bias", shape: [embeddingWidth])) }
-    tensors.append(CanonicalTensor(name: "logit_scale", shape: []))
-    if hasLogitBias { tensors.append(CanonicalTensor(name: "logit_bias", shape: [])) }
     return tensors
   }
 
@@ -40,37 +51,57 @@ extension ModelConfiguration {
     let width = vision.width
     var tensors: [CanonicalTensor] = []
     if vision.hasClassToken { tensors.append(CanonicalTensor(name: VisionTensors.classEmbedding, shape: [width])) }
-    tensors += [
-      CanonicalTensor(name: VisionTensors.positions, shape: [vision.tokens, width]),
-      CanonicalTensor(name: VisionTensors.convolution.weight, shape: [width, 3, vision.patchSize, vision.patchSize]),
-    ]
+    if vision.registers > 0 {
+      tensors.append(CanonicalTensor(name: VisionTensors.registers, shape: [vision.registers, width]))
+    }
+    if let positions = vision.positions {
+      tensors.append(CanonicalTensor(name: VisionTensors.positions, shape: [positions.rows, width]))
+    }
+    tensors.append(
+      CanonicalTensor(name: VisionTensors.convolution.weight, shape: [width, 3, vision.patchSize, vision.patchSize]))
     if vision.hasPatchBias { tensors.append(CanonicalTensor(name: VisionTensors.convolution.bias, shape: [width])) }
     if vision.hasInputNorm { tensors += Self.pair(VisionTensors.inputNorm, [width]) }
-    tensors += Self.blocks("visual.transformer", layers: vision.layers, width: width, mlpWidth: vision.mlpWidth)
+    for layer in 0..<vision.layers { tensors += blockTensors(VisionTensors.block(layer)) }
+    var pooled = width
     switch vision.pooling {
-    case .classToken, .average, .unpooled:
-      tensors += Self.pair(VisionTensors.outputNorm, [width])
-      tensors.append(CanonicalTensor(name: VisionTensors.projection, shape: [embeddingWidth, width]))
-    case .map:
-      tensors += Self.pair(VisionTensors.outputNorm, [width])
-      tensors += mapTensors
+    case .classToken, .average, .unpooled, .classAndPatches, .classAndDistillation: break
+    case .map: tensors += mapTensors
     case .queries(let count, _):
       tensors += queryTensors(count)
-      tensors += Self.pair(VisionTensors.outputNorm, [embeddingWidth])
-      tensors.append(CanonicalTensor(name: VisionTensors.projection, shape: [embeddingWidth, embeddingWidth]))
+      pooled = embeddingWidth
     }
+    tensors += Self.pair(VisionTensors.outputNorm, [pooled])
+    if vision.hasProjection {
+      tensors.append(CanonicalTensor(name: VisionTensors.projection, shape: [embeddingWidth, pooled]))
+      if vision.hasProjectionBias {
+        tensors.append(CanonicalTensor(name: VisionTensors.projectionBias, shape: [embeddingWidth]))
+      }
+    }
+    if let classes { tensors += Self.pair(VisionTensors.classes, [classes.count, embeddingWidth]) }
     return tensors
   }
 
-  /// SigLIP's pooler.
+  private func blockTensors(_ block: BlockTensors) -> [CanonicalTensor] {
+    let (width, mlpWidth) = (vision.width, vision.mlpWidth)
+    var tensors = Self.pair(block.attentionNorm, [width])
+    tensors += Self.pair(block.attentionInput, [3 * width, width])
+    if vision.hasAttendedNorm { tensors += Self.pair(block.attendedNorm, [width]) }
+    tensors += Self.pair(block.attentionOutput, [width, width])
+    tensors += Self.pair(block.mlpNorm, [width])
+    tensors += Self.pair(block.mlpInput, [vision.mlpInputWidth, width])
+    if vision.hasHiddenNorm { tensors += Self.pair(block.hiddenNorm, [mlpWidth]) }
+    return tensors + Self.pair(block.mlpOutput, [width, mlpWidth])
+  }
+
+  /// The pooler of SigLIP, PE and timm.
   private var mapTensors: [CanonicalTensor] {
     let width = vision.width
     return [CanonicalTensor(name: "visual.attn_pool.query", shape: [1, width])]
       + Self.pair("visual.attn_pool.in_proj", [3 * width, width], separator: "_")
       + Self.pair("visual.attn_pool.out_proj", [width, width])
       + Self.pair("visual.attn_pool.ln_mlp", [width])
-      + Self.pair("visual.attn_pool.mlp.c_fc", [vision.mlpWidth, width])
-      + Self.pair("visual.attn_pool.mlp.c_proj", [width, vision.mlpWidth])
+      + Self.pair("visual.attn_pool.mlp.c_fc", [vision.poolerMLPWidth, width])
+      + Self.pair("visual.attn_pool.mlp.c_proj", [width, vision.poolerMLPWidth])
   }
 
   /// CoCa's pooler; PyTorch fuses the three projections where all have one shape.
@@ -91,20 +122,6 @@ extension ModelConfiguration {
     }
     tensors.append(CanonicalTensor(name: attention + "in_proj_bias", shape: [3 * embedding]))
     return tensors + Self.pair(attention + "out_proj", [embedding, embedding])
-  }
-
-  private static func blocks(_ tower: String, layers: Int, width: Int, mlpWidth: Int) -> [CanonicalTensor] {
-    var tensors: [CanonicalTensor] = []
-    for layer in 0..<layers {
-      let block = BlockTensors(tower, layer: layer)
-      tensors += pair(block.attentionNorm, [width])
-      tensors += pair(block.attentionInput, [3 * width, width])
-      tensors += pair(block.attentionOutput, [width, width])
-      tensors += pair(block.mlpNorm, [width])
-      tensors += pair(block.mlpInput, [mlpWidth, width])
-      tensors += pair(block.mlpOutput, [width, mlpWidth])
-    }
-    return tensors
   }
 
   /// A weight of `shape` and a bias as long as its rows.

@@ -9,6 +9,8 @@ public struct Checkpoint: WeightSource {
   public let configuration: ModelConfiguration
   /// The weight files.
   public let store: any TensorStore
+  /// Why the folder's text tower cannot be read; nil where it can or there is none.
+  public let textFault: CheckpointError?
   /// Names in the files that no tower uses, sorted.
   public let ignoredTensors: [String]
   /// Numbers in the tensors that the towers use, LayerScale included.
@@ -38,13 +40,13 @@ public struct Checkpoint: WeightSource {
     } catch {
       throw CheckpointError(error)
     }
-    let layout = files.layout(of: store)
-    let read = try files.configuration(preferring: layout)
-    var configuration = read.configuration
-    configuration.layout = layout
-    var check = CheckpointCheck(store: store, configuration: configuration)
+    let read = try files.configuration(of: store)
+    let configuration = read.configuration
+    var check = CheckpointCheck(store: store, read)
     for tensor in configuration.canonicalTensors { try check.add(tensor) }
-    if layout == .openCLIP {
+    if let names = read.names {
+      try check.addLayerScale(names, configuration.vision, isDeclared: read.visionLayerScale)
+    } else if configuration.layout == .openCLIP {
       try check.addLayerScale(
         "visual.transformer", layers: configuration.vision.layers, width: configuration.vision.width,
         isDeclared: read.visionLayerScale)
@@ -54,10 +56,11 @@ public struct Checkpoint: WeightSource {
           prefix: configuration.nestsText ? "text." : "")
       }
     }
-    if configuration.vision.pooling == .map { try check.refuseUnusedVisionTensors() }
+    try check.refuseUnusedVisionTensors()
     self.folder = folder
     self.configuration = configuration
     self.store = store
+    textFault = read.textFault
     stored = check.stored
     scales = check.scales
     storageTypes = check.storageTypes
@@ -84,11 +87,15 @@ public struct Checkpoint: WeightSource {
         found: "none of this name", remedy: "ask for one of its canonical tensors")
     }
     do throws(SafeTensorsError) {
-      var values: [Scalar] = []
+      var parts: [[Scalar]] = []
       for part in tensor.parts {
-        let stored = try read(part.name, store.shape(of: part.name) ?? part.shape)
-        if tensor.parts.count == 1 { values = stored } else { values += stored }
+        guard let name = part.name else {
+          parts.append([Scalar](repeating: 0, count: part.shape.reduce(1, *)))
+          continue
+        }
+        parts.append(try read(name, store.shape(of: name) ?? part.shape))
       }
+      var values = tensor.joined(parts)
       let shape = tensor.parts[0].shape
       if tensor.isTransposed { values = transposed(values, rows: shape[0], columns: shape[1]) }
       guard let scale = scales[canonicalName] else { return values }
@@ -136,53 +143,89 @@ public struct Checkpoint: WeightSource {
 private struct ModelFolder {
   let path: String
   let openCLIP: String?
-  let huggingFace: String?
-  let preprocessor: String?
+  let other: String?
 
   init(path: String) throws(CheckpointError) {
-    func existing(_ name: String) -> String? { FileTree.exists(path + "/" + name) ? path + "/" + name : nil }
     self.path = path
-    openCLIP = existing("open_clip_config.json")
-    huggingFace = existing("config.json")
-    preprocessor = existing("preprocessor_config.json")
-    guard openCLIP != nil || huggingFace != nil else {
+    openCLIP = Self.existing("open_clip_config.json", in: path)
+    other = Self.existing("config.json", in: path)
+    guard openCLIP != nil || other != nil else {
       throw CheckpointError(
         .missingFile, file: path, place: "model folder", expected: "open_clip_config.json or config.json",
-        found: "neither", remedy: "name a folder that holds a model in OpenCLIP or Hugging Face layout")
+        found: "neither", remedy: "name a folder that holds a model in OpenCLIP, Hugging Face or timm layout")
     }
   }
 
-  /// The tensors' names decide; a folder may hold the configurations of both layouts.
-  func layout(of store: any TensorStore) -> ModelConfiguration.Layout {
-    if store.contains("visual.conv1.weight") || store.contains("visual.trunk.pos_embed") { return .openCLIP }
-    if store.contains("vision_model.embeddings.patch_embedding.weight") { return .huggingFace }
-    return openCLIP != nil ? .openCLIP : .huggingFace
+  private static func existing(_ name: String, in path: String) -> String? {
+    FileTree.exists(path + "/" + name) ? path + "/" + name : nil
   }
 
-  func configuration(preferring layout: ModelConfiguration.Layout) throws(CheckpointError) -> ReadConfiguration {
-    if let openCLIP, layout == .openCLIP || huggingFace == nil { return try ModelConfiguration.readOpenCLIP(openCLIP) }
-    return try ModelConfiguration.readHuggingFace(huggingFace ?? "", preprocessor: preprocessor)
+  /// Where a folder holds the configurations of two libraries, the tensors' names decide.
+  func configuration(of store: any TensorStore) throws(CheckpointError) -> ReadConfiguration {
+    let isOpenCLIP = store.names.contains { $0.hasPrefix("visual.") }
+    if let openCLIP, isOpenCLIP || other == nil {
+      var read = try ModelConfiguration.readOpenCLIP(openCLIP, store: store)
+      read.configuration.layout = .openCLIP
+      return read
+    }
+    let file = other ?? ""
+    let top = try ConfigurationObject(file: file)
+    if top.value("architecture") != nil, top.value("model_type") == nil {
+      return try ModelConfiguration.readTimm(top, store: store)
+    }
+    return try ModelConfiguration.readHuggingFace(file, preprocessor: try preprocessor(), store: store)
+  }
+
+  /// How transformers prepares pictures. Where both files are there, 5.24 reads `processor_config.json`.
+  private func preprocessor() throws(CheckpointError) -> ConfigurationObject? {
+    if let processor = Self.existing("processor_config.json", in: path),
+      let section = try ConfigurationObject(file: processor).object("image_processor")
+    {
+      return section
+    }
+    guard let preprocessor = Self.existing("preprocessor_config.json", in: path) else { return nil }
+    return try ConfigurationObject(file: preprocessor)
   }
 }
 
 /// Collects the tensors that a configuration asks for, checking each against the files.
 private struct CheckpointCheck {
   let store: any TensorStore
-  let configuration: ModelConfiguration
+  let read: ReadConfiguration
   var stored: [String: StoredTensor] = [:]
   var scales: [String: String] = [:]
   var used: Set<String> = []
   var storageTypes: [ElementType: Int] = [:]
 
-  init(store: any TensorStore, configuration: ModelConfiguration) {
+  init(store: any TensorStore, _ read: ReadConfiguration) {
     self.store = store
-    self.configuration = configuration
+    self.read = read
   }
 
   mutating func add(_ tensor: CanonicalTensor) throws(CheckpointError) {
-    let source = StoredTensor(tensor, in: configuration)
-    for part in source.parts { try use(part.name, shape: part.shape) }
+    var source = StoredTensor(tensor, in: read.configuration, names: read.names)
+    if read.dropsVisionPrefix { source.dropPrefix("vision_model.") }
+    for part in source.parts {
+      if let name = part.name { try use(name, shape: part.shape) }
+    }
     stored[tensor.name] = source
+  }
+
+  /// See `addLayerScale(_:layers:width:isDeclared:prefix:)`.
+  mutating func addLayerScale(
+    _ names: TowerNames, _ vision: VisionConfiguration, isDeclared: Bool
+  ) throws(CheckpointError) {
+    let blocks = (0..<vision.layers).map { names.prefix + names.blocks + "\($0)." }
+    guard isDeclared || blocks.contains(where: { block in names.scales.contains { store.contains(block + $0) } })
+    else { return }
+    for (layer, block) in blocks.enumerated() {
+      let tensors = VisionTensors.block(layer)
+      for (factors, target) in zip(names.scales, [tensors.attentionOutput, tensors.mlpOutput]) {
+        try use(block + factors, shape: [vision.width])
+        scales[target.weight] = block + factors
+        scales[target.bias] = block + factors
+      }
+    }
   }
 
   /// LayerScale multiplies each branch before it is added: its factors belong to the rows of the branch's last matrix.
@@ -204,17 +247,20 @@ private struct CheckpointCheck {
     }
   }
 
-  /// timm's towers have options (LayerScale, norms of queries and keys, positions in the pooler) that show in their
-  /// tensors alone.
+  /// Most options of a tower (norms of queries and keys, relative positions, positions in the pooler) show in its tensors
+  /// alone.
   func refuseUnusedVisionTensors() throws(CheckpointError) {
-    let unused = store.names.filter {
-      ($0.hasPrefix("visual.trunk.") || $0.hasPrefix("vision_model.")) && !used.contains($0)
-        && !$0.hasSuffix("position_ids")
+    var prefixes = ["visual.trunk.", "vision_model."]
+    if read.configuration.layout == .openCLIP, read.names == nil { prefixes = [] }
+    if let names = read.names { prefixes.append(names.prefix) }
+    let unused = store.names.filter { name in
+      prefixes.contains(where: name.hasPrefix) && !used.contains(name) && !read.ignored.contains(name)
+        && !name.hasSuffix("position_ids")
     }
     guard let name = unused.min() else { return }
     throw CheckpointError(
       .unsupported, file: store.files.count == 1 ? store.files[0] : "\(store.files.count) weight files",
-      place: "tensor \"\(name)\"", expected: "the tensors of a plain SigLIP tower", found: "this one as well",
+      place: "tensor \"\(name)\"", expected: "the tensors of a plain vision transformer", found: "this one as well",
       remedy: "this kind of model is not supported yet")
   }
 

@@ -106,15 +106,23 @@ struct ConfigurationObject {
   func size(
     _ key: String, default standard: Int, in range: ClosedRange<Int>
   ) throws(CheckpointError) -> (height: Int, width: Int) {
-    guard case .array(let pair)? = value(key) else {
-      let side = try integer(key, default: standard, in: range)
+    try size(key, default: (standard, standard), in: range)
+  }
+
+  func size(
+    _ key: String, default standard: (height: Int, width: Int), in range: ClosedRange<Int>
+  ) throws(CheckpointError) -> (height: Int, width: Int) {
+    guard let found = value(key) else { return standard }
+    guard case .array(let pair) = found else {
+      let side = try integer(key, default: standard.height, in: range)
       return (side, side)
     }
     guard pair.count == 2 else {
       throw failure(key, expected: "a size or [height, width]", found: "\(pair.count) items")
     }
     return (
-      try integer(pair[0], key, default: standard, in: range), try integer(pair[1], key, default: standard, in: range)
+      try integer(pair[0], key, default: standard.height, in: range),
+      try integer(pair[1], key, default: standard.width, in: range)
     )
   }
 

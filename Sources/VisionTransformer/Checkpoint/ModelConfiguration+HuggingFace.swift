@@ -1,39 +1,73 @@
 import Compute
 import Failures
+import SafeTensors
 import StrictJSON
 
 extension ModelConfiguration {
-  /// Reads a CLIPModel's or SiglipModel's `config.json` and, when given, its `preprocessor_config.json`.
+  /// Reads a `config.json` of transformers and, when given, what says how its pictures are prepared.
   ///
   /// Fields equal to the library's defaults are absent from such files and have these defaults here, except mean and
   /// std, which stay nil.
-  static func readHuggingFace(_ file: String, preprocessor: String?) throws(CheckpointError) -> ReadConfiguration {
+  static func readHuggingFace(
+    _ file: String, preprocessor: ConfigurationObject?, store: any TensorStore
+  ) throws(CheckpointError) -> ReadConfiguration {
     let top = try ConfigurationObject(file: file)
-    let type = try top.string("model_type")
-    guard type == "clip" || type == "siglip" else {
-      throw top.unsupported(
-        "model_type", expected: "\"clip\" or \"siglip\"", found: top.value("model_type")?.summary ?? "nothing")
-    }
-    let vision = try section("vision_config", of: top)
-    let text = try section("text_config", of: top)
-    var preprocessing = Preprocessing(mean: nil, std: nil)
-    if let preprocessor {
-      preprocessing = try huggingFacePreprocessing(ConfigurationObject(file: preprocessor))
-    }
-    if type == "siglip" {
-      return try huggingFaceSigLIP(file: file, vision: vision, text: text, preprocessing: preprocessing)
-    }
-    let configuration = ModelConfiguration(
-      embeddingWidth: try top.integer("projection_dim", default: 512, in: ConfigurationRange.width),
-      vision: try huggingFaceVision(vision), text: try huggingFaceText(text),
-      preprocessing: preprocessing, layout: .huggingFace)
-    try configuration.validate(file: file)
-    return ReadConfiguration(configuration: configuration)
+    var read =
+      switch try top.string("model_type") {
+      case "clip": try huggingFaceCLIP(top, family: "clip")
+      case "metaclip_2": try huggingFaceCLIP(top, family: "metaclip_2")
+      case "clip_vision_model", "metaclip_2_vision_model": try huggingFaceCLIPVision(top, store: store)
+      case "siglip": try huggingFaceSigLIP(top, family: "siglip")
+      case "siglip2": try huggingFaceSigLIP(top, family: "siglip2")
+      case "siglip_vision_model", "siglip2_vision_model": try huggingFaceSigLIPVision(top, store: store)
+      case "vit", "deit": try huggingFaceViT(top, store: store)
+      case "dinov2", "dinov2_with_registers": try dinov2(top, store: store)
+      case "dinov3_vit": try dinov3(top, store: store)
+      default:
+        throw top.unsupported(
+          "model_type",
+          expected: "clip, metaclip_2, siglip, siglip2, vit, deit, dinov2, dinov2_with_registers or dinov3_vit",
+          found: top.value("model_type")?.summary ?? "nothing")
+      }
+    read.configuration.layout = .huggingFace
+    if let preprocessor { read.configuration.preprocessing = try huggingFacePreprocessing(preprocessor) }
+    try read.configuration.validate(file: file)
+    return read
+  }
+
+  /// - Parameter family: the model's `model_type`, which those of its towers begin with.
+  private static func huggingFaceCLIP(
+    _ top: ConfigurationObject, family: String
+  ) throws(CheckpointError) -> ReadConfiguration {
+    let (vision, text) = (try section("vision_config", of: top), try section("text_config", of: top))
+    try vision.require("model_type", .string(family + "_vision_model"))
+    var read = ReadConfiguration(
+      configuration: ModelConfiguration(
+        embeddingWidth: try top.integer("projection_dim", default: 512, in: ConfigurationRange.width),
+        vision: try huggingFaceVision(vision), text: nil, preprocessing: Preprocessing(mean: nil, std: nil)))
+    try read.takeText { () throws(CheckpointError) in try huggingFaceText(text, family: family) }
+    read.configuration.hasLogitScale = true
+    return read
+  }
+
+  /// CLIP's vision tower alone, with its projection or without.
+  private static func huggingFaceCLIPVision(
+    _ top: ConfigurationObject, store: any TensorStore
+  ) throws(CheckpointError) -> ReadConfiguration {
+    var vision = try huggingFaceVision(top)
+    vision.hasProjection = store.contains("visual_projection.weight")
+    let embeddingWidth =
+      vision.hasProjection
+      ? try top.integer("projection_dim", default: 512, in: ConfigurationRange.width) : vision.width
+    return ReadConfiguration(
+      configuration: ModelConfiguration(
+        embeddingWidth: embeddingWidth, vision: vision, text: nil, preprocessing: Preprocessing(mean: nil, std: nil)),
+      dropsVisionPrefix: !store.contains("vision_model.embeddings.patch_embedding.weight"))
   }
 
   /// One tower's fields. Older files repeat them under "…_dict", which then wins; a section that is absent has every
   /// default.
-  private static func section(
+  static func section(
     _ key: String, of top: ConfigurationObject
   ) throws(CheckpointError) -> ConfigurationObject {
     if let object = try top.object(key + "_dict") { return object }
@@ -42,7 +76,6 @@ extension ModelConfiguration {
   }
 
   private static func huggingFaceVision(_ object: ConfigurationObject) throws(CheckpointError) -> VisionConfiguration {
-    try object.require("model_type", .string("clip_vision_model"))
     try object.require("num_channels", .integer(3))
     let image = try object.size("image_size", default: 224, in: ConfigurationRange.imageSize)
     return VisionConfiguration(
@@ -55,9 +88,13 @@ extension ModelConfiguration {
       epsilon: Float(try object.double("layer_norm_eps", default: 1e-5, in: ConfigurationRange.epsilon)))
   }
 
-  private static func huggingFaceText(_ object: ConfigurationObject) throws(CheckpointError) -> TextConfiguration {
-    try object.require("model_type", .string("clip_text_model"))
-    let end = try object.integer("eos_token_id", default: 49_407, in: 0...ConfigurationRange.vocabularySize.upperBound)
+  private static func huggingFaceText(
+    _ object: ConfigurationObject, family: String
+  ) throws(CheckpointError) -> TextConfiguration {
+    try object.require("model_type", .string(family + "_text_model"))
+    let isCLIP = family == "clip"
+    let end = try object.integer(
+      "eos_token_id", default: isCLIP ? 49_407 : 2, in: 0...ConfigurationRange.vocabularySize.upperBound)
     return TextConfiguration(
       contextLength: try object.integer(
         "max_position_embeddings", default: 77, in: ConfigurationRange.contextLength),
@@ -68,8 +105,8 @@ extension ModelConfiguration {
       mlpWidth: try object.integer("intermediate_size", default: 2_048, in: ConfigurationRange.mlpWidth),
       activation: try huggingFaceActivation(object),
       epsilon: Float(try object.double("layer_norm_eps", default: 1e-5, in: ConfigurationRange.epsilon)),
-      // 2 is a value of old files that never was the id of anything.
-      pooling: end == 2 ? .argmax : .firstEOT(end))
+      // 2 is a value of CLIP's old files that never was the id of anything.
+      pooling: isCLIP && end == 2 ? .argmax : .firstEOT(end))
   }
 
   static func huggingFaceActivation(
@@ -80,8 +117,9 @@ extension ModelConfiguration {
     case "quick_gelu": return .quickGELU
     case "gelu": return .gelu
     case "gelu_pytorch_tanh", "gelu_new": return .geluTanh
+    case "silu", "swish": return .silu
     case let other?:
-      throw object.unsupported("hidden_act", expected: "gelu, quick_gelu or gelu_pytorch_tanh", found: other)
+      throw object.unsupported("hidden_act", expected: "gelu, quick_gelu, gelu_pytorch_tanh or silu", found: other)
     }
   }
 

@@ -1,5 +1,6 @@
 import Compute
 import Failures
+import SafeTensors
 import StrictJSON
 
 extension ModelConfiguration {
@@ -7,7 +8,9 @@ extension ModelConfiguration {
   ///
   /// Fields that are absent have OpenCLIP's defaults, except mean and std, which stay nil. Options that would change
   /// the arithmetic in a way that is not computed here are refused by name.
-  static func readOpenCLIP(_ file: String) throws(CheckpointError) -> ReadConfiguration {
+  static func readOpenCLIP(
+    _ file: String, store: any TensorStore
+  ) throws(CheckpointError) -> ReadConfiguration {
     let top = try ConfigurationObject(file: file)
     guard let model = try top.object("model_cfg") else {
       throw top.failure("model_cfg", expected: "an object", found: "nothing")
@@ -24,26 +27,35 @@ extension ModelConfiguration {
       throw model.failure("embed_dim", expected: "an integer", found: "nothing")
     }
     let quickGELU = try model.bool("quick_gelu", default: false)
-    var text: TextConfiguration?
-    if let textObject { text = try openCLIPText(textObject, quickGELU: quickGELU) }
     // A decoder for captions, and a tower that is no CLIP's, come with a text tower of its own.
     let isNested = try model.bool("custom_text", default: false) || model.value("multimodal_cfg") != nil
+    let vision: VisionConfiguration
+    var names: TowerNames?
+    if let name = try visionObject.string("timm_model_name"), !name.isEmpty {
+      (vision, names) = try openCLIPTrunk(visionObject, store: store)
+    } else {
+      vision = try openCLIPVision(visionObject, quickGELU: quickGELU)
+    }
     let configuration = ModelConfiguration(
       embeddingWidth: try model.integer("embed_dim", default: 0, in: ConfigurationRange.width),
-      vision: try openCLIPVision(visionObject, quickGELU: quickGELU),
-      text: text,
+      vision: vision, text: nil,
       preprocessing: try openCLIPPreprocessing(try top.object("preprocess_cfg")),
       layout: .openCLIP, nestsText: isNested, hasLogitBias: model.value("init_logit_bias") != nil)
-    try configuration.validate(file: file)
-    return ReadConfiguration(
+    var read = ReadConfiguration(
       configuration: configuration, visionLayerScale: visionObject.value("ls_init_value") != nil,
       textLayerScale: textObject?.value("ls_init_value") != nil)
+    read.names = names
+    if let textObject {
+      try read.takeText { () throws(CheckpointError) in try openCLIPText(textObject, quickGELU: quickGELU) }
+    }
+    read.configuration.hasLogitScale = read.configuration.text != nil || store.contains("logit_scale")
+    try read.configuration.validate(file: file)
+    return read
   }
 
-  private static func openCLIPVision(
+  static func openCLIPVision(
     _ object: ConfigurationObject, quickGELU: Bool
   ) throws(CheckpointError) -> VisionConfiguration {
-    if let name = try object.string("timm_model_name"), !name.isEmpty { return try timmVision(object, name: name) }
     try object.require("pos_embed_type", .string("learnable"))
     if case .array? = object.value("layers") {
       throw object.unsupported("layers", expected: "the number of transformer blocks", found: "a ResNet's stages")

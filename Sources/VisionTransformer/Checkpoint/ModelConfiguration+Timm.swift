@@ -1,79 +1,294 @@
 import Compute
 import Failures
+import SafeTensors
 import StrictJSON
 
-extension ModelConfiguration {
-  /// The vision tower of a SigLIP model, which OpenCLIP takes from timm by name. Sizes that the object gives win over
-  /// those of the name, so that towers without a name in timm can be said too.
-  static func timmVision(
-    _ object: ConfigurationObject, name: String
-  ) throws(CheckpointError) -> VisionConfiguration {
-    let known = SigLIPTower(name: name)
-    guard name.contains("siglip"), !name.contains("gap"),
-      known != nil || ["width", "layers", "patch_size"].allSatisfy({ object.value($0) != nil })
-    else {
+/// A tower of timm as a file names and changes it.
+private struct NamedTower {
+  var tower: TimmTower
+  /// Whether the file gives sizes of its own.
+  var hasOwnSizes = false
+  /// Whether it says how its tokens are pooled.
+  var hasOwnPooling = false
+
+  /// - Parameter key: of the name in `object`.
+  init(_ object: ConfigurationObject, key: String) throws(CheckpointError) {
+    let name = try object.string(key) ?? ""
+    guard let tower = TimmTower.named(name) else {
+      let reason = TimmTower.reason(against: name) ?? "is no model of timm \(TimmTowerTable.version)"
+      let nearest = TimmTower.nearest(to: name).map { "; nearest is \($0)" } ?? ""
       throw object.unsupported(
-        "timm_model_name", expected: SigLIPTower.pattern, found: name)
+        key, expected: "a plain vision transformer of timm \(TimmTowerTable.version)",
+        found: "\(name), which \(reason)\(TimmTower.reason(against: name) == nil ? nearest : "")")
     }
-    // OpenCLIP's own defaults are another pooling and a projection.
-    for (key, expected) in [("timm_pool", "map"), ("timm_proj", "none")] where object.value(key) != .string(expected) {
-      throw object.unsupported(key, expected: expected, found: object.value(key)?.summary ?? "nothing")
+    self.tower = tower
+    guard !tower.hasQueryKeyNorm else {
+      throw object.unsupported(key, expected: "a tower without norms of queries and keys", found: name)
     }
-    try object.refuseOptions(except: [
-      "layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "act_kwargs", "timm_model_name",
-      "timm_model_pretrained", "timm_pool", "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path",
-    ])
-    let sizes = known ?? SigLIPTower(layers: 12, width: 768, patchSize: 16, imageSize: 224)
-    let width = try object.integer("width", default: sizes.width, in: ConfigurationRange.width)
-    let headWidth = try object.integer("head_width", default: 64, in: ConfigurationRange.width)
-    let image = try object.size("image_size", default: sizes.imageSize, in: ConfigurationRange.imageSize)
-    return VisionConfiguration(
-      layers: try object.integer("layers", default: sizes.layers, in: ConfigurationRange.layers), width: width,
-      heads: width / headWidth, mlpWidth: try openCLIPMLPWidth(object, width: width),
-      patchSize: try object.integer("patch_size", default: sizes.patchSize, in: ConfigurationRange.patchSize),
-      imageHeight: image.height, imageWidth: image.width,
-      activation: try openCLIPActivation(object, quickGELU: false), epsilon: 1e-6, pooling: .map, hasClassToken: false,
-      hasInputNorm: false, hasPatchBias: true)
+  }
+
+  /// Sizes that the file gives win over those of the name, so that towers without a name can be said too.
+  mutating func take(
+    _ object: ConfigurationObject, width: String, layers: String, patchSize: String, ratio: String
+  ) throws(CheckpointError) {
+    let ratioOfName = Double(tower.mlpWidth) / Double(tower.width)
+    let ownWidth = try object.integer(width, default: tower.width, in: ConfigurationRange.width)
+    hasOwnSizes = [width, layers, patchSize, ratio].contains { object.value($0) != nil }
+    tower.layers = try object.integer(layers, default: tower.layers, in: ConfigurationRange.layers)
+    tower.patchSize = try object.integer(patchSize, default: tower.patchSize, in: ConfigurationRange.patchSize)
+    if object.value(ratio) != nil {
+      // A packed gate of the class VisionTransformer is counted with the value.
+      let width = Int(Double(ownWidth) * (try object.double(ratio, default: 4, in: 1e-4...1e3)))
+      tower.mlpWidth = tower.kind == .vit && tower.gate == .packed ? width / 2 : width
+    } else if ownWidth != tower.width {
+      tower.mlpWidth = Int(Double(ownWidth) * ratioOfName)
+    }
+    tower.width = ownWidth
+  }
+
+  /// The tower, and the names of its tensors.
+  /// - Parameter prefix: before every name.
+  func read(
+    store: any TensorStore, prefix: String, imageHeight: Int, imageWidth: Int, table: (height: Int, width: Int)
+  ) -> (vision: VisionConfiguration, names: TowerNames) {
+    var vision = VisionConfiguration(
+      layers: tower.layers, width: tower.width, heads: tower.heads, mlpWidth: tower.mlpWidth,
+      patchSize: tower.patchSize, imageHeight: imageHeight, imageWidth: imageWidth, activation: tower.activation,
+      epsilon: tower.epsilon, pooling: tower.pooling.pooling, hasClassToken: tower.hasClassToken,
+      hasInputNorm: tower.hasInputNorm, hasPatchBias: tower.hasPatchBias)
+    var names = TowerNames.timm(prefix: prefix)
+    vision.registers = tower.registers
+    vision.positions =
+      tower.hasPositions
+      ? LearnedPositions(
+        leadingRows: tower.positionsPatchesOnly ? 0 : tower.prefixTokens, height: table.height / tower.patchSize,
+        width: table.width / tower.patchSize) : nil
+    vision.rotary = tower.rotary.map { $0.positions(grid: vision) }
+    vision.mlp = tower.gate == nil ? .plain : .gated
+    vision.hasHiddenNorm = tower.hasHiddenNorm
+    vision.hasAttendedNorm = tower.hasAttendedNorm
+    vision.biases.queries = tower.qkvBias != .none
+    vision.biases.keys = tower.qkvBias == .all
+    vision.biases.values = tower.qkvBias != .none
+    if tower.pooling == .average { vision.blockScore = .ownPooling }
+    // Which norm there is follows from the pooling unless the file says otherwise, and shows in the tensors.
+    vision.normsAfterPooling = store.contains(prefix + "fc_norm.weight")
+    if vision.normsAfterPooling { names.outputNorm = "fc_norm" }
+    vision.poolerHeads = tower.pooler?.heads ?? tower.heads
+    vision.poolerMLPWidth = tower.pooler?.mlpWidth ?? tower.mlpWidth
+    if hasOwnSizes, let rows = store.shape(of: prefix + "attn_pool.mlp.fc1.weight")?.first {
+      vision.poolerMLPWidth = rows
+    }
+    if tower.gate == .split { names.mlpInput = .stacked(["mlp.fc1_g", "mlp.fc1_x"]) }
+    if !tower.hasFusedQKV {
+      names.queriesKeysValues = .stacked(["attn.q_proj", "attn.k_proj", "attn.v_proj"])
+    } else if tower.qkvBias == .queryAndValue {
+      names.queriesKeysValues = .fused("attn.qkv", queryBias: "attn.q_bias", valueBias: "attn.v_bias")
+    }
+    if tower.kind == .eva { names.scales = ["gamma_1", "gamma_2"] }
+    return (vision, names)
   }
 }
 
-/// What the name of a SigLIP tower in timm says.
-struct SigLIPTower: Equatable {
-  let layers: Int
-  let width: Int
-  let patchSize: Int
-  let imageSize: Int
+extension TimmTower.Pooling {
+  fileprivate var pooling: VisionConfiguration.Pooling {
+    switch self {
+    case .token: .classToken
+    case .average: .average
+    case .map: .map
+    case .none: .unpooled
+    }
+  }
+}
 
-  static let pattern = "vit_base_patch16_siglip_SIZE or vit_large_patch16_siglip_SIZE"
+extension TimmTower.Rotary {
+  /// - Parameter grid: of which tower; where there is no grid of reference, its own is that.
+  fileprivate func positions(grid vision: VisionConfiguration) -> RotaryPositions {
+    let numbers = RotaryPositions.Kind.numbers(
+      offset: Int(offset), referenceHeight: referenceGrid?.height ?? vision.gridHeight,
+      referenceWidth: referenceGrid?.width ?? vision.gridWidth, columnFirst: startsWithColumn)
+    return RotaryPositions(
+      kind == .dinov3 ? .centres : numbers, theta: Double(temperature), pairing: turnsHalves ? .halves : .neighbours)
+  }
+}
 
-  init(layers: Int, width: Int, patchSize: Int, imageSize: Int) {
-    self.layers = layers
-    self.width = width
-    self.patchSize = patchSize
-    self.imageSize = imageSize
+// MARK: OpenCLIP's towers
+
+extension ModelConfiguration {
+  /// A tower that OpenCLIP takes from timm by name (open_clip 3.3.0, `timm_model.py`).
+  static func openCLIPTrunk(
+    _ object: ConfigurationObject, store: any TensorStore
+  ) throws(CheckpointError) -> (vision: VisionConfiguration, names: TowerNames) {
+    var named = try NamedTower(object, key: "timm_model_name")
+    try object.refuseOptions(except: [
+      "layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "act_kwargs", "timm_model_name",
+      "timm_model_pretrained", "timm_pool", "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path", "output_tokens",
+    ])
+    try named.take(object, width: "width", layers: "layers", patchSize: "patch_size", ratio: "mlp_ratio")
+    if named.hasOwnSizes {
+      let headWidth = try object.integer("head_width", default: 64, in: ConfigurationRange.width)
+      named.tower.heads = named.tower.width / headWidth
+      if named.tower.kind == .vit { named.tower.pooler?.heads = named.tower.heads }
+    }
+    let pool = try object.string("timm_pool") ?? "avg"
+    guard let pooling = TimmTower.Pooling(rawValue: pool), pooling != .none else {
+      throw object.unsupported("timm_pool", expected: "token, avg or map", found: pool)
+    }
+    named.tower.pooling = pooling
+    let own = (height: named.tower.input.height, width: named.tower.input.width)
+    let image = try object.size("image_size", default: own.height, in: ConfigurationRange.imageSize)
+    let size = object.value("image_size") == nil ? own : image
+    let prefix = "visual.trunk."
+    var (vision, names) = named.read(
+      store: store, prefix: prefix, imageHeight: size.height, imageWidth: size.width, table: size)
+    if object.value("act_kwargs") != nil { vision.activation = try openCLIPActivation(object, quickGELU: false) }
+    guard vision.pooling != .map || vision.leadingTokens == 0 || named.tower.poolsPrefix else {
+      throw object.unsupported(
+        "timm_pool", expected: "a pooler that reads all tokens", found: "one that leaves some out")
+    }
+    // OpenCLIP's own default is a projection without a bias.
+    let projection = object.members.keys.contains("timm_proj") ? try object.string("timm_proj") : "linear"
+    switch projection {
+    case nil, "": (vision.hasProjection, vision.hasProjectionBias) = (true, true)
+    case "none": vision.hasProjection = false
+    case "linear":
+      names.projection = "head.proj"
+      names.isProjectionOutside = true
+      vision.hasProjection = true
+      vision.hasProjectionBias = try object.bool("timm_proj_bias", default: false)
+    case let other?: throw object.unsupported("timm_proj", expected: "null, none or linear", found: other)
+    }
+    return (vision, names)
+  }
+}
+
+// MARK: timm's folders
+
+extension ModelConfiguration {
+  /// The `config.json` of timm's `save_for_hf` (timm 1.0.31, `_hub.py`).
+  static func readTimm(
+    _ top: ConfigurationObject, store: any TensorStore
+  ) throws(CheckpointError) -> ReadConfiguration {
+    var named = try NamedTower(top, key: "architecture")
+    let arguments = try top.object("model_args") ?? ConfigurationObject(file: top.file, path: "model_args.")
+    try takeArguments(arguments, to: &named)
+    let defaults = try top.object("pretrained_cfg") ?? ConfigurationObject(file: top.file, path: "pretrained_cfg.")
+    var input = (height: named.tower.input.height, width: named.tower.input.width)
+    if case .array(let sides)? = defaults.value("input_size"), sides.count == 3,
+      case .integer(let height) = sides[1], case .integer(let width) = sides[2],
+      ConfigurationRange.imageSize.contains(height), ConfigurationRange.imageSize.contains(width)
+    {
+      input = (height, width)
+    }
+    // A tower that says its size itself, or takes any, has its table for that size.
+    var table = (height: named.tower.imageHeight, width: named.tower.imageWidth)
+    if !named.tower.saysImageSize, !named.tower.takesAnySize { table = input }
+    table = try arguments.size("img_size", default: table, in: ConfigurationRange.imageSize)
+    let prefix = ""
+    let (tower, names) = named.read(
+      store: store, prefix: prefix, imageHeight: input.height, imageWidth: input.width, table: table)
+    var vision = tower
+    guard vision.pooling != .map || vision.leadingTokens == 0 || named.tower.poolsPrefix else {
+      throw arguments.unsupported(
+        "global_pool", expected: "a pooler that reads all tokens", found: "one that leaves some out")
+    }
+    vision.hasProjection = false
+    var configuration = ModelConfiguration(
+      embeddingWidth: vision.width, vision: vision, text: nil,
+      preprocessing: try timmPreprocessing(defaults, named.tower), layout: .timm)
+    if let rows = store.shape(of: "head.weight")?.first, rows > 0 {
+      let labels = try labels(top, count: rows)
+      if labels == nil, named.tower.projects(to: rows) {
+        configuration.embeddingWidth = rows
+        configuration.vision.hasProjection = true
+        configuration.vision.hasProjectionBias = store.contains("head.bias")
+      } else {
+        configuration.classes = labels ?? (0..<rows).map { "class \($0)" }
+      }
+    }
+    try configuration.validate(file: top.file)
+    return ReadConfiguration(configuration, names: names)
   }
 
-  /// Nil for any other name. A tag of pretrained weights may follow a dot.
-  init?(name: String) {
-    let parts = name.prefix { $0 != "." }.split(separator: "_", omittingEmptySubsequences: false)
-    guard parts.count == 5, parts[0] == "vit", parts[2] == "patch16", parts[3] == "siglip",
-      let size = Int(parts[4]), ConfigurationRange.imageSize.contains(size)
-    else { return nil }
-    switch parts[1] {
-    case "base": self.init(layers: 12, width: 768, patchSize: 16, imageSize: size)
-    case "large": self.init(layers: 24, width: 1_024, patchSize: 16, imageSize: size)
-    default: return nil
+  /// The arguments that a model was made with beside its name; one that is not understood would be computed wrongly.
+  private static func takeArguments(
+    _ arguments: ConfigurationObject, to named: inout NamedTower
+  ) throws(CheckpointError) {
+    try arguments.refuseOptions(except: [
+      "num_classes", "img_size", "embed_dim", "depth", "num_heads", "patch_size", "mlp_ratio", "in_chans", "global_pool",
+      "reg_tokens", "no_embed_class", "init_values", "fc_norm", "class_token", "qkv_bias", "attn_pool_num_heads",
+      "attn_pool_mlp_ratio", "ref_feat_shape", "dynamic_img_size", "dynamic_img_pad", "strict_img_size", "drop_rate",
+      "drop_path_rate", "proj_drop_rate", "attn_drop_rate", "patch_drop_rate", "pos_drop_rate", "weight_init", "fix_init",
+    ])
+    try arguments.require("in_chans", .integer(3))
+    try named.take(arguments, width: "embed_dim", layers: "depth", patchSize: "patch_size", ratio: "mlp_ratio")
+    named.tower.heads = try arguments.integer("num_heads", default: named.tower.heads, in: ConfigurationRange.width)
+    named.tower.registers = try arguments.integer("reg_tokens", default: named.tower.registers, in: 0...1_024)
+    named.tower.hasClassToken = try arguments.bool("class_token", default: named.tower.hasClassToken)
+    named.tower.positionsPatchesOnly = try arguments.bool("no_embed_class", default: named.tower.positionsPatchesOnly)
+    if arguments.value("qkv_bias") != nil {
+      let hasBias = try arguments.bool("qkv_bias", default: true)
+      named.tower.qkvBias = !hasBias ? .none : named.tower.qkvBias == .none ? .all : named.tower.qkvBias
+    }
+    if let pool = try arguments.string("global_pool") {
+      guard let pooling = TimmTower.Pooling(rawValue: pool), pooling != .none else {
+        throw arguments.unsupported("global_pool", expected: "token, avg or map", found: pool)
+      }
+      named.tower.pooling = pooling
+    }
+    if named.tower.kind == .vit || named.tower.pooler == nil {
+      named.tower.pooler = named.tower.pooling == .map ? .init(heads: named.tower.heads, mlpWidth: named.tower.mlpWidth) : nil
+    }
+    if arguments.value("attn_pool_num_heads") != nil {
+      named.tower.pooler?.heads = try arguments.integer("attn_pool_num_heads", default: 1, in: ConfigurationRange.width)
+    }
+    if named.tower.rotary?.kind == .cat {
+      let own = named.tower.rotary?.referenceGrid
+      let grid = try arguments.size(
+        "ref_feat_shape", default: (own?.height ?? 0, own?.width ?? 0), in: ConfigurationRange.imageSize)
+      if grid.height > 0 { named.tower.rotary?.referenceGrid = .init(height: grid.height, width: grid.width) }
     }
   }
 
-  /// The name of a tower with these sizes; one that timm does not know for other sizes.
-  static func name(of vision: VisionConfiguration) -> String {
-    let size =
-      switch (vision.layers, vision.width, vision.patchSize) {
-      case (12, 768, 16): "_base"
-      case (24, 1_024, 16): "_large"
-      default: ""
-      }
-    return "vit\(size)_patch\(vision.patchSize)_siglip_\(vision.imageHeight)"
+  /// `label_names`, a list or an object of ids; older files have `labels` in `pretrained_cfg`.
+  private static func labels(_ top: ConfigurationObject, count: Int) throws(CheckpointError) -> [String]? {
+    let older = try top.object("pretrained_cfg")?.value("labels")
+    let value = top.value("label_names") ?? older
+    let names: [JSONValue]
+    switch value {
+    case .array(let list)?: names = list
+    case .object(let members)?:
+      names = (0..<members.count).map { members[String($0)] ?? .null }
+    default: return nil
+    }
+    let labels = names.compactMap { if case .string(let name) = $0 { name } else { nil } }
+    guard labels.count == count, names.count == count else {
+      throw top.failure("label_names", expected: "\(count) names, one for each class", found: "\(names.count)")
+    }
+    return labels
+  }
+
+  private static func timmPreprocessing(
+    _ defaults: ConfigurationObject, _ tower: TimmTower
+  ) throws(CheckpointError) -> Preprocessing {
+    var preprocessing = Preprocessing(
+      mean: try defaults.channels("mean", positive: false) ?? tower.mean,
+      std: try defaults.channels("std", positive: true) ?? tower.std)
+    let name = try defaults.string("interpolation") ?? tower.interpolation
+    guard let interpolation = Preprocessing.Interpolation(rawValue: name) else {
+      throw defaults.unsupported("interpolation", expected: "bicubic or bilinear", found: name)
+    }
+    preprocessing.interpolation = interpolation
+    return preprocessing
+  }
+}
+
+extension TimmTower {
+  /// Numbers of classes that towers of CLIP's kind were fine-tuned for: ImageNet-1k, -12k and -22k.
+  private static let classCounts: Set = [1_000, 11_821, 21_841, 21_843]
+
+  /// Whether `head` is the projection to the space that images and texts share, and not a classifier.
+  fileprivate func projects(to rows: Int) -> Bool {
+    (name.contains("_clip_") || name.hasPrefix("vit_pe_")) && !Self.classCounts.contains(rows)
   }
 }

@@ -35,8 +35,12 @@ extension ModelConfiguration {
         "vision MLP", expected: "a width in \(ConfigurationRange.mlpWidth)", found: "\(vision.mlpWidth)")
     }
     for (place, size) in [("image height", vision.imageHeight), ("image width", vision.imageWidth)]
-    where size % vision.patchSize != 0 {
-      throw failure(place, expected: "a multiple of the patch size \(vision.patchSize)", found: "\(size)")
+    where size < vision.patchSize {
+      throw failure(place, expected: "at least the patch size \(vision.patchSize)", found: "\(size)")
+    }
+    if vision.rotary != nil, vision.headWidth % 4 != 0 {
+      throw failure(
+        "vision heads", expected: "heads whose width is a multiple of 4, as their positions turn", found: "\(vision.headWidth)")
     }
     guard ConfigurationRange.tokens.contains(vision.tokens) else {
       throw failure("vision tokens", expected: "a number in \(ConfigurationRange.tokens)", found: "\(vision.tokens)")
@@ -57,12 +61,16 @@ extension ModelConfiguration {
     _ failure: (_ place: String, _ expected: String, _ found: String) -> CheckpointError
   ) throws(CheckpointError) {
     switch vision.pooling {
-    case .classToken, .average, .unpooled: break
+    case .classToken, .average, .unpooled, .classAndPatches, .classAndDistillation: break
     case .map:
-      guard embeddingWidth == vision.width else {
+      guard vision.hasProjection || embeddingWidth == vision.width else {
         throw failure(
           "embedding width", "the vision tower's width \(vision.width), as its pooler does not project",
           "\(embeddingWidth)")
+      }
+      guard vision.poolerHeads >= 1, vision.width % vision.poolerHeads == 0 else {
+        throw failure(
+          "pooler heads", "a number of heads that divides the width \(vision.width)", "\(vision.poolerHeads)")
       }
     case .queries(_, let heads):
       guard embeddingWidth % heads == 0 else {
@@ -72,9 +80,38 @@ extension ModelConfiguration {
   }
 }
 
-/// A configuration and whether it declares LayerScale, which the weights then must hold.
+/// A configuration, and what only the reading of the weights needs.
 struct ReadConfiguration {
   var configuration: ModelConfiguration
+  /// Whether the configuration declares LayerScale, which the weights then must hold.
   var visionLayerScale = false
   var textLayerScale = false
+  /// Of the vision tower's tensors, where the layout alone does not give them.
+  var names: TowerNames?
+  /// Whether the vision tower's names lack `vision_model.`.
+  var dropsVisionPrefix = false
+  /// Why the text tower cannot be read, where there is one that is not understood.
+  var textFault: CheckpointError?
+  /// Tensors of the vision tower that nothing reads.
+  var ignored: [String] = []
+
+  init(
+    configuration: ModelConfiguration, visionLayerScale: Bool = false, textLayerScale: Bool = false,
+    dropsVisionPrefix: Bool = false
+  ) {
+    self.configuration = configuration
+    self.visionLayerScale = visionLayerScale
+    self.textLayerScale = textLayerScale
+    self.dropsVisionPrefix = dropsVisionPrefix
+  }
+
+  init(_ configuration: ModelConfiguration, names: TowerNames) {
+    self.configuration = configuration
+    self.names = names
+  }
+
+  /// A text tower that is not understood is no reason to refuse the vision tower: embeddings may be given instead.
+  mutating func takeText(_ read: () throws(CheckpointError) -> TextConfiguration) throws(CheckpointError) {
+    do { configuration.text = try read() } catch  where error.rule == .unsupported { textFault = error }
+  }
 }

@@ -42,13 +42,14 @@ public enum ModelWriter {
   ) throws(CheckpointError) {
     var configuration = source.configuration
     configuration.layout = .openCLIP
-    let tensors = source.tensors.map { (name: $0.name, stored: StoredTensor($0, in: configuration)) }
+    let names = configuration.vision.pooling == .map ? TowerNames.timm(prefix: "visual.trunk.") : nil
+    let tensors = source.tensors.map { (name: $0.name, stored: StoredTensor($0, in: configuration, names: names)) }
     var writer: SafeTensorsWriter
     do throws(SafeTensorsError) {
       writer = try SafeTensorsWriter(
         path: path,
         tensors: tensors.flatMap { tensor in
-          tensor.stored.parts.map { TensorDescription(name: $0.name, shape: $0.shape, elementType: elementType) }
+          tensor.stored.parts.map { TensorDescription(name: $0.name ?? "", shape: $0.shape, elementType: elementType) }
         }, overwrite: overwrite)
     } catch {
       throw CheckpointError(error)
@@ -109,11 +110,12 @@ public enum ModelWriter {
     ]
     switch vision.pooling {
     case .classToken: break
+    case .classAndPatches, .classAndDistillation: break
     case .average: fields.append("\"pool_type\": \"avg\"")
     case .unpooled: fields.append("\"pool_type\": \"none\"")
     case .map:
       fields += [
-        "\"timm_model_name\": \(quoted(SigLIPTower.name(of: vision)))", "\"timm_model_pretrained\": false",
+        "\"timm_model_name\": \(quoted(trunkName(of: vision)))", "\"timm_model_pretrained\": false",
         "\"timm_pool\": \"map\"", "\"timm_proj\": \"none\"",
       ]
     case .queries(let count, let heads):
@@ -181,6 +183,17 @@ public enum ModelWriter {
     if activation == .geluTanh { fields.append("\"act_kwargs\": {\"approximate\": \"tanh\"}") }
     if epsilon != 1e-5 { fields.append("\"norm_kwargs\": {\"eps\": \(epsilon)}") }
     return fields
+  }
+
+  /// A SigLIP tower of timm with these sizes; those of the configuration win where timm knows no such tower.
+  private static func trunkName(of vision: VisionConfiguration) -> String {
+    let size =
+      switch (vision.layers, vision.width) {
+      case (24, 1_024): "large"
+      default: "base"
+      }
+    let name = "vit_\(size)_patch16_siglip_\(vision.imageHeight)"
+    return TimmTower.named(name) == nil ? "vit_\(size)_patch16_siglip_256" : name
   }
 
   private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }

@@ -1,32 +1,86 @@
 /// How a checkpoint stores one canonical tensor.
 struct StoredTensor: Equatable {
   struct Part: Equatable {
-    let name: String
+    /// Nil for zeros, which stand in no file.
+    let name: String?
     let shape: [Int]
-  }
 
-  /// Tensors of the file; several are stacked, one over the other.
-  let parts: [Part]
-  /// Stored `[in, out]`.
-  let isTransposed: Bool
-
-  init(_ tensor: CanonicalTensor, in configuration: ModelConfiguration) {
-    switch configuration.layout {
-    case .openCLIP where configuration.vision.pooling == .map && tensor.name.hasPrefix("visual."):
-      self.init(timm: tensor)
-    case .openCLIP: self.init(openCLIP: tensor, configuration)
-    case .huggingFace: self.init(huggingFace: tensor, isSigLIP: configuration.vision.pooling == .map)
+    init(name: String?, shape: [Int]) {
+      self.name = name
+      self.shape = shape
     }
   }
 
-  private init(_ name: String, _ shape: [Int], isTransposed: Bool = false) {
+  /// How several parts become one tensor.
+  enum Joint: Equatable {
+    /// One over the other.
+    case stacked
+    /// Side by side, each divided by their number.
+    case sharesSideBySide
+    /// Their mean.
+    case mean
+  }
+
+  /// Tensors of the file.
+  var parts: [Part]
+  var joint = Joint.stacked
+  /// Stored `[in, out]`.
+  var isTransposed = false
+  /// Patches as rows of `(y, x, channel)` instead of `(channel, y, x)`.
+  var isChannelLast = false
+
+  init(_ name: String, _ shape: [Int], isTransposed: Bool = false) {
     parts = [Part(name: name, shape: shape)]
     self.isTransposed = isTransposed
   }
 
-  private init(stacked parts: [Part]) {
+  init(stacked parts: [Part]) { self.parts = parts }
+
+  /// - Parameter sideBySide: whether their columns stay apart.
+  init(averaged parts: [Part], sideBySide: Bool) {
     self.parts = parts
-    isTransposed = false
+    joint = sideBySide ? .sharesSideBySide : .mean
+  }
+
+  static func zeros(_ shape: [Int]) -> StoredTensor { StoredTensor(stacked: [Part(name: nil, shape: shape)]) }
+
+  /// - Parameter names: of the vision tower, where the layout does not give them.
+  init(_ tensor: CanonicalTensor, in configuration: ModelConfiguration, names: TowerNames?) {
+    if let names, tensor.name.hasPrefix("visual.") || tensor.name.hasPrefix("head.") {
+      self = names.stored(tensor, configuration.vision)
+      return
+    }
+    switch configuration.layout {
+    case .openCLIP, .timm: self.init(openCLIP: tensor, configuration)
+    case .huggingFace:
+      self.init(huggingFace: tensor, configuration)
+    }
+  }
+
+  /// The parts' numbers as those of the tensor.
+  func joined<Scalar: BinaryFloatingPoint>(_ values: [[Scalar]]) -> [Scalar] {
+    switch joint {
+    case .stacked:
+      guard isChannelLast else { return values.count == 1 ? values[0] : Array(values.joined()) }
+      let columns = parts[0].shape[1]
+      return stride(from: 0, to: values[0].count, by: columns).flatMap { first in
+        transposed(Array(values[0][first..<first + columns]), rows: columns / 3, columns: 3)
+      }
+    case .mean:
+      return values[0].indices.map { index in values.reduce(0) { $0 + $1[index] } / Scalar(values.count) }
+    case .sharesSideBySide:
+      let (rows, columns) = (parts[0].shape[0], parts[0].shape[1])
+      return (0..<rows).flatMap { row in
+        values.flatMap { part in part[row * columns..<(row + 1) * columns].map { $0 / Scalar(values.count) } }
+      }
+    }
+  }
+
+  mutating func dropPrefix(_ prefix: String) {
+    let shortened = parts.map { part in
+      Part(name: part.name.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }, shape: part.shape)
+    }
+    parts = shortened
   }
 
   private init(openCLIP tensor: CanonicalTensor, _ configuration: ModelConfiguration) {
@@ -42,40 +96,16 @@ struct StoredTensor: Equatable {
     }
   }
 
-  /// SigLIP's vision tower as timm has it.
-  private init(timm tensor: CanonicalTensor) {
-    let name = tensor.name.dropFirst("visual.".count)
-    let trunk = "visual.trunk."
-    switch name {
-    case "positional_embedding": self.init(trunk + "pos_embed", [1] + tensor.shape)
-    case "attn_pool.query": self.init(trunk + "attn_pool.latent", [1] + tensor.shape)
-    case "attn_pool.in_proj_weight", "attn_pool.in_proj_bias":
-      let kind = name.dropFirst("attn_pool.in_proj_".count)
-      let (third, rest) = (tensor.shape[0] / 3, Array(tensor.shape.dropFirst()))
-      self.init(stacked: [
-        Part(name: "\(trunk)attn_pool.q.\(kind)", shape: [third] + rest),
-        Part(name: "\(trunk)attn_pool.kv.\(kind)", shape: [2 * third] + rest),
-      ])
-    default:
-      var path = String(name)
-      for (canonical, timm) in Self.timmNames { path.replace(canonical, with: timm, maxReplacements: 1) }
-      self.init(trunk + path, tensor.shape)
-    }
-  }
-
-  private static let timmNames = [
-    ("conv1", "patch_embed.proj"), ("ln_post", "norm"), ("transformer.resblocks.", "blocks."), ("ln_1", "norm1"),
-    ("ln_2", "norm2"), ("ln_mlp", "norm"), ("attn.in_proj_", "attn.qkv."), ("attn.out_proj", "attn.proj"),
-    ("attn_pool.out_proj", "attn_pool.proj"), ("mlp.c_fc", "mlp.fc1"), ("mlp.c_proj", "mlp.fc2"),
-  ]
-
-  private init(huggingFace tensor: CanonicalTensor, isSigLIP: Bool) {
-    if isSigLIP, tensor.name.hasPrefix("text_projection") {
+  private init(huggingFace tensor: CanonicalTensor, _ configuration: ModelConfiguration) {
+    if configuration.vision.pooling == .map, tensor.name.hasPrefix("text_projection") {
       self.init("text_model.head." + (tensor.name.hasSuffix("bias") ? "bias" : "weight"), tensor.shape)
       return
     }
     if let name = Self.huggingFaceNames[tensor.name] {
-      self.init(name, tensor.shape)
+      // SigLIP 2 with any grid has a linear layer for its patches.
+      let isLinear = configuration.vision.readsPatchRows && tensor.name == VisionTensors.convolution.weight
+      self.init(name, isLinear ? [tensor.shape[0], tensor.shape[1...].reduce(1, *)] : tensor.shape)
+      isChannelLast = isLinear
       return
     }
     if tensor.name.hasPrefix(Self.pooler) {

@@ -11,16 +11,18 @@ struct TensorPair {
 
 /// Canonical names of a block's tensors.
 struct BlockTensors {
-  let attentionNorm, attentionInput, attentionOutput, mlpNorm, mlpInput, mlpOutput: TensorPair
+  let attentionNorm, attentionInput, attendedNorm, attentionOutput, mlpNorm, mlpInput, hiddenNorm, mlpOutput: TensorPair
 
   /// - Parameter tower: `transformer` of a text tower, `visual.transformer` of a vision tower.
   init(_ tower: String, layer: Int) {
     let block = "\(tower).resblocks.\(layer)."
     attentionNorm = TensorPair(block + "ln_1")
     attentionInput = TensorPair(block + "attn.in_proj", separator: "_")
+    attendedNorm = TensorPair(block + "attn.ln_out")
     attentionOutput = TensorPair(block + "attn.out_proj")
     mlpNorm = TensorPair(block + "ln_2")
     mlpInput = TensorPair(block + "mlp.c_fc")
+    hiddenNorm = TensorPair(block + "mlp.ln_out")
     mlpOutput = TensorPair(block + "mlp.c_proj")
   }
 }
@@ -29,10 +31,13 @@ struct BlockTensors {
 enum VisionTensors {
   static let convolution = TensorPair("visual.conv1")
   static let classEmbedding = "visual.class_embedding"
+  static let registers = "visual.registers"
   static let positions = "visual.positional_embedding"
   static let inputNorm = TensorPair("visual.ln_pre")
   static let outputNorm = TensorPair("visual.ln_post")
   static let projection = "visual.proj"
+  static let projectionBias = "visual.proj.bias"
+  static let classes = TensorPair("head")
 
   static func block(_ layer: Int) -> BlockTensors { BlockTensors("visual.transformer", layer: layer) }
 }

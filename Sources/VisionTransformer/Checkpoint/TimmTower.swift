@@ -1,3 +1,5 @@
+package import Compute
+
 /// A vision transformer of timm by its name: what the name alone says, since neither a folder's file nor its tensors
 /// need say it. The rows were read off the modules that timm 1.0.31 makes (Scripts/timm_towers.py).
 package struct TimmTower: Equatable, Sendable {
@@ -7,15 +9,6 @@ package struct TimmTower: Equatable, Sendable {
     case vit
     /// `Eva`: LayerScale is `gamma_1`, `gamma_2`.
     case eva
-  }
-
-  package enum Activation: String, Sendable, CaseIterable {
-    /// Through erf.
-    case gelu = "gelu"
-    case geluTanh = "gelu_pytorch_tanh"
-    case quickGELU = "quick_gelu"
-    /// `x · sigmoid(x)`.
-    case silu = "silu"
   }
 
   /// How an MLP `W₂(act(W_g x + b_g) ⊙ (W_x x + b_x)) + b₂` is stored.
@@ -107,9 +100,9 @@ package struct TimmTower: Equatable, Sendable {
   /// Nil for an MLP without a gate, `mlp.fc1`.
   package var gate: Gate?
   /// Whether a layer norm precedes `mlp.fc2`: `mlp.norm`.
-  package var hasMLPNorm: Bool
+  package var hasHiddenNorm: Bool
   /// Whether a layer norm of all heads precedes `attn.proj`: `attn.norm`.
-  package var hasAttentionNorm: Bool
+  package var hasAttendedNorm: Bool
   /// Whether queries and keys are normalised in every head: `attn.q_norm`, `attn.k_norm`.
   package var hasQueryKeyNorm: Bool
   /// Whether queries, keys and values are one matrix, `attn.qkv`, instead of three, `attn.q_proj` and so on.
@@ -272,8 +265,8 @@ package struct TimmTower: Equatable, Sendable {
     var flags = Set(words.filter { !$0.contains(":") })
     func has(_ word: Substring) -> Bool { flags.remove(word) != nil }
     hasFusedQKV = !has("split-qkv")
-    hasMLPNorm = has("mlp-norm")
-    hasAttentionNorm = has("attention-norm")
+    hasHiddenNorm = has("mlp-norm")
+    hasAttendedNorm = has("attention-norm")
     hasQueryKeyNorm = has("qk-norm")
     hasClassToken = !has("no-class")
     hasPositions = !has("no-positions")

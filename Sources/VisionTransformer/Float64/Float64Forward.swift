@@ -1,7 +1,7 @@
 package import Compute
 import Failures
 
-/// A CLIP tower's forward of one image in float64 on the device, a block at a time, with what relevance propagation
+/// The forward of a tower whose class token is read, with plain MLPs and learned positions, of one image in float64 on the device, a block at a time, with what relevance propagation
 /// reads of a block.
 ///
 /// The weights of one block are on the device at a time, and the maps of one head.
@@ -22,12 +22,12 @@ package struct Float64Forward<B: Backend>: Sendable {
   private let kept: [Planned<Place>]
 
   package var vision: VisionConfiguration { configuration.vision }
-  package var tokens: Int { 1 + grid.count }
+  package var tokens: Int { vision.leadingTokens + grid.count }
 
   /// Plans all memory; see `prepare`.
   package init(source: any WeightSource, backend: B, grid: Grid, in plan: inout WorkspacePlan<B>) {
     let vision = source.configuration.vision
-    let tokens = 1 + grid.count
+    let tokens = vision.leadingTokens + grid.count
     self.source = source
     configuration = source.configuration
     self.backend = backend
@@ -48,17 +48,25 @@ package struct Float64Forward<B: Backend>: Sendable {
   package func prepare() throws(ModelError) {
     try load(VisionTensors.convolution.weight, to: embedding.convolution)
     try load(VisionTensors.classEmbedding, to: embedding.tokens.rows(0..<1))
-    let table: [Double]
-    do { table = try source.doubles(VisionTensors.positions) } catch { throw .checkpoint(error) }
-    let width = vision.width
-    try upload(
-      table[..<width]
-        + PositionalTable.resample(
-          Array(table[width...]), gridHeight: vision.gridHeight, gridWidth: vision.gridWidth, width: width,
-          newHeight: grid.height, newWidth: grid.width), to: embedding.positions)
+    let (width, leading) = (vision.width, vision.leadingTokens)
+    if vision.registers > 0 { try load(VisionTensors.registers, to: embedding.tokens.rows(1..<leading)) }
+    if vision.hasPatchBias { try load(VisionTensors.convolution.bias, to: embedding.patchBias) }
+    var positions = [Double](repeating: 0, count: tokens * width)
+    if let learned = vision.positions {
+      let table: [Double]
+      do { table = try source.doubles(VisionTensors.positions) } catch { throw .checkpoint(error) }
+      let own = learned.leadingRows * width
+      positions.replaceSubrange(0..<own, with: table[..<own])
+      positions.replaceSubrange(
+        (leading * width)...,
+        with: PositionalTable.resample(
+          Array(table[own...]), from: Grid(height: learned.height, width: learned.width), width: width, to: grid,
+          learned.resampling))
+    }
+    try upload(positions, to: embedding.positions)
     if let norm = embedding.norm { try load(VisionTensors.inputNorm, to: norm) }
     try load(VisionTensors.outputNorm, to: readOut.norm)
-    try load(VisionTensors.projection, to: readOut.projection)
+    if let projection = readOut.projection { try load(VisionTensors.projection, to: projection) }
   }
 
   /// Brings a block's weights to the device, in the place of another's.
@@ -107,13 +115,13 @@ extension Float64Forward {
     let (patch, parts) = (vision.patchSize, embedding)
     try backend.patchify(
       Patchify(
-        pixels: parts.pixels, height: grid.height * patch, width: grid.width * patch, patch: patch, leadingRows: 1,
-        patches: parts.patches))
-    let patches = 1..<tokens
+        pixels: parts.pixels, height: grid.height * patch, width: grid.width * patch, patch: patch,
+        leadingRows: vision.leadingTokens, patches: parts.patches))
+    let patches = vision.leadingTokens..<tokens
     try backend.multiply(
       Multiply(
         .init(parts.patches.rows(patches)), .init(parts.convolution, transposed: true),
-        output: parts.tokens.rows(patches)))
+        bias: vision.hasPatchBias ? parts.patchBias : nil, output: parts.tokens.rows(patches)))
     try backend.addRows(AddRows(input: parts.tokens, addend: parts.positions, output: parts.sum))
     if let norm = parts.norm { try normalize(parts.sum, norm, to: checkpoint(0)) }
   }
@@ -156,8 +164,9 @@ extension Float64Forward {
   /// Reads the last checkpoint's class token.
   package func read() throws(BackendError) {
     try normalize(checkpoint(vision.layers).rows(0..<1), readOut.norm, to: readOut.normalized)
+    guard let projection = readOut.projection, let embedding = readOut.embedding else { return }
     try backend.multiply(
-      Multiply(.init(readOut.normalized), .init(readOut.projection, transposed: true), output: readOut.embedding))
+      Multiply(.init(readOut.normalized), .init(projection, transposed: true), output: embedding))
   }
 
   private func normalize(_ input: Place, _ norm: Norm, to output: Place) throws(BackendError) {

@@ -103,11 +103,12 @@ extension Float64Forward {
   package struct Embedding: Sendable {
     /// The image, then its distances from its smallest and from its largest value, each `[3 · height · width]`.
     @Planned var pixels: Place
-    /// Patches of all three, `[tokens, 3 · patch · patch]` each, with a row of zeros for the class token.
+    /// Patches of all three, `[tokens, 3 · patch · patch]` each, with rows of zeros for leading tokens.
     @Planned package private(set) var patches: Place
     /// `[width, 3 · patch · patch]`.
     @Planned package private(set) var convolution: Place
-    /// Before positions are added. The first row is the model's own.
+    @Planned var patchBias: Place
+    /// Before positions are added. The leading rows are the model's own.
     @Planned package private(set) var tokens: Place
     @Planned var positions: Place
     /// Tokens with their positions.
@@ -116,10 +117,12 @@ extension Float64Forward {
 
     /// - Parameter output: the first checkpoint, which the sum itself is where no norm follows it.
     init(_ grid: Grid, _ vision: VisionConfiguration, output: Planned<Place>, in plan: inout WorkspacePlan<B>) {
-      let (tokens, width, values) = (1 + grid.count, vision.width, 3 * vision.patchSize * vision.patchSize)
+      let tokens = vision.leadingTokens + grid.count
+      let (width, values) = (vision.width, 3 * vision.patchSize * vision.patchSize)
       _pixels = plan.doubles(3, grid.count * values)
       _patches = plan.doubles(3 * tokens, values)
       _convolution = plan.doubles(width, values)
+      _patchBias = plan.doubles(1, width)
       _tokens = plan.doubles(tokens, width)
       _positions = plan.doubles(tokens, width)
       _sum = vision.hasInputNorm ? plan.doubles(tokens, width) : output
@@ -130,17 +133,18 @@ extension Float64Forward {
   /// From the class token to the image's embedding, which is not scaled to unit length.
   package struct ReadOut: Sendable {
     let norm: Norm
-    /// `[embedding, width]`.
-    @Planned package private(set) var projection: Place
+    /// `[embedding, width]`; nil where the norm's output is the embedding.
+    @Planned package private(set) var projection: Place?
     @Planned package private(set) var normalized: Place
-    @Planned package private(set) var embedding: Place
+    @Planned package private(set) var embedding: Place?
 
     init(_ configuration: ModelConfiguration, in plan: inout WorkspacePlan<B>) {
       let width = configuration.vision.width
       norm = Norm(width, in: &plan)
-      _projection = plan.doubles(configuration.embeddingWidth, width)
+      let isProjected = configuration.vision.hasProjection
+      _projection = plan.doubles(configuration.embeddingWidth, columnsIfAny: isProjected ? width : nil)
       _normalized = plan.doubles(1, width)
-      _embedding = plan.doubles(1, configuration.embeddingWidth)
+      _embedding = plan.doubles(1, columnsIfAny: isProjected ? configuration.embeddingWidth : nil)
     }
   }
 }
@@ -149,5 +153,10 @@ extension WorkspacePlan {
   /// Promises a matrix of float64.
   package mutating func doubles(_ rows: Int, _ columns: Int) -> Planned<Matrix<B.Buffer>> {
     reserve(rows: rows, columns: columns, of: .float64)
+  }
+
+  /// Promises a matrix of float64 if there is to be one.
+  mutating func doubles(_ rows: Int, columnsIfAny columns: Int?) -> Planned<Matrix<B.Buffer>?> {
+    reserve(rows: rows, columnsIfAny: columns, of: .float64)
   }
 }

@@ -43,9 +43,10 @@ struct LeGradDescription: MethodDescription {
     if let readout = setting as? Readout { self.readout = readout }
   }
 
-  /// `mean`, `cls`, or what the model's `pooler` makes of all tokens.
+  /// `mean`, `cls`, what the model's `pooler` makes of all tokens, or what its `own` norm and pooling do.
   func report(of vision: VisionConfiguration) -> [String: String] {
-    ["readout": vision.hasAttentionPooler ? "pooler" : readout.rawValue]
+    let own = vision.hasAttentionPooler ? "pooler" : vision.blockScore == .ownPooling ? "own" : nil
+    return ["readout": own ?? readout.rawValue]
   }
 
   let isCorrected = true
@@ -54,9 +55,10 @@ struct LeGradDescription: MethodDescription {
   func blocks(of layers: Int) throws(LeGradError) -> Range<Int> { try self.layers.blocks(of: layers) }
 
   func check(_ vision: VisionConfiguration, model: String) throws(LeGradError) {
-    guard vision.hasAttentionPooler, readout == .cls else { return }
+    guard readout == .cls, vision.hasAttentionPooler || vision.blockScore == .ownPooling else { return }
+    let pooling = vision.hasAttentionPooler ? "an attention pooler" : "a head that reads the mean of the patches"
     throw LeGradError(
-      .usage, "\(model) has an attention pooler: its layers are read by that; leave \(Subject.readout) out")
+      .usage, "\(model) has \(pooling): its layers are read by that; leave \(Subject.readout) out")
   }
 
   func arithmetic(_ tower: Arithmetic, prompts: Int, layers: Int) -> Double {
@@ -66,10 +68,13 @@ struct LeGradDescription: MethodDescription {
 
   func plan<B: Backend>(_ run: inout RunPlan<B>) -> (any ForwardMethod<B>)? {
     if let head = run.head as? PoolerHead<B> { return PoolerLeGradMethod(head, &run) }
-    guard let reader = run.head.tokenReader else { return nil }
-    return switch readout {
-    case .mean: LeGradMethod(reader, &run)
-    case .cls: ClassLeGradMethod(reader, &run)
+    let reader = run.head.tokenReader
+    if let head = run.head as? PartsHead<B>, readout == .cls || reader == nil { return PartsLeGradMethod(head, &run) }
+    guard let reader else { return nil }
+    switch readout {
+    case .mean:
+      return LeGradMethod(reader, readsPatches: (run.head as? MeanTokenHead<B>)?.scoresPatches ?? false, &run)
+    case .cls: return ClassLeGradMethod(reader, &run)
     }
   }
 }

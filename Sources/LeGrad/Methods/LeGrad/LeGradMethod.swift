@@ -2,25 +2,34 @@ import Compute
 import Failures
 import VisionTransformer
 
-/// LeGrad on CLIP towers (methods §1.2, §11): block by block, without a tape.
+/// LeGrad where a block's score reads a mean of its tokens (methods §1.2, §11): block by block, without a tape.
 ///
 /// Block `l`'s score of prompt `p` is `text_p · readOut(mean token of block l's output)`. Its gradient at the
-/// block's own attention map, clamped at zero and averaged over heads and queries, is the relevance of the keys.
+/// block's own attention map, clamped at zero and averaged over heads and queries, is the relevance of the keys. A
+/// model that reads the mean of its patches alone is asked for that (methods §1.6).
 struct LeGradMethod<B: Backend>: ForwardMethod {
   private let sizes: RunSizes<B>
   private let blocks: Range<Int>
   private let reader: TokenReader<B>
+  private let readsPatches: Bool
+  /// The prompts' directions of one token, where the model's head reads two.
+  @Planned private var directions: Matrix<B.Buffer>?
   private let gradients: LocalGradients<B>
   @Planned private var embeddingGradient: Matrix<B.Buffer>
   /// `[layers · prompts · images, tokens]`.
   @Planned private var relevance: Matrix<B.Buffer>
 
-  init(_ reader: TokenReader<B>, _ run: inout RunPlan<B>) {
+  /// - Parameter readsPatches: whether the mean is that of the patches alone.
+  init(_ reader: TokenReader<B>, readsPatches: Bool, _ run: inout RunPlan<B>) {
     let (sizes, shape) = (run.sizes, run.sizes.shape)
+    let embeddingWidth = sizes.tower.projection?.outputs ?? sizes.tower.blockShape.width
     self.sizes = sizes
     self.reader = reader
+    self.readsPatches = readsPatches
     blocks = run.blocks
-    _embeddingGradient = run.memory.reserve(rows: sizes.groupsPerPass, columns: sizes.tower.embeddingWidth)
+    _directions = run.memory.reserve(
+      rows: sizes.prompts, columnsIfAny: embeddingWidth == sizes.tower.embeddingWidth ? nil : embeddingWidth)
+    _embeddingGradient = run.memory.reserve(rows: sizes.groupsPerPass, columns: embeddingWidth)
     _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
     gradients = LocalGradients(
       images: shape.images, stack: RowStack(copies: sizes.promptsPerPass, rows: shape.tokens),
@@ -29,12 +38,28 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
 
   var reach: BackwardReach { .attention }
   func keepsDerivative(of block: Int) -> Bool { blocks.contains(block) }
-  var readsLastMeanToken: Bool { blocks.contains(sizes.lastBlock) }
+  var readsLastMeanToken: Bool { blocks.contains(sizes.lastBlock) && !readsPatches }
+
+  /// A head of two tokens says of their mean what it says of both.
+  func ask(_ text: ArraySlice<Float>, _ forward: SharedForward<B>) throws(BackendError) {
+    guard let directions else { return }
+    let (columns, width) = (forward.tower.embeddingWidth, directions.columns)
+    let sums = (0..<sizes.prompts).flatMap { prompt in
+      (0..<width).map { column in
+        stride(from: column, to: columns, by: width).reduce(Float(0)) {
+          $0 + text[text.startIndex + prompt * columns + $1]
+        }
+      }
+    }
+    try forward.backend.upload(sums.span, to: directions)
+  }
 
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
     guard blocks.contains(block) else { return }
     let (backend, readOut, shape) = (forward.backend, reader.readOut, forward.shape)
-    if block == sizes.lastBlock {
+    if readsPatches {
+      try readOut.readPatches(of: forward.activations.block.stream, shape: shape, on: backend)
+    } else if block == sizes.lastBlock {
       try backend.copy(Copy(reader.tail.meanToken, to: readOut.input))
     } else {
       try backend.meanRows(
@@ -49,10 +74,17 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
     let stack = RowStack(copies: pass.count, rows: shape.tokens)
     let gradients = self.gradients.part(images: shape.images, stack: stack)
     try reader.readOut.backward(
-      directions: forward.directions.rows(pass), factor: 1 / Float(shape.tokens),
+      directions: (directions ?? forward.directions).rows(pass),
+      factor: 1 / Float(readsPatches ? shape.grid.count : shape.tokens),
       embeddingGradient: embeddingGradient.rows(0..<shape.images * pass.count), gradient: gradients.token,
       tower: tower)
     try tower.blocks[block].localBackward(activations, stack: stack, gradients: gradients, on: tower.backend)
+    if readsPatches {
+      // Nobody reads what the leading tokens ask.
+      for token in 0..<shape.leadingTokens {
+        try tower.backend.fill(Fill(gradients.attentionOutput.everyRow(shape.tokens, from: token), with: 0))
+      }
+    }
     try tower.backend.attentionRelevance(
       AttentionRelevance(
         outputGradient: gradients.attentionOutput, values: activations.values, heads: sizes.heads,

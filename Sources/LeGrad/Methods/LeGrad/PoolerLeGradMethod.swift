@@ -26,7 +26,7 @@ struct PoolerLeGradMethod<B: Backend>: ForwardMethod {
     blocks = run.blocks
     gradients = PoolerGradients(
       groups: pooler.mlp == nil ? sizes.prompts : sizes.groupsPerPass, mapGroups: sizes.groupsPerPass,
-      tokens: shape.tokens, pooler: pooler, in: &run.memory)
+      tokens: shape.tokens, pooler: pooler, tower: sizes.tower, in: &run.memory)
     _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
   }
 
@@ -34,8 +34,7 @@ struct PoolerLeGradMethod<B: Backend>: ForwardMethod {
   func ask(_ text: ArraySlice<Float>, _ forward: SharedForward<B>) throws(BackendError) {
     guard head.pooler.mlp == nil else { return }
     try head.pooler.backward(
-      prompts: forward.directions.rows(0..<sizes.prompts), through: forward.tower.projection, gradients: gradients,
-      on: forward.backend)
+      prompts: forward.directions.rows(0..<sizes.prompts), gradients: gradients, tower: forward.tower)
   }
 
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
@@ -44,7 +43,7 @@ struct PoolerLeGradMethod<B: Backend>: ForwardMethod {
     try pooler.load(forward.activations.block.stream, into: pooled, on: backend)
     if let mlp = pooler.mlp {
       try pooler.attend(pooled, on: backend)
-      try pooler.readOut(pooled, through: mlp, on: backend)
+      try pooler.readOut(pooled, through: mlp, tower: forward.tower)
     }
     for pass in sizes.passes {
       let groups = forward.shape.images * pass.count
@@ -52,7 +51,7 @@ struct PoolerLeGradMethod<B: Backend>: ForwardMethod {
       if let mlp = pooler.mlp {
         let gradients = self.gradients.part(groups: groups, heads: pooler.heads)
         try pooler.backward(
-          prompts: forward.directions.rows(pass), pooled, through: mlp, gradients: gradients, on: backend)
+          prompts: forward.directions.rows(pass), pooled, through: mlp, gradients: gradients, tower: forward.tower)
         directions = gradients.directions
       } else {
         directions = gradients.directions.rows(pass.lowerBound * pooler.heads..<pass.upperBound * pooler.heads)

@@ -76,13 +76,17 @@ struct LRPRules<B: Backend>: Sendable {
   /// From an image's embedding to the class token that it was read from, one row per prompt.
   /// - Parameters:
   ///   - seeds: a row per prompt, 1 at the prompt and 0 elsewhere.
-  ///   - text: the prompts' unit rows, the classifier's weight.
+  ///   - text: the prompts' unit rows or the classes' weights, the classifier's weight.
   func throughReadOut(seeds: Place, text: Place, to output: Place) throws(BackendError) {
     let rows = 0..<seeds.rows
     let (readOut, classToken) = (forward.readOut, forward.checkpoint(forward.vision.layers).rows(0..<1))
-    let embedding = wide.rows(rows).columns(0..<text.columns)
-    try linear(seeds, input: readOut.embedding, weight: text, to: embedding)
-    try linear(embedding, input: readOut.normalized, weight: readOut.projection, to: first.rows(rows))
+    if let embedding = readOut.embedding, let projection = readOut.projection {
+      let relevance = wide.rows(rows).columns(0..<text.columns)
+      try linear(seeds, input: embedding, weight: text, to: relevance)
+      try linear(relevance, input: readOut.normalized, weight: projection, to: first.rows(rows))
+    } else {
+      try linear(seeds, input: readOut.normalized, weight: text, to: first.rows(rows))
+    }
     try share(first.rows(rows), at: classToken, of: classToken, to: output)
   }
 
@@ -161,7 +165,7 @@ struct LRPRules<B: Backend>: Sendable {
     try backend.multiply(Multiply(left, right, factor: 0.5, scale: .init(value), output: output))
   }
 
-  /// From what enters the first block to the pixels: the positions take their share, the class token is dropped, and
+  /// From what enters the first block to the pixels: the positions take their share, leading tokens are dropped, and
   /// patches are read by the rule for bounded inputs.
   ///
   /// A patch's value less the image's smallest is never negative, less the largest never positive: with them the rule
@@ -180,7 +184,7 @@ struct LRPRules<B: Backend>: Sendable {
           output: totals))
     }
     try share(relevance, at: parts.sum, of: parts.tokens, to: first)
-    // The class token's row has no patch: its total is zero, and so is what it gets.
+    // A leading token's row has no patch: its total is zero, and so is what it gets.
     try backend.relevanceShare(RelevanceShare(of: first, total: totals, output: first))
     for channel in 0..<3 {
       let columns = channel * output.columns..<(channel + 1) * output.columns

@@ -16,7 +16,7 @@ struct PartialLRPDescription: MethodDescription {
     tower.forward + Double(prompts * layers) * tower.rowBackward
   }
 
-  func isDefined(for vision: VisionConfiguration) -> Bool { vision.pooling == .classToken }
+  func isDefined(for vision: VisionConfiguration) -> Bool { vision.hasRelevanceRules }
 
   func plan<B: Backend>(_ run: inout RunPlan<B>) -> (any ForwardMethod<B>)? {
     guard run.head is ClassTokenHead<B> else { return nil }

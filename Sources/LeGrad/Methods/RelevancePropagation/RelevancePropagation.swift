@@ -116,7 +116,7 @@ final class RelevancePropagation<B: Backend>: Sendable {
       if wantsPatches {
         let map = prompts.patches.rows(0..<numbers.count)
         try rules.classTokenMap(block, attention.everyRow(rowsPerPrompt), ones: prompts.ones, to: map)
-        maps += try read(map.columns(1..<forward.tokens)).map { Float($0) }
+        maps += try read(map.columns(forward.vision.leadingTokens..<forward.tokens)).map { Float($0) }
       }
       if wantsPixels { try rules.throughAttention(block, prompts: numbers.count, to: relevance) }
     }
@@ -143,14 +143,14 @@ final class RelevancePropagation<B: Backend>: Sendable {
     return maps
   }
 
-  /// Rows of patches back in their places, without the class tokens.
+  /// Rows of patches back in their places, without the leading tokens.
   private func unpatched(_ values: [Double], prompts: Int) -> [Float] {
     let (patch, grid) = (forward.vision.patchSize, forward.grid)
     let width = grid.width * patch
     var image = [Float](repeating: 0, count: prompts * grid.count * patch * patch)
     for (index, value) in values.enumerated() {
       let (token, x, y) = (index / (patch * patch), index % patch, index / patch % patch)
-      let (prompt, cell) = (token / forward.tokens, token % forward.tokens - 1)
+      let (prompt, cell) = (token / forward.tokens, token % forward.tokens - forward.vision.leadingTokens)
       guard cell >= 0 else { continue }
       let row = (prompt * grid.height + cell / grid.width) * patch + y
       image[row * width + cell % grid.width * patch + x] = Float(value)
@@ -163,6 +163,14 @@ final class RelevancePropagation<B: Backend>: Sendable {
     var span = values.mutableSpan
     try backend.download(place, into: &span)
     return values
+  }
+}
+
+extension VisionConfiguration {
+  /// Whether relevance propagation has a rule for every layer: a class token that is read, plain MLPs and learned
+  /// positions (methods §3.1).
+  var hasRelevanceRules: Bool {
+    pooling == .classToken && mlp == .plain && !hasHiddenNorm && !hasAttendedNorm && rotary == nil
   }
 }
 

@@ -63,7 +63,8 @@ struct TextSpanDescription: MethodDescription {
 
   func report(of vision: VisionConfiguration) -> [String: String] { ["baseline": baseline.description] }
 
-  func isDefined(for vision: VisionConfiguration) -> Bool { vision.pooling == .classToken }
+  /// A norm between the values and their projection makes a patch's part depend on all others.
+  func isDefined(for vision: VisionConfiguration) -> Bool { vision.pooling == .classToken && !vision.hasAttendedNorm }
   func blocks(of layers: Int) -> Range<Int> { 0..<layers }
 
   func check(prompts: Int) throws(LeGradError) {
@@ -126,8 +127,7 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
     let (backend, tower) = (forward.backend, forward.tower)
     let directions = baseline.subtracted(from: Array(text), prompts: sizes.prompts)
     try backend.upload(directions.span, to: embedding)
-    try backend.matmul(
-      Matmul(input: embedding, weight: tower.projection.weight, side: .inputs, output: projected))
+    try tower.projectionBackward(embedding, to: projected)
     let made = try Constants(sizes, projected: sizes.values(of: projected))
     constants.value.withLock { $0 = made }
   }

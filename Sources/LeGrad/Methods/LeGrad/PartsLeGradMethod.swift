@@ -1,0 +1,107 @@
+import Compute
+import Failures
+import VisionTransformer
+
+/// LeGrad where a block's score reads parts of its normalised tokens (methods §1.6): a token's gradient is its own then,
+/// and the backward through the MLP has a row per token.
+struct PartsLeGradMethod<B: Backend>: ForwardMethod {
+  private let sizes: RunSizes<B>
+  private let blocks: Range<Int>
+  private let head: PartsHead<B>
+  private let gradients: FullGradients<B>
+  @Planned private var embeddingGradient: Matrix<B.Buffer>
+  /// `[images · prompts, parts · width]`.
+  @Planned private var featureGradient: Matrix<B.Buffer>
+  /// The parts' gradients at one of the tokens that they read, one part over the other, and a row of zeros.
+  @Planned private var partGradients: Matrix<B.Buffer>
+  /// 1 / number of patches, `[images, width]`.
+  @Planned private var patchShare: Matrix<B.Buffer>
+  /// `[layers · prompts · images, tokens]`.
+  @Planned private var relevance: Matrix<B.Buffer>
+
+  init(_ head: PartsHead<B>, _ run: inout RunPlan<B>) {
+    let (sizes, shape) = (run.sizes, run.sizes.shape)
+    let (groups, width) = (sizes.groupsPerPass, sizes.tower.blockShape.width)
+    self.sizes = sizes
+    self.head = head
+    blocks = run.blocks
+    gradients = FullGradients(rows: groups * shape.tokens, shape: sizes.tower.blockShape, in: &run.memory)
+    _embeddingGradient = run.memory.reserve(rows: groups, columns: sizes.tower.embeddingWidth)
+    _featureGradient = run.memory.reserve(rows: groups, columns: head.parts.count * width)
+    _partGradients = run.memory.reserve(rows: head.parts.count * groups + 1, columns: width)
+    _patchShare = run.memory.reserve(rows: shape.images, columns: width)
+    _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
+  }
+
+  var reach: BackwardReach { .attention }
+  func keepsDerivative(of block: Int) -> Bool { blocks.contains(block) }
+
+  func prepare() throws(ModelError) {
+    do {
+      try sizes.tower.backend.fill(Fill(patchShare, with: 1 / Float(sizes.shape.grid.count)))
+    } catch { throw .backend(error) }
+  }
+
+  func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
+    guard blocks.contains(block) else { return }
+    try head.read(forward.activations.block.stream, tower: forward.tower)
+    for pass in sizes.passes { try relevance(of: block, pass, forward) }
+  }
+
+  private func relevance(of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
+    let (tower, shape, activations) = (forward.tower, forward.shape, forward.activations.block)
+    let groups = shape.images * pass.count
+    let stack = RowStack(copies: pass.count, rows: shape.tokens)
+    let gradients = self.gradients.part(rows: groups * shape.tokens)
+    try readParts(forward.directions.rows(pass), groups: groups, tower: tower)
+    try tower.backend.gatherRows(
+      GatherRows(source: partGradients, rowNumbers: rowNumbers(groups: groups), output: gradients.stream))
+    try tower.backend.layerNormBackward(
+      LayerNormBackward(
+        upstream: gradients.stream, input: activations.stream, statistics: head.statistics,
+        scale: tower.outputNorm.scale, stack: stack, output: gradients.stream))
+    try tower.blocks[block].backwardToAttention(activations, stack: stack, gradients: gradients, on: tower.backend)
+    try tower.backend.attentionRelevance(
+      AttentionRelevance(
+        outputGradient: gradients.attentionOutput, values: activations.values, heads: sizes.heads,
+        stack: stack, relevance: relevance.rows(sizes.rows(layer: block - blocks.lowerBound, pass: pass))))
+  }
+
+  /// From a pass's scores to `partGradients`.
+  private func readParts(_ directions: Matrix<B.Buffer>, groups: Int, tower: VisionTower<B>) throws(BackendError) {
+    let (backend, width) = (tower.backend, tower.blockShape.width)
+    let features = featureGradient.rows(0..<groups)
+    let embedding = embeddingGradient.rows(0..<groups)
+    try tower.scoreGradient(
+      directions: directions, embedding: head.embedding, norms: head.norms, to: embedding)
+    try tower.projectionBackward(embedding, to: features)
+    for (number, part) in head.parts.enumerated() {
+      let columns = features.columns(number * width..<(number + 1) * width)
+      let rows = partGradients.rows(number * groups..<(number + 1) * groups)
+      switch part {
+      case .token: try backend.copy(Copy(columns, to: rows))
+      case .patches:
+        try backend.activationBackward(
+          ActivationBackward(
+            upstream: columns, derivative: patchShare, stack: RowStack(copies: directions.rows, rows: 1),
+            gradient: rows))
+      }
+    }
+    try backend.fill(Fill(partGradients.rows(head.parts.count * groups..<head.parts.count * groups + 1), with: 0))
+  }
+
+  /// The row of `partGradients` that each token of each image and prompt receives: the last where no part reads it.
+  private func rowNumbers(groups: Int) -> [Int] {
+    let shape = sizes.shape
+    return (0..<groups).flatMap { group in
+      (0..<shape.tokens).map { token in
+        let part = head.parts.firstIndex(of: token < shape.leadingTokens ? .token(token) : .patches)
+        return (part ?? head.parts.count) * groups + (part == nil ? 0 : group)
+      }
+    }
+  }
+
+  func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
+    try sizes.collect(relevance, layers: blocks.count)
+  }
+}

@@ -1,0 +1,106 @@
+import FoundationEssentials
+import ImageFiles
+import LeGrad
+import NpyFiles
+import TestSupport
+import Testing
+import VisionTransformer
+
+/// Every answer of the float64 reference for the families of plain vision transformers, on every backend of this machine.
+@Suite struct FamilyGoldenTests {
+  /// A folder with a model as its library writes it, and answers.
+  struct Family: Sendable, CustomTestStringConvertible {
+    let name: String
+    /// The folder of inputs and answers, where it is another's.
+    var answers: String
+
+    var testDescription: String { name }
+
+    init(_ name: String, answers: String? = nil) {
+      self.name = name
+      self.answers = answers ?? name
+    }
+
+    static let classifiers = [
+      Family("vit"), Family("vit-nobias"), Family("vit-newnames", answers: "vit-nobias"), Family("deit"),
+      Family("deit-teacher"), Family("timm-vit"), Family("timm-vit-avg"), Family("timm-deit3"), Family("timm-vit-reg4"),
+      Family("dinov2"), Family("dinov2-swiglu"), Family("dinov2-newnames", answers: "dinov2-swiglu"),
+      Family("dinov2-registers"), Family("timm-eva02"), Family("timm-eva02-small"),
+    ]
+    static let encoders = [
+      "dinov2-encoder", "dinov3", "dinov3-gated", "timm-dinov3", "siglip2", "siglip2-so400m", "siglip2-naflex",
+      "siglip2-openclip", "siglip2-openclip-so400m16", "pe-core", "pe-core-timm", "eva02-clip", "metaclip2", "clipa",
+      "mobileclip2-l", "xlm-roberta",
+    ].map { Family($0) }
+
+    func path(_ name: String) -> String { Fixtures.path("families/\(answers)/\(name)") }
+    func floats(_ name: String) throws -> [Float] { try NpyFile.readFloats(path(name)).values }
+
+    /// Height and width of every input size with an answer, and the names of its answers.
+    func sizes() throws -> [(height: Int, width: Int, answers: [String])] {
+      try FileManager.default.contentsOfDirectory(atPath: path("expected")).sorted().compactMap { folder in
+        let sides = folder.split(separator: "x").compactMap { Int($0) }
+        guard sides.count == 2 else { return nil }
+        let answers = try FileManager.default.contentsOfDirectory(atPath: path("expected/\(folder)")).sorted()
+        return (sides[0], sides[1], answers.filter { $0.hasSuffix(".npy") }.map { String($0.dropLast(4)) })
+      }
+    }
+  }
+
+  struct Case: Sendable, CustomTestStringConvertible {
+    let family: Family
+    let backend: GoldenBackend
+
+    var testDescription: String { "\(family.name) \(backend.testDescription)" }
+  }
+
+  static let cases = (Family.classifiers + Family.encoders).flatMap { family in
+    GoldenBackend.float32.map { Case(family: family, backend: $0) }
+  }
+
+  @Test(arguments: cases)
+  func everyAnswer(_ test: Case) throws {
+    let family = test.family
+    let explainer = try test.backend.explainer(Model(folder: Fixtures.path("families/\(family.name)/model")))
+    let text: TextEmbeddings
+    if explainer.classes != nil {
+      let ids = try JSONDecoder().decode([Int].self, from: Data(contentsOf: URL(filePath: family.path("inputs/class_ids.json"))))
+      text = try explainer.encode(classes: ids)
+    } else {
+      text = try TextEmbeddings(
+        rows: family.floats("inputs/text_embeddings.npy"), width: explainer.model.configuration.embeddingWidth)
+    }
+    let sizes = try family.sizes()
+    #expect(sizes.count >= 2)
+    for size in sizes {
+      let image = try RGBImage.decode(path: family.path("inputs/image_\(size.height)x\(size.width).png")).image
+      let prepared = try explainer.prepare(image, size: .pixels(width: size.width, height: size.height))
+      for name in size.answers where !name.contains("heatmap") {
+        try check(name, "expected/\(size.height)x\(size.width)/\(name).npy", explainer, prepared, text, family)
+      }
+    }
+  }
+
+  private func check(
+    _ name: String, _ answer: String, _ explainer: Explainer, _ image: PreparedImage, _ text: TextEmbeddings,
+    _ family: Family
+  ) throws {
+    let expected = try family.floats(answer)
+    let method: LeGrad.Method? =
+      switch name {
+      case "legrad", "legrad_layers", "logits", "image_embedding": .legrad(layers: .all)
+      case "legrad-cls": .legrad(layers: .all, readout: .cls)
+      default: Method(name: name)
+      }
+    let found = try #require(method, "\(name) is no method")
+    let explanation = try #require(explainer.explain([image], text: text, methods: [found]).first?.first)
+    switch name {
+    case "logits":
+      expectClose(try explainer.logits(of: explanation.imageEmbedding), expected, relativeToMaximum: 1e-5)
+    case "image_embedding": expectClose(explanation.imageEmbedding, expected, absolute: 1e-5)
+    case "legrad_layers": expectClose(explanation.layerRelevance, expected, relativeToMaximum: 1e-5)
+    case "legrad", "legrad-cls": expectClose(explanation.relevance, expected, relativeToMaximum: 1e-5)
+    default: expectClose(explanation.relevance, expected, relativeToMaximum: 1e-4)
+    }
+  }
+}
