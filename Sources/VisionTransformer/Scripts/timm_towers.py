@@ -3,7 +3,8 @@
 Usage, in an environment of its own (nothing is fetched but the packages; models are made without memory):
 
   python3 -m venv venv && venv/bin/pip install timm==1.0.31 torch
-  venv/bin/python timm_towers.py
+  venv/bin/python timm_towers.py            # writes the table
+  venv/bin/python timm_towers.py --check    # computes models by their rows alone and compares with timm
 
 Every model of timm whose file has the classes VisionTransformer or Eva is made on torch's meta device, and what the
 table says is read off its modules, never off its name. A row is kept only if the names and shapes of all its tensors
@@ -13,10 +14,12 @@ with the first of them that `difference` finds. ../Checkpoint/TimmTower.swift sa
 import collections
 import pathlib
 import re
+import sys
 import warnings
 
 import timm
 import torch
+import torch.nn.functional as F
 from timm import layers
 from timm.models import _builder, eva, vision_transformer
 from timm.models._registry import _deprecated_models
@@ -382,6 +385,147 @@ def prefixes(names, plain):
     return out
 
 
+def rotation(row, height, width):
+    """Cosines and sines of all patches, by the row alone."""
+    kind, temperature, offset, order, reference, layout = row["rope"].split(":")
+    quarter = row["tokenWidth"] // row["heads"] // 4
+    bands = float(temperature) ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
+    y, x = (torch.arange(count, dtype=torch.float64) for count in (height, width))
+    if kind == "dinov3":
+        y, x = (2 * torch.pi * (2 * (t + 0.5) / count - 1) for t, count in ((y, height), (x, width)))
+    else:
+        scale = (1, 1)
+        if reference != "own":
+            scale = [int(side) / count for side, count in zip(reference.split("x"), (height, width))]
+        y, x = (y + float(offset)) * scale[0], (x + float(offset)) * scale[1]
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    axes = (y, x) if order == "ij" else (x, y)
+    angles = torch.cat([axis.flatten()[:, None] * bands for axis in axes], 1)
+    angles = torch.cat([angles, angles], 1) if layout == "half" else angles.repeat_interleave(2, 1)
+    return angles.cos(), angles.sin()
+
+
+def turned(x, layout):
+    if layout == "half":
+        first, second = x.chunk(2, -1)
+        return torch.cat([-second, first], -1)
+    return torch.stack([-x[..., 1::2], x[..., ::2]], -1).reshape(x.shape)
+
+
+def compute(row, w, picture):
+    """The answer to one picture, by the row and the tensors alone."""
+    norm = lambda x, name: F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], row["epsilon"])
+    linear = lambda x, name: F.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
+    heads = lambda x, count: x.reshape(len(x), count, -1).transpose(0, 1)
+    act = {
+        "gelu": F.gelu, "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
+        "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x), "silu": F.silu,
+    }[row["activation"]]
+
+    def attend(q, k, v):
+        weights = torch.softmax(q @ k.transpose(1, 2) / q.shape[-1] ** 0.5, -1)
+        return (weights @ v).transpose(0, 1).flatten(1)
+
+    x = F.conv2d(picture[None], w["patch_embed.proj.weight"], w.get("patch_embed.proj.bias"), stride=row["patch"])[0]
+    grid = x.shape[1:]
+    x = x.flatten(1).T
+    if row["patchPositions"]:
+        x = x + w["pos_embed"][0]
+    lead = [w[name][0] for name in ("cls_token", "reg_token") if name in w]
+    prefix = sum(len(token) for token in lead)
+    x = torch.cat(lead + [x])
+    if row["positions"] and not row["patchPositions"]:
+        x = x + w["pos_embed"][0]
+    if row["inputNorm"]:
+        x = norm(x, "norm_pre")
+    cos, sin = rotation(row, *grid) if row["rope"] else (None, None)
+    for i in range(row["layers"]):
+        block = f"blocks.{i}"
+        y = norm(x, f"{block}.norm1")
+        if row["fused"]:
+            q, k, v = linear(y, f"{block}.attn.qkv").chunk(3, -1)
+            if row["biases"] == "qv":
+                q, v = q + w[f"{block}.attn.q_bias"], v + w[f"{block}.attn.v_bias"]
+        else:
+            q, k, v = (linear(y, f"{block}.attn.{part}_proj") for part in "qkv")
+        q, k, v = (heads(part, row["heads"]) for part in (q, k, v))
+        if row["queryKeyNorm"]:
+            q, k = norm(q, f"{block}.attn.q_norm"), norm(k, f"{block}.attn.k_norm")
+        if row["rope"]:
+            layout = row["rope"].split(":")[-1]
+            q, k = (
+                torch.cat([t[:, :prefix], t[:, prefix:] * cos + turned(t[:, prefix:], layout) * sin], 1)
+                for t in (q, k)
+            )
+        y = attend(q, k, v)
+        if row["attentionNorm"]:
+            y = norm(y, f"{block}.attn.norm")
+        y = linear(y, f"{block}.attn.proj")
+        scales = ("gamma_1", "gamma_2") if row["kind"] == "eva" else ("ls1.gamma", "ls2.gamma")
+        x = x + (y * w[f"{block}.{scales[0]}"] if row["layerScale"] else y)
+        y = norm(x, f"{block}.norm2")
+        if row["gate"] == "split":
+            y = act(linear(y, f"{block}.mlp.fc1_g")) * linear(y, f"{block}.mlp.fc1_x")
+        elif row["gate"] == "packed":
+            gate, y = linear(y, f"{block}.mlp.fc1").chunk(2, -1)
+            y = act(gate) * y
+        else:
+            y = act(linear(y, f"{block}.mlp.fc1"))
+        if row["mlpNorm"]:
+            y = norm(y, f"{block}.mlp.norm")
+        y = linear(y, f"{block}.mlp.fc2")
+        x = x + (y * w[f"{block}.{scales[1]}"] if row["layerScale"] else y)
+    if row["finalNorm"]:
+        x = norm(x, "norm")
+    pooled = x if row["poolsPrefix"] else x[prefix:]
+    if row["pooling"] == "token":
+        x = x[0]
+    elif row["pooling"] == "avg":
+        x = pooled.mean(0)
+    elif row["pooling"] == "map":
+        q = heads(linear(w["attn_pool.latent"][0], "attn_pool.q"), row["pooler"][0])
+        k, v = (heads(part, row["pooler"][0]) for part in linear(pooled, "attn_pool.kv").chunk(2, -1))
+        y = linear(attend(q, k, v), "attn_pool.proj")
+        x = (y + linear(act(linear(norm(y, "attn_pool.norm"), "attn_pool.mlp.fc1")), "attn_pool.mlp.fc2"))[0]
+    if row["pooledNorm"]:
+        x = norm(x, "fc_norm")
+    return linear(x, "head") if row["classes"] else x
+
+
+def check():
+    """Two blocks of the smallest model of each kind of row, with random weights in double precision."""
+    kinds = {}
+    for name in timm.list_models():
+        if REASONS[module_of(name)] is not None:
+            continue
+        model, said = make(name)
+        if difference(model) is not None:
+            continue
+        row = describe(name, model, said)
+        free = ("name", "height", "width", "tokenWidth", "layers", "heads", "mlpWidth", "classes", "input", "mean",
+                "std", "resize", "patch", "pooler")
+        kind = str([(key, value) for key, value in row.items() if key not in free])
+        cost = row["tokenWidth"] ** 2 * (row["height"] // row["patch"]) ** 2
+        if cost < kinds.get(kind, (float("inf"),))[0]:
+            kinds[kind] = (cost, row)
+    worst = 0
+    for _, row in sorted(kinds.values(), key=lambda pair: pair[0]):
+        torch.manual_seed(1)
+        model = timm.create_model(row["name"], pretrained=False, depth=2).eval().double()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                # Not near nothing, so that no part goes unseen.
+                parameter.normal_(0.0, 0.5 if parameter.ndim < 2 else 1.5 * parameter[0].numel() ** -0.5)
+            picture = torch.randn(3, row["height"], row["width"], dtype=torch.float64)
+            expected = model(picture[None])[0]
+            found = compute(dict(row, layers=2), model.state_dict(), picture)
+        error = ((found - expected).abs().max() / expected.abs().max()).item()
+        worst = max(worst, error)
+        print(f"{error:.1e} {words(row)}", flush=True)
+    # Rotary angles are kept in single precision by timm.
+    assert worst < 1e-5, worst
+
+
 def main():
     rows, refused, families = [], {}, []
     for name in timm.list_models():
@@ -451,4 +595,4 @@ enum TimmTowerTable {{
 
 
 if __name__ == "__main__":
-    main()
+    check() if sys.argv[1:] == ["--check"] else main()
