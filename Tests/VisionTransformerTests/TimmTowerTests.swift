@@ -24,9 +24,6 @@ import Testing
       #expect(tower.hasPositions || tower.rotary != nil, "\(name)")
       #expect(!tower.poolsPrefix || tower.prefixTokens > 0, "\(name)")
       #expect(tower.hasPatchBias != tower.hasInputNorm, "\(name)")
-      #expect(
-        tower.takesAnySize || tower.input == TimmTower.Size(height: tower.imageHeight, width: tower.imageWidth),
-        "\(name)")
       #expect(["bicubic", "bilinear"].contains(tower.interpolation), "\(name)")
       #expect(tower.cropShare > 0.5 && tower.cropShare <= 1, "\(name)")
       #expect(tower.mean.count == 3 && tower.std.count == 3 && tower.std.allSatisfy { $0 > 0 }, "\(name)")

@@ -86,9 +86,10 @@ package struct TimmTower: Equatable, Sendable {
   package var kind: Kind
   /// Side of a square patch in pixels.
   package var patchSize: Int
-  /// Height in pixels of the picture that the positional table is for. Patches that do not fit whole are left out.
+  /// Height in pixels of the pictures that the model is for, and that its positional table is for. A rest that is no
+  /// whole patch is left out.
   package var imageHeight: Int
-  /// Width in pixels of the picture that the positional table is for.
+  /// Width in pixels of the pictures that the model is for.
   package var imageWidth: Int
   /// Width of a token.
   package var width: Int
@@ -137,14 +138,10 @@ package struct TimmTower: Equatable, Sendable {
   /// Whether the model takes pictures of any size.
   package var takesAnySize: Bool
   /// Whether the architecture says its picture size itself: then `input_size` in a folder's `pretrained_cfg` does not
-  /// change the positional table, and only `img_size` in `model_args` does.
+  /// change the positional table, and only `img_size` in `model_args` does. Otherwise it does where the file says
+  /// `fixed_input_size`, as all of timm do.
   package var saysImageSize: Bool
-  /// Whether `input_size` in a folder's `pretrained_cfg` is otherwise the size of the positional table
-  /// (`fixed_input_size`).
-  package var hasFixedInput: Bool
 
-  /// Height and width in pixels that pictures are brought to; the positional table's unless the model takes any size.
-  package var input: Size
   /// Mean of each colour channel, red, green, blue, of pixels in 0…1.
   package var mean: [Double]
   /// Standard deviation of each colour channel.
@@ -166,8 +163,8 @@ package struct TimmTower: Equatable, Sendable {
     return TimmTower(words: words)
   }
 
-  /// Why a model of timm is no plain vision transformer, in words that follow "has" or "is"; nil for a tower of the
-  /// table and for what timm does not know.
+  /// What a model of timm has instead of a plain vision transformer's parts, in words without a full stop; nil for a
+  /// tower of the table and for what timm does not know.
   package static func reason(against name: String) -> String? {
     let bare = name.prefix { $0 != "." }
     guard rows[String(bare)] == nil, formerNames[String(bare)] == nil else { return nil }
@@ -228,7 +225,7 @@ package struct TimmTower: Equatable, Sendable {
 
     // What is as in the first vision transformers goes without a word.
     (activation, gate, qkvBias, epsilon, registers) = (.gelu, nil, .all, 1e-6, 0)
-    (rotary, pooler, input) = (nil, nil, image)
+    (rotary, pooler) = (nil, nil)
     for word in words {
       let parts = word.split(separator: ":", maxSplits: 1)
       guard parts.count == 2 else { continue }
@@ -249,9 +246,6 @@ package struct TimmTower: Equatable, Sendable {
       case "reg":
         guard let registers = Int(text) else { return nil }
         self.registers = registers
-      case "in":
-        guard let input = Size(text) else { return nil }
-        self.input = input
       case "rope":
         guard let rotary = Rotary(text) else { return nil }
         self.rotary = rotary
@@ -278,7 +272,6 @@ package struct TimmTower: Equatable, Sendable {
     hasPooledNorm = has("fc-norm")
     poolsPrefix = has("pools-prefix")
     takesAnySize = has("dynamic")
-    hasFixedInput = !has("any-input")
     saysImageSize = has("own-size")
     guard flags.isEmpty else { return nil }
   }

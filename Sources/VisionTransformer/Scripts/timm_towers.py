@@ -237,10 +237,11 @@ def describe(name, model, said):
     row["saysSize"] = "img_size" in said
     assert "num_classes" not in said
     cfg = timm.data.resolve_data_config({}, pretrained_cfg=model.pretrained_cfg)
-    row["input"] = cfg["input_size"][1:]
+    # So a row has one size of pictures.
+    assert tuple(cfg["input_size"][1:]) == tuple(model.patch_embed.img_size)
+    assert model.pretrained_cfg["fixed_input_size"]
     row["mean"], row["std"] = tuple(cfg["mean"]), tuple(cfg["std"])
     row["resize"] = f"{cfg['interpolation']}:{cfg['crop_pct']:g}:{cfg['crop_mode']}"
-    row["fixedInput"] = bool(model.pretrained_cfg.get("fixed_input_size", False))
     return row
 
 
@@ -330,8 +331,6 @@ def words(row):
         f"l{row['layers']}", f"h{row['heads']}", f"m{row['mlpWidth']}", f"c{row['classes']}",
         f"{row['pooling']}", STATISTICS[row["mean"], row["std"]], row["resize"],
     ]
-    if tuple(row["input"]) != (row["height"], row["width"]):
-        out.append(f"in:{size(*row['input'])}")
     if row["activation"] != "gelu":
         out.append(f"act:{row['activation']}")
     if row["gate"]:
@@ -352,7 +351,7 @@ def words(row):
         ("patchPositions", "patch-positions", False), ("inputNorm", "input-norm", False),
         ("patchBias", "no-patch-bias", True), ("layerScale", "layer-scale", False), ("finalNorm", "no-norm", True),
         ("pooledNorm", "fc-norm", False), ("poolsPrefix", "pools-prefix", False), ("dynamic", "dynamic", False),
-        ("fixedInput", "any-input", True), ("saysSize", "own-size", False),
+        ("saysSize", "own-size", False),
     ]:
         if row[key] != usual:
             out.append(word)
@@ -502,7 +501,7 @@ def check():
         if difference(model) is not None:
             continue
         row = describe(name, model, said)
-        free = ("name", "height", "width", "tokenWidth", "layers", "heads", "mlpWidth", "classes", "input", "mean",
+        free = ("name", "height", "width", "tokenWidth", "layers", "heads", "mlpWidth", "classes", "mean",
                 "std", "resize", "patch", "pooler")
         kind = str([(key, value) for key, value in row.items() if key not in free])
         cost = row["tokenWidth"] ** 2 * (row["height"] // row["patch"]) ** 2
