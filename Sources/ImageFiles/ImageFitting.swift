@@ -7,6 +7,8 @@ public enum ImageFitting: Sendable, Equatable {
   /// Aspect kept as far as the patch allows: the longer side becomes `longerSide`, and both are rounded to whole
   /// patches (at least one).
   case fit(longerSide: Int, patch: Int)
+  /// As the library that a model comes from does it.
+  case steps(PictureSteps)
 }
 
 /// Where a centred crop starts when an odd number of pixels is left over.
@@ -15,6 +17,13 @@ public enum CropOffset: Sendable {
   case roundHalfEven
   /// Hugging Face's: half the remainder, rounded down.
   case floor
+
+  /// Where a window of `length` starts in `side` pixels; negative for a larger window, whose padding may be odd: timm
+  /// has the smaller half first, Hugging Face the larger.
+  func offset(window length: Int, of side: Int) -> Int {
+    guard length > side else { return offset(side - length) }
+    return self == .floor ? -((length - side + 1) / 2) : -((length - side) / 2)
+  }
 
   func offset(_ remainder: Int) -> Int {
     let half = remainder / 2
@@ -26,8 +35,13 @@ public enum CropOffset: Sendable {
 /// A picture at a model's input size, and the part of the original that it shows.
 public struct FittedImage: Sendable, Equatable {
   public let image: RGBImage
-  /// In pixels of the original: all of it, except after a crop.
+  /// In pixels of the original: all of it, except after a crop; beyond it where the picture was padded.
   public let region: PixelRegion
+
+  public init(image: RGBImage, region: PixelRegion) {
+    self.image = image
+    self.region = region
+  }
 }
 
 extension RGBImage {
@@ -36,10 +50,13 @@ extension RGBImage {
   public func fitted(_ fitting: ImageFitting, filter: ResizeFilter) -> FittedImage {
     let whole = PixelRegion(x: 0, y: 0, width: width, height: height)
     switch fitting {
+    case .steps(let steps): return fitted(steps, filter: filter)
     case .squash(let newWidth, let newHeight):
       return FittedImage(image: resized(width: newWidth, height: newHeight, filter: filter), region: whole)
     case .crop(let newWidth, let newHeight, let offset):
-      return covering(width: newWidth, height: newHeight, filter: filter, offset: offset)
+      return fitted(
+        PictureSteps(
+          .cover(width: newWidth, height: newHeight), window: (newWidth, newHeight), offset: offset), filter: filter)
     case .fit(let longerSide, let patch):
       precondition(longerSide > 0 && patch > 0, "sizes are positive")
       func rounded(_ side: Int) -> Int {
@@ -51,29 +68,12 @@ extension RGBImage {
     }
   }
 
-  private func covering(width newWidth: Int, height newHeight: Int, filter: ResizeFilter, offset: CropOffset)
-    -> FittedImage
-  {
-    precondition(newWidth > 0 && newHeight > 0, "sizes are positive")
-    // The side that is just covered gets its exact length; the other is cut to a whole number, as both libraries do.
-    let coversWidth = newWidth * height >= newHeight * width
-    let fullWidth = coversWidth ? newWidth : max(newWidth, newHeight * width / height)
-    let fullHeight = coversWidth ? max(newHeight, newWidth * height / width) : newHeight
-    let kept = PixelRegion(
-      x: offset.offset(fullWidth - newWidth), y: offset.offset(fullHeight - newHeight), width: newWidth,
-      height: newHeight)
-    let image = resized(width: fullWidth, height: fullHeight, filter: filter, keeping: kept)
-    let (x, shownWidth) = Self.original(start: kept.x, count: newWidth, resized: fullWidth, side: width)
-    let (y, shownHeight) = Self.original(start: kept.y, count: newHeight, resized: fullHeight, side: height)
-    return FittedImage(image: image, region: PixelRegion(x: x, y: y, width: shownWidth, height: shownHeight))
-  }
-
   /// The pixels `start..<start+count` of a side that was `side` and became `resized` long, in pixels of the original,
   /// rounded, at least one.
-  private static func original(start: Int, count: Int, resized: Int, side: Int) -> (start: Int, count: Int) {
+  static func original(start: Int, count: Int, resized: Int, side: Int) -> (start: Int, count: Int) {
     let scale = Double(side) / Double(resized)
     let low = min(Int((Double(start) * scale).rounded()), side - 1)
-    let high = min(Int((Double(start + count) * scale).rounded()), side)
-    return (low, max(1, high - low))
+    let high = Int((Double(start + count) * scale).rounded())
+    return (low, max(1, (start + count <= resized ? min(high, side) : high) - low))
   }
 }

@@ -30,14 +30,18 @@ public struct Overlay: Sendable {
   /// The picture at its own size with the heatmap, resampled bilinearly, laid over `region`; what lies outside is dimmed.
   /// - Parameters:
   ///   - heatmap: `[height, width]` in [0, 1]; values outside are clamped, NaN reads as 0.
-  ///   - region: what part of the picture the heatmap speaks of, in the picture's pixels; nil is all of it.
-  /// - Precondition: `region` lies inside the picture.
+  ///   - region: what part of the picture the heatmap speaks of, in the picture's pixels; nil is all of it. It may reach
+  ///     beyond the picture, whose padding the heatmap speaks of too.
+  /// - Precondition: `region` has pixels of the picture.
   public func blend(
     heatmap: [Float], width: Int, height: Int, over image: RGBImage, region: PixelRegion? = nil
   ) -> RGBImage {
     precondition(heatmap.count == width * height, "the numbers must fill the heatmap")
     let region = region ?? PixelRegion(x: 0, y: 0, width: image.width, height: image.height)
-    precondition(region.fits(width: image.width, height: image.height), "the region lies inside the picture")
+    let shown = max(0, region.x)..<min(image.width, region.x + region.width)
+    precondition(
+      !shown.isEmpty && region.height > 0 && region.y < image.height && region.y + region.height > 0,
+      "the region has pixels of the picture")
     let dimmed = (0..<256).map { UInt8((Float($0) * Self.dimming).rounded()) }
     let tints = colormap.table.map { Float($0) * alpha }
     let columns = BilinearAxis(from: width, to: region.width)
@@ -53,13 +57,13 @@ public struct Overlay: Sendable {
         continue
       }
       rows.blendRow(y - region.y, of: heatmap, width: width, into: &row)
-      let left = start + region.x * 3
-      let right = left + region.width * 3
+      let left = start + shown.lowerBound * 3
+      let right = start + shown.upperBound * 3
       pixels.append(contentsOf: image.pixels[start..<left].lazy.map { dimmed[Int($0)] })
-      for x in 0..<region.width {
-        let entry = Colormap.entry(of: columns.sample(x, of: row)) * 3
+      for x in shown {
+        let entry = Colormap.entry(of: columns.sample(x - region.x, of: row)) * 3
         for channel in 0..<3 {
-          let original = Float(image.pixels[left + x * 3 + channel])
+          let original = Float(image.pixels[start + x * 3 + channel])
           pixels.append(UInt8((original * (1 - alpha) + tints[entry + channel]).rounded()))
         }
       }

@@ -31,6 +31,8 @@ public enum ResizeMode: String, Sendable, CaseIterable {
   case crop
   /// Aspect kept: the longer side as asked for, both rounded to the patch.
   case fit
+  /// As the library that wrote the model's folder prepares its pictures.
+  case processor
 }
 
 /// A picture as the model sees it.
@@ -43,10 +45,10 @@ public struct PreparedImage: Sendable {
   public let region: PixelRegion
   private let origin: Origin?
 
-  /// What was normalised, and by what.
-  private struct Origin {
-    let picture: RGBImage
-    let statistics: PixelStatistics
+  /// Where the pixels come from, more exactly than they are.
+  private enum Origin {
+    case picture(RGBImage, PixelStatistics)
+    case numbers([Double])
   }
 
   fileprivate init(_ picture: RGBImage, _ statistics: PixelStatistics, region: PixelRegion) {
@@ -54,7 +56,22 @@ public struct PreparedImage: Sendable {
     height = picture.height
     width = picture.width
     self.region = region
-    origin = Origin(picture: picture, statistics: statistics)
+    origin = .picture(picture, statistics)
+  }
+
+  /// Planes of numbers in 0…1, `[3, height, width]`.
+  fileprivate init(
+    planes: [Double], height: Int, width: Int, _ statistics: PixelStatistics, region: PixelRegion
+  ) {
+    let exact = planes.indices.map { index in
+      let channel = index / (height * width)
+      return (planes[index] - statistics.mean[channel]) / statistics.std[channel]
+    }
+    pixels = exact.map { Float($0) }
+    self.height = height
+    self.width = width
+    self.region = region
+    origin = .numbers(exact)
   }
 
   /// Pixels that come from no picture.
@@ -68,20 +85,34 @@ public struct PreparedImage: Sendable {
 
   /// `pixels` as float64 gives them: the methods that compute in float64 would see the rounding of float32.
   var float64Pixels: [Double] {
-    origin.map { $0.picture.normalisedInDouble(by: $0.statistics) } ?? pixels.map { Double($0) }
+    switch origin {
+    case .picture(let picture, let statistics): picture.normalisedInDouble(by: statistics)
+    case .numbers(let numbers): numbers
+    case nil: pixels.map { Double($0) }
+    }
   }
 }
 
 extension Explainer {
   /// Brings a picture to the model's input: resize (Pillow-exact), scale to [0, 1], subtract mean, divide by std.
   ///
-  /// A picture that already has the size is not resampled.
+  /// A picture that already has the size is not resampled. What is left of whole patches at the right and the bottom is
+  /// cut off, as the model does not read it.
   public func prepare(
     _ image: RGBImage, size: InputSize = .native, resize: ResizeMode = .squash, filter: ResizeFilter? = nil
   ) throws(LeGradError) -> PreparedImage {
     let statistics = try model.known(pixelStatistics)
     let fitting = try model.fitting(size: size, resize: resize)
-    let fitted = image.fitted(fitting, filter: filter ?? model.filter)
+    let patch = model.configuration.vision.patchSize
+    if resize == .processor, model.configuration.preprocessing.resizesNumbers, filter == nil,
+      case .steps(let steps) = fitting, steps.window == nil
+    {
+      let size = steps.resized(width: image.width, height: image.height)
+      return PreparedImage(
+        planes: image.resizedPlanes(width: size.width, height: size.height), height: size.height, width: size.width,
+        statistics, region: PixelRegion(x: 0, y: 0, width: image.width, height: image.height))
+    }
+    let fitted = image.fitted(fitting, filter: filter ?? model.filter).inWholePatches(of: patch)
     return PreparedImage(fitted.image, statistics, region: fitted.region)
   }
 }
@@ -113,7 +144,8 @@ extension Model {
     if case .pixels(let askedWidth, let askedHeight) = size {
       (width, height) = (askedWidth, askedHeight)
     }
-    guard width % patch == 0, height % patch == 0 else {
+    let isNative = (width, height) == (vision.imageWidth, vision.imageHeight)
+    guard isNative || (width % patch == 0 && height % patch == 0) else {
       throw LeGradError(
         .usage,
         "\(Subject.size) \(width)x\(height): \(name) reads patches of \(patch)×\(patch) pixels; "
@@ -126,9 +158,36 @@ extension Model {
     }
     switch resize {
     case .squash: return .squash(width: width, height: height)
-    case .crop: return .crop(width: width, height: height)
+    case .crop:
+      return .crop(
+        width: width, height: height, offset: configuration.preprocessing.cropsAtFloor ? .floor : .roundHalfEven)
     case .fit: return .fit(longerSide: max(width, height), patch: patch)
+    case .processor: return .steps(steps(width: width, height: height, isNative: isNative))
     }
+  }
+
+  /// The way of the library that wrote the folder to an input of this size.
+  private func steps(width: Int, height: Int, isNative: Bool) -> PictureSteps {
+    let (vision, preprocessing) = (configuration.vision, configuration.preprocessing)
+    if vision.readsPatchRows {
+      let patch = vision.patchSize
+      return PictureSteps(.patches(limit: width / patch * (height / patch), side: patch))
+    }
+    var (fullWidth, fullHeight) = (width, height)
+    if let resized = preprocessing.resized {
+      fullWidth = isNative ? resized.width : resized.width * width / vision.imageWidth
+      fullHeight = isNative ? resized.height : resized.height * height / vision.imageHeight
+    }
+    let resize: PictureSteps.Resize =
+      switch preprocessing.resizeMode {
+      case .squash: .squash(width: fullWidth, height: fullHeight)
+      case .shortest: .cover(width: fullWidth, height: fullHeight)
+      case .longest: .inside(width: fullWidth, height: fullHeight)
+      }
+    let isWhole = preprocessing.resizeMode == .squash && (fullWidth, fullHeight) == (width, height)
+    return PictureSteps(
+      resize, window: isWhole ? nil : (width, height), offset: preprocessing.cropsAtFloor ? .floor : .roundHalfEven,
+      padding: preprocessing.padding)
   }
 
   /// The interpolation that the folder names.
@@ -137,5 +196,18 @@ extension Model {
     case .bilinear: .bilinear
     case .bicubic: .bicubic
     }
+  }
+}
+
+extension FittedImage {
+  /// Without what is left of whole patches at the right and the bottom.
+  fileprivate func inWholePatches(of patch: Int) -> FittedImage {
+    let (width, height) = (image.width / patch * patch, image.height / patch * patch)
+    guard width < image.width || height < image.height, width > 0, height > 0 else { return self }
+    return FittedImage(
+      image: image.cropped(to: PixelRegion(x: 0, y: 0, width: width, height: height)),
+      region: PixelRegion(
+        x: region.x, y: region.y, width: max(1, (region.width * width + image.width / 2) / image.width),
+        height: max(1, (region.height * height + image.height / 2) / image.height)))
   }
 }

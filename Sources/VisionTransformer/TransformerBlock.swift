@@ -34,7 +34,7 @@ package struct BlockShape: Sendable, Equatable {
 }
 
 /// One pre-norm residual block (methods §0): attention and MLP, each added to what came in. The MLP may be gated, and
-/// attention and MLP may each have one more norm, before their last product (methods §0.2).
+/// attention and MLP may each have one more norm, before their last product (methods §0.1).
 package struct TransformerBlock<B: Backend>: Sendable {
   package let shape: BlockShape
   package let attentionNorm: Norm<B>

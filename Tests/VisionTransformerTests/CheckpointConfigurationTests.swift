@@ -51,7 +51,7 @@ struct CheckpointConfigurationTests {
     Case("heads do not divide", .configuration, "vision heads", "\"head_width\": 16", "\"head_width\": 21"),
     Case("head wider than the width", .configuration, "vision heads", "\"head_width\": 16", "\"head_width\": 65"),
     Case("text heads do not divide", .configuration, "text heads", "\"heads\": 3", "\"heads\": 5"),
-    Case("patch does not divide", .configuration, "image height", vision, "\"patch_size\": 7"),
+    Case("patch does not divide", .tensorShape, "positional_embedding", vision, "\"patch_size\": 7"),
     Case("patch zero", .configuration, "vision_cfg.patch_size", vision, "\"patch_size\": 0"),
     Case(
       "image of three sizes", .configuration, "vision_cfg.image_size", "\"image_size\": 32",
@@ -84,11 +84,11 @@ struct CheckpointConfigurationTests {
       "timm tower without an embedding of its width", .configuration, "embedding width", vision,
       vision + timm("vit_base_patch16_siglip_224")),
     Case(
-      "timm tower that takes the mean", .unsupported, "vision_cfg.timm_model_name", vision,
-      vision + timm("vit_base_patch16_siglip_gap_224")),
+      "timm tower behind convolutions", .unsupported, "vision_cfg.timm_model_name", vision,
+      vision + timm("vit_base_mci_224")),
     Case(
       "timm pooling", .unsupported, "vision_cfg.timm_pool", vision,
-      vision + ", \"timm_model_name\": \"vit_base_patch16_siglip_224\""),
+      vision + ", \"timm_model_name\": \"vit_base_patch16_siglip_224\", \"timm_pool\": \"abs_attn\""),
     Case("pooling", .unsupported, "vision_cfg.pool_type", vision, vision + ", \"pool_type\": \"max\""),
     Case(
       "sinusoidal positions", .unsupported, "vision_cfg.pos_embed_type", vision,

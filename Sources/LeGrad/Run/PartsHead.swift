@@ -21,7 +21,7 @@ enum TokenPart: Equatable, Sendable {
 }
 
 /// Reads parts of the normalised tokens of a block's output, side by side: the class token and the mean of the patches
-/// of DINOv2's classifier, the class and the distillation token of DeiT's, the mean of the patches alone (methods §1.6).
+/// of DINOv2's classifier, the class and the distillation token of DeiT's, the mean of the patches alone (methods §1.8).
 struct PartsHead<B: Backend>: EmbeddingHead {
   let parts: [TokenPart]
   /// What reads the mean of all tokens, where a block's score may: DeiT's.

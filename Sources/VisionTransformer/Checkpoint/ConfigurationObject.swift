@@ -126,12 +126,35 @@ struct ConfigurationObject {
     )
   }
 
+  /// A size of transformers' processors: an object of sides, or a number for the shorter one.
+  func sizeObject(_ key: String) throws(CheckpointError) -> ConfigurationObject? {
+    if case .integer? = value(key) {
+      return ConfigurationObject(file: file, path: path, members: ["shortest_edge": members[key] ?? .null])
+    }
+    return try object(key)
+  }
+
+  /// Both sides of such a size.
+  func sides() throws(CheckpointError) -> Preprocessing.Sides? {
+    let range = ConfigurationRange.imageSize
+    if value("shortest_edge") != nil {
+      let side = try integer("shortest_edge", default: 1, in: range)
+      return .init(height: side, width: side)
+    }
+    guard value("height") != nil, value("width") != nil else { return nil }
+    return .init(
+      height: try integer("height", default: 1, in: range), width: try integer("width", default: 1, in: range))
+  }
+
   /// Three finite numbers, one for each colour channel.
   func channels(_ key: String, positive: Bool) throws(CheckpointError) -> [Double]? {
     guard let value = value(key) else { return nil }
-    let expected = positive ? "three positive numbers" : "three numbers"
-    guard case .array(let elements) = value, elements.count == 3 else {
-      throw failure(key, expected: expected, found: value.summary)
+    let expected = positive ? "three positive numbers, or one for all channels" : "three numbers, or one for all channels"
+    let elements: [JSONValue]
+    switch value {
+    case .array(let list) where list.count == 3: elements = list
+    case .integer, .number: elements = [value, value, value]
+    default: throw failure(key, expected: expected, found: value.summary)
     }
     var channels: [Double] = []
     for element in elements {

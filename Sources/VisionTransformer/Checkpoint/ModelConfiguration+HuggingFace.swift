@@ -138,11 +138,19 @@ extension ModelConfiguration {
     case let other:
       throw object.unsupported("resample", expected: "3 (bicubic) or 2 (bilinear)", found: "\(other)")
     }
-    if case .object(let size)? = object.value("size") {
-      if size["shortest_edge"] == nil, size["height"] != nil, size["width"] != nil {
+    preprocessing.cropsAtFloor = true
+    preprocessing.resizesNumbers = try object.string("image_processor_type")?.hasPrefix("DINOv3") ?? false
+    if object.value("max_num_patches") != nil { preprocessing.resizeMode = .squash }
+    if let size = try object.sizeObject("size") {
+      if size.value("shortest_edge") == nil, size.value("height") != nil, size.value("width") != nil {
         preprocessing.resizeMode = .squash
-      } else if size["shortest_edge"] == nil {
+      } else if size.value("shortest_edge") == nil {
         throw object.unsupported("size", expected: "shortest_edge, or height and width", found: "other keys")
+      }
+      if let sides = try size.sides(), try object.bool("do_center_crop", default: true),
+        try object.sizeObject("crop_size")?.sides().map({ $0 != sides }) ?? false
+      {
+        preprocessing.resized = sides
       }
     }
     return preprocessing

@@ -200,6 +200,10 @@ extension ModelConfiguration {
       }
       preprocessing.resizeMode = mode
     }
+    if object.value("fill_color") != nil {
+      let grey = UInt8(try object.integer("fill_color", default: 0, in: 0...255))
+      preprocessing.padding = [grey, grey, grey]
+    }
     return preprocessing
   }
 }

@@ -15,11 +15,10 @@ private struct NamedTower {
   init(_ object: ConfigurationObject, key: String) throws(CheckpointError) {
     let name = try object.string(key) ?? ""
     guard let tower = TimmTower.named(name) else {
-      let reason = TimmTower.reason(against: name) ?? "is no model of timm \(TimmTowerTable.version)"
-      let nearest = TimmTower.nearest(to: name).map { "; nearest is \($0)" } ?? ""
+      let nearest = TimmTower.nearest(to: name).map { ", nearest is \($0)" } ?? ""
       throw object.unsupported(
         key, expected: "a plain vision transformer of timm \(TimmTowerTable.version)",
-        found: "\(name), which \(reason)\(TimmTower.reason(against: name) == nil ? nearest : "")")
+        found: name + (TimmTower.reason(against: name).map { " (\($0))" } ?? " (unknown to timm\(nearest))"))
     }
     self.tower = tower
     guard !tower.hasQueryKeyNorm else {
@@ -135,12 +134,12 @@ extension ModelConfiguration {
       throw object.unsupported("timm_pool", expected: "token, avg or map", found: pool)
     }
     named.tower.pooling = pooling
-    let own = (height: named.tower.input.height, width: named.tower.input.width)
-    let image = try object.size("image_size", default: own.height, in: ConfigurationRange.imageSize)
-    let size = object.value("image_size") == nil ? own : image
-    let prefix = "visual.trunk."
+    // The tower's table is for the size that its name says, whatever pictures are resized to.
+    let own = (height: named.tower.imageHeight, width: named.tower.imageWidth)
+    let size = try object.size("image_size", default: own, in: ConfigurationRange.imageSize)
     var (vision, names) = named.read(
-      store: store, prefix: prefix, imageHeight: size.height, imageWidth: size.width, table: size)
+      store: store, prefix: "visual.trunk.", imageHeight: size.height, imageWidth: size.width,
+      table: named.hasOwnSizes ? size : own)
     if object.value("act_kwargs") != nil { vision.activation = try openCLIPActivation(object, quickGELU: false) }
     guard vision.pooling != .map || vision.leadingTokens == 0 || named.tower.poolsPrefix else {
       throw object.unsupported(
@@ -173,7 +172,7 @@ extension ModelConfiguration {
     let arguments = try top.object("model_args") ?? ConfigurationObject(file: top.file, path: "model_args.")
     try takeArguments(arguments, to: &named)
     let defaults = try top.object("pretrained_cfg") ?? ConfigurationObject(file: top.file, path: "pretrained_cfg.")
-    var input = (height: named.tower.input.height, width: named.tower.input.width)
+    var input = (height: named.tower.imageHeight, width: named.tower.imageWidth)
     if case .array(let sides)? = defaults.value("input_size"), sides.count == 3,
       case .integer(let height) = sides[1], case .integer(let width) = sides[2],
       ConfigurationRange.imageSize.contains(height), ConfigurationRange.imageSize.contains(width)
@@ -184,9 +183,8 @@ extension ModelConfiguration {
     var table = (height: named.tower.imageHeight, width: named.tower.imageWidth)
     if !named.tower.saysImageSize, !named.tower.takesAnySize { table = input }
     table = try arguments.size("img_size", default: table, in: ConfigurationRange.imageSize)
-    let prefix = ""
     let (tower, names) = named.read(
-      store: store, prefix: prefix, imageHeight: input.height, imageWidth: input.width, table: table)
+      store: store, prefix: "", imageHeight: input.height, imageWidth: input.width, table: table)
     var vision = tower
     guard vision.pooling != .map || vision.leadingTokens == 0 || named.tower.poolsPrefix else {
       throw arguments.unsupported(
@@ -195,7 +193,8 @@ extension ModelConfiguration {
     vision.hasProjection = false
     var configuration = ModelConfiguration(
       embeddingWidth: vision.width, vision: vision, text: nil,
-      preprocessing: try timmPreprocessing(defaults, named.tower), layout: .timm)
+      preprocessing: try timmPreprocessing(defaults, named.tower, height: input.height, width: input.width),
+      layout: .timm)
     if let rows = store.shape(of: "head.weight")?.first, rows > 0 {
       let labels = try labels(top, count: rows)
       if labels == nil, named.tower.projects(to: rows) {
@@ -268,13 +267,26 @@ extension ModelConfiguration {
     return labels
   }
 
+  /// How timm prepares pictures for validation (timm 1.0.31, `transforms_factory.py`). What the file does not say is as
+  /// in timm's own defaults for files, not as in the name's.
   private static func timmPreprocessing(
-    _ defaults: ConfigurationObject, _ tower: TimmTower
+    _ defaults: ConfigurationObject, _ tower: TimmTower, height: Int, width: Int
   ) throws(CheckpointError) -> Preprocessing {
+    let isAbsent = defaults.members.isEmpty
+    let mean = try defaults.channels("mean", positive: false) ?? (isAbsent ? tower.mean : [0.485, 0.456, 0.406])
     var preprocessing = Preprocessing(
-      mean: try defaults.channels("mean", positive: false) ?? tower.mean,
-      std: try defaults.channels("std", positive: true) ?? tower.std)
-    let name = try defaults.string("interpolation") ?? tower.interpolation
+      mean: mean, std: try defaults.channels("std", positive: true) ?? (isAbsent ? tower.std : [0.229, 0.224, 0.225]))
+    let share = try defaults.double("crop_pct", default: isAbsent ? tower.cropShare : 0.875, in: 1e-2...10)
+    preprocessing.resized = .init(height: Int(Double(height) / share), width: Int(Double(width) / share))
+    switch try defaults.string("crop_mode") ?? (isAbsent ? tower.cropMode.rawValue : "center") {
+    case "center": preprocessing.resizeMode = .shortest
+    case "squash": preprocessing.resizeMode = .squash
+    case "border":
+      preprocessing.resizeMode = .longest
+      preprocessing.padding = mean.map { UInt8(min(max((255 * $0).rounded(.toNearestOrEven), 0), 255)) }
+    case let other: throw defaults.unsupported("crop_mode", expected: "center, squash or border", found: other)
+    }
+    let name = try defaults.string("interpolation") ?? (isAbsent ? tower.interpolation : "bicubic")
     guard let interpolation = Preprocessing.Interpolation(rawValue: name) else {
       throw defaults.unsupported("interpolation", expected: "bicubic or bilinear", found: name)
     }

@@ -321,6 +321,27 @@ public struct Preprocessing: Equatable, Sendable {
   public var std: [Double]?
   public var interpolation: Interpolation
   public var resizeMode: ResizeMode
+  /// Height and width in pixels that a picture is resized to before its middle is kept, at the model's own input size;
+  /// nil where the input's own are.
+  public var resized: Sides?
+  /// Whether the middle starts at half of what is left over rounded down, as in transformers, instead of to the even
+  /// number.
+  public var cropsAtFloor = false
+  /// Red, green and blue of padding, each 0…255.
+  public var padding: [UInt8] = [0, 0, 0]
+  /// Whether pixels are resized as numbers in 0…1, without rounding to 8 bits.
+  public var resizesNumbers = false
+
+  /// Height and width in pixels.
+  public struct Sides: Equatable, Sendable {
+    public var height: Int
+    public var width: Int
+
+    public init(height: Int, width: Int) {
+      self.height = height
+      self.width = width
+    }
+  }
 
   public init(
     mean: [Double]?, std: [Double]?, interpolation: Interpolation = .bicubic, resizeMode: ResizeMode = .shortest

@@ -6,7 +6,7 @@ import VisionTransformer
 ///
 /// Block `l`'s score of prompt `p` is `text_p · readOut(mean token of block l's output)`. Its gradient at the
 /// block's own attention map, clamped at zero and averaged over heads and queries, is the relevance of the keys. A
-/// model that reads the mean of its patches alone is asked for that (methods §1.6).
+/// model that reads the mean of its patches alone is asked for that (methods §1.8).
 struct LeGradMethod<B: Backend>: ForwardMethod {
   private let sizes: RunSizes<B>
   private let blocks: Range<Int>

@@ -2,7 +2,7 @@ import Compute
 import Failures
 import VisionTransformer
 
-/// LeGrad where a block's score reads parts of its normalised tokens (methods §1.6): a token's gradient is its own then,
+/// LeGrad where a block's score reads parts of its normalised tokens (methods §1.8): a token's gradient is its own then,
 /// and the backward through the MLP has a row per token.
 struct PartsLeGradMethod<B: Backend>: ForwardMethod {
   private let sizes: RunSizes<B>
