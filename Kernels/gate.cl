@@ -1,5 +1,5 @@
-// output = φ(gate) ⊙ value of an input of `gate | value`, and derivative = value ⊙ φ'(gate) | φ(gate) if wanted, which may
-// be the input (Compute/Operations/Gate.swift).
+// output = φ(gate) ⊙ value of an input of `gate | value`, and derivative = value ⊙ φ'(gate) | φ(gate) if wanted, which
+// may be the input (Compute/Operations/Gate.swift).
 //
 // A work-item per SPAN elements of a row: one on a GPU, where neighbours read neighbours, vectors of them on a processor.
 

@@ -1,5 +1,5 @@
-// Turns pairs of a matrix's columns by the angles of a row's place (Compute/Operations/Rotate.swift): pair (a, b) becomes
-// (a · cos − b · sin, b · cos + a · sin), `sign` times the sine.
+// Turns pairs of a matrix's columns by the angles of a row's place (Compute/Operations/Rotate.swift): pair (a, b)
+// becomes (a · cos − b · sin, b · cos + a · sin), with `sign` times the sine.
 //
 // A work-item per SPAN pairs of a row: one on a GPU, where neighbours turn neighbours, vectors of them, up to a head's
 // last, on a processor. OpenCL C has a function `rotate`, so the kernel has another name.

@@ -94,13 +94,17 @@ extension SampleSizes {
 
   private var layerNorms: [any OperationSample] {
     Scalar.allCases.map { LayerNormSample(rows: rows, width: width, epsilon: epsilon, scalar: $0) }
-      + [LayerNormBackwardSample(images: images, stack: stack, width: width)]
+      + [false, true].map {
+        LayerNormBackwardSample(images: images, stack: stack, width: width, isBroadcast: $0)
+      }
   }
 
   private var pointwise: [any OperationSample] {
     Scalar.allCases.flatMap { scalar in
       Activation.allCases.map { ActivateSample(activation: $0, rows: rows, columns: mlpWidth, scalar: scalar) }
     }
+      + [GateSample(activation: .silu, rows: rows, columns: mlpWidth)]
+      + RotaryPairing.allCases.map { RotateSample(sizes: forwardAttention, pairing: $0) }
       + [true, false].map {
         ActivationBackwardSample(images: images, stack: stack, columns: mlpWidth, isBroadcast: $0)
       }

@@ -108,9 +108,9 @@ struct LayerNormTests {
 
     init(
       images: Int, prompts: Int, tokens: Int, columns: Int, factor: Float = 1, hasAddend: Bool = false,
-      inPlace: Bool = false
+      broadcasts: Bool = false, inPlace: Bool = false
     ) {
-      upstream = .random(images * prompts * tokens, columns, seed: 33)
+      upstream = .random(images * prompts * (broadcasts ? 1 : tokens), columns, seed: 33)
       input = .random(images * tokens, columns, seed: 34, mean: 0.5)
       scale = .random(1, columns, seed: 35, mean: 1)
       statistics =
@@ -134,9 +134,13 @@ struct LayerNormTests {
       inPlace = whole.inPlace
     }
 
-    func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] {
-      let upstream = inPlace ? try stage.inPlace(self.upstream) : try stage.input(self.upstream, "upstream")
-      let output = inPlace ? upstream : try stage.output(rows: upstream.rows, columns: upstream.columns)
+    func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] { try run(on: stage, upstream: upstream) }
+
+    /// With another upstream.
+    func run<B: Backend>(on stage: Stage<B>, upstream: HostMatrix) throws -> [HostMatrix] {
+      let upstream = inPlace ? try stage.inPlace(upstream) : try stage.input(upstream, "upstream")
+      let output =
+        inPlace ? upstream : try stage.output(rows: input.rows * stack.copies, columns: upstream.columns)
       try stage.backend.layerNormBackward(
         LayerNormBackward(
           upstream: upstream, input: stage.input(input), statistics: stage.input(statistics, "statistics"),
@@ -153,11 +157,12 @@ struct LayerNormTests {
       ]
     }
 
-    var pieces: Int { upstream.rows / stack.rows }
+    var pieces: Int { input.rows / stack.rows * stack.copies }
     func piece(_ index: Int) -> Self { Self(self, piece: index) }
     var testDescription: String {
       "\(pieces / stack.copies) images, \(stack.copies) prompts, \(stack.rows) tokens, \(upstream.columns) columns, "
-        + "factor \(factor)" + (addend == nil ? "" : " with addend") + (inPlace ? " in place" : "")
+        + "factor \(factor), \(upstream.rows) upstream rows" + (addend == nil ? "" : " with addend")
+        + (inPlace ? " in place" : "")
     }
   }
 
@@ -172,16 +177,39 @@ struct LayerNormTests {
       Backward(images: 2, prompts: 3, tokens: 7, columns: 33, hasAddend: true, inPlace: true),
       Backward(images: 1, prompts: 2, tokens: 197, columns: 17, hasAddend: true),
     ]
+    + [(1, 1, 1, 1), (1, 1, 3, 16), (2, 3, 5, 13), (1, 2, 7, 33), (3, 1, 5, 65), (1, 3, 97, 257)].flatMap {
+      [
+        Backward(images: $0.0, prompts: $0.1, tokens: $0.2, columns: $0.3, broadcasts: true),
+        Backward(
+          images: $0.0, prompts: $0.1, tokens: $0.2, columns: $0.3, factor: 0.3, hasAddend: true, broadcasts: true),
+      ]
+    }
 
   @Test(arguments: TestBackend.available, backwardCases)
   func layerNormBackward(_ backend: TestBackend, _ test: Backward) throws {
     try checkDefinition(backend.open(), test)
   }
 
-  @Test(arguments: TestBackend.available)
-  func layerNormBackwardPromptsAreIndependent(_ backend: TestBackend) throws {
-    let test = Backward(images: 3, prompts: 2, tokens: 5, columns: 33, factor: 0.7, hasAddend: true)
+  @Test(arguments: TestBackend.available, [false, true])
+  func layerNormBackwardPromptsAreIndependent(_ backend: TestBackend, broadcasts: Bool) throws {
+    let test = Backward(
+      images: 3, prompts: 2, tokens: 5, columns: 33, factor: 0.7, hasAddend: true, broadcasts: broadcasts)
     try checkIndependence(backend.open(), test)
-    try checkSchedules(backend, [test, Backward(images: 2, prompts: 3, tokens: 67, columns: 19)])
+    try checkSchedules(
+      backend, [test, Backward(images: 2, prompts: 3, tokens: 67, columns: 19, broadcasts: broadcasts)])
+  }
+
+  /// A row per prompt gives the bits of that row under each token.
+  @Test(arguments: TestBackend.available)
+  func aRowPerPromptIsThatRowForEachToken(_ backend: TestBackend) throws {
+    let test = Backward(images: 2, prompts: 3, tokens: 5, columns: 37, factor: 0.7, hasAddend: true, broadcasts: true)
+    let rows = (0..<2 * 3 * 5).flatMap { test.upstream.rows($0 / 5..<$0 / 5 + 1).values }
+    let repeated = HostMatrix(rows: 2 * 3 * 5, columns: 37, values: rows)
+    func run<B: Backend>(_ backend: B) throws -> (broadcast: HostMatrix, repeated: HostMatrix) {
+      let stage = Stage(backend, layout: .tight)
+      return try (test.run(on: stage)[0], test.run(on: stage, upstream: repeated)[0])
+    }
+    let result = try run(backend.open())
+    expectSameBits(result.broadcast, result.repeated, "a row per prompt")
   }
 }

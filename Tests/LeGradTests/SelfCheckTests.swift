@@ -95,6 +95,7 @@ import VisionTransformer
     switch operation {
     case .download: true
     case .prepare: check.operation == .matmul
+    case .copy: [.copy, .rotate].contains(check.operation)
     default: check.operation == operation
     }
   }

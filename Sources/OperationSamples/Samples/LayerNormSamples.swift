@@ -24,14 +24,18 @@ struct LayerNormBackwardSample: OperationSample {
   let images: Int
   let stack: RowStack
   let width: Int
+  /// One upstream row per prompt of an image.
+  let isBroadcast: Bool
 
   let operation = OperationName.layerNormBackward
-  var detail: String { "\(images)·\(stack.rows)×\(width) prompts \(stack.copies)" }
+  var detail: String {
+    "\(images)·\(stack.rows)×\(width) prompts \(stack.copies)" + (isBroadcast ? " one row each" : "")
+  }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
     let rows = images * stack.rows
     let operation = LayerNormBackward(
-      upstream: try bench.input(rows: rows * stack.copies, columns: width),
+      upstream: try bench.input(rows: isBroadcast ? images * stack.copies : rows * stack.copies, columns: width),
       input: try bench.input(rows: rows, columns: width),
       // Means and inverse deviations near one.
       statistics: try bench.input(rows: rows, columns: 2, mean: 1, deviation: 0.1),

@@ -21,18 +21,19 @@ extension Oracle {
     return (output, statistics)
   }
 
-  /// `r · (ĝ − mean(ĝ) − x̂ · mean(ĝ ⊙ x̂)) · factor + addend`.
+  /// `r · (ĝ − mean(ĝ) − x̂ · mean(ĝ ⊙ x̂)) · factor + addend`, with `upstream`'s row or the prompt's.
   public static func layerNormBackward(
     upstream: DoubleMatrix, input: DoubleMatrix, statistics: DoubleMatrix, scale: DoubleMatrix, stack: RowStack,
     factor: Double = 1, addend: DoubleMatrix? = nil
   ) -> DoubleMatrix {
-    var output = upstream
+    var output = DoubleMatrix(rows: input.rows * stack.copies, columns: input.columns)
     let count = Double(input.columns)
-    for row in 0..<upstream.rows {
+    let isBroadcast = upstream.rows != output.rows
+    for row in 0..<output.rows {
       let (shared, prompt) = rows(of: row, in: stack)
       let reciprocal = statistics[shared, 1]
       let normalized = input.row(shared).map { ($0 - statistics[shared, 0]) * reciprocal }
-      let scaled = zip(scale.row(0), upstream.row(row)).map { $0.0 * $0.1 }
+      let scaled = zip(scale.row(0), upstream.row(isBroadcast ? prompt : row)).map { $0.0 * $0.1 }
       let mean = scaled.reduce(0, +) / count
       let projection = zip(scaled, normalized).reduce(0) { $0 + $1.0 * $1.1 } / count
       for column in 0..<input.columns {
