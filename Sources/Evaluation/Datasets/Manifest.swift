@@ -1,4 +1,3 @@
-import Failures
 import Files
 
 /// What an evaluation goes through, in the order in which results are reduced.

@@ -1,6 +1,5 @@
 import Compute
 import Failures
-import Files
 import ImageFiles
 import LeGrad
 

@@ -1,4 +1,3 @@
-import Failures
 import ImageFiles
 import LeGrad
 

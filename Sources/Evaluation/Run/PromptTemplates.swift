@@ -1,5 +1,4 @@
 import Failures
-import Files
 package import LeGrad
 
 /// Texts that a class's name is put into where they say `{}`.

@@ -1,5 +1,4 @@
 import Failures
-import Files
 package import LeGrad
 
 /// All rows of a run, put together from its shards.

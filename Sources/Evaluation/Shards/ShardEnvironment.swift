@@ -1,5 +1,4 @@
 import Failures
-import Files
 package import LeGrad
 
 extension Shard {

@@ -1,7 +1,6 @@
 import Compute
 import ComputeCPU
 import ComputeOpenCL
-import Failures
 import OpenCLRuntime
 
 extension Explainer.Options {

@@ -1,5 +1,4 @@
 public import Compute
-import Failures
 import OperationSamples
 import VisionTransformer
 

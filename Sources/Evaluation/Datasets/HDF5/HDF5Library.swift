@@ -1,6 +1,5 @@
 import CHDF5
 import Failures
-import Files
 import LeGrad
 import Synchronization
 

@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// LeGrad on CLIP towers (methods §1.2, §11): block by block, without a tape.
