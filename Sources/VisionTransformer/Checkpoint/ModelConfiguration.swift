@@ -1,6 +1,7 @@
 public import Compute
 
-/// The sizes and options of a CLIP-like model (CLIP, SigLIP, CoCa), checked: every value lies in a sane range and they fit each other.
+/// The sizes and options of a CLIP-like model (CLIP, SigLIP, CoCa), checked: every value lies in a sane range and they
+/// fit each other.
 public struct ModelConfiguration: Equatable, Sendable {
   /// How the files of a model name and orient its tensors.
   public enum Layout: String, Sendable, CaseIterable {
