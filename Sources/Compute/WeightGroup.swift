@@ -26,8 +26,8 @@ public struct WeightGroup: Sendable, Hashable {
   /// The group that is used after this one in a forward.
   public var next: WeightGroup { sequence.group((index + 1) % sequence.groupCount) }
 
-  /// The group that is likely to be used after this one: a walk back from `last` goes on to the first group, after which
-  /// a forward begins; all else is a forward.
+  /// The group that is likely to be used after this one: a walk back from `last` goes on to the first group, after
+  /// which a forward begins; all else is a forward.
   public func next(after last: WeightGroup?) -> WeightGroup {
     let walksBack = last.map { $0.sequence === sequence && $0.index == index + 1 } ?? false
     return walksBack && index > 0 ? sequence.group(index - 1) : next

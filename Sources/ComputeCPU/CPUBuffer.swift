@@ -18,7 +18,7 @@ extension Matrix<CPUBuffer> {
   /// The first element of the view, after checking that the whole view lies inside its buffer.
   var base: UnsafeMutablePointer<Float> { unsafe elements(.float32) }
 
-  /// The same of a float64 matrix.
+  /// The first element of a float64 view, checked as `base` is.
   var doubles: UnsafeMutablePointer<Double> { unsafe elements(.float64) }
 
   private func elements<Element>(_ type: Scalar) -> UnsafeMutablePointer<Element> {

@@ -19,9 +19,9 @@ final class KernelLibrary: Sendable {
 
   /// What a library reads and keeps on disk.
   struct Folders: Sendable {
-    /// Of built programs; they are not kept if nil.
+    /// The folder of built programs; they are not kept if nil.
     var cache: String?
-    /// Of `.cl` files that are used instead of the embedded ones.
+    /// The folder of `.cl` files that are used instead of the embedded ones.
     var kernels: String?
   }
 

@@ -2,8 +2,8 @@ import Compute
 import OpenCLRuntime
 
 extension CommandStream {
-  /// Launches a kernel that computes each element on its own, from the one file of both variants; in float64 the portable
-  /// build on every device.
+  /// Launches a kernel that computes each element on its own, from the one file of both variants; in float64 the
+  /// portable build on every device.
   ///
   /// Dimension 0 is the span of a row, dimension 1 the row. A span is one element for GPUs, where neighbours in a group
   /// are neighbours in a row, and `span` elements for processors, where a work-item should be worth its launch.
@@ -27,8 +27,8 @@ extension CommandStream {
     }
   }
 
-  /// Launches a kernel that sums over each row: a group per row for GPUs, a work-item per row for processors; in float64
-  /// the portable kernel on every device.
+  /// Launches a kernel that sums over each row: a group per row for GPUs, a work-item per row for processors; in
+  /// float64 the portable kernel on every device.
   func run(
     _ kernel: String, _ variant: KernelVariant, _ arguments: [KernelArgument], rowsOf matrix: Matrix<OpenCLBuffer>
   ) throws(OpenCLError) {

@@ -16,7 +16,8 @@ extension KernelVariant {
 enum VariantSelection {
   private static let chosen = Mutex<[String: KernelVariant]>([:])
 
-  /// The variant for `device` with the kernels that `options` name; a device is tried once in a process with the same ones.
+  /// The variant for `device` with the kernels that `options` name; a device is tried once in a process with the same
+  /// ones.
   static func choose(
     for device: OpenCLDevice, options: OpenCLBackend.Options
   ) throws(BackendError) -> KernelVariant {
@@ -61,7 +62,7 @@ private struct Trial {
   private static let compared = (rows: 13, inner: 67, columns: 41)
   private static let timed = (rows: 256, inner: 512, columns: 512)
   private static let repetitions = 3
-  /// Of the largest sum; float32 in any order stays far below.
+  /// The error allowed as a share of the largest sum; float32 in any order stays far below.
   private static let bound = 1e-4
 
   init(_ device: OpenCLDevice, _ variant: KernelVariant, _ options: OpenCLBackend.Options) throws(BackendError) {

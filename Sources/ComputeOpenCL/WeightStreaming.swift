@@ -5,8 +5,9 @@ import Synchronization
 /// Brings groups of weights to the device in turn: while the kernels of one group run, the next group goes up.
 ///
 /// Two slots, each large enough for any group. A group that is asked for and is in neither goes to the slot that was
-/// not used last; then the group that is expected after it, in the direction of the walk, goes to the other one. The host never waits: the upload queue waits for the
-/// kernels that still read a slot, and the compute queue for the upload of what it reads next.
+/// not used last; then the group that is expected after it, in the direction of the walk, goes to the other one. The
+/// host never waits: the upload queue waits for the kernels that still read a slot, and the compute queue for the
+/// upload of what it reads next.
 ///
 ///     compute   | group 0 | group 1 | group 2 | …
 ///     upload    0 | 1     | 2       | 3       | …

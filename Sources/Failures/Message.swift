@@ -1,4 +1,5 @@
-/// A line for people, which keeps apart what it names of the request (`Subject`): who prints it says how that is called.
+/// A line for people, which keeps apart what it names of the request (`Subject`): who prints it says how that is
+/// called.
 ///
 /// An interpolated subject or message stays what it is; everything else becomes text.
 public struct Message: Equatable, Sendable, ExpressibleByStringInterpolation, CustomStringConvertible {

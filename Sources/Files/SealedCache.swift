@@ -1,8 +1,8 @@
 /// What would take long to compute again, in a folder that may vanish at any time: a file per key.
 ///
-/// A file's name is the hash of everything that its content depends on, and it starts with a seal: the hash of that name
-/// and the content. Whatever goes wrong with the cache (no folder, a full disk, a damaged file) only means that the
-/// content is computed.
+/// A file's name is the hash of everything that its content depends on, and it starts with a seal: the hash of that
+/// name and the content. Whatever goes wrong with the cache (no folder, a full disk, a damaged file) only means that
+/// the content is computed.
 package struct SealedCache: Sendable {
   private let folder: String
   private let fileExtension: String

@@ -1,8 +1,8 @@
 /// Resampling of maps of numbers, as opposed to pictures.
 public enum MapResampling {
-  /// Bilinear resampling of `[height, width]` to `[toHeight, toWidth]`, as PyTorch's `interpolate(mode="bilinear",
-  /// align_corners=False)`: target X reads source position (X + ½)·width/toWidth − ½, at least 0; past the last cell the
-  /// value stays. Meant for enlarging: when shrinking, cells are skipped, not averaged.
+  /// Bilinear resampling of `[height, width]` to `[toHeight, toWidth]`, as PyTorch's
+  /// `interpolate(mode="bilinear", align_corners=False)`: target X reads source position (X + ½)·width/toWidth − ½, at
+  /// least 0; past the last cell the value stays. Meant for enlarging: when shrinking, cells are skipped, not averaged.
   /// - Precondition: all sizes are positive and `map` holds `height * width` numbers.
   public static func enlarge(_ map: [Float], height: Int, width: Int, toHeight: Int, toWidth: Int) -> [Float] {
     precondition(map.count == height * width, "the numbers must fill the map")

@@ -27,7 +27,8 @@ public struct Overlay: Sendable {
     return RGBImage(width: width, height: height, pixels: pixels)
   }
 
-  /// The picture at its own size with the heatmap, resampled bilinearly, laid over `region`; what lies outside is dimmed.
+  /// The picture at its own size with the heatmap, resampled bilinearly, laid over `region`; what lies outside is
+  /// dimmed.
   /// - Parameters:
   ///   - heatmap: `[height, width]` in [0, 1]; values outside are clamped, NaN reads as 0.
   ///   - region: what part of the picture the heatmap speaks of, in the picture's pixels; nil is all of it. It may reach

@@ -1,5 +1,5 @@
 /// A rectangle of whole pixels; (`x`, `y`) is its upper left pixel.
-public struct PixelRegion: Sendable, Equatable {
+public struct PixelRegion: Sendable, Equatable, Codable {
   public let x: Int
   public let y: Int
   public let width: Int

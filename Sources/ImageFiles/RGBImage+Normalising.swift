@@ -6,7 +6,7 @@ extension RGBImage {
     planar(mean: statistics.mean.map { Float($0) }, std: statistics.std.map { Float($0) })
   }
 
-  /// The same, each step in float64.
+  /// The picture as `normalised(by:)` has it, each step in float64.
   public func normalisedInDouble(by statistics: PixelStatistics) -> [Double] {
     planar(mean: statistics.mean, std: statistics.std)
   }

@@ -1,5 +1,4 @@
 import Dispatch
-import Failures
 
 // The async forms of what takes long. They compute on a thread that may block, none of the few that tasks share.
 

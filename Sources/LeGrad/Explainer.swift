@@ -1,5 +1,4 @@
 public import Compute
-import ComputeOpenCL
 public import Failures
 public import ImageFiles
 import Tokenizers

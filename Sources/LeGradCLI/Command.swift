@@ -1,6 +1,6 @@
 import ArgumentParser
-import Failures
 import Glibc
+import LeGrad
 
 /// The command `legrad`.
 @main
@@ -30,9 +30,7 @@ struct Command: ParsableCommand {
     do {
       var command = try parseAsRoot()
       try command.run()
-    } catch {
-      end(error)
-    }
+    } catch { end(error) }
   }
 
   /// Help and version go to standard output with exit code 0; any other error is one line on standard error.
@@ -44,9 +42,9 @@ struct Command: ParsableCommand {
       Terminal.out(message(for: error).isEmpty ? helpMessage() : fullMessage(for: error))
       Glibc.exit(ExitStatus.success.rawValue)
     }
-    let failure = Failure(error, command: self)
+    let failure = LeGradError(error, command: self)
     Terminal.error(failure.line)
-    Glibc.exit(failure.status.rawValue)
+    Glibc.exit(ExitStatus(failure.kind).rawValue)
   }
 }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Failures
+import LeGrad
 
-/// The command's exit codes.
 enum ExitStatus: Int32, Sendable {
   case success = 0
   /// Some images failed; they are listed and the rest are done.
@@ -30,31 +30,19 @@ extension ExitStatus {
   }
 }
 
-/// Why a command ends early: its exit code and one line for people.
-struct Failure: Error, Equatable {
-  let status: ExitStatus
-  let message: String
-
-  init(_ status: ExitStatus, _ message: String) {
-    self.status = status
-    self.message = message
-  }
-
-  static func usage(_ message: String) -> Failure { Failure(.usage, message) }
-  static func badFile(_ message: String) -> Failure { Failure(.badFile, message) }
-
-  init(_ error: some LegibleError) { self.init(ExitStatus(error.kind), error.message.advice) }
+extension LeGradError {
+  static func usage(_ message: Message) -> LeGradError { LeGradError(.usage, message) }
+  static func badFile(_ message: Message) -> LeGradError { LeGradError(.input, message) }
 
   /// Whatever a command threw, other than requests for help.
   init(_ error: any Error, command: any ParsableCommand.Type) {
-    switch error {
-    case let failure as Failure: self = failure
-    case let error as any LegibleError: self.init(error)
-    default:
-      let message = command.message(for: error)
-      let sentence = message.hasSuffix(".") ? String(message.dropLast()) : message
-      self.init(.usage, "\(sentence); see '\(Self.help(of: command)) --help'")
+    if let error = error as? any LegibleError {
+      self.init(error)
+      return
     }
+    let message = command.message(for: error)
+    let sentence = message.hasSuffix(".") ? String(message.dropLast()) : message
+    self = .usage("\(sentence); see '\(Self.help(of: command)) --help'")
   }
 
   /// The command that the process was called with, as far as its names are known.
@@ -69,8 +57,8 @@ struct Failure: Error, Equatable {
     return words.joined(separator: " ")
   }
 
-  /// The message without line breaks, which messages of the argument parser may have.
+  /// The message in the words of the command, without line breaks, which those of the argument parser may have.
   var line: String {
-    message.split(whereSeparator: \.isNewline).map { $0.trimmingSpaces() }.joined(separator: " ")
+    message.advice.split(whereSeparator: \.isNewline).map { $0.trimmingSpaces() }.joined(separator: " ")
   }
 }

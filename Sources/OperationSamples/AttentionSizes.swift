@@ -12,7 +12,7 @@ struct AttentionSizes: Sendable {
   var stack: RowStack { RowStack(copies: prompts, rows: tokens) }
   /// Pairs of an image and a prompt.
   var stacked: Int { images * prompts }
-  /// Of all images.
+  /// Rows of all images.
   var rows: Int { images * tokens }
   /// Floating-point operations of one product with the maps of all heads, for every image and prompt.
   var product: Double { 2 * Double(stacked) * Double(tokens) * Double(tokens) * Double(width) }

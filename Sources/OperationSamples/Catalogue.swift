@@ -44,7 +44,7 @@ extension SampleSizes {
     ]
   }
 
-  /// The same four from the other side, for all prompts.
+  /// The block's four products from the other side, for all prompts.
   private var backwardProducts: [any OperationSample] {
     func product(_ label: String, outputs: Int, inputs: Int, scaledBy: RowStack? = nil) -> MatmulSample {
       MatmulSample(

@@ -42,11 +42,11 @@ public struct SampleSizes: Sendable {
     self.embeddingWidth = embeddingWidth
   }
 
-  /// Of one image: the class token and the patches.
+  /// Tokens of one image: the class token and the patches.
   var tokens: Int { 1 + gridHeight * gridWidth }
-  /// Of all images.
+  /// Rows of all images.
   var rows: Int { images * tokens }
   var stack: RowStack { RowStack(copies: prompts, rows: tokens) }
-  /// Of all images and prompts.
+  /// Rows of all images and prompts.
   var stackedRows: Int { rows * prompts }
 }

@@ -21,7 +21,7 @@ public enum SafeTensorsRule: String, FaultRule, CaseIterable {
   case notUTF8
   /// JSON that breaks the grammar or does not have the form of the format.
   case syntax
-  /// The same key twice in one JSON object.
+  /// One key stands twice in one JSON object.
   case duplicateKey
   /// Too deep, too many values, too many dimensions or too large a file.
   case limit

@@ -19,7 +19,7 @@ public protocol TensorStore: Sendable {
   /// - Throws: `missingTensor`, `shape`, `notFloats`, or `nonFinite` naming the first NaN or infinity.
   func floats(_ name: String, shape: [Int]) throws(SafeTensorsError) -> [Float]
 
-  /// The same as Float64, exact whatever the file stores.
+  /// The tensor as Float64, exact whatever the file stores.
   func doubles(_ name: String, shape: [Int]) throws(SafeTensorsError) -> [Double]
 
   /// Rows of the 2-D tensor `name`, `[any, columns]`, widened to Float32: `[indices.count, columns]`. Only those rows

@@ -1,7 +1,7 @@
 /// SentencePiece's normalisation table: the longest known byte sequence at each place is replaced.
 ///
-/// The table is a double-array trie of 32-bit units (as Darts-clone makes it) and the replacements, each ended by a zero
-/// byte. Every unit is checked on reading, so that no text can lead outside.
+/// The table is a double-array trie of 32-bit units (as Darts-clone makes it) and the replacements, each ended by a
+/// zero byte. Every unit is checked on reading, so that no text can lead outside.
 struct PrecompiledCharacterMap: Sendable {
   private let units: [UInt32]
   private let replacements: [UInt8]

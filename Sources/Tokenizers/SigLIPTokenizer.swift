@@ -4,8 +4,9 @@ import Files
 /// SigLIP's tokenizer: SentencePiece unigrams of canonicalised text.
 ///
 /// The ids equal those of OpenCLIP's `HFTokenizer(…, clean="canonicalize")`: ``TextCleaning/canonicalized(_:)``, the
-/// pieces of the likeliest segmentation, the end token `</s>`, and the end token again up to the context's length: SigLIP
-/// was trained so and attends to all of it. Hugging Face's own `SiglipTokenizer` deletes `_` where this makes it a space.
+/// pieces of the likeliest segmentation, the end token `</s>`, and the end token again up to the context's length:
+/// SigLIP was trained so and attends to all of it. Hugging Face's own `SiglipTokenizer` deletes `_` where this makes it
+/// a space.
 public struct SigLIPTokenizer: TextTokenizer {
   /// Splits canonicalised text into pieces.
   enum Segmenter: Sendable {

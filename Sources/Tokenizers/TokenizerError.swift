@@ -27,11 +27,11 @@ public enum TokenizerRule: FaultRule {
   case missingHeader
   /// A line of a merges list is not two symbols.
   case badMerge
-  /// The same merge stands twice.
+  /// A merge stands twice.
   case duplicateMerge
   /// A merge names, or makes, a symbol that is not in the vocabulary.
   case unknownSymbol
-  /// The same symbol, or another key of one JSON object, stands twice.
+  /// A symbol, or another key of one JSON object, stands twice.
   case duplicateSymbol
   /// A token id is negative or implausibly large.
   case badID

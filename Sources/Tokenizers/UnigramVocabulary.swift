@@ -1,8 +1,8 @@
 /// Pieces with log probabilities, and the segmentation of text that is likeliest under them.
 ///
 /// The result is SentencePiece's: its normalisation table, white space runs made one `▁` with one in front of the text,
-/// the path of the highest sum of scores in float32, the earlier of equals; a character that no piece covers is unknown,
-/// and neighbouring unknown ones are one token.
+/// the path of the highest sum of scores in float32, the earlier of equals; a character that no piece covers is
+/// unknown, and neighbouring unknown ones are one token.
 struct UnigramVocabulary: Sendable {
   let endID: Int32
   /// One more than the largest id that a text can become.

@@ -26,7 +26,7 @@ struct EvaluationMemoryTests {
     let classifier = try ZeroShotClassifier.encode(
       SceneObject.classNames, templates: .bundledModel, explainer: explainer, modelHash: nil, cacheFolder: nil)
     let dataset = ShapesDataset(several: 1900, single: 100)
-    let methods = Method.all.filter { !$0.isFloat64 }.map { MethodConfiguration($0) }
+    let methods = Method.all.filter { !$0.isFloat64 }
     let run = try EvaluationRun(
       explainer: explainer, dataset: dataset, classifier: classifier,
       settings: EvaluationSettings(Shapes(), methods: methods))

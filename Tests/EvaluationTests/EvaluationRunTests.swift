@@ -11,9 +11,7 @@ import VisionTransformer
 struct EvaluationRunTests {
   private let explainer: Explainer
   private let classifier: ZeroShotClassifier
-  private static let methods = [
-    MethodConfiguration(.legrad()), .init(.gradCAM), .init(.legrad(layers: .all, readout: .cls)),
-  ]
+  private static let methods: [Method] = [.legrad(), .gradCAM, .legrad(layers: .all, readout: .cls)]
 
   init() throws {
     explainer = try Explainer.demo()
@@ -54,7 +52,7 @@ struct EvaluationRunTests {
       let prepared = try explainer.prepare(image.image)
       #expect(row.id == image.id && row.failure == nil && row.isCorrect == nil)
       #expect(row.explained == dataset.classIDs[classIndex] && row.device == explainer.device.arithmetic)
-      let explanations = try explainer.explain([prepared], text: text, methods: Self.methods.map(\.method))[0]
+      let explanations = try explainer.explain([prepared], text: text, methods: Self.methods)[0]
       for (statistics, explanation) in zip(row.statistics, explanations) {
         let heatmap = explanation.heatmap(prompt: 0)
         let mask = try #require(image.mask).values
@@ -100,7 +98,7 @@ struct EvaluationRunTests {
   @Test("hits of perturbation are those of copies that are made one by one", arguments: ExplainedClass.allCases)
   func perturbation(_ explained: ExplainedClass) throws {
     let dataset = ShapesDataset(several: 0, single: 2)
-    let methods = Self.methods[..<2].map(\.method)
+    let methods = Array(Self.methods[..<2])
     for row in try rows(dataset, smallSettings(Shapes(explained: explained))) {
       let image = try dataset.image(at: row.index)
       let squashed = image.image.resized(width: 48, height: 40, filter: .bilinear)
@@ -205,7 +203,7 @@ struct EvaluationRunTests {
         for (index, classIndex) in classes.enumerated() {
           let alone = try explainer.explain(
             [explainer.prepare(image.image)], text: classifier.rows.rows(classIndex..<classIndex + 1),
-            methods: [method.method])[0][0]
+            methods: [method])[0][0]
           let expected = PointStatistics(
             label: dataset.classIDs[classIndex], points: try #require(image.points[classIndex]),
             heatmap: alone.heatmap(prompt: 0), threshold: 0.5)
@@ -225,7 +223,7 @@ struct EvaluationRunTests {
         try EvaluationRun(explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
       }
     }
-    try refused { $0.methods = [.init(.legrad(layers: .last(5)))] }
+    try refused { $0.methods = [.legrad(layers: .last(5))] }
     try refused { $0.methods = [] }
     try refused { $0.size = .pixels(width: 97, height: 96) }
     try refused { $0.batchSize = 0 }
@@ -254,7 +252,7 @@ struct EvaluationRunTests {
     #expect(rows[0].statistics[0].segmentation?.labelled == 48 * 64)
     settings.benchmark = Shapes(segmentationThreshold: .half)
     #expect(try identity().id != second.id)
-    settings.methods = [.init(.rawAttention)]
+    settings.methods = [.rawAttention]
     #expect(try identity().configuration.texts["methods"] == "raw-attention")
   }
 
@@ -267,14 +265,13 @@ struct EvaluationRunTests {
       ]
     #expect(Set(methods.map(\.label)).count == methods.count)
     for method in methods {
-      let configuration = MethodConfiguration(method)
-      #expect(MethodConfiguration(label: configuration.label) == configuration)
+      #expect(Method(label: method.label) == method)
     }
     for bad in [
       "", "legrad", "legrad last:2", "legrad last:0 mean", "rollout from 1", "rollout from", "gradcam x", "x",
       "textspan less", "textspan less none", "textspan less -1", "legrad last:2 mean x",
     ] {
-      #expect(MethodConfiguration(label: bad) == nil)
+      #expect(Method(label: bad) == nil)
     }
   }
 }

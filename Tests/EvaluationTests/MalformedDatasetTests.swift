@@ -227,14 +227,10 @@ struct MalformedDatasetTests {
 }
 
 @Suite("Manifest of a data set")
-struct EntryHashTests {
+struct ManifestEntryTests {
   @Test("parts do not run into one another")
   func parts() {
-    func hash(_ texts: [String]) -> String {
-      var hash = EntryHash()
-      for text in texts { hash.add(text: text) }
-      return hash.entry(id: "").hash
-    }
+    func hash(_ texts: [String]) -> String { Manifest.Entry(id: "", of: texts.map { .text($0) }).hash }
     #expect(Set([["ab", "c"], ["a", "bc"], ["abc"], ["abc", ""]].map(hash)).count == 4)
   }
 
@@ -242,9 +238,7 @@ struct EntryHashTests {
   func files() throws {
     let scratch = try ScratchFolder()
     func entry(_ name: String) -> Manifest.Entry {
-      var hash = EntryHash()
-      hash.add(file: scratch.path + "/" + name)
-      return hash.entry(id: "x")
+      Manifest.Entry(id: "x", of: [.file(scratch.path + "/" + name)])
     }
     for (name, text) in [("a", "one"), ("b", "one"), ("c", "two"), ("d", "")] {
       try scratch.write(Array(text.utf8), name)

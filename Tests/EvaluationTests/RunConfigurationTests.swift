@@ -19,7 +19,7 @@ struct RunConfigurationTests {
     #expect(texts["methods"] == "legrad 0..2 cls, rollout from 2, gradcam" && texts["mean"] == "0.48145466,0.1,-1e-07")
     #expect(type(of: configuration.benchmark).name == name)
     #expect(
-      configuration.methods.map(\.method) == [
+      configuration.methods == [
         .legrad(layers: .range(0...2), readout: .cls), .rollout(start: 2), .gradCAM,
       ])
     let bytes = try #require(CanonicalJSON.encode(configuration))

@@ -11,7 +11,7 @@ import Testing
 struct SyntheticRun {
   let manifest: Manifest
   var configuration = RunConfiguration(
-    benchmark: Segmentation(), methods: [.init(.legrad()), .init(.rollout()), .init(.gradCAM)], model: "model",
+    benchmark: Segmentation(), methods: [.legrad(), .rollout(), .gradCAM], model: "model",
     precision: .f32, size: .init(width: 40, height: 30), filter: .bilinear, mean: [0, 0.5, 1], std: [1, 0.1, 2],
     classes: "c", templates: "a photo of a {}")
 

@@ -1,5 +1,7 @@
+import Failures
 import Foundation
 import ImageFiles
+import LeGrad
 import TestSupport
 import Testing
 
@@ -80,7 +82,7 @@ import Testing
 
   @Test(arguments: [["a.png", "a.jpg"], ["x/a.png", "y/a.png"], ["a.png", "b.png", "./a.png"]])
   func refusesEqualStems(_ images: [String]) {
-    #expect { try plan(images) } throws: { ($0 as? Failure)?.status == .usage }
+    #expect { try plan(images) } throws: { ($0 as? LeGradError)?.kind == .usage }
   }
 
   @Test func namesOfDifferentStemsNeverMeet() throws {
@@ -92,7 +94,7 @@ import Testing
 
 @Suite struct FailureTests {
   @Test func messagesAreOneLine() {
-    #expect(Failure(.usage, "first,\n  second\r\nthird").line == "first, second third")
+    #expect(LeGradError(.usage, "first,\n  second\r\nthird").line == "first, second third")
   }
 
   @Test func exitCodesAreTheDocumentedOnes() {

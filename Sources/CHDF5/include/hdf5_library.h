@@ -2,8 +2,8 @@
 #define LEGRAD_HDF5_LIBRARY_H
 
 // Finds an HDF5 library at run time, so that a program starts on machines without one. What is used of HDF5's interface
-// is declared here and not taken from its headers: these differ between releases, while the calls themselves are the same
-// from 1.10.3 to 2.0; and a build needs no headers for what a machine may do without.
+// is declared here and not taken from its headers: these differ between releases, while the calls themselves are the
+// same from 1.10.3 to 2.0; and a build needs no headers for what a machine may do without.
 
 #include <stddef.h>
 #include <stdint.h>

@@ -15,7 +15,8 @@ public enum HeadReading: Sendable, Equatable, CaseIterable {
   public var readsGradient: Bool { self != .map }
 }
 
-/// The relevance of each key to one query: `relevance[r][j] = factor · reading(A, G)_j`, heads added in ascending order.
+/// The relevance of each key to one query: `relevance[r][j] = factor · reading(A, G)_j`, heads added in ascending
+/// order.
 ///
 /// `A` is the query's row of the attention maps, `map [images · heads, tokens]`; `G` a gradient or other factor beside
 /// it, `gradient [images · prompts · heads, tokens]`. A reading that does not use one of them is given none. Row `r` of

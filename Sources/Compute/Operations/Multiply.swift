@@ -3,8 +3,8 @@
 ///     output[r][c] = factor · scale[r % scale.rows][c] · Σ_k left[r][k] · right[k][c] + bias[c]
 ///
 /// or added to what `output` holds where the product `accumulates`. `scale` and `bias` are optional. An operand may be
-/// read from its other side, and in part: the values of the other sign count as zero, which is how relevance propagation
-/// splits a layer. Each element is summed over `k` in ascending order. `output` overlaps no operand.
+/// read from its other side, and in part: the values of the other sign count as zero, which is how relevance
+/// propagation splits a layer. Each element is summed over `k` in ascending order. `output` overlaps no operand.
 public struct Multiply<Buffer: Sendable>: Sendable {
   /// Which values of an operand count.
   public enum Part: Sendable, CaseIterable {

@@ -3,9 +3,9 @@
 ///     output[r][c] = value[s][c] · div(relevance[r][c], total[s][c]),   s = r % total.rows
 ///     div(a, b)    = a / (b + 1e-9), 0 where b is 0, a / 1e-9 where b + 1e-9 is 0
 ///
-/// or added to what `output` holds where the share `accumulates`. Without `value` it is the quotient itself. `relevance`
-/// may have the rows of several prompts, one prompt after the other, where `total` and `value` have those of one image.
-/// `output` may be `relevance` where it does not accumulate.
+/// or added to what `output` holds where the share `accumulates`. Without `value` it is the quotient itself.
+/// `relevance` may have the rows of several prompts, one prompt after the other, where `total` and `value` have those
+/// of one image. `output` may be `relevance` where it does not accumulate.
 public struct RelevanceShare<Buffer: Sendable>: Sendable {
   public let relevance: Matrix<Buffer>
   public let total: Matrix<Buffer>

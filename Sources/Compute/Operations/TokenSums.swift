@@ -24,9 +24,9 @@ public struct TokenSums<Buffer: Sendable>: Sendable {
 /// The gradient of weighted sums at the tokens: each token receives the upstreams of the sums by its weights in them.
 ///
 /// `gradient[g · tokens + j] = Σ_h weights[g · rows + h][j] · upstream[(g · rows + h) % upstream.rows]`, added in
-/// ascending order of `h`, over the groups `g` (pairs of an image and a prompt) with `rowsPerGroup` sums each; on top of
-/// what `gradient` holds if `accumulates`. With the gradient of `KeyScores` in place of weights, and its rows in place of
-/// upstreams, it is the gradient of those scores at their tokens.
+/// ascending order of `h`, over the groups `g` (pairs of an image and a prompt) with `rowsPerGroup` sums each; on top
+/// of what `gradient` holds if `accumulates`. With the gradient of `KeyScores` in place of weights, and its rows in
+/// place of upstreams, it is the gradient of those scores at their tokens.
 ///
 /// `weights` is `[groups · rowsPerGroup, tokens]`, `upstream [groups · rowsPerGroup, width]` or fewer rows that repeat,
 /// `gradient [groups · tokens, width]`.

@@ -64,7 +64,6 @@ extension Benchmark where Self: Measure {
   package var measures: [[any Measure]] { [[self]] }
 }
 
-/// A figure of the tables.
 package struct Column: Hashable, Sendable {
   /// In JSON and CSV.
   package let name: String
@@ -76,7 +75,6 @@ package struct Column: Hashable, Sendable {
   }
 }
 
-/// What a benchmark asks of one image.
 package struct ImageTask: Sendable {
   /// The classes that an image is explained for, one after the other.
   package enum Question: Sendable {
@@ -106,10 +104,48 @@ package struct ExplainedImage {
   /// The image's class, and the one that zero-shot classification finds.
   package let classIndex: Int?
   package let predicted: Int?
-  /// Of the input's size: 1 where the object is.
+  /// As large as the input: 1 where the object is.
   package let mask: [UInt8]?
   /// By class.
   package let points: [Int: [LabelledPoint]]
   /// The classes found in the measure's copies, by their numbers.
   package let answers: [Int]
+}
+
+package enum Benchmarks {
+  /// In the order of the command line's help and of the tables' columns.
+  package static let all: [any Benchmark.Type] = [Shapes.self, Segmentation.self, Points.self, Perturbation.self]
+
+  static let measures: [any Measure.Type] = all.compactMap { $0 as? any Measure.Type }
+
+  static func named(_ name: String) -> (any Benchmark.Type)? { all.first { $0.name == name } }
+}
+
+/// Which class of an image is explained where it has one.
+package enum ExplainedClass: String, Codable, Sendable, CaseIterable {
+  /// The one that the data set says.
+  case target
+  /// The one that zero-shot classification finds.
+  case predicted
+}
+
+extension ExplainedClass {
+  func question(of image: EvaluationImage) throws(LeGradError) -> ImageTask.Question {
+    guard self == .target else { return .predicted }
+    guard let classIndex = image.classIndex else {
+      throw image.lacks("a class", remedy: "give one, or \(Subject.explainedClass) predicted")
+    }
+    return .classes([classIndex])
+  }
+
+  var remark: String {
+    "the class explained is the image's \(rawValue) one; the public code of the protocols explains the "
+      + "classifier's prediction, LeGrad's paper does not say"
+  }
+}
+
+extension EvaluationImage {
+  func lacks(_ what: String, remedy: Message) -> LeGradError {
+    fault(id, expected: what, found: "none", remedy: remedy)
+  }
 }

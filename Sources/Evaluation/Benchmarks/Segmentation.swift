@@ -27,8 +27,7 @@ package struct Segmentation: Benchmark, Measure {
 
   package func statistics(of image: ExplainedImage) -> SegmentationStatistics? {
     image.mask.map {
-      SegmentationStatistics(
-        heatmap: image.explanation.heatmap(prompt: 0).values, mask: $0, threshold: threshold)
+      SegmentationStatistics(heatmap: image.explanation.heatmap(prompt: 0).values, mask: $0, threshold: threshold)
     }
   }
 

@@ -1,4 +1,3 @@
-import Failures
 package import LeGrad
 
 /// The other three on scenes that are drawn: masks and points of scenes with several objects, perturbation of scenes

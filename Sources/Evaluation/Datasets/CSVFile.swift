@@ -32,7 +32,6 @@ struct CSVRow {
     return value
   }
 
-  /// An error about the field of a column, with file and line.
   func error(_ column: Int, expected: String, found: String) -> LeGradError {
     fault(
       file, "line \(line), column \(columns[column])", expected: expected, found: found,
@@ -47,8 +46,8 @@ enum CSVFile {
   /// Calls `body` with each row under the header line, in order.
   ///
   /// Columns are found by their names in the header, in any order; others are skipped. Fields may be quoted and then
-  /// hold commas and line ends; lines end in LF or CRLF; a byte order mark is skipped, and so are empty lines. Every row
-  /// must have as many fields as the header.
+  /// hold commas and line ends; lines end in LF or CRLF; a byte order mark is skipped, and so are empty lines. Every
+  /// row must have as many fields as the header.
   static func forEachRow(
     of path: String, columns: [String], _ body: (CSVRow) throws(LeGradError) -> Void
   ) throws(LeGradError) {
@@ -58,48 +57,35 @@ enum CSVFile {
       let file = try FileBytes(path: path, mapped: false)
       let hasMark = try file.bytes(0..<min(byteOrderMark.count, file.size)) == byteOrderMark
       try unsafe file.forEachChunk(of: (hasMark ? byteOrderMark.count : 0)..<file.size) { chunk in
-        do throws(LeGradError) {
-          try unsafe reader.read(chunk, body)
-          return true
-        } catch {
-          failure = error
-          return false
-        }
+        do throws(LeGradError) { try unsafe reader.read(chunk, body) } catch { failure = error }
+        return failure == nil
       }
-    } catch {
-      throw LeGradError(error)
-    }
+    } catch { throw LeGradError(error) }
     if let failure { throw failure }
     try reader.finish(body)
   }
 }
 
-/// Where the reader is in a row.
 private enum CSVState {
   /// At the start of a field, in a plain one, in a quoted one, after a quote inside it, after CR behind a quoted one.
   case start, plain, quoted, quote, carriageReturn
 }
 
 private struct CSVReader {
-  private let file: String
-  private let columns: [String]
+  let file: String
+  let columns: [String]
   /// Places of `columns` in the header; nil before it has been read.
-  private var places: [Int]?
-  private var headerCount = 0
+  var places: [Int]?
+  var headerCount = 0
 
-  private var state = CSVState.start
-  private var record: [UInt8] = []
-  private var starts: [Int] = [0]
-  private var line = 1
-  private var rowLine = 1
+  var state = CSVState.start
+  var record: [UInt8] = []
+  var starts: [Int] = [0]
+  var line = 1
+  var rowLine = 1
 
   private static let rowLimit = 1 << 20
   private static let fieldLimit = 1_000
-
-  init(file: String, columns: [String]) {
-    self.file = file
-    self.columns = columns
-  }
 
   mutating func read(
     _ bytes: UnsafeRawBufferPointer, _ body: (CSVRow) throws(LeGradError) -> Void
@@ -132,8 +118,7 @@ private struct CSVReader {
         state = .plain
       }
       guard record.count <= Self.rowLimit, starts.count <= Self.fieldLimit else {
-        throw error(
-          expected: "at most \(Self.fieldLimit) fields and \(Self.rowLimit) bytes in a row", found: "more")
+        throw error(expected: "at most \(Self.fieldLimit) fields and \(Self.rowLimit) bytes in a row", found: "more")
       }
     }
   }
@@ -182,7 +167,6 @@ private struct CSVReader {
   }
 
   private func error(expected: String, found: String) -> LeGradError {
-    fault(
-      file, "line \(rowLine)", expected: expected, found: found, remedy: "correct the line or fetch the file again")
+    fault(file, "line \(rowLine)", expected: expected, found: found, remedy: "correct the line or fetch the file again")
   }
 }

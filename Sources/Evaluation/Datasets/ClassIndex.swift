@@ -1,5 +1,4 @@
 import Failures
-import Files
 package import LeGrad
 import StrictJSON
 
@@ -34,14 +33,12 @@ package struct ClassIndex: Equatable, Sendable {
       names.append(name.replacing("_", with: " "))
     }
     guard !ids.isEmpty else {
-      throw fault(
-        path, "classes", expected: "at least one", found: "none", remedy: "give imagenet_class_index.json")
+      throw fault(path, "classes", expected: "at least one", found: "none", remedy: "give imagenet_class_index.json")
     }
     self.ids = ids
     self.names = names
     self.places = places
   }
 
-  /// The class of a WordNet id.
   package func index(of id: String) -> Int? { places[id] }
 }

@@ -15,24 +15,21 @@ func fault(
 /// Files of a data set that are read whole.
 enum DatasetFile {
   static func bytes(_ path: String, limit: Int) throws(LeGradError) -> [UInt8] {
-    do throws(FileError) {
-      return try WholeFile.read(path, limit: limit)
-    } catch {
-      throw LeGradError(error)
-    }
+    do { return try WholeFile.read(path, limit: limit) } catch { throw LeGradError(error) }
   }
 
-  /// The lines of UTF-8 text, without their ends.
-  static func lines(_ path: String, limit: Int) throws(LeGradError) -> [Substring] {
+  /// The lines of UTF-8 text, without their ends and with their numbers from 1.
+  static func lines(
+    _ path: String, limit: Int, remedy: Message = "save it as plain text"
+  ) throws(LeGradError) -> [(number: Int, text: Substring)] {
     guard let text = String(validating: try bytes(path, limit: limit), as: UTF8.self) else {
-      throw fault(path, expected: "UTF-8 text", found: "other bytes", remedy: "save it as plain text")
+      throw fault(path, expected: "UTF-8 text", found: "other bytes", remedy: remedy)
     }
     var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     while lines.last?.isEmpty == true { lines.removeLast() }
-    return lines
+    return lines.enumerated().map { ($0 + 1, $1) }
   }
 
-  /// The members of a JSON object.
   static func members(_ path: String, limit: Int) throws(LeGradError) -> [String: JSONValue] {
     let value: JSONValue
     let bytes = try bytes(path, limit: limit)
@@ -47,12 +44,17 @@ enum DatasetFile {
     }
     return members
   }
+
+  /// The entries of `folder` in the order of their bytes.
+  static func names(_ folder: String) throws(LeGradError) -> [String] {
+    do throws(FileError) {
+      return try FileTree.names(in: folder).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    } catch { throw LeGradError(error) }
+  }
 }
 
-/// A picture in a folder.
 struct ImageFile: Equatable, Sendable {
   let folder: String
-  /// The file's name.
   let name: String
   /// The name without its ending.
   let stem: String
@@ -62,7 +64,7 @@ struct ImageFile: Equatable, Sendable {
   /// The PNG and JPEG files of `folder`, by their endings in any case, in the order of their names' bytes; hidden files
   /// are left out.
   static func list(_ folder: String) throws(LeGradError) -> [ImageFile] {
-    try names(folder).compactMap { name in
+    try DatasetFile.names(folder).compactMap { name in
       guard !name.hasPrefix("."), let dot = name.lastIndex(of: "."),
         ["png", "jpg", "jpeg"].contains(name[name.index(after: dot)...].lowercased())
       else { return nil }
@@ -70,7 +72,7 @@ struct ImageFile: Equatable, Sendable {
     }
   }
 
-  /// The same, by the name without its ending; no two may share one.
+  /// The pictures of `folder` by the name without its ending; no two may share one.
   static func byStem(_ folder: String) throws(LeGradError) -> [String: ImageFile] {
     var files: [String: ImageFile] = [:]
     for file in try list(folder) {
@@ -81,15 +83,6 @@ struct ImageFile: Equatable, Sendable {
       }
     }
     return files
-  }
-
-  /// The entries of `folder` in the order of their bytes.
-  static func names(_ folder: String) throws(LeGradError) -> [String] {
-    do throws(FileError) {
-      return try FileTree.names(in: folder).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    } catch {
-      throw LeGradError(error)
-    }
   }
 
   func decoded() throws(LeGradError) -> RGBImage {

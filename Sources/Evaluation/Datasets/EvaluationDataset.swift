@@ -1,4 +1,3 @@
-import Failures
 package import ImageFiles
 package import LeGrad
 
@@ -21,19 +20,32 @@ package struct EvaluationImage: Sendable {
   package let id: String
   package let image: RGBImage
   /// Into the data set's classes.
-  package let classIndex: Int?
-  /// Of the size of its file, which need not be the image's.
-  package let mask: LabelMask?
+  package private(set) var classIndex: Int?
+  /// As large as its file has it, which need not be the image's size.
+  package private(set) var mask: LabelMask?
   /// By class; empty where there are none.
-  package let points: [Int: [LabelledPoint]]
+  package private(set) var points: [Int: [LabelledPoint]] = [:]
+}
 
-  package init(
-    id: String, image: RGBImage, classIndex: Int? = nil, mask: LabelMask? = nil, points: [Int: [LabelledPoint]] = [:]
-  ) {
-    self.id = id
-    self.image = image
-    self.classIndex = classIndex
-    self.mask = mask
-    self.points = points
+/// Which pixels show an object.
+package struct LabelMask: Equatable, Sendable {
+  package let height, width: Int
+  /// Row-major, 1 where the object is and 0 elsewhere.
+  package let values: [UInt8]
+
+  /// What is not zero in `values` is the object.
+  /// - Precondition: both sides are positive and `values` fills them.
+  package init(height: Int, width: Int, values: [UInt8]) {
+    precondition(height > 0 && width > 0 && values.count == height * width, "a value per pixel")
+    self.height = height
+    self.width = width
+    self.values = values.map { $0 == 0 ? 0 : 1 }
+  }
+
+  /// The mask squashed to another size by Pillow's nearest neighbour.
+  package func resized(height: Int, width: Int) -> LabelMask {
+    let resized = MapResampling.nearest(
+      values, height: self.height, width: self.width, toHeight: height, toWidth: width)
+    return LabelMask(height: height, width: width, values: resized)
   }
 }

@@ -5,8 +5,7 @@ package import LeGrad
 /// Pictures of ImageNet's validation set, or others with one class each, in folders (methods §6.3).
 package struct ImageNetFolder: EvaluationDataset {
   package let manifest: Manifest
-  package let classIDs: [String]
-  package let classNames: [String]
+  package let classIDs, classNames: [String]
   /// In the manifest's order.
   private let records: [Record]
 
@@ -16,12 +15,12 @@ package struct ImageNetFolder: EvaluationDataset {
     let classIndex: Int
   }
 
-  /// A folder per class, named by its WordNet id: `images/n01440764/ILSVRC2012_val_00000293.JPEG`. An image is called by
-  /// folder and file.
+  /// A folder per class, named by its WordNet id: `images/n01440764/ILSVRC2012_val_00000293.JPEG`. An image is called
+  /// by folder and file.
   package init(images: String, classIndex: ClassIndex) throws(LeGradError) {
     var records: [Record] = []
     var strays = 0
-    for name in try ImageFile.names(images) where !name.hasPrefix(".") {
+    for name in try DatasetFile.names(images) where !name.hasPrefix(".") {
       let folder = images + "/" + name
       guard FileTree.isFolder(folder) else {
         strays += 1
@@ -51,11 +50,8 @@ package struct ImageNetFolder: EvaluationDataset {
   ///   - synsets: the WordNet ids of these, which follow another order than those of `classIndex`: a text file of
   ///     `<ILSVRC2012 id> <wnid>` per line, either of them first; what follows is not read. A `meta.mat` must be
   ///     converted.
-  package init(
-    images: String, classIndex: ClassIndex, groundTruth: String, synsets: String
-  ) throws(LeGradError) {
-    let places = try SynsetList.read(synsets, classIndex: classIndex)
-    let classes = try GroundTruthList.read(groundTruth, synsets: synsets, places: places)
+  package init(images: String, classIndex: ClassIndex, groundTruth: String, synsets: String) throws(LeGradError) {
+    let classes = try Self.classes(groundTruth, synsets: synsets, places: Self.places(synsets, classIndex: classIndex))
     let records = try ImageFile.list(images).map { image throws(LeGradError) in
       let digits = image.stem.reversed().prefix { $0.isASCII && $0.isNumber }.reversed()
       guard let number = Int(String(digits)), classes.indices.contains(number - 1) else {
@@ -79,16 +75,61 @@ package struct ImageNetFolder: EvaluationDataset {
     classIDs = classIndex.ids
     classNames = classIndex.names
     manifest = Manifest(
-      sorted.map { record in
-        var hash = EntryHash()
-        hash.add(file: record.image.path)
-        hash.add(text: classIndex.ids[record.classIndex])
-        return hash.entry(id: record.id)
+      sorted.map {
+        Manifest.Entry(id: $0.id, of: [.file($0.image.path), .text(classIndex.ids[$0.classIndex])])
       })
   }
 
   package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
     return EvaluationImage(id: record.id, image: try record.image.decoded(), classIndex: record.classIndex)
+  }
+}
+
+extension ImageNetFolder {
+  private static let listLimit = 16 << 20
+
+  /// Which class of the class index an ILSVRC2012 id is.
+  private static func places(_ path: String, classIndex: ClassIndex) throws(LeGradError) -> [Int: Int] {
+    let bytes = try DatasetFile.bytes(path, limit: listLimit)
+    guard !bytes.starts(with: "MATLAB 5.0".utf8) else {
+      let conversion =
+        "python3 -c \"import sys, scipy.io; [print(s[0], s[1]) for s in "
+        + "scipy.io.loadmat(sys.argv[1], squeeze_me=True)['synsets'] if s[4] == 0]\" '\(path)' > synsets.txt"
+      throw fault(
+        path, expected: "a text file of \"<ILSVRC2012 id> <wnid>\" per line", found: "a MATLAB file",
+        remedy: "convert it: \(conversion)")
+    }
+    var places: [Int: Int] = [:]
+    for line in try DatasetFile.lines(path, limit: listLimit) {
+      func error(expected: String, found: String) -> LeGradError {
+        fault(path, "line \(line.number)", expected: expected, found: found, remedy: "correct the line")
+      }
+      let words = line.text.split(whereSeparator: \.isWhitespace).prefix(2)
+      if words.isEmpty { continue }
+      guard words.count == 2, let number = words.compactMap({ Int($0) }).first,
+        let wnid = words.first(where: { Int($0) == nil }), number > 0
+      else { throw error(expected: "\"<ILSVRC2012 id> <wnid>\"", found: String(line.text)) }
+      guard let place = classIndex.index(of: String(wnid)) else {
+        throw error(expected: "a WordNet id of the class index", found: String(wnid))
+      }
+      guard places.updateValue(place, forKey: number) == nil else {
+        throw error(expected: "every number once", found: "\(number) again")
+      }
+    }
+    return places
+  }
+
+  /// The classes of the images, in the order of their numbers.
+  private static func classes(_ path: String, synsets: String, places: [Int: Int]) throws(LeGradError) -> [Int] {
+    try DatasetFile.lines(path, limit: listLimit).map { line throws(LeGradError) in
+      let words = line.text.split(whereSeparator: \.isWhitespace)
+      guard words.count == 1, let number = Int(words[0]), let place = places[number] else {
+        throw fault(
+          path, "line \(line.number)", expected: "an ILSVRC2012 id of \(synsets)", found: String(line.text),
+          remedy: "give both files of one release")
+      }
+      return place
+    }
   }
 }

@@ -1,4 +1,3 @@
-import Failures
 import ImageFiles
 package import LeGrad
 
@@ -6,8 +5,7 @@ package import LeGrad
 /// (methods §6.1).
 package struct ImageNetSegmentation: EvaluationDataset {
   package let manifest: Manifest
-  package let classIDs: [String]
-  package let classNames: [String]
+  package let classIDs, classNames: [String]
   private let file: HDF5File
   /// In the manifest's order.
   private let records: [Record]
@@ -16,8 +14,7 @@ package struct ImageNetSegmentation: EvaluationDataset {
     let id: String
     /// Place in the file, from 0.
     let place: Int
-    let image: HDF5Reference
-    let mask: HDF5Reference
+    let image, mask: HDF5Reference
     let classIndex: Int?
   }
 
@@ -26,7 +23,8 @@ package struct ImageNetSegmentation: EvaluationDataset {
 
   /// Reads the list of images; the images themselves are read one by one, later.
   ///
-  /// An image is of the class whose WordNet id its name `<wnid>_<number>` begins with; of none if `classIndex` lacks it.
+  /// An image is of the class whose WordNet id its name `<wnid>_<number>` begins with; of none if `classIndex` lacks
+  /// it.
   package init(path: String, classIndex: ClassIndex) throws(LeGradError) {
     let file = try HDF5File(path: path, library: try HDF5Library.system())
     let lists = try ["id", "img", "gt"].map { name throws(LeGradError) in
@@ -58,14 +56,11 @@ package struct ImageNetSegmentation: EvaluationDataset {
     self.file = file
     self.records = records.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
     // All images lie in one file: its bytes stand for each of them, and need not be unpacked twice.
-    var whole = EntryHash()
-    whole.add(file: path)
-    let wholeEntry = whole.entry(id: "")
+    let whole = Manifest.Entry(id: "", of: [.file(path)])
     manifest = Manifest(
       self.records.map { record in
-        var hash = EntryHash()
-        hash.add(text: wholeEntry.hash + " " + record.id)
-        return .init(id: record.id, byteCount: wholeEntry.byteCount, hash: hash.entry(id: record.id).hash)
+        let entry = Manifest.Entry(id: record.id, of: [.text(whole.hash + " " + record.id)])
+        return .init(id: record.id, byteCount: whole.byteCount, hash: entry.hash)
       })
     classIDs = classIndex.ids
     classNames = classIndex.names
@@ -87,12 +82,8 @@ package struct ImageNetSegmentation: EvaluationDataset {
       throw file.fault(
         place, expected: "3 channels × columns × rows", found: array.shape.map { "\($0)" }.joined(separator: " × "))
     }
-    var pixels: [UInt8] = []
-    pixels.reserveCapacity(array.values.count)
-    for y in 0..<height {
-      for x in 0..<width {
-        for channel in 0..<3 { pixels.append(array.values[(channel * width + x) * height + y]) }
-      }
+    let pixels = (0..<array.values.count).map { index in
+      array.values[(index % 3 * width + index / 3 % width) * height + index / (3 * width)]
     }
     return RGBImage(width: width, height: height, pixels: pixels)
   }
@@ -106,11 +97,7 @@ package struct ImageNetSegmentation: EvaluationDataset {
       of: HDF5Label.self, at: .reference(cell.values[0]), place: place + "{0}", rank: 2,
       limit: RGBImage.defaultPixelLimit)
     let (width, height) = (array.shape[0], array.shape[1])
-    var values: [UInt8] = []
-    values.reserveCapacity(array.values.count)
-    for y in 0..<height {
-      for x in 0..<width { values.append(array.values[x * height + y].value) }
-    }
+    let values = (0..<array.values.count).map { array.values[$0 % width * height + $0 / width].value }
     return LabelMask(height: height, width: width, values: values)
   }
 }

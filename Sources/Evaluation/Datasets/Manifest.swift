@@ -10,12 +10,6 @@ package struct Manifest: Equatable, Sendable {
     package let byteCount: Int
     /// SHA-256 of the image and of its ground truth.
     package let hash: String
-
-    package init(id: String, byteCount: Int, hash: String) {
-      self.id = id
-      self.byteCount = byteCount
-      self.hash = hash
-    }
   }
 
   /// Sorted by the bytes of their ids.
@@ -32,9 +26,40 @@ package struct Manifest: Equatable, Sendable {
 
   /// An id that two entries have, compared by bytes; nil if all differ.
   package var duplicate: String? {
-    for (entry, next) in zip(entries, entries.dropFirst()) where entry.id.utf8.elementsEqual(next.id.utf8) {
-      return entry.id
+    zip(entries, entries.dropFirst()).first { $0.id.utf8.elementsEqual($1.id.utf8) }?.0.id
+  }
+}
+
+extension Manifest.Entry {
+  /// Part of an image or of its ground truth.
+  enum Part {
+    case text(String)
+    /// A file's bytes. One that cannot be read is in the hash as such, so that it is a failed row and not the end:
+    /// reading the image will say why.
+    case file(String)
+  }
+
+  /// Hashes an image and its ground truth, part by part.
+  init(id: String, of parts: [Part]) {
+    var hash = SHA256()
+    var byteCount = 0
+    for part in parts {
+      switch part {
+      case .text(let text):
+        hash.update(Array("text \(text.utf8.count)\n\(text)".utf8))
+        byteCount += text.utf8.count
+      case .file(let path):
+        do throws(FileError) {
+          let file = try FileBytes(path: path, mapped: false)
+          hash.update(Array("file \(file.size)\n".utf8))
+          try unsafe file.forEachChunk(of: 0..<file.size) { chunk in
+            unsafe hash.update(chunk)
+            return true
+          }
+          byteCount += file.size
+        } catch { hash.update(Array("unreadable\n".utf8)) }
+      }
     }
-    return nil
+    self.init(id: id, byteCount: byteCount, hash: hash.finish())
   }
 }

@@ -57,11 +57,8 @@ package struct MaskFolder: EvaluationDataset {
     }
     manifest = Manifest(
       zip(records, classes).map { record, name in
-        var hash = EntryHash()
-        hash.add(file: record.image.path)
-        hash.add(text: name)
-        if let mask = record.mask { hash.add(file: mask.path) }
-        return hash.entry(id: record.image.stem)
+        let parts: [Manifest.Entry.Part?] = [.file(record.image.path), .text(name), record.mask.map { .file($0.path) }]
+        return Manifest.Entry(id: record.image.stem, of: parts.compactMap(\.self))
       })
   }
 
@@ -81,9 +78,7 @@ package struct MaskFolder: EvaluationDataset {
     let decoded: DecodedImage
     do throws(ImageError) {
       decoded = try RGBImage.decode(bytes: bytes, name: file.path)
-    } catch {
-      throw LeGradError(error, kind: .input)
-    }
+    } catch { throw LeGradError(error, kind: .input) }
     guard decoded.format == .png else {
       throw fault(file.path, expected: "a PNG mask", found: "a JPEG, which blurs its edges", remedy: "save it as PNG")
     }

@@ -4,8 +4,7 @@ package import LeGrad
 /// Point labels of OpenImages V7: people's yes or no to whether a class is at a point (methods §6.2).
 package struct OpenImagesPoints: EvaluationDataset {
   package let manifest: Manifest
-  package let classIDs: [String]
-  package let classNames: [String]
+  package let classIDs, classNames: [String]
   /// In the manifest's order.
   private let records: [Record]
 
@@ -66,19 +65,15 @@ package struct OpenImagesPoints: EvaluationDataset {
   }
 
   private static func entry(_ record: Record, labels: [String]) -> Manifest.Entry {
-    var hash = EntryHash()
-    hash.add(file: record.image.path)
-    for (index, points) in record.points.sorted(by: { $0.key < $1.key }) {
-      hash.add(text: labels[index])
-      for point in points { hash.add(text: "\(point.x) \(point.y) \(point.isPositive)") }
+    let truths = record.points.sorted { $0.key < $1.key }.flatMap { index, points in
+      [labels[index]] + points.map { "\($0.x) \($0.y) \($0.isPositive)" }
     }
-    return hash.entry(id: record.image.stem)
+    return Manifest.Entry(id: record.image.stem, of: [.file(record.image.path)] + truths.map { .text($0) })
   }
 }
 
 /// The points of the images that are there.
 private struct PointTable {
-  /// By image and label.
   private(set) var points: [String: [String: [LabelledPoint]]] = [:]
   private(set) var labels: Set<String> = []
 
@@ -101,9 +96,7 @@ private struct PointTable {
         throw row.error(4, expected: "yes, no or unsure", found: answer)
       }
       let (x, y, label) = (try row.fraction(1), try row.fraction(2), try row.text(3))
-      guard known[label] != nil else {
-        throw row.error(3, expected: "a LabelName of \(descriptions)", found: label)
-      }
+      guard known[label] != nil else { throw row.error(3, expected: "a LabelName of \(descriptions)", found: label) }
       guard answer != "unsure" else { return }
       labels.insert(label)
       points[id, default: [:]][label, default: []].append(LabelledPoint(x: x, y: y, isPositive: answer == "yes"))

@@ -3,8 +3,7 @@ package import LeGrad
 /// A place in an image of which people said whether a class is there.
 package struct LabelledPoint: Equatable, Sendable {
   /// In [0, 1] of the image's width and height, from the top left.
-  package let x: Double
-  package let y: Double
+  package let x, y: Double
   package let isPositive: Bool
 
   /// - Precondition: both coordinates lie in [0, 1].
@@ -19,9 +18,7 @@ package struct LabelledPoint: Equatable, Sendable {
 /// Points of one class in one image (methods §6.2).
 package struct PointStatistics: Codable, Equatable, Sendable {
   package let label: String
-  package let truePositives: Int
-  package let falsePositives: Int
-  package let falseNegatives: Int
+  package let truePositives, falsePositives, falseNegatives: Int
 }
 
 extension PointStatistics {

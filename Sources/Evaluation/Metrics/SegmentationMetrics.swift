@@ -9,11 +9,9 @@ package enum SegmentationThreshold: String, Codable, Sendable, CaseIterable {
 /// A foreground mask against a mask of ground truth (methods §6.1).
 package struct SegmentationStatistics: Codable, Equatable, Sendable {
   /// Pixels that agree, and all pixels.
-  package let correct: Int
-  package let labelled: Int
-  /// Of background and foreground.
-  package let intersections: [Int]
-  package let unions: [Int]
+  package let correct, labelled: Int
+  /// Pixels of background and of foreground.
+  package let intersections, unions: [Int]
   /// scikit-learn's average precision of the 2·H·W entries.
   package let averagePrecision: Double
 }
@@ -25,13 +23,11 @@ extension SegmentationStatistics {
       && zip(intersections, unions).allSatisfy { $0 >= 0 && $0 <= $1 && $1 <= labelled }
       && (0...1).contains(averagePrecision)
   }
-}
 
-extension SegmentationStatistics {
   /// Compares a heatmap in [0, 1] with a mask of 0 (background) and 1 (foreground), both row-major and of one size.
   ///
-  /// Foreground is predicted where the heatmap is strictly above the threshold. The entries of the average precision are
-  /// `1 − heatmap` against `mask = 0`, and `heatmap` against `mask = 1`.
+  /// Foreground is predicted where the heatmap is strictly above the threshold. The entries of the average precision
+  /// are `1 − heatmap` against `mask = 0`, and `heatmap` against `mask = 1`.
   ///
   /// NaN is background and scores 0 both ways. So does every pixel of a flat map: min–max, 0/0 there, makes it NaN in
   /// the public code.
@@ -66,8 +62,8 @@ extension SegmentationStatistics {
 package struct SegmentationSummary: Equatable, Sendable {
   /// `Σ correct / Σ labelled` over all images.
   package let pixelAccuracy: Double
-  /// Mean over background and foreground of `Σ intersection / Σ union` over all images; 0 for one that is nowhere, as in
-  /// the public code.
+  /// Mean over background and foreground of `Σ intersection / Σ union` over all images; 0 for one that is nowhere, as
+  /// in the public code.
   package let mIoU: Double
   /// Mean of the images' average precisions.
   package let mAP: Double
@@ -91,5 +87,29 @@ package struct SegmentationSummary: Equatable, Sendable {
     pixelAccuracy = correct / labelled
     mIoU = zip(intersections, unions).reduce(0) { $0 + ($1.1 > 0 ? $1.0 / $1.1 : 0) } / 2
     mAP = precision / Double(images)
+  }
+}
+
+/// How well scores put what is true first.
+enum AveragePrecision {
+  /// `Σ (R_n − R_{n−1}) P_n` over the distinct scores from the highest on, where `P_n` and `R_n` are precision and
+  /// recall of the entries that score as much or more: scikit-learn's `average_precision_score`, without interpolation.
+  /// 0 if nothing is true.
+  static func value(scores: [Float], truths: [Bool]) -> Double {
+    let order = ScoreOrder.indices(of: scores, descending: true)
+    let total = truths.count { $0 }
+    guard total > 0 else { return 0 }
+    var sum = 0.0
+    var found = 0
+    var foundBefore = 0
+    for (place, index) in order.enumerated() {
+      if truths[index] { found += 1 }
+      // Entries of one score come in together.
+      if place + 1 < order.count, scores[order[place + 1]] == scores[index] { continue }
+      sum += Double(found - foundBefore) / Double(total) * (Double(found) / Double(place + 1))
+      foundBefore = found
+    }
+    // Rounding can lead past 1.
+    return min(1, sum)
   }
 }

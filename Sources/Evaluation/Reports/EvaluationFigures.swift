@@ -2,7 +2,6 @@
 package struct EvaluationFigures: Equatable, Sendable {
   /// Images that are part of the figures.
   package let images: Int
-  /// The figures that there are.
   private let values: [Column: Double]
 
   /// Every figure, in the order of the tables. The last says how many images are classified correctly, among those

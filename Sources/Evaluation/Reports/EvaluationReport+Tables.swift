@@ -1,6 +1,5 @@
 import Compute
 import Failures
-import Files
 import ImageFiles
 import LeGrad
 
@@ -19,12 +18,12 @@ extension EvaluationReport {
   }
 
   /// A row per method, in Markdown.
-  package var table: String { Self.table(lines.map { ($0.configuration.label, $0.all) }) }
+  package var table: String { Self.table(lines.map { ($0.method.label, $0.all) }) }
 
-  /// The same of correctly classified images; nil where there are none.
+  /// The table of correctly classified images; nil where there are none.
   var correctTable: String? {
     guard lines.contains(where: { $0.correct != nil }) else { return nil }
-    return Self.table(lines.map { ($0.configuration.label, $0.correct) })
+    return Self.table(lines.map { ($0.method.label, $0.correct) })
   }
 
   private static func table(_ rows: [(label: String, figures: EvaluationFigures?)]) -> String {
@@ -39,7 +38,6 @@ extension EvaluationReport {
     return text
   }
 
-  /// A fraction with four decimal places.
   private static func decimal(_ value: Double) -> String {
     let digits = String(Int((value * 10_000).rounded()))
     let padded = String(repeating: "0", count: max(0, 5 - digits.count)) + digits
@@ -54,10 +52,9 @@ extension EvaluationReport {
       + (correctColumns.isEmpty ? [] : correctColumns.map { "correct_" + $0.name } + ["correct_images"])
     var text = headings.joined(separator: ",") + "\n"
     for line in lines {
-      let method = line.configuration.method
       var cells = [
-        method.label, method.name, method.setting(LayerSelection.self)?.description ?? "",
-        method.setting(Readout.self)?.rawValue ?? "",
+        line.method.label, line.method.name, line.method.setting(LayerSelection.self)?.description ?? "",
+        line.method.setting(Readout.self)?.rawValue ?? "",
       ]
       cells += columns.map { line.all?[$0].map { "\($0)" } ?? "" } + ["\(images)", "\(failures.count)"]
       if !correctColumns.isEmpty {

@@ -4,12 +4,11 @@ package import LeGrad
 
 /// What a run found: a line per method, and how it was computed. Equal rows give equal bytes.
 package struct EvaluationReport: Equatable, Sendable {
-  /// One method.
   package struct Line: Equatable, Sendable {
-    package let configuration: MethodConfiguration
-    /// Of all images that did not fail; nil if all did.
+    package let method: Method
+    /// The figures of all images that did not fail; nil if all did.
     package let all: EvaluationFigures?
-    /// Of those whose class zero-shot classification finds; nil where none is, or nothing is classified.
+    /// The figures of those whose class zero-shot classification finds; nil where none is, or nothing is classified.
     package let correct: EvaluationFigures?
   }
 
@@ -38,10 +37,10 @@ package struct EvaluationReport: Equatable, Sendable {
         found: "rows without some, or with others", remedy: "merge with the program that computed them")
     }
     let correct = rows.filter { $0.isCorrect ?? false }
-    lines = methods.enumerated().map { method, configuration in
+    lines = methods.enumerated().map { place, method in
       Line(
-        configuration: configuration, all: EvaluationFigures(rows, method: method),
-        correct: EvaluationFigures(correct, method: method, classified: false))
+        method: method, all: EvaluationFigures(rows, method: place),
+        correct: EvaluationFigures(correct, method: place, classified: false))
     }
   }
 

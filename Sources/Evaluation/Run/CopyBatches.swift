@@ -1,4 +1,3 @@
-import Failures
 import ImageFiles
 import LeGrad
 
@@ -24,10 +23,7 @@ struct CopyBatches {
 
   /// A copy before it is made.
   private struct Copy {
-    let place: Int
-    let method: Int
-    let measure: Int
-    let number: Int
+    let place, method, measure, number: Int
   }
 
   /// Classifies the copies of those images that have some.
@@ -44,11 +40,8 @@ struct CopyBatches {
         pictures.append(try run.explainer.prepare(picture, size: run.settings.size))
       }
       for (copy, result) in zip(batch, try run.embeddings(of: pictures)) {
-        switch result {
-        case .success(let embedding):
-          images[copy.place].take(
-            answer: run.classifier.classify(embedding), on: run.explainer.device.arithmetic)
-        case .failure(let error): images[copy.place].fail(error)
+        images[copy.place].take(result, on: run.explainer.device.arithmetic) {
+          $0.answers.append(run.classifier.classify($1))
         }
       }
     }

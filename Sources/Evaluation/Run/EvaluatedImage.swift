@@ -13,15 +13,15 @@ struct EvaluatedImage {
   private(set) var squashed: RGBImage?
   private(set) var prepared: PreparedImage?
   private let classIndex: Int?
-  /// Of the input's size.
+  /// As large as the input.
   private var mask: [UInt8]?
   private let points: [Int: [LabelledPoint]]
   /// What zero-shot classification finds.
   var predicted: Int?
   /// By method.
-  private(set) var explanations: [Explanation] = []
+  var explanations: [Explanation] = []
   /// The classes found in its copies: by method, by measure, by number.
-  private var answers: [Int] = []
+  var answers: [Int] = []
   /// What computed it; two if another device took over.
   private(set) var device: String?
 
@@ -34,9 +34,7 @@ struct EvaluatedImage {
     points = [:]
   }
 
-  init(
-    index: Int, id: String, _ image: EvaluationImage, task: ImageTask, squashed: RGBImage, prepared: PreparedImage
-  ) {
+  init(index: Int, id: String, _ image: EvaluationImage, task: ImageTask, squashed: RGBImage, prepared: PreparedImage) {
     self.index = index
     self.id = id
     self.task = task
@@ -65,26 +63,16 @@ struct EvaluatedImage {
   /// Whether zero-shot classification finds its class; nil where that is no question.
   var isCorrect: Bool? { task?.isClassified ?? false ? classIndex.map { $0 == predicted } : nil }
 
-  mutating func fail(_ error: LeGradError) {
-    failure = LeGradError(error.kind, "\(id): \(error)")
-  }
-
-  mutating func take(_ explanations: [Explanation], on device: String) {
-    self.explanations = explanations
-    computed(on: device)
-  }
-
-  /// Takes the class of the next copy.
-  mutating func take(answer: Int, on device: String) {
-    answers.append(answer)
-    computed(on: device)
-  }
-
-  private mutating func computed(on device: String) {
-    if let before = self.device, before != device {
-      self.device = "\(before); \(device)"
-    } else {
-      self.device = device
+  /// Takes what was computed by `device`, or fails.
+  mutating func take<Value>(
+    _ result: Result<Value, LeGradError>, on device: String? = nil, _ keep: (inout Self, Value) -> Void
+  ) {
+    switch result {
+    case .success(let value):
+      keep(&self, value)
+      guard let device else { return }
+      self.device = self.device.map { $0 == device ? $0 : "\($0); \(device)" } ?? device
+    case .failure(let error): failure = LeGradError(error.kind, "\(id): \(error)")
     }
   }
 

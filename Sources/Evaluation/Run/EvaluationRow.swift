@@ -2,31 +2,17 @@
 package struct EvaluationRow: Codable, Equatable, Sendable {
   /// The image's place in the manifest.
   package let index: Int
-  /// Its name in the manifest.
   package let id: String
   /// What computed the row, driver included.
   package let device: String
   /// Why there are no statistics; nil if there are.
-  package let failure: String?
+  package private(set) var failure: String?
   /// Whether zero-shot classification finds the image's class; nil where nothing is classified.
-  package let isCorrect: Bool?
+  package private(set) var isCorrect: Bool?
   /// The id of the class that was explained; nil where an image has several, whose statistics name them.
-  package let explained: String?
+  package private(set) var explained: String?
   /// By method, in the order of the run's configuration; empty after a failure.
-  package let statistics: [ImageStatistics]
-
-  package init(
-    index: Int, id: String, device: String, failure: String? = nil, isCorrect: Bool? = nil,
-    explained: String? = nil, statistics: [ImageStatistics] = []
-  ) {
-    self.index = index
-    self.id = id
-    self.device = device
-    self.failure = failure
-    self.isCorrect = isCorrect
-    self.explained = explained
-    self.statistics = statistics
-  }
+  package private(set) var statistics: [ImageStatistics] = []
 }
 
 /// What one image adds by one method: the statistics of the measures that it takes part in.

@@ -14,8 +14,7 @@ package struct EvaluationRun: Sendable {
   package let classifier: ZeroShotClassifier
   package let settings: EvaluationSettings
   /// The input's size in pixels.
-  let width: Int
-  let height: Int
+  let width, height: Int
 
   /// Checks that model, methods and size fit together.
   package init(
@@ -28,8 +27,7 @@ package struct EvaluationRun: Sendable {
     let model = explainer.model
     var options = Explainer.Options()
     options.pixelStatistics = explainer.pixelStatistics
-    try model.check(
-      size: settings.size, resize: .squash, methods: settings.methods.map(\.method), prompts: 1, options: options)
+    try model.check(size: settings.size, resize: .squash, methods: settings.methods, prompts: 1, options: options)
     guard classifier.classNames.count == dataset.classIDs.count, !settings.methods.isEmpty, settings.batchSize > 0
     else {
       throw LeGradError(
@@ -41,8 +39,6 @@ package struct EvaluationRun: Sendable {
       (width, height) = (model.configuration.vision.imageWidth, model.configuration.vision.imageHeight)
     }
   }
-
-  private var methods: [Method] { settings.methods.map(\.method) }
 
   /// What all rows depend on.
   /// - Parameter modelHash: of the explainer's model.
@@ -80,7 +76,6 @@ package struct EvaluationRun: Sendable {
     }
   }
 
-  /// Turns explanations into rows.
   private func finish(
     _ images: inout [EvaluatedImage], isStopped: () -> Bool,
     record: (EvaluationRow, FailureKind?) throws(LeGradError) -> Void
@@ -124,10 +119,7 @@ package struct EvaluationRun: Sendable {
       let batch = Array(places[first..<min(first + settings.batchSize, places.count)])
       let results = try embeddings(of: batch.compactMap { images[$0].prepared })
       for (place, result) in zip(batch, results) {
-        switch result {
-        case .success(let embedding): images[place].predicted = classifier.classify(embedding)
-        case .failure(let error): images[place].fail(error)
-        }
+        images[place].take(result) { $0.predicted = classifier.classify($1) }
       }
     }
   }
@@ -148,10 +140,7 @@ package struct EvaluationRun: Sendable {
         let batch = Array(places[first..<min(first + batchSize, places.count)])
         let results = try explanations(of: batch.compactMap { images[$0].prepared }, text: text)
         for (place, result) in zip(batch, results) {
-          switch result {
-          case .success(let explanations): images[place].take(explanations, on: explainer.device.arithmetic)
-          case .failure(let error): images[place].fail(error)
-          }
+          images[place].take(result, on: explainer.device.arithmetic) { $0.explanations = $1 }
         }
       }
     }
@@ -177,7 +166,7 @@ package struct EvaluationRun: Sendable {
     of images: [PreparedImage], text: TextEmbeddings?
   ) throws(LeGradError) -> [Result<[Explanation], LeGradError>] {
     try explainer.explainEach(
-      images, text: text, methods: text == nil ? [methods[0]] : methods,
+      images, text: text, methods: text == nil ? [settings.methods[0]] : settings.methods,
       correction: text == nil ? nil : settings.correction)
   }
 
@@ -192,5 +181,26 @@ package struct EvaluationRun: Sendable {
       index: image.index, id: image.id, device: device, isCorrect: image.isCorrect,
       explained: image.question.count == 1 ? dataset.classIDs[image.question[0]] : nil,
       statistics: image.statistics(ids: dataset.classIDs))
+  }
+}
+
+/// What is asked of an evaluation, other than model and data.
+package struct EvaluationSettings: Sendable {
+  package var benchmark: any Benchmark
+  /// All share one forward.
+  package var methods: [Method]
+  /// What the model sees; every image is squashed to it.
+  package var size: InputSize = .native
+  /// Images, or their copies, that are computed together; bounds the memory, never a bit of the result.
+  package var batchSize = 8
+  /// The correction of SigLIP's maps.
+  package var correction: EmptyTextCorrection?
+
+  /// What rows of images that failed call the subjects of their messages.
+  package var names: @Sendable (Subject) -> String = \.rawValue
+
+  package init(_ benchmark: any Benchmark, methods: [Method]) {
+    self.benchmark = benchmark
+    self.methods = methods
   }
 }

@@ -1,5 +1,4 @@
 import Failures
-import Files
 package import LeGrad
 
 /// Texts that a class's name is put into where they say `{}`.
@@ -16,42 +15,32 @@ package struct PromptTemplates: Equatable, Sendable {
   /// At least one text, each with one `{}`.
   package init(_ texts: [String]) throws(LeGradError) {
     guard !texts.isEmpty else {
-      throw fault(
-        "templates", kind: .usage, expected: "a text with {}", found: "none", remedy: "give one")
+      throw fault("templates", kind: .usage, expected: "a text with {}", found: "none", remedy: "give one")
     }
-    for text in texts { try Self.check(text, file: "template", place: nil) }
+    for text in texts { try Self.check(text, kind: .usage, file: "template") }
     self.texts = texts
   }
 
   /// A template a line; empty lines are left out.
   package init(file: String) throws(LeGradError) {
-    let bytes: [UInt8]
-    do { bytes = try WholeFile.read(file, limit: Self.sizeLimit) } catch { throw LeGradError(error) }
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw fault(
-        file, expected: "UTF-8 text", found: "other bytes", remedy: "save it as UTF-8")
+    let lines = try DatasetFile.lines(file, limit: Self.sizeLimit, remedy: "save it as UTF-8").filter {
+      !$0.text.allSatisfy(\.isWhitespace)
     }
-    var texts: [String] = []
-    for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
-    where !line.allSatisfy(\.isWhitespace) {
-      do throws(LeGradError) {
-        try Self.check(String(line), file: file, place: "line \(number + 1)")
-      } catch { throw LeGradError(error, kind: .input) }
-      texts.append(String(line))
+    for line in lines {
+      try Self.check(String(line.text), kind: .input, file: file, place: "line \(line.number)")
     }
-    guard !texts.isEmpty else {
-      throw fault(
-        file, expected: "a template a line", found: "an empty file", remedy: "write texts with {}")
+    guard !lines.isEmpty else {
+      throw fault(file, expected: "a template a line", found: "an empty file", remedy: "write texts with {}")
     }
-    self.texts = texts
+    texts = lines.map { String($0.text) }
   }
 
   private init(checked texts: [String]) { self.texts = texts }
 
-  private static func check(_ text: String, file: String, place: String?) throws(LeGradError) {
+  private static func check(_ text: String, kind: FailureKind, file: String, place: String? = nil) throws(LeGradError) {
     guard text.ranges(of: "{}").count != 1 else { return }
     throw fault(
-      file, place, kind: .usage, expected: "a text with one {} where the class's name goes", found: text,
+      file, place, kind: kind, expected: "a text with one {} where the class's name goes", found: text,
       remedy: "write it like \"\(standard.texts[0])\"")
   }
 

@@ -9,15 +9,14 @@ import LeGrad
 /// keeps, and what messages show of a field are the same text.
 package struct RunConfiguration: Sendable {
   let benchmark: any Benchmark
-  let methods: [MethodConfiguration]
+  let methods: [Method]
   /// The model's name.
   var model: String
   let precision: Precision
   /// What the model sees.
   let size: PixelSize
   let filter: ResizeFilter
-  let mean: [Double]
-  let std: [Double]
+  let mean, std: [Double]
   /// The hash of what the zero-shot classifier's rows depend on, and what people call it.
   let classes: String
   var templates: String
@@ -25,14 +24,13 @@ package struct RunConfiguration: Sendable {
 
   /// Pixels. Written `width` × `height`, with an x.
   struct PixelSize: Sendable {
-    let width: Int
-    let height: Int
+    let width, height: Int
   }
 
   /// SigLIP's.
   struct Correction: Sendable {
     let threshold: Float
-    /// Of the text's embedding.
+    /// The hash of the text's embedding.
     let hash: String
   }
 }
@@ -53,7 +51,7 @@ extension RunConfiguration: Codable {
       return value
     }
     benchmark = try value(.benchmark, Benchmarks.named).init(from: decoder)
-    methods = try value(.methods) { Self.list($0, separator: ", ", MethodConfiguration.init(label:)) }
+    methods = try value(.methods) { Self.list($0, separator: ", ", Method.init(label:)) }
     model = try container.decode(String.self, forKey: .model)
     precision = try value(.precision, Precision.init(rawValue:))
     size = try value(.size, PixelSize.init)
@@ -67,23 +65,17 @@ extension RunConfiguration: Codable {
 
   package func encode(to encoder: any Encoder) throws {
     try benchmark.encode(to: encoder)
+    let texts: [Key: String?] = [
+      .benchmark: type(of: benchmark).name, .methods: methods.map(\.label).joined(separator: ", "), .model: model,
+      .precision: precision.rawValue, .size: "\(size)", .filter: filter.rawValue,
+      .mean: mean.map { "\($0)" }.joined(separator: ","), .std: std.map { "\($0)" }.joined(separator: ","),
+      .classes: classes, .templates: templates, .correction: correction?.description,
+    ]
     var container = encoder.container(keyedBy: Key.self)
-    try container.encode(type(of: benchmark).name, forKey: .benchmark)
-    try container.encode(methods.map(\.label).joined(separator: ", "), forKey: .methods)
-    try container.encode(model, forKey: .model)
-    try container.encode(precision.rawValue, forKey: .precision)
-    try container.encode("\(size)", forKey: .size)
-    try container.encode(filter.rawValue, forKey: .filter)
-    try container.encode(mean.map { "\($0)" }.joined(separator: ","), forKey: .mean)
-    try container.encode(std.map { "\($0)" }.joined(separator: ","), forKey: .std)
-    try container.encode(classes, forKey: .classes)
-    try container.encode(templates, forKey: .templates)
-    try container.encodeIfPresent(correction?.description, forKey: .correction)
+    for (key, text) in texts { try container.encodeIfPresent(text, forKey: key) }
   }
 
-  private static func list<Element>(
-    _ text: String, separator: String, _ read: (String) -> Element?
-  ) -> [Element]? {
+  private static func list<Element>(_ text: String, separator: String, _ read: (String) -> Element?) -> [Element]? {
     let parts = text.split(separator: separator, omittingEmptySubsequences: false).map(String.init)
     let elements = parts.compactMap(read)
     return elements.count == parts.count ? elements : nil

@@ -12,7 +12,7 @@ package struct ZeroShotClassifier: Sendable {
   package let rows: TextEmbeddings
   /// What the rows depend on beside the model: names and templates, or given rows.
   package let hash: String
-  /// The same for people: the template, how many there are, or that rows were given.
+  /// What people are told of where the rows come from: the template, how many there are, or that rows were given.
   package let source: String
 
   /// Prompts that are encoded together; bounds the memory and how long nothing is heard, not the result.
@@ -28,8 +28,7 @@ package struct ZeroShotClassifier: Sendable {
     cacheFolder: String?, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(LeGradError) -> ZeroShotClassifier {
     guard !classNames.isEmpty else {
-      throw fault(
-        "classes", expected: "at least one", found: "none", remedy: "check the data set")
+      throw fault("classes", expected: "at least one", found: "none", remedy: "check the data set")
     }
     let hash = SHA256.hash(of: ["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
     let source = templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates"
@@ -39,29 +38,9 @@ package struct ZeroShotClassifier: Sendable {
       return ZeroShotClassifier(classNames: classNames, rows: kept, hash: hash, source: source)
     }
     let values = try means(classNames, templates, explainer, progress: progress)
-    let rows: TextEmbeddings
-    rows = try TextEmbeddings(rows: values, width: width, prompts: classNames)
+    let rows = try TextEmbeddings(rows: values, width: width, prompts: classNames)
     cache?.keep(rows)
     return ZeroShotClassifier(classNames: classNames, rows: rows, hash: hash, source: source)
-  }
-
-  private init(classNames: [String], rows: TextEmbeddings, hash: String, source: String) {
-    self.classNames = classNames
-    self.rows = rows
-    self.hash = hash
-    self.source = source
-  }
-
-  /// Rows that come from elsewhere, one per class.
-  package init(_ classNames: [String], rows: TextEmbeddings) throws(LeGradError) {
-    guard rows.count == classNames.count else {
-      throw fault(
-        "text embeddings", expected: "a row for each of \(classNames.count) classes", found: "\(rows.count)",
-        remedy: "save them in the order of the classes")
-    }
-    self.init(
-      classNames: classNames, rows: rows,
-      hash: SHA256.hash(of: ["rows"] + rows.values.map { String($0.bitPattern) }), source: "given embeddings")
   }
 
   /// The class whose row is nearest to a unit image embedding; the first of those that are equally near.
@@ -77,20 +56,13 @@ package struct ZeroShotClassifier: Sendable {
 
   /// In float64, four sums side by side: one would wait for each of its additions.
   private static func product(_ rows: [Float], from first: Int, _ embedding: [Float]) -> Double {
-    var (sum0, sum1, sum2, sum3) = (0.0, 0.0, 0.0, 0.0)
-    var column = 0
-    while column + 4 <= embedding.count {
-      sum0 += Double(rows[first + column]) * Double(embedding[column])
-      sum1 += Double(rows[first + column + 1]) * Double(embedding[column + 1])
-      sum2 += Double(rows[first + column + 2]) * Double(embedding[column + 2])
-      sum3 += Double(rows[first + column + 3]) * Double(embedding[column + 3])
-      column += 4
+    var sums = SIMD4<Double>()
+    let end = embedding.count / 4 * 4
+    for column in stride(from: 0, to: end, by: 4) {
+      for lane in 0..<4 { sums[lane] += Double(rows[first + column + lane]) * Double(embedding[column + lane]) }
     }
-    while column < embedding.count {
-      sum0 += Double(rows[first + column]) * Double(embedding[column])
-      column += 1
-    }
-    return (sum0 + sum1) + (sum2 + sum3)
+    for column in end..<embedding.count { sums[0] += Double(rows[first + column]) * Double(embedding[column]) }
+    return (sums[0] + sums[1]) + (sums[2] + sums[3])
   }
 
   /// The mean, in float64, of the unit rows of each class's prompts: `[classes, embedding]`.
@@ -106,8 +78,7 @@ package struct ZeroShotClassifier: Sendable {
     for first in stride(from: 0, to: classNames.count, by: classesPerBatch) {
       progress(first * perClass, classNames.count * perClass)
       let names = classNames[first..<min(first + classesPerBatch, classNames.count)]
-      let encoded: TextEmbeddings
-      encoded = try explainer.encode(names.flatMap(templates.prompts))
+      let encoded = try explainer.encode(names.flatMap(templates.prompts))
       for number in names.indices {
         var sum = [Double](repeating: 0, count: width)
         for prompt in (number - first) * perClass..<(number - first + 1) * perClass {
@@ -144,14 +115,24 @@ package struct ZeroShotClassifier: Sendable {
     }
 
     func keep(_ rows: TextEmbeddings) {
-      var bytes: [UInt8] = []
-      bytes.reserveCapacity(rows.values.count * 4)
-      for value in rows.values {
-        for shift in stride(from: UInt32(0), to: 32, by: 8) {
-          bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift))
-        }
+      let bytes = rows.values.flatMap { value in
+        (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) }
       }
       files.keep(bytes, parts)
     }
+  }
+}
+
+extension ZeroShotClassifier {
+  /// Rows that come from elsewhere, one per class.
+  package init(_ classNames: [String], rows: TextEmbeddings) throws(LeGradError) {
+    guard rows.count == classNames.count else {
+      throw fault(
+        "text embeddings", expected: "a row for each of \(classNames.count) classes", found: "\(rows.count)",
+        remedy: "save them in the order of the classes")
+    }
+    self.init(
+      classNames: classNames, rows: rows,
+      hash: SHA256.hash(of: ["rows"] + rows.values.map { String($0.bitPattern) }), source: "given embeddings")
   }
 }

@@ -1,5 +1,4 @@
 import Failures
-import Files
 package import LeGrad
 
 /// All rows of a run, put together from its shards.
@@ -18,20 +17,20 @@ package struct Merge: Sendable {
   /// Reads the shards of one run.
   ///
   /// Shards that are missing, unfinished, of another run or another split, that lack rows or have others' rows, or that
-  /// are there twice with different rows, are errors of kind `inconsistent` which name them. The same row twice is no error.
+  /// are there twice with different rows, are errors of kind `inconsistent` which name them. The same row twice is no
+  /// error.
   /// - Parameters:
   ///   - folders: output folders of the run: one, or several where machines share no file system.
   ///   - allowMixedDevices: takes rows that different devices computed, which may differ in their last bits.
   package static func read(_ folders: [String], allowMixedDevices: Bool = false) throws(LeGradError) -> Merge {
     guard let first = folders.first else {
-      throw fault(
-        "merge", kind: .usage, expected: "an output folder", found: "none", remedy: "name one")
+      throw fault("merge", kind: .usage, expected: "an output folder", found: "none", remedy: "name one")
     }
     let (identity, manifest) = try RunFolder(first).pinned()
     for folder in folders.dropFirst() {
       let differences = try RunFolder(folder).pinned().identity.differences(from: identity)
       guard differences.isEmpty else {
-        throw LeGradError(.inconsistent, RunFolder.foreign(folder, differences, remedy: "merge folders of one run"))
+        throw RunFolder.foreign(folder, differences, remedy: "merge folders of one run")
       }
     }
     var shards = ShardCollection(identity, manifest)
@@ -64,7 +63,6 @@ private struct ShardCollection {
     rows = Array(repeating: nil, count: manifest.entries.count)
   }
 
-  /// Reads all shards of a folder.
   mutating func add(_ folder: RunFolder) throws(LeGradError) {
     for name in try folder.shardFiles() {
       let path = folder.shards + "/" + name
@@ -100,12 +98,12 @@ private struct ShardCollection {
       rows[row.index] = row
     }
     if !different.isEmpty {
-      problems.append("\(place): other rows than elsewhere for images \(ranges(different))")
+      problems.append("\(place): other rows than elsewhere for images \(listed(RangeSet(numbers: different)))")
     }
     let present = Set(file.rows.map(\.index))
     let absent = file.shard.items(of: rows.count).filter { !present.contains($0) }
     if file.partialSize > 0 || !absent.isEmpty {
-      let rows = absent.isEmpty ? "" : ", no rows for images \(ranges(absent))"
+      let rows = absent.isEmpty ? "" : ", no rows for images \(listed(RangeSet(numbers: absent)))"
       problems.append("\(place): the file is cut short\(rows)")
     }
   }
@@ -116,14 +114,15 @@ private struct ShardCollection {
     let counts = Set(read.keys.map(\.count)).union(unfinished.keys.map(\.count)).sorted()
     for count in counts {
       let (whole, parts) = (read.keys.filter { $0.count == count }, unfinished.filter { $0.key.count == count })
+      let found = RangeSet(numbers: (whole + parts.keys).map(\.index))
       if counts.count > 1 {
-        problems.append("shards \(ranges((whole + parts.keys).map(\.index))) of a split into \(count)")
+        problems.append("shards \(listed(found)) of a split into \(count)")
       }
       for (shard, path) in parts.sorted(by: { $0.key.index < $1.key.index }) where read[shard] == nil {
         problems.append("shard \(shard) is unfinished (\(printable(path, limit: 4_096)))")
       }
-      let missing = gaps((whole + parts.keys).map(\.index), below: count)
-      if !missing.isEmpty { problems.append("no shards \(missing) of \(count)") }
+      let missing = RangeSet(0..<count).subtracting(found)
+      if !missing.isEmpty { problems.append("no shards \(listed(missing)) of \(count)") }
     }
     if counts.isEmpty { problems.append("no shard") }
     let rows = rows.compactMap(\.self)
@@ -146,53 +145,28 @@ private struct ShardCollection {
     let isOfOneKind = identity.configuration.benchmark.measures.count == 1
     guard let first = whole.first,
       let other = whole.first(where: {
-        isOfOneKind ? $0.kinds != first.kinds : $0.statistics.count != first.statistics.count
+        isOfOneKind
+          ? $0.statistics.map(\.names) != first.statistics.map(\.names) : $0.statistics.count != first.statistics.count
       })
     else { return nil }
     return "images \(first.index) and \(other.index) have statistics of different kinds"
   }
 }
 
-extension EvaluationRow {
-  /// The measures of each method's statistics.
-  fileprivate var kinds: [[String]] { statistics.map(\.names) }
-}
-
-/// Numbers as text, consecutive ones joined: `3, 7–9`.
-private func ranges(_ numbers: [Int]) -> String {
-  var runs: [ClosedRange<Int>] = []
-  for number in Set(numbers).sorted() {
-    if let run = runs.last, number == run.upperBound + 1 {
-      runs[runs.count - 1] = run.lowerBound...number
-    } else {
-      runs.append(number...number)
+/// Numbers as text, consecutive ones joined: `3, 7–9`; the first runs, and how many numbers more there are.
+private func listed(_ numbers: RangeSet<Int>) -> String {
+  let limit = 12
+  let runs = numbers.ranges.prefix(limit).map { run in
+    switch run.count {
+    case 1: "\(run.lowerBound)"
+    case 2: "\(run.lowerBound), \(run.upperBound - 1)"
+    default: "\(run.lowerBound)–\(run.upperBound - 1)"
     }
   }
-  return listed(runs)
+  let more = numbers.ranges.dropFirst(limit).reduce(0) { $0 + $1.count }
+  return runs.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
 }
 
-/// What `numbers` lack of 0 ..< `count`, as text.
-private func gaps(_ numbers: [Int], below count: Int) -> String {
-  var runs: [ClosedRange<Int>] = []
-  var next = 0
-  for number in Set(numbers).sorted() + [count] {
-    if number > next { runs.append(next...number - 1) }
-    next = number + 1
-  }
-  return listed(runs)
-}
-
-/// The first runs of numbers, and how many numbers more there are.
-private func listed(_ runs: [ClosedRange<Int>]) -> String {
-  let limit = 12
-  let more = runs.dropFirst(limit).reduce(0) { $0 + $1.count }
-  return runs.prefix(limit).map(shown).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
-}
-
-private func shown(_ range: ClosedRange<Int>) -> String {
-  switch range.count {
-  case 1: "\(range.lowerBound)"
-  case 2: "\(range.lowerBound), \(range.upperBound)"
-  default: "\(range.lowerBound)–\(range.upperBound)"
-  }
+extension RangeSet<Int> {
+  fileprivate init(numbers: [Int]) { self.init(numbers.sorted().map { $0..<$0 + 1 }) }
 }

@@ -37,50 +37,37 @@ package struct RunFolder: Sendable {
     let found = try pinned(run, identity.pinned)
     if found != identity.pinned {
       let differences = try Self.identity(run, found).differences(from: identity)
-      throw LeGradError(
-        .inconsistent, Self.foreign(run, differences, remedy: "use the same everywhere, or another output folder"))
+      throw Self.foreign(run, differences, remedy: "use the same everywhere, or another output folder")
     }
     let lines = try Self.lines(of: manifest)
-    guard try pinned(manifestFile, lines) == lines else { throw LeGradError(.inconsistent, Self.damaged(manifestFile)) }
+    guard try pinned(manifestFile, lines) == lines else { throw Self.damaged(manifestFile) }
   }
 
-  /// What was pinned.
   func pinned() throws(LeGradError) -> (identity: RunIdentity, manifest: Manifest) {
     let identity = try Self.identity(run, try contents(run))
-    var entries: [Manifest.Entry] = []
-    for line in try contents(manifestFile).split(separator: UInt8(ascii: "\n")) {
-      guard let entry = CanonicalJSON.decode(Manifest.Entry.self, line) else {
-        throw LeGradError(.inconsistent, Self.damaged(manifestFile))
-      }
-      entries.append(entry)
-    }
-    let manifest = Manifest(entries)
-    guard manifest.hash == identity.manifestHash, manifest.duplicate == nil else {
-      throw LeGradError(.inconsistent, Self.damaged(manifestFile))
-    }
+    let lines = try contents(manifestFile).split(separator: UInt8(ascii: "\n"))
+    let manifest = Manifest(lines.compactMap { CanonicalJSON.decode(Manifest.Entry.self, $0) })
+    guard manifest.entries.count == lines.count, manifest.hash == identity.manifestHash, manifest.duplicate == nil
+    else { throw Self.damaged(manifestFile) }
     return (identity, manifest)
   }
 
   /// Names of the files of shards, whole ones and those that grow, sorted; hidden files and others are left out.
   func shardFiles() throws(LeGradError) -> [String] {
-    do throws(FileError) {
-      return try FileTree.names(in: shards).filter { name in
-        !name.hasPrefix(".") && (name.hasSuffix(".jsonl") || name.hasSuffix(".jsonl.part"))
-      }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    } catch { throw LeGradError(error) }
+    try DatasetFile.names(shards).filter {
+      !$0.hasPrefix(".") && ($0.hasSuffix(".jsonl") || $0.hasSuffix(".jsonl.part"))
+    }
   }
 
   /// One line that says in which fields a folder's run is another.
-  static func foreign(_ file: String, _ differences: [String], remedy: String) -> Message {
+  static func foreign(_ file: String, _ differences: [String], remedy: String) -> LeGradError {
     // All of them, which may be more than a line of a fault has room for.
     let list = differences.joined(separator: ", ")
-    return "\(printable(file, limit: 4_096)): expected the same run, found another: \(list); \(remedy)"
-
+    return LeGradError(
+      .inconsistent, "\(printable(file, limit: 4_096)): expected the same run, found another: \(list); \(remedy)")
   }
 
-  private func contents(_ file: String) throws(LeGradError) -> [UInt8] {
-    do { return try WholeFile.read(file, limit: 1 << 30) } catch { throw LeGradError(error) }
-  }
+  private func contents(_ file: String) throws(LeGradError) -> [UInt8] { try DatasetFile.bytes(file, limit: 1 << 30) }
 
   /// The bytes of `file`, which are `bytes` if nobody wrote it before.
   private func pinned(_ file: String, _ bytes: [UInt8]) throws(LeGradError) -> [UInt8] {
@@ -97,7 +84,7 @@ package struct RunFolder: Sendable {
   private static func identity(_ file: String, _ bytes: [UInt8]) throws(LeGradError) -> RunIdentity {
     guard let run = CanonicalJSON.decode(PinnedRun<RunIdentity.Texts>.self, bytes, indented: true),
       run.id == run.identity.id
-    else { throw LeGradError(.inconsistent, damaged(file)) }
+    else { throw damaged(file) }
     // The file is whole; what it says may be another version's.
     guard let known = CanonicalJSON.decode(PinnedRun<RunIdentity>.self, bytes, indented: true) else {
       let (configuration, version) = (run.identity.configuration, run.identity.version)
@@ -114,21 +101,19 @@ package struct RunFolder: Sendable {
     manifest.entries.reduce(into: []) { $0 += (CanonicalJSON.encode($1) ?? []) + [UInt8(ascii: "\n")] }
   }
 
-  private static func damaged(_ file: String) -> Message {
-    .fault(
-      file: file, expected: "the file as legrad wrote it", found: "other content",
+  private static func damaged(_ file: String) -> LeGradError {
+    fault(
+      file, kind: .inconsistent, expected: "the file as legrad wrote it", found: "other content",
       remedy: "use another output folder")
   }
 }
 
-/// The content of `run.json`.
 private struct PinnedRun<Identity: Codable>: Codable {
   let id: String
   let identity: Identity
 }
 
 extension RunIdentity {
-  /// The content of `run.json`.
   fileprivate var pinned: [UInt8] { CanonicalJSON.encode(PinnedRun(id: id, identity: self), indented: true) ?? [] }
 }
 

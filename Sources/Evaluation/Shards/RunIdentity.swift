@@ -8,7 +8,6 @@ package struct RunIdentity: Codable, Equatable, Sendable {
   package let modelHash: String
   /// `Manifest.hash`.
   package let manifestHash: String
-  /// Of the program.
   package let version: String
 
   /// The first 16 hexadecimal digits of SHA-256 of all fields.
@@ -30,16 +29,13 @@ package struct RunIdentity: Codable, Equatable, Sendable {
   }
 
   private var texts: Texts {
-    Texts(
-      configuration: configuration.texts, modelHash: modelHash, manifestHash: manifestHash, version: version)
+    Texts(configuration: configuration.texts, modelHash: modelHash, manifestHash: manifestHash, version: version)
   }
 
-  /// The same for a program that need not know what the texts mean.
+  /// An identity as text, for a program that need not know what it means.
   struct Texts: Codable {
     let configuration: [String: String]
-    let modelHash: String
-    let manifestHash: String
-    let version: String
+    let modelHash, manifestHash, version: String
 
     var id: String { String(SHA256.hash(of: fields.flatMap { [$0.name, $0.text] }).prefix(16)) }
 

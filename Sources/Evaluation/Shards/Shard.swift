@@ -1,9 +1,7 @@
 /// Part `index` of `count` of a run, counted from 0. Written `index/count`.
 package struct Shard: Hashable, Sendable, CustomStringConvertible {
-  package let index: Int
-  package let count: Int
+  package let index, count: Int
 
-  /// The whole run as one shard.
   package static let whole = Shard(checkedIndex: 0, count: 1)
 
   /// A run is split into no more parts.

@@ -1,5 +1,4 @@
 import Failures
-import Files
 package import LeGrad
 
 extension Shard {
@@ -21,8 +20,8 @@ extension Shard {
   ///
   /// Sources that differ, and values that are empty or out of range, are errors of kind `usage`.
   package static func resolve(option: Shard?, environment: [String: String]) throws(LeGradError) -> Shard {
-    let variables = ShardVariables(environment)
-    var claims: [ShardClaim] = option.map { [ShardClaim($0, "\(Subject.shard)")] } ?? []
+    let variables = ShardVariables(environment: environment)
+    var claims: [ShardClaim] = option.map { [ShardClaim(shard: $0, source: "\(Subject.shard)")] } ?? []
     if let own = try variables.own() { claims.append(own) }
     let count = try variables.shardCount()
     for claim in try variables.launchers(count: count, explicit: claims.first?.shard.count) where claim.shard != .whole
@@ -46,7 +45,7 @@ extension Shard {
 
   /// The number of this process among those of its machine, which chooses its device; nil if nothing says so.
   package static func localRank(environment: [String: String]) throws(LeGradError) -> Int? {
-    let variables = ShardVariables(environment)
+    let variables = ShardVariables(environment: environment)
     // Slurm last: processes that mpirun starts inherit the number of the process that started it.
     for name in ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "LOCAL_RANK", "SLURM_LOCALID"] {
       if let rank = try variables.number(name) { return rank }
@@ -63,26 +62,16 @@ extension Shard {
   }
 }
 
-/// What one source says.
 private struct ShardClaim {
   let shard: Shard
   let source: Message
 
-  init(_ shard: Shard, _ source: Message) {
-    self.shard = shard
-    self.source = source
-  }
-
   var text: Message { "\(shard) from \(source)" }
 }
 
-/// The variables that launchers set.
 private struct ShardVariables {
-  private let environment: [String: String]
+  let environment: [String: String]
 
-  init(_ environment: [String: String]) { self.environment = environment }
-
-  /// A variable's value; nil if it is not set.
   func number(_ name: String) throws(LeGradError) -> Int? {
     guard let text = environment[name] else { return nil }
     guard let value = Shard.number(text) else {
@@ -101,7 +90,7 @@ private struct ShardVariables {
         "LEGRAD_SHARD", kind: .usage, expected: "i/n with 0 ≤ i < n ≤ \(Shard.maximumCount)",
         found: text.isEmpty ? "nothing" : "\"\(text)\"", remedy: "count shards from 0, or unset it")
     }
-    return ShardClaim(shard, "LEGRAD_SHARD")
+    return ShardClaim(shard: shard, source: "LEGRAD_SHARD")
   }
 
   func shardCount() throws(LeGradError) -> Int? {
@@ -176,6 +165,6 @@ private struct ShardVariables {
         source, kind: .usage, expected: "a shard from 0 up to below their number, at most \(Shard.maximumCount)",
         found: "\(index) of \(count)", remedy: "check how the job was submitted")
     }
-    return ShardClaim(shard, Message(source))
+    return ShardClaim(shard: shard, source: Message(source))
   }
 }

@@ -2,8 +2,8 @@ import Failures
 import Files
 import LeGrad
 
-/// Rows of one shard as its file has them: a line that names run and shard, then a line per row in any order. Every line
-/// is exactly what this program writes, or the file is refused.
+/// Rows of one shard as its file has them: a line that names run and shard, then a line per row in any order. Every
+/// line is exactly what this program writes, or the file is refused.
 struct ShardFile {
   let run: String
   let shard: Shard
@@ -13,7 +13,6 @@ struct ShardFile {
   /// Bytes after the last whole line, of a row that was being written when the process was killed.
   private(set) var partialSize = 0
 
-  /// The first line.
   private struct Header: Codable {
     let run: String
     let shard: String
@@ -101,9 +100,7 @@ struct ShardFile {
     file?.wholeSize += line.count + 1
   }
 
-  private static func damaged(
-    _ path: String, _ file: ShardFile?, expected: String, found: String
-  ) -> LeGradError {
+  private static func damaged(_ path: String, _ file: ShardFile?, expected: String, found: String) -> LeGradError {
     fault(
       path, "line \((file?.rows.count ?? -1) + 2)", kind: .inconsistent, expected: expected, found: found,
       remedy: "remove the file and run its shard again")

@@ -29,8 +29,7 @@ package final class ShardRecorder {
     folder: String, identity: RunIdentity, manifest: Manifest, shard: Shard, resume: Bool
   ) throws(LeGradError) {
     if let id = manifest.duplicate {
-      throw fault(
-        id, expected: "names that differ", found: "the same twice", remedy: "rename one")
+      throw fault(id, expected: "names that differ", found: "the same twice", remedy: "rename one")
     }
     precondition(identity.manifestHash == manifest.hash, "the identity is another manifest's")
     self.shard = shard

@@ -1,15 +1,12 @@
 import Compute
 import ComputeCPU
 import ComputeOpenCL
-import Failures
 import OpenCLRuntime
 
 extension Explainer.Options {
   /// The CPU backend of these options.
   /// - Parameter instructionSet: in place of theirs.
-  func cpuBackend(
-    precision: Precision, instructionSet: InstructionSet? = nil
-  ) throws(BackendError) -> CPUBackend {
+  func cpuBackend(precision: Precision, instructionSet: InstructionSet? = nil) throws(BackendError) -> CPUBackend {
     try CPUBackend(precision: precision, threads: threads, instructionSet: instructionSet ?? self.instructionSet)
   }
 

@@ -31,28 +31,23 @@ public enum DeviceChoice: Sendable, Equatable {
   func resolve(
     _ found: @autoclosure () -> Devices, _ options: Explainer.Options
   ) throws(LeGradError) -> (device: ChosenDevice, reason: Message) {
+    guard self != .cpu else { return (.native, "as asked for") }
+    let devices = found()
     switch self {
-    case .cpu: return (.native, "as asked for")
-    case .auto:
-      let devices = found()
+    case .cpu, .auto:
       guard let gpu = devices.firstGPU else {
-        let reason = devices.problem ?? "OpenCL has no GPU here"
-        return (.native, "automatic choice: \(reason)")
+        return (.native, "automatic choice: \(devices.problem ?? "OpenCL has no GPU here")")
       }
       return (.openCL(gpu), "automatic choice: the first OpenCL GPU")
     case .gpu:
-      let devices = found()
-      guard let gpu = devices.firstGPU else {
-        throw devices.missing("device 'gpu': there is no OpenCL GPU")
-      }
+      guard let gpu = devices.firstGPU else { throw devices.missing("device 'gpu': there is no OpenCL GPU") }
       return (.openCL(gpu), "as asked for")
     case .openCL:
-      let devices = found()
       guard let first = devices.usable.first else {
         throw devices.missing("device 'opencl': there is no OpenCL device")
       }
       return (.openCL(first), "as asked for")
-    case .named(let name): return (try named(name, found(), options), "as asked for")
+    case .named(let name): return (try named(name, devices, options), "as asked for")
     }
   }
 

@@ -15,7 +15,7 @@ public struct DeviceSummary: Sendable {
     public let platform: String
     /// The driver's own version.
     public let driver: String
-    /// Of OpenCL that the device has.
+    /// The version of OpenCL that the device has.
     public let version: String
     /// Bytes of the device, and of its largest buffer.
     public let memory: Int

@@ -39,8 +39,7 @@ struct EngineLoader {
       // The resident weights go first: both do not fit.
       current.engine.unload()
       do {
-        return try openCL(
-          device, streams: true, reason: "\(current.device.reason); weights stream: \(error)")
+        return try openCL(device, streams: true, reason: "\(current.device.reason); weights stream: \(error)")
       } catch {
         guard options.device == .auto else { throw error }
         return try native(reason: "automatic choice: \(error)")

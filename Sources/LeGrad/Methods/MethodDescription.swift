@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// All that is said of a method, once and in the method's own file.

@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// What makes the image's embedding of the last block's output, with its memory.

@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// Reads all tokens of the last block's output by an attention pooler: SigLIP's, CoCa's and timm's.

@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// The backward of a score that reads the class token of a block's output, down to the class token's row of that

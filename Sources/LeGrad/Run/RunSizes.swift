@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// The sizes of a run, known before its memory is taken.

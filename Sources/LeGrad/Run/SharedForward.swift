@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// One forward that several methods read.

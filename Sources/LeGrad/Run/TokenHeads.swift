@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// What reads one token of each image: the class token or a mean, of any block.

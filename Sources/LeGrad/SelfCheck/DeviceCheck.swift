@@ -30,11 +30,10 @@ public struct DeviceCheck: Sendable {
     self.device = device
     let reference: CPUBackend
     do {
-      reference = try options.cpuBackend(
-        precision: .f32, instructionSet: device.backend == .native ? .portable : nil)
+      reference = try options.cpuBackend(precision: .f32, instructionSet: device.backend == .native ? .portable : nil)
     } catch { throw LeGradError(error) }
     self.reference = reference.deviceDescription
-    let opened: Opened
+    let opened: (backend: any Backend, variant: DeviceVariant)
     do {
       opened = try Self.open(device, variant: variant, options)
     } catch {
@@ -48,8 +47,7 @@ public struct DeviceCheck: Sendable {
     failure = nil
     let model = try Model.demo()
     operations = try Self.operations(of: model, reference: reference, tested: opened.backend)
-    explanation = try ExplanationCheck(
-      model, DemoPicture.all()[0], reference: reference, tested: opened.backend)
+    explanation = try ExplanationCheck(model, DemoPicture.all()[0], reference: reference, tested: opened.backend)
   }
 
   /// Every operation of `Backend` on two backends, in a model's sizes for two images and two prompts; those in float64
@@ -67,22 +65,17 @@ public struct DeviceCheck: Sendable {
     return checks
   }
 
-  private struct Opened {
-    let backend: any Backend
-    let variant: DeviceVariant
-  }
-
   private static func open(
     _ summary: DeviceSummary, variant: KernelVariant?, _ options: Explainer.Options
-  ) throws(BackendError) -> Opened {
+  ) throws(BackendError) -> (backend: any Backend, variant: DeviceVariant) {
     guard summary.backend == .openCL else {
       let backend = try options.cpuBackend(precision: options.precision ?? summary.fastestPrecision)
-      return Opened(backend: backend, variant: .instructions(backend.instructionSet))
+      return (backend, .instructions(backend.instructionSet))
     }
     var options = options
     options.kernelVariant = variant
     let backend = try options.openCLBackend(try summary.openCLDevice())
-    return Opened(backend: backend, variant: .kernels(backend.variant))
+    return (backend, .kernels(backend.variant))
   }
 }
 

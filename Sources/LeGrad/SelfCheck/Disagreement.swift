@@ -41,8 +41,7 @@ extension Explanation {
       reference.relevance.count == relevance.count && reference.inputHeight == inputHeight
         && reference.inputWidth == inputWidth, "explanations of different shapes")
     guard precision != .f32 else {
-      return Disagreement(
-        .relevance, error: relativeError(relevance, reference.relevance), precision: precision)
+      return Disagreement(.relevance, error: relativeError(relevance, reference.relevance), precision: precision)
     }
     let error = (0..<prompts).reduce(0.0) { largest, prompt in
       let (mine, theirs) = (heatmap(prompt: prompt).values, reference.heatmap(prompt: prompt).values)

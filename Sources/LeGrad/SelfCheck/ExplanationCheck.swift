@@ -16,15 +16,8 @@ public struct ExplanationCheck: Sendable {
   public let seconds: Double?
   public let verdict: CheckVerdict
 
-  private struct Run {
-    let explanation: Explanation
-    let seconds: Double
-  }
-
   /// - Throws: what the reference refuses.
-  init(
-    _ model: Model, _ picture: DemoPicture, reference: some Backend, tested: some Backend
-  ) throws(LeGradError) {
+  init(_ model: Model, _ picture: DemoPicture, reference: some Backend, tested: some Backend) throws(LeGradError) {
     self.picture = picture.name
     prompts = picture.prompts.count
     let expected = try Self.run(model, picture, on: reference)
@@ -45,12 +38,13 @@ public struct ExplanationCheck: Sendable {
 
   private static func run(
     _ model: Model, _ picture: DemoPicture, on backend: some Backend
-  ) throws(LeGradError) -> Run {
+  ) throws(LeGradError) -> (explanation: Explanation, seconds: Double) {
     let explainer = try Explainer(model, backend: backend, variant: nil, reason: "self-check")
-    let image: PreparedImage
-    do { image = try explainer.prepare(RGBImage.decode(bytes: picture.bytes).image) } catch let error as LeGradError {
-      throw error
-    } catch { throw LeGradError(.input, "\(picture.name): \(error)") }
+    let decoded: RGBImage
+    do { decoded = try RGBImage.decode(bytes: picture.bytes).image } catch {
+      throw LeGradError(.input, "\(picture.name): \(error)")
+    }
+    let image = try explainer.prepare(decoded)
     let text = try explainer.encode(picture.prompts)
     // The first run is not timed: it plans its memory and builds kernels.
     var explanation = try explainer.explain([image], text: text, layers: .all)[0]
@@ -60,6 +54,6 @@ public struct ExplanationCheck: Sendable {
       explanation = try explainer.explain([image], text: text, layers: .all)[0]
       seconds = min(seconds, (ContinuousClock.now - start) / .seconds(1))
     }
-    return Run(explanation: explanation, seconds: seconds)
+    return (explanation, seconds)
   }
 }

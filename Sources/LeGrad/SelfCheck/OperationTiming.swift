@@ -1,5 +1,4 @@
 public import Compute
-import Failures
 import OperationSamples
 import VisionTransformer
 
@@ -10,7 +9,7 @@ public struct OperationTiming: Sendable {
   public let detail: String
   /// Floating-point operations of one run.
   public let arithmetic: Double
-  /// Of one run, in each repetition.
+  /// Seconds of one run, in each repetition.
   public let seconds: [Double]
 }
 

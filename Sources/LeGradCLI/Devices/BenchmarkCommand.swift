@@ -86,7 +86,7 @@ struct BenchmarkCommand: ParsableCommand {
         results.append(try measure(model, on: device))
       } catch  where isForAll {
         failures += 1
-        Terminal.error("\(name(of: device)): \(Failure(error, command: Self.self).line)")
+        Terminal.error("\(name(of: device)): \(LeGradError(error, command: Self.self).line)")
       }
     }
     if !results.isEmpty || isForAll { print(results) }
@@ -125,14 +125,11 @@ struct BenchmarkCommand: ParsableCommand {
     case .csv: Terminal.out(BenchmarkRow.csv(rows))
     case .json: Terminal.out(JSONText.encode(rows))
     }
+    let tell = format == .md ? Terminal.out : Terminal.note
     for result in results {
-      if format == .md { Terminal.out("\n" + result.launchLine.printable) } else { Terminal.note(result.launchLine) }
-      for line in result.costs.map(\.line) {
-        if format == .md { Terminal.out(line.printable) } else { Terminal.note(line) }
-      }
-      guard profile else { continue }
-      let lines = result.profileLines
-      if format == .md { Terminal.out(lines.joined(separator: "\n")) } else { lines.forEach(Terminal.note) }
+      if format == .md { Terminal.out("") }
+      for line in [result.launchLine] + result.costs.map(\.line) { tell(line.printable) }
+      if profile { result.profileLines.forEach(tell) }
     }
   }
 

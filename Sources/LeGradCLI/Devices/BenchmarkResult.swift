@@ -1,6 +1,5 @@
 import Compute
 
-/// What was measured on one device.
 struct BenchmarkResult: Sendable {
   /// Device time of one kernel in all repetitions.
   struct Kernel: Sendable, Equatable {
@@ -30,7 +29,7 @@ struct BenchmarkResult: Sendable {
 
   let device: String
   let rows: [BenchmarkRow]
-  /// Of each method where there are several.
+  /// What each method costs where there are several.
   let costs: [MethodCost]
   /// What a launch takes at least.
   let launchSeconds: Double

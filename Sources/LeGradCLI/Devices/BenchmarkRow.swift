@@ -1,5 +1,16 @@
+/// A number that JSON has even where it is missing: the key of an optional would be left out.
+@propertyWrapper
+struct NullIfMissing: Encodable, Equatable, Sendable {
+  let wrappedValue: Double?
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(wrappedValue)
+  }
+}
+
 /// One measured setting.
-struct BenchmarkRow: Codable, Equatable, Sendable {
+struct BenchmarkRow: Encodable, Equatable, Sendable {
   let arch: String
   /// How images were explained, or an operation with its sizes.
   let method: String
@@ -9,8 +20,7 @@ struct BenchmarkRow: Codable, Equatable, Sendable {
   let precision: String
   /// Width×height in pixels.
   let size: String
-  let images: Int
-  let prompts: Int
+  let images, prompts: Int
   /// How many blocks were summed over.
   let layers: Int
   let repetitions: Int
@@ -18,8 +28,8 @@ struct BenchmarkRow: Codable, Equatable, Sendable {
   let minSeconds: Double
   let imagesPerSecond: Double
   let gflops: Double
-  /// Of the float32 multiply-adds that this device reaches in registers; null if that was not measured.
-  let shareOfPeak: Double?
+  /// The share of the float32 multiply-adds that this device reaches in registers; null if that was not measured.
+  @NullIfMissing var shareOfPeak: Double?
   /// The process's largest resident memory, or what was allocated at most on an OpenCL device.
   let peakBytes: Int
   /// Per image.
@@ -27,36 +37,12 @@ struct BenchmarkRow: Codable, Equatable, Sendable {
   /// Per image.
   let downloadedBytes: Int
 
-  func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(arch, forKey: .arch)
-    try container.encode(method, forKey: .method)
-    try container.encode(device, forKey: .device)
-    try container.encode(variant, forKey: .variant)
-    try container.encode(precision, forKey: .precision)
-    try container.encode(size, forKey: .size)
-    try container.encode(images, forKey: .images)
-    try container.encode(prompts, forKey: .prompts)
-    try container.encode(layers, forKey: .layers)
-    try container.encode(repetitions, forKey: .repetitions)
-    try container.encode(medianSeconds, forKey: .medianSeconds)
-    try container.encode(minSeconds, forKey: .minSeconds)
-    try container.encode(imagesPerSecond, forKey: .imagesPerSecond)
-    try container.encode(gflops, forKey: .gflops)
-    // The synthesised form would leave the key out.
-    try container.encode(shareOfPeak, forKey: .shareOfPeak)
-    try container.encode(peakBytes, forKey: .peakBytes)
-    try container.encode(uploadedBytes, forKey: .uploadedBytes)
-    try container.encode(downloadedBytes, forKey: .downloadedBytes)
-  }
-
   static let columns = [
     "arch", "method", "device", "variant", "precision", "size", "images", "prompts", "layers", "repetitions",
     "medianSeconds", "minSeconds", "imagesPerSecond", "gflops", "shareOfPeak", "peakBytes", "uploadedBytes",
     "downloadedBytes",
   ]
 
-  /// In the order of `columns`.
   private var cells: [String] {
     [
       arch, method, device, variant, precision, size, "\(images)", "\(prompts)", "\(layers)", "\(repetitions)",

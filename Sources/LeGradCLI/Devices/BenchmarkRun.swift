@@ -1,17 +1,13 @@
 import Compute
-import Failures
 import Glibc
 import ImageFiles
 import LeGrad
-import OperationSamples
 import Randomness
 import VisionTransformer
 
-/// Measures one setting on one device.
 struct BenchmarkRun {
   let explainer: Explainer
-  let images: Int
-  let prompts: Int
+  let images, prompts: Int
   let size: InputSize
   let methods: [Method]
   let batchSize: Int
@@ -20,7 +16,7 @@ struct BenchmarkRun {
 
   private struct Measured {
     var seconds: [Double] = []
-    /// Of the forward alone, right after each repetition; empty unless it was asked for.
+    /// Seconds of the forward alone, right after each repetition; empty unless it was asked for.
     var forwardSeconds: [Double] = []
     var traffic = Traffic()
     var forwardTraffic = Traffic()
@@ -68,23 +64,22 @@ struct BenchmarkRun {
 
   /// A method by itself; among several, with the forward beside every repetition, so that both see the same machine.
   private func measure(_ setting: Setting, _ method: Method) throws(LeGradError) -> Measured {
-    let isCompared = methods.count > 1
     var measured = Measured()
-    try explain(setting.batches, text: setting.text, [method])
+    try explain(setting, by: method)
     let profileBefore = explainer.profile
     var bar = ProgressBar(total: repetitions)
     for _ in 0..<repetitions {
       var before = explainer.traffic
-      measured.seconds.append(try seconds(setting.batches, text: setting.text, method))
+      measured.seconds.append(try explain(setting, by: method))
       measured.traffic = measured.traffic + (explainer.traffic - before)
-      if isCompared {
+      if methods.count > 1 {
         // The memory of the other's run is made anew at each change, which is no part of either.
-        try explain(setting.batches, text: nil, [method])
+        try explain(setting, by: method, forwardAlone: true)
         before = explainer.traffic
-        measured.forwardSeconds.append(try seconds(setting.batches, text: nil, method))
+        measured.forwardSeconds.append(try explain(setting, by: method, forwardAlone: true))
         measured.forwardTraffic = measured.forwardTraffic + (explainer.traffic - before)
         measured.productRates.append(try productRate())
-        try explain(setting.batches, text: setting.text, [method])
+        try explain(setting, by: method)
       }
       bar.advance()
     }
@@ -93,11 +88,18 @@ struct BenchmarkRun {
     return measured
   }
 
-  private func seconds(
-    _ batches: [[PreparedImage]], text: TextEmbeddings?, _ method: Method
+  /// - Returns: the seconds that it takes.
+  @discardableResult
+  private func explain(
+    _ setting: Setting, by method: Method, forwardAlone: Bool = false
   ) throws(LeGradError) -> Double {
     let start = ContinuousClock.now
-    try explain(batches, text: text, [method])
+    for batch in setting.batches {
+      let text = forwardAlone ? nil : setting.text
+      for explanation in try explainer.explain(batch, text: text, methods: [method]).joined() {
+        for prompt in 0..<explanation.prompts { _ = explanation.heatmap(prompt: prompt) }
+      }
+    }
     return (ContinuousClock.now - start) / .seconds(1)
   }
 
@@ -125,26 +127,11 @@ struct BenchmarkRun {
       productRate: median(measured.productRates))
   }
 
-  private func explain(
-    _ batches: [[PreparedImage]], text: TextEmbeddings?, _ methods: [Method]
-  ) throws(LeGradError) {
-    for batch in batches {
-      for explanation in try explainer.explain(batch, text: text, methods: methods).joined() {
-        for prompt in 0..<explanation.prompts { _ = explanation.heatmap(prompt: prompt) }
-      }
-    }
-  }
-
-  private func row(
-    of method: Method, _ measured: Measured, _ setting: Setting
-  ) throws(LeGradError) -> BenchmarkRow {
+  private func row(of method: Method, _ measured: Measured, _ setting: Setting) throws(LeGradError) -> BenchmarkRow {
     let (layers, arithmetic) = try work(of: method, setting)
     return row(
-      method: method.name, precision: method.isFloat64 ? "f64" : nil, images: images, layers: layers,
-      seconds: measured.seconds, arithmetic: arithmetic, peak: setting.peak,
-      peakBytes: explainer.peakBytes ?? Self.peakResidentBytes,
-      uploaded: measured.traffic.uploadedBytes / (images * repetitions),
-      downloaded: measured.traffic.downloadedBytes / (images * repetitions))
+      method.name, precision: method.isFloat64 ? "f64" : nil, layers: layers, seconds: measured.seconds,
+      arithmetic: arithmetic, peak: setting.peak, traffic: measured.traffic, runs: images * repetitions)
   }
 
   /// The name of the row of image embeddings alone.
@@ -152,43 +139,41 @@ struct BenchmarkRun {
 
   /// What was measured of the forward beside every method.
   private func forwardRow(_ measured: [Measured], _ setting: Setting) -> BenchmarkRow {
-    let runs = images * repetitions * measured.count
-    let traffic = measured.reduce(Traffic()) { $0 + $1.forwardTraffic }
-    return row(
-      method: Self.forward, images: images, layers: 0, seconds: measured.flatMap(\.forwardSeconds),
+    row(
+      Self.forward, layers: 0, seconds: measured.flatMap(\.forwardSeconds),
       arithmetic: Double(images) * setting.arithmetic.forward, peak: setting.peak,
-      peakBytes: explainer.peakBytes ?? Self.peakResidentBytes, uploaded: traffic.uploadedBytes / runs,
-      downloaded: traffic.downloadedBytes / runs)
+      traffic: measured.reduce(Traffic()) { $0 + $1.forwardTraffic }, runs: images * repetitions * measured.count)
   }
 
-  /// Of one batch of the same size.
+  /// The operations of one batch of the size of the images'.
   private func operationRows(peak: Double, peakBytes: Int) throws(LeGradError) -> [BenchmarkRow] {
     let together = min(images, batchSize)
-    let timings = try explainer.timeOperations(
-      images: together, prompts: prompts, size: size, repetitions: repetitions)
-    return timings.map {
+    return try explainer.timeOperations(images: together, prompts: prompts, size: size, repetitions: repetitions).map {
       row(
-        method: $0.operation.rawValue + " " + $0.detail, images: together, layers: 1, seconds: $0.seconds,
-        arithmetic: $0.arithmetic, peak: peak, peakBytes: peakBytes, uploaded: 0, downloaded: 0)
+        $0.operation.rawValue + " " + $0.detail, images: together, layers: 1, seconds: $0.seconds,
+        arithmetic: $0.arithmetic, peak: peak, peakBytes: peakBytes)
     }
   }
 
+  /// - Parameters:
+  ///   - images: how many were measured, if not all.
+  ///   - peakBytes: if not what it is now.
+  ///   - runs: images that `traffic` is of.
   private func row(
-    method: String, precision: String? = nil, images: Int, layers: Int, seconds: [Double], arithmetic: Double,
-    peak: Double, peakBytes: Int,
-    uploaded: Int, downloaded: Int
+    _ method: String, precision: String? = nil, images: Int? = nil, layers: Int, seconds: [Double], arithmetic: Double,
+    peak: Double, peakBytes: Int? = nil, traffic: Traffic = Traffic(), runs: Int = 1
   ) -> BenchmarkRow {
     let middle = median(seconds)
     let (width, height) = inputSize
+    let images = images ?? self.images
     return BenchmarkRow(
       arch: explainer.model.name, method: method, device: explainer.device.name,
-      variant: explainer.device.variant?.description ?? "",
-      precision: precision ?? explainer.precision.rawValue, size: "\(width)x\(height)", images: images,
-      prompts: prompts,
-      layers: layers, repetitions: repetitions, medianSeconds: middle, minSeconds: seconds.min() ?? middle,
-      imagesPerSecond: Double(images) / middle, gflops: arithmetic / middle / 1e9,
-      shareOfPeak: peak > 0 ? arithmetic / middle / peak : nil, peakBytes: peakBytes, uploadedBytes: uploaded,
-      downloadedBytes: downloaded)
+      variant: explainer.device.variant?.description ?? "", precision: precision ?? explainer.precision.rawValue,
+      size: "\(width)x\(height)", images: images, prompts: prompts, layers: layers, repetitions: repetitions,
+      medianSeconds: middle, minSeconds: seconds.min() ?? middle, imagesPerSecond: Double(images) / middle,
+      gflops: arithmetic / middle / 1e9, shareOfPeak: peak > 0 ? arithmetic / middle / peak : nil,
+      peakBytes: peakBytes ?? explainer.peakBytes ?? Self.peakResidentBytes,
+      uploadedBytes: traffic.uploadedBytes / runs, downloadedBytes: traffic.downloadedBytes / runs)
   }
 
   private var inputSize: (width: Int, height: Int) {
@@ -224,4 +209,12 @@ struct BenchmarkRun {
     // Linux counts in KiB.
     return usage.ru_maxrss * 1024
   }
+}
+
+/// Middle of a list of times; the mean of the two in the middle of an even count.
+func median(_ values: [Double]) -> Double {
+  precondition(!values.isEmpty, "a median needs values")
+  let sorted = values.sorted()
+  let middle = sorted.count / 2
+  return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }

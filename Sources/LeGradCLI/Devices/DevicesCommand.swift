@@ -19,7 +19,7 @@ struct DevicesCommand: ParsableCommand {
     let backend: String
     let kind: String
     let name: String
-    /// Of OpenCL; absent for the native backend.
+    /// OpenCL's; absent for the native backend.
     let platform: String?
     let driver: String?
     let version: String?
@@ -77,23 +77,18 @@ extension DevicesCommand.Row {
   /// A line that identifies the device, and what the backend uses below it.
   fileprivate var text: String {
     let heading = "[\(index)] \(backend) \(kind): \(name.printable)" + (isDefault ? "  (--device auto)" : "")
-    var rows: [[String]] = []
-    if let platform { rows.append(["platform", platform]) }
-    if let driver { rows.append(["driver", driver + (version.map { ", \($0)" } ?? "")]) }
-    rows.append([backend == BackendKind.native.rawValue ? "threads" : "compute units", "\(computeUnits)"])
-    if let memory { rows.append(["memory", memory.asBytes]) }
-    if let largestBuffer { rows.append(["largest buffer", largestBuffer.asBytes]) }
-    rows.append(["variants", variants.map { $0 == variant ? $0 + "*" : $0 }.joined(separator: " ")])
-    rows.append([
-      "precisions",
-      precisions.joined(separator: " ") + (fp64 ? ", float64 too" : ", no float64")
-        + ", auto is \(fastestPrecision)",
-    ])
-    if let problem { rows.append(["unusable", problem]) }
-    let width = (rows.map { $0[0].count }.max() ?? 0) + 2
-    let lines = rows.map {
-      "    " + $0[0] + String(repeating: " ", count: width - $0[0].count) + $0[1].printable
-    }
-    return ([Terminal.heading(heading)] + lines).joined(separator: "\n")
+    let facts: [(name: String, fact: String?)] = [
+      ("platform", platform), ("driver", driver.map { $0 + (version.map { ", \($0)" } ?? "") }),
+      (backend == BackendKind.native.rawValue ? "threads" : "compute units", "\(computeUnits)"),
+      ("memory", memory?.asBytes), ("largest buffer", largestBuffer?.asBytes),
+      ("variants", variants.map { $0 == variant ? $0 + "*" : $0 }.joined(separator: " ")),
+      (
+        "precisions",
+        precisions.joined(separator: " ") + (fp64 ? ", float64 too" : ", no float64") + ", auto is \(fastestPrecision)"
+      ), ("unusable", problem),
+    ]
+    var table = TextTable()
+    for case (let name, let fact?) in facts { table.append([name, fact.printable]) }
+    return ([Terminal.heading(heading)] + table.lines(indent: 4)).joined(separator: "\n")
   }
 }

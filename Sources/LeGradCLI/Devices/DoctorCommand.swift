@@ -1,6 +1,5 @@
 import ArgumentParser
 import Compute
-import ComputeOpenCL
 import Failures
 import LeGrad
 import OperationSamples
@@ -77,9 +76,8 @@ struct DoctorReport: Codable, Sendable {
     let backend: String
     let kind: String
     let name: String
-    /// Of OpenCL; absent for the native backend.
-    let platform: String?
-    let driver: String?
+    /// OpenCL's; absent for the native backend.
+    let platform, driver: String?
   }
 
   let device: Device
@@ -142,24 +140,18 @@ struct DoctorReport: Codable, Sendable {
   var text: String {
     let heading = Terminal.heading(name.printable)
     guard problem == nil else { return "\(heading)\n  cannot be used" }
-    var table = TextTable(["operation", "sizes", "error", "bound", "reference ms", "ms", ""])
+    var table = TextTable(["operation", "sizes", "error", "bound", "reference ms", "ms"])
     for check in checks {
-      table.append([
-        check.operation, check.detail, check.error?.scientific(digits: 2) ?? "-", check.bound.scientific(digits: 1),
-        (check.referenceSeconds * 1e3).decimal(places: 4), (check.seconds.map { $0 * 1e3 })?.decimal(places: 4) ?? "-",
-        check.problem == nil ? "" : check.error == nil ? "FAILED" : "WRONG",
-      ])
+      let mark = check.error == nil ? "FAILED" : "WRONG"
+      table.append(
+        [
+          check.operation, check.detail, check.error?.scientific(digits: 2) ?? "-", check.bound.scientific(digits: 1),
+          (check.referenceSeconds * 1e3).decimal(places: 4), check.seconds.map { ($0 * 1e3).decimal(places: 4) } ?? "-",
+        ] + (check.problem == nil ? [] : [mark]))
     }
     let summary =
       faults.isEmpty ? "all \(checks.count) checks are good" : "\(faults.count) of \(checks.count) checks failed"
-    let lines = table.lines(indent: 2).map { $0.trimmingEnd() }
-    return ([heading, "  compared with \(reference.printable)"] + lines + ["  \(summary)"]).joined(separator: "\n")
-  }
-}
-
-extension String {
-  fileprivate func trimmingEnd() -> String {
-    guard let last = lastIndex(where: { $0 != " " }) else { return "" }
-    return String(self[...last])
+    let lines = [heading, "  compared with \(reference.printable)"] + table.lines(indent: 2) + ["  \(summary)"]
+    return lines.joined(separator: "\n")
   }
 }

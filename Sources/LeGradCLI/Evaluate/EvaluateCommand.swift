@@ -1,6 +1,7 @@
 import ArgumentParser
 import Evaluation
 import Failures
+import Files
 import LeGrad
 
 struct EvaluateCommand: ParsableCommand {
@@ -10,16 +11,10 @@ struct EvaluateCommand: ParsableCommand {
       A row per image is kept as it is computed: a run that was interrupted goes on with --resume, and one that is split \
       by --shard is put together by 'legrad merge', to the same bits. All figures are fractions.
       """,
-    subcommands: Benchmarks.all.compactMap { ($0 as? any CommandBenchmark.Type)?.command })
-}
-
-/// A benchmark that the command line offers.
-protocol CommandBenchmark: Benchmark {
-  static var command: any ParsableCommand.Type { get }
-}
-
-extension Shapes: CommandBenchmark {
-  static var command: any ParsableCommand.Type { EvaluateShapesCommand.self }
+    subcommands: [
+      EvaluateShapesCommand.self, EvaluateSegmentationCommand.self, EvaluatePointsCommand.self,
+      EvaluatePerturbationCommand.self,
+    ])
 }
 
 struct EvaluateShapesCommand: ParsableCommand {
@@ -52,10 +47,6 @@ struct EvaluateShapesCommand: ParsableCommand {
   }
 }
 
-extension Segmentation: CommandBenchmark {
-  static var command: any ParsableCommand.Type { EvaluateSegmentationCommand.self }
-}
-
 struct EvaluateSegmentationCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: Segmentation.name, abstract: Segmentation.abstract,
@@ -85,19 +76,15 @@ struct EvaluateSegmentationCommand: ParsableCommand {
   }
 
   private func openDataset() throws -> any EvaluationDataset {
-    if FileSystem.kind(of: dataset) == .folder {
+    if FileTree.isFolder(dataset) {
       if classIndex != nil { Terminal.note("--class-index is for a .mat file and changes nothing here") }
       return try MaskFolder(path: dataset)
     }
     guard let classIndex else {
-      throw Failure.usage("\(dataset): a .mat file needs --class-index imagenet_class_index.json")
+      throw LeGradError.usage("\(dataset): a .mat file needs --class-index imagenet_class_index.json")
     }
     return try ImageNetSegmentation(path: dataset, classIndex: ClassIndex(path: classIndex))
   }
-}
-
-extension Points: CommandBenchmark {
-  static var command: any ParsableCommand.Type { EvaluatePointsCommand.self }
 }
 
 struct EvaluatePointsCommand: ParsableCommand {
@@ -133,10 +120,6 @@ struct EvaluatePointsCommand: ParsableCommand {
   }
 }
 
-extension Perturbation: CommandBenchmark {
-  static var command: any ParsableCommand.Type { EvaluatePerturbationCommand.self }
-}
-
 struct EvaluatePerturbationCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: Perturbation.name, abstract: Perturbation.abstract,
@@ -169,9 +152,7 @@ struct EvaluatePerturbationCommand: ParsableCommand {
   }
 
   func run() throws {
-    try EvaluationDriver(
-      options: options, benchmark: Perturbation(explained: explain), dataset: openDataset()
-    ).run()
+    try EvaluationDriver(options: options, benchmark: Perturbation(explained: explain), dataset: openDataset()).run()
   }
 
   private func openDataset() throws(LeGradError) -> ImageNetFolder {

@@ -1,6 +1,5 @@
 import ArgumentParser
 public import Evaluation
-import Failures
 import LeGrad
 import VisionTransformer
 
@@ -77,14 +76,14 @@ struct EvaluateOptions: ParsableArguments {
   /// The rows of the table.
   /// - Parameter gridForAll: whether `--method all` has legrad with every usual choice of layers and read-out, unless
   ///   they are given.
-  func methods(for model: Model, gridForAll: Bool) throws -> [MethodConfiguration] {
+  func methods(for model: Model, gridForAll: Bool) throws -> [Method] {
     let isGrid = gridForAll && choice.isAll && layers == nil && readout == nil
     let vision = model.configuration.vision
     let layers = layers?.values ?? (isGrid ? [.last(1), .last(2), .all] : [.last(2)])
     let readouts = readout?.values ?? (isGrid && vision.pooling == .classToken ? [.mean, .cls] : [.mean])
-    return try choice.methods(for: model).flatMap { method -> [MethodConfiguration] in
-      guard method.sumsLayers else { return [MethodConfiguration(method)] }
-      return readouts.flatMap { readout in layers.map { MethodConfiguration(method.told($0).told(readout)) } }
+    return try choice.methods(for: model).flatMap { method -> [Method] in
+      guard method.sumsLayers else { return [method] }
+      return readouts.flatMap { readout in layers.map { method.told($0).told(readout) } }
     }
   }
 

@@ -1,8 +1,6 @@
 import ArgumentParser
-import Compute
 import Evaluation
 import Failures
-import Files
 import FoundationEssentials
 import LeGrad
 
@@ -25,7 +23,7 @@ struct EvaluationDriver {
     // A folder that cannot be written is told before any work.
     if let output = options.output { try RunFolder(output).create() }
     guard let hash = try model.fileHash() else {
-      throw Failure.badFile("\(model.name): a model without files cannot be evaluated")
+      throw LeGradError.badFile("\(model.name): a model without files cannot be evaluated")
     }
     let run = try makeRun(model, hash: hash, templates)
     let identity = run.identity(modelHash: hash, version: Version.number)
@@ -50,8 +48,7 @@ struct EvaluationDriver {
     settings.batchSize = options.batchSize
     let choice = try options.computing.choice(localRank: Shard.localRank(environment: environment))
     let explaining = try options.computing.explainerOptions(device: choice, pixels: options.pixels)
-    try model.check(
-      size: settings.size, resize: .squash, methods: methods.map(\.method), prompts: 1, options: explaining)
+    try model.check(size: settings.size, resize: .squash, methods: methods, prompts: 1, options: explaining)
     let correction = try options.correcting.source(for: model)
     let given = try options.textEmbeddings.map { path in
       let source = PromptSource.embeddings(try PromptSource.rows(path), path: path)
@@ -68,26 +65,19 @@ struct EvaluationDriver {
     if let given {
       classifier = try ZeroShotClassifier(dataset.classNames, rows: given.encoded(by: explainer))
     } else {
-      classifier = try encode(
-        templates ?? .standard, explainer, hash: hash, cacheFolder: explaining.cacheFolder)
+      var bar: ProgressBar?
+      var done = 0
+      defer { bar?.finish() }
+      classifier = try ZeroShotClassifier.encode(
+        dataset.classNames, templates: templates ?? .standard, explainer: explainer, modelHash: hash,
+        cacheFolder: explaining.cacheFolder
+      ) { encoded, total in
+        if bar == nil { bar = ProgressBar(total: total) }
+        bar?.advance(by: encoded - done)
+        done = encoded
+      }
     }
     return try EvaluationRun(explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
-  }
-
-  private func encode(
-    _ templates: PromptTemplates, _ explainer: Explainer, hash: String, cacheFolder: String?
-  ) throws -> ZeroShotClassifier {
-    var bar: ProgressBar?
-    var done = 0
-    defer { bar?.finish() }
-    return try ZeroShotClassifier.encode(
-      dataset.classNames, templates: templates, explainer: explainer, modelHash: hash,
-      cacheFolder: cacheFolder
-    ) { encoded, total in
-      if bar == nil { bar = ProgressBar(total: total) }
-      bar?.advance(by: encoded - done)
-      done = encoded
-    }
   }
 
   /// Computes what the shard lacks.

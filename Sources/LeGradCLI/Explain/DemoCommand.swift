@@ -35,15 +35,13 @@ struct DemoCommand: ParsableCommand {
         images: [FileTree.join(output, picture.name)], folder: output, formats: [.png, .json], perLayer: false,
         prompts: picture.prompts.count, overwrite: overwrite)
     }
-    try checkPictures(pictures)
+    try FileSystem.requireAbsent(pictures.map { FileTree.join(output, $0.name) }, overwrite: overwrite)
     try FileSystem.makeWritableFolder(output)
     let model = try Model.demo()
     let explainer = try Explainer(model, options: options)
     explainer.noteDevice(options.device)
     for picture in pictures {
-      try Interruption.whileWriting {
-        try AtomicFile.write(picture.bytes, to: FileTree.join(output, picture.name))
-      }
+      try Interruption.whileWriting { try AtomicFile.write(picture.bytes, to: FileTree.join(output, picture.name)) }
     }
     var reports: [ExplanationReport] = []
     for (picture, plan) in zip(pictures, plans) {
@@ -52,22 +50,9 @@ struct DemoCommand: ParsableCommand {
         explainer: explainer, question: try prompts.question(to: explainer), identity: try model.identity(),
         writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(methods: [.legrad(layers: .all)]),
         verification: try verify ? Verification(of: explainer, prompts) : nil)
-      try run.run { outcome throws(Failure) in
-        switch outcome {
-        case .explained(let explained): reports += explained
-        case .failed(_, let failure): throw failure
-        }
-      }
+      try run.run { _, result throws(LeGradError) in reports += try result.get() }
     }
     present(reports, pictures: pictures)
-  }
-
-  private func checkPictures(_ pictures: [DemoPicture]) throws(Failure) {
-    guard !overwrite else { return }
-    for picture in pictures where FileSystem.entryExists(FileTree.join(output, picture.name)) {
-      throw .usage(
-        "\(FileTree.join(output, picture.name)) exists; give --overwrite to replace it, or another folder with -o")
-    }
   }
 
   private func present(_ reports: [ExplanationReport], pictures: [DemoPicture]) {

@@ -102,30 +102,21 @@ struct ExplainCommand: ParsableCommand {
     let correction = try correcting.source(for: model)
     let made = try FileSystem.makeWritableFolder(output)
     do {
-      try explain(
-        model, prompts: prompts, correction: correction, methods: methods, plan: plan, options: options)
+      let explainer = try Explainer(model, options: options)
+      explainer.noteDevice(options.device)
+      let question = try prompts.question(to: explainer, correction: correction)
+      let verification = try verify ? Verification(of: explainer, prompts, correction) : nil
+      let run = ExplainRun(
+        explainer: explainer, question: question,
+        identity: try model.identity(hashed: json || format.formats.contains(.json)),
+        writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
+        settings: .init(methods: methods, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels),
+        verification: verification)
+      try ExplainPresentation(json: json, total: images.count).present(run)
     } catch {
       FileSystem.removeEmpty(made)
       throw error
     }
-  }
-
-  private func explain(
-    _ model: Model, prompts: PromptSource, correction: CorrectionSource?, methods: [Method], plan: OutputPlan,
-    options: Explainer.Options
-  ) throws {
-    let explainer = try Explainer(model, options: options)
-    explainer.noteDevice(options.device)
-    let question = try prompts.question(to: explainer, correction: correction)
-    let verification = try verify ? Verification(of: explainer, prompts, correction) : nil
-    let run = ExplainRun(
-      explainer: explainer, question: question,
-      identity: try model.identity(hashed: json || format.formats.contains(.json)),
-      writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
-      settings: .init(
-        methods: methods, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels),
-      verification: verification)
-    try ExplainPresentation(json: json, total: images.count).present(run)
   }
 
   /// Options that some methods read, given without them.

@@ -1,4 +1,6 @@
+import Failures
 import Files
+import LeGrad
 
 /// Tells the outcomes of a run: tables or JSON on standard output, failures and remarks on standard error.
 struct ExplainPresentation {
@@ -12,27 +14,24 @@ struct ExplainPresentation {
     var status = ExitStatus.success
     var failures = 0
     defer { bar.finish() }
-    do throws(Failure) {
-      try run.run { outcome throws(Failure) in
-        switch outcome {
-        case .explained(let reports):
+    do {
+      defer { if json { stream.finish() } }
+      try run.run { image, result throws(LeGradError) in
+        switch result {
+        case .success(let reports):
           for report in reports {
             Self.remarks(report).forEach(Terminal.note)
             if json { stream.append(report) } else { Terminal.out(Self.table(report)) }
           }
-        case .failed(let report, let failure):
+        case .failure(let error):
           failures += 1
-          Terminal.error(failure.line)
-          if json { stream.append(report) }
-          if status != .numericalFault { status = failure.status == .numericalFault ? .numericalFault : .someFailed }
+          Terminal.error(error.line)
+          if json { stream.append(FailureReport(image: image, error: error.line)) }
+          if status != .numericalFault { status = error.kind == .numerical ? .numericalFault : .someFailed }
         }
         bar.advance()
       }
-    } catch {
-      if json { stream.finish() }
-      throw error
     }
-    if json { stream.finish() }
     if failures > 0, total > 1 { Terminal.note("\(failures) of \(total) images failed") }
     guard status == .success else { throw status }
   }

@@ -15,12 +15,8 @@ struct ExplainRun {
     var pixelLimit = RGBImage.defaultPixelLimit
   }
 
-  /// What became of one image.
-  enum Outcome {
-    /// By method.
-    case explained([ExplanationReport])
-    case failed(FailureReport, Failure)
-  }
+  /// The reports of one image by method, or why there are none.
+  typealias Outcome = Result<[ExplanationReport], LeGradError>
 
   /// Enough rows for full speed with the smallest towers, little memory with the largest.
   static let defaultBatchSize = 4
@@ -34,19 +30,18 @@ struct ExplainRun {
   let settings: Settings
   let verification: Verification?
 
-  /// A decoded image that waits for its batch.
   private struct Waiting {
     let index: Int
     let decoded: DecodedImage
     let prepared: PreparedImage
-    let decodeSeconds: Double
-    let prepareSeconds: Double
+    let decodeSeconds, prepareSeconds: Double
   }
 
   private struct Explained {
+    let image: Waiting
     /// By method.
     let explanations: [Explanation]
-    /// Of all methods.
+    /// What all methods took.
     let seconds: Double
     let batchSize: Int
     /// Another device may take over between two batches.
@@ -55,29 +50,25 @@ struct ExplainRun {
     let disagreements: [Disagreement]?
   }
 
-  /// Calls `report` with each image's outcome, in the order of the plan.
+  /// Calls `report` with each image and its outcome, in the order of the plan.
   /// - Throws: what ends the whole run: memory, the device, or an output that cannot be written.
-  func run(report: (Outcome) throws(Failure) -> Void) throws(Failure) {
+  func run(report: (_ image: String, Outcome) throws(LeGradError) -> Void) throws(LeGradError) {
     var waiting: [Waiting] = []
-    var failures: [(index: Int, failure: Failure)] = []
+    var failures: [Int: LeGradError] = [:]
     // With `fit` neighbours may differ in size; more of them wait, so that equal sizes meet.
     let window = settings.resize == .fit ? 4 * settings.batchSize : settings.batchSize
     for index in writer.plan.items.indices {
-      do throws(Failure) {
-        waiting.append(try prepare(index))
-      } catch {
-        failures.append((index, error))
-      }
+      do { waiting.append(try prepare(index)) } catch { failures[index] = error }
       let pixels = waiting.reduce(0) { $0 + $1.decoded.image.width * $1.decoded.image.height }
       let isLast = index == writer.plan.items.count - 1
       guard waiting.count >= window || pixels >= Self.waitingPixelLimit || isLast else { continue }
       try finish(waiting, failures, report: report)
       waiting = []
-      failures = []
+      failures = [:]
     }
   }
 
-  private func prepare(_ index: Int) throws(Failure) -> Waiting {
+  private func prepare(_ index: Int) throws(LeGradError) -> Waiting {
     let path = writer.plan.items[index].image
     if let reason = FileSystem.unreadableReason(path) {
       throw .badFile("\(path): the image cannot be read: \(reason)")
@@ -87,12 +78,9 @@ struct ExplainRun {
     let decoded: DecodedImage
     do {
       decoded = try RGBImage.decode(path: path, pixelLimit: settings.pixelLimit, applyOrientation: true)
-    } catch { throw Failure(error) }
+    } catch { throw LeGradError(error) }
     let middle = clock.now
-    let prepared: PreparedImage
-    do {
-      prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
-    } catch { throw Failure(error) }
+    let prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
     return Waiting(
       index: index, decoded: decoded, prepared: prepared, decodeSeconds: (middle - start) / .seconds(1),
       prepareSeconds: (clock.now - middle) / .seconds(1))
@@ -100,51 +88,32 @@ struct ExplainRun {
 
   /// Explains and writes what waits, in batches of equal input size, and tells all outcomes in order.
   private func finish(
-    _ waiting: [Waiting], _ failures: [(index: Int, failure: Failure)],
-    report: (Outcome) throws(Failure) -> Void
-  ) throws(Failure) {
-    var explained: [Int: Explained] = [:]
-    var failed = Dictionary(uniqueKeysWithValues: failures.map { ($0.index, $0.failure) })
-    for batch in batches(of: waiting) { try explain(batch, into: &explained, failed: &failed) }
-    let images = Dictionary(uniqueKeysWithValues: waiting.map { ($0.index, $0) })
-    for index in (Array(explained.keys) + Array(failed.keys)).sorted() {
-      if let failure = failed[index] {
-        let image = writer.plan.items[index].image
-        try report(.failed(FailureReport(image: image, error: failure.line), failure))
-      } else if let image = images[index], let result = explained[index] {
-        try report(.explained(try write(image, result)))
+    _ waiting: [Waiting], _ failures: [Int: LeGradError],
+    report: (_ image: String, Outcome) throws(LeGradError) -> Void
+  ) throws(LeGradError) {
+    var results = failures.mapValues { Result<Explained, LeGradError>.failure($0) }
+    let groups = Dictionary(grouping: waiting) { [$0.prepared.width, $0.prepared.height] }
+    for group in groups.values.sorted(by: { $0[0].index < $1[0].index }) {
+      for first in stride(from: 0, to: group.count, by: settings.batchSize) {
+        try explain(group[first..<min(first + settings.batchSize, group.count)], into: &results)
       }
     }
-  }
-
-  private func batches(of waiting: [Waiting]) -> [[Waiting]] {
-    var order: [ExplanationReport.Size] = []
-    var groups: [[Waiting]] = []
-    for image in waiting {
-      let size = ExplanationReport.Size(width: image.prepared.width, height: image.prepared.height)
-      if let group = order.firstIndex(of: size) {
-        groups[group].append(image)
-      } else {
-        order.append(size)
-        groups.append([image])
+    for (index, result) in results.sorted(by: { $0.key < $1.key }) {
+      let outcome: Outcome
+      switch result {
+      case .success(let explained): outcome = .success(try write(explained))
+      case .failure(let error): outcome = .failure(error)
       }
-    }
-    return groups.flatMap { group in
-      stride(from: 0, to: group.count, by: settings.batchSize).map {
-        Array(group[$0..<min($0 + settings.batchSize, group.count)])
-      }
+      try report(writer.plan.items[index].image, outcome)
     }
   }
 
   private func explain(
-    _ batch: [Waiting], into explained: inout [Int: Explained], failed: inout [Int: Failure]
-  ) throws(Failure) {
+    _ batch: ArraySlice<Waiting>, into outcomes: inout [Int: Result<Explained, LeGradError>]
+  ) throws(LeGradError) {
     let start = ContinuousClock.now
-    let results: [Result<[Explanation], LeGradError>]
-    do {
-      results = try explainer.explainEach(
-        batch.map(\.prepared), text: question.text, methods: settings.methods, correction: question.correction)
-    } catch { throw Failure(error) }
+    let results = try explainer.explainEach(
+      batch.map(\.prepared), text: question.text, methods: settings.methods, correction: question.correction)
     let seconds = (ContinuousClock.now - start) / .seconds(1) / Double(batch.count)
     var images: [Waiting] = []
     var explanations: [[Explanation]] = []
@@ -155,66 +124,57 @@ struct ExplainRun {
         explanations.append(all)
       case .failure(let error):
         let name = writer.plan.items[image.index].image
-        failed[image.index] = Failure(.numericalFault, "\(name): \(error.message.advice)")
+        outcomes[image.index] = .failure(LeGradError(.numerical, "\(name): \(error)"))
       }
     }
     let disagreements = try verification?.check(
       explanations, of: images.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
       methods: settings.methods)
-    for (index, image) in images.enumerated() {
-      explained[image.index] = Explained(
-        explanations: explanations[index], seconds: seconds, batchSize: images.count == batch.count ? batch.count : 1,
-        device: explainer.device, precision: explainer.precision, disagreements: disagreements?[index])
+    for (place, image) in images.enumerated() {
+      outcomes[image.index] = .success(
+        Explained(
+          image: image, explanations: explanations[place], seconds: seconds,
+          batchSize: images.count == batch.count ? batch.count : 1, device: explainer.device,
+          precision: explainer.precision, disagreements: disagreements?[place]))
     }
   }
 
-  private func write(_ image: Waiting, _ result: Explained) throws(Failure) -> [ExplanationReport] {
-    let files = writer.plan.items[image.index].files
+  private func write(_ result: Explained) throws(LeGradError) -> [ExplanationReport] {
+    let item = writer.plan.items[result.image.index]
     var reports: [ExplanationReport] = []
-    for index in result.explanations.indices {
-      reports.append(try write(image, result, method: index, files: files[index]))
+    for (method, (explanation, files)) in zip(result.explanations, item.files).enumerated() {
+      let start = ContinuousClock.now
+      let heatmaps = (0..<explanation.prompts).map { explanation.heatmap(prompt: $0) }
+      try writer.write(
+        explanation, heatmaps: heatmaps, of: result.image.decoded.image, region: result.image.prepared.region,
+        files: files)
+      let timings = ExplanationReport.Timings(
+        decodeSeconds: result.image.decodeSeconds, prepareSeconds: result.image.prepareSeconds,
+        explainSeconds: result.seconds, writeSeconds: (ContinuousClock.now - start) / .seconds(1))
+      reports.append(report(result, method: method, heatmaps: heatmaps, timings: timings, item))
+      try writer.write(reports[method])
     }
     return reports
   }
 
-  private func write(
-    _ image: Waiting, _ result: Explained, method: Int, files: OutputPlan.Files
-  ) throws(Failure) -> ExplanationReport {
-    let start = ContinuousClock.now
-    let explanation = result.explanations[method]
-    let heatmaps = (0..<explanation.prompts).map { explanation.heatmap(prompt: $0) }
-    try writer.write(
-      explanation, heatmaps: heatmaps, of: image.decoded.image, region: image.prepared.region, files: files)
-    let timings = ExplanationReport.Timings(
-      decodeSeconds: image.decodeSeconds, prepareSeconds: image.prepareSeconds, explainSeconds: result.seconds,
-      writeSeconds: (ContinuousClock.now - start) / .seconds(1))
-    let report = self.report(image, result, method: method, heatmaps: heatmaps, timings: timings, files: files)
-    try writer.write(report)
-    return report
-  }
-
   private func report(
-    _ image: Waiting, _ result: Explained, method: Int, heatmaps: [Heatmap], timings: ExplanationReport.Timings,
-    files: OutputPlan.Files
+    _ result: Explained, method: Int, heatmaps: [Heatmap], timings: ExplanationReport.Timings, _ item: OutputPlan.Item
   ) -> ExplanationReport {
-    let item = writer.plan.items[image.index]
     let explanation = result.explanations[method]
-    let region = image.prepared.region
+    let (decoded, region) = (result.image.decoded, result.image.prepared.region)
     let options = explanation.method.report(of: explainer.model.configuration.vision)
     let prompts = heatmaps.indices.map { prompt in
       let cells = explanation.relevance(prompt: prompt)
       return ExplanationReport.Prompt(
         prompt: question.text.prompts[prompt], similarity: explanation.similarities[prompt],
-        flat: heatmaps[prompt].isFlat,
-        relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
+        flat: heatmaps[prompt].isFlat, relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
         maximum: heatmaps[prompt].isFlat
           ? nil : ExplanationReport.Point(maximumOf: explanation, prompt: prompt, region: region))
     }
     return ExplanationReport(
       version: Version.number, image: item.image,
-      imageSize: .init(width: image.decoded.image.width, height: image.decoded.image.height),
-      orientation: .init(
-        stored: image.decoded.storedOrientation.rawValue, applied: image.decoded.appliedOrientation != .upright),
+      imageSize: .init(width: decoded.image.width, height: decoded.image.height),
+      orientation: .init(stored: decoded.storedOrientation.rawValue, applied: decoded.appliedOrientation != .upright),
       prompts: prompts, model: identity, method: explanation.method.name,
       options: options.isEmpty ? nil : options,
       correction: explanation.method.isCorrected
@@ -225,9 +185,7 @@ struct ExplainRun {
       inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),
       grid: .init(width: explanation.grid.width, height: explanation.grid.height),
       resize: settings.resize.rawValue, filter: explainer.model.configuration.preprocessing.interpolation.rawValue,
-      mean: explainer.pixelStatistics?.mean ?? [],
-      std: explainer.pixelStatistics?.std ?? [],
-      region: .init(x: region.x, y: region.y, width: region.width, height: region.height),
-      timings: timings, outputFolder: writer.plan.folder, files: files)
+      mean: explainer.pixelStatistics?.mean ?? [], std: explainer.pixelStatistics?.std ?? [],
+      region: region, timings: timings, outputFolder: writer.plan.folder, files: item.files[method])
   }
 }

@@ -5,20 +5,11 @@ import VisionTransformer
 /// What `STEM.json` and `--json` say of one image.
 struct ExplanationReport: Codable, Sendable {
   struct Point: Codable, Equatable, Sendable {
-    let x: Int
-    let y: Int
+    let x, y: Int
   }
 
   struct Size: Codable, Equatable, Sendable {
-    let width: Int
-    let height: Int
-  }
-
-  struct Region: Codable, Equatable, Sendable {
-    let x: Int
-    let y: Int
-    let width: Int
-    let height: Int
+    let width, height: Int
   }
 
   struct Prompt: Codable, Sendable {
@@ -57,8 +48,7 @@ struct ExplanationReport: Codable, Sendable {
     /// `native` or `OpenCL`.
     let backend: String
     /// OpenCL's platform and driver; absent for the native backend.
-    let platform: String?
-    let driver: String?
+    let platform, driver: String?
     /// The instruction set or the kernels in use.
     let variant: String
     /// Whether the weights exceeded the device and went there block by block.
@@ -70,8 +60,7 @@ struct ExplanationReport: Codable, Sendable {
   struct Verification: Codable, Sendable {
     /// What was compared: `relevance`, as a share of its maximum, or `heatmap`.
     let compared: String
-    let error: Double
-    let bound: Double
+    let error, bound: Double
   }
 
   struct Orientation: Codable, Sendable {
@@ -82,17 +71,16 @@ struct ExplanationReport: Codable, Sendable {
   }
 
   struct Timings: Codable, Sendable {
-    let decodeSeconds: Double
-    let prepareSeconds: Double
+    let decodeSeconds, prepareSeconds: Double
     /// The batch's time divided by its images.
     let explainSeconds: Double
-    /// Of the files other than this report.
+    /// Seconds for the files other than this report.
     let writeSeconds: Double
   }
 
   let version: String
   let image: String
-  /// Of the upright image.
+  /// The upright image's size.
   let imageSize: Size
   let orientation: Orientation
   let prompts: [Prompt]
@@ -108,18 +96,15 @@ struct ExplanationReport: Codable, Sendable {
   /// Absent where it was not asked for.
   let verification: Verification?
   let batchSize: Int
-  /// What the model saw.
   let inputSize: Size
   let grid: Size
   let resize: String
   let filter: String
-  let mean: [Double]
-  let std: [Double]
+  let mean, std: [Double]
   /// The part of the upright image that was explained.
-  let region: Region
+  let region: PixelRegion
   let timings: Timings
   let outputFolder: String
-  /// Names in the output folder.
   let files: OutputPlan.Files
 }
 

@@ -1,3 +1,4 @@
+import Failures
 import Files
 import LeGrad
 
@@ -20,10 +21,7 @@ struct OutputPlan: Sendable {
     /// One per prompt.
     var overlays: [String] = []
     var heatmaps: [String] = []
-    var heatmapArray: String?
-    var relevance: String?
-    var layers: String?
-    var report: String?
+    var heatmapArray, relevance, layers, report: String?
 
     var all: [String] { overlays + heatmaps + [heatmapArray, relevance, layers, report].compactMap { $0 } }
   }
@@ -40,7 +38,7 @@ struct OutputPlan: Sendable {
   init(
     images: [String], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int, overwrite: Bool,
     methods: [Method] = [.legrad()]
-  ) throws(Failure) {
+  ) throws(LeGradError) {
     var owners: [String: String] = [:]
     var items: [Item] = []
     for image in images {
@@ -83,26 +81,21 @@ struct OutputPlan: Sendable {
   }
 
   /// Nothing is replaced unasked, and an input never.
-  private func check(overwrite: Bool) throws(Failure) {
-    guard let kind = FileSystem.kind(of: folder) else { return }
-    guard kind == .folder else {
+  private func check(overwrite: Bool) throws(LeGradError) {
+    guard FileTree.exists(folder) else { return }
+    guard FileTree.isFolder(folder) else {
       throw .badFile(
         "\(folder): the output folder cannot be made: a file of that name is in the way; choose another with -o")
     }
-    var inputs: Set<String>?
-    for item in items {
-      for name in item.names where FileSystem.entryExists(path(name)) {
-        guard overwrite else {
-          throw .usage("\(path(name)) exists; give --overwrite to replace it, or another folder with -o")
-        }
-        let known = inputs ?? Set(items.compactMap { FileTree.resolved($0.image) })
-        inputs = known
-        if let resolved = FileTree.resolved(path(name)), known.contains(resolved) {
-          throw .usage("\(path(name)) is an input and would be replaced; give another folder with -o")
-        }
-        if FileSystem.kind(of: path(name)) == .folder {
-          throw .usage("\(path(name)) is a folder, where a file is to be written; remove it, or give another -o")
-        }
+    let taken = items.flatMap(\.names).map(path).filter(FileSystem.entryExists)
+    try FileSystem.requireAbsent(taken, overwrite: overwrite)
+    let inputs = Set(taken.isEmpty ? [] : items.compactMap { FileTree.resolved($0.image) })
+    for path in taken {
+      if let resolved = FileTree.resolved(path), inputs.contains(resolved) {
+        throw .usage("\(path) is an input and would be replaced; give another folder with -o")
+      }
+      if FileTree.isFolder(path) {
+        throw .usage("\(path) is a folder, where a file is to be written; remove it, or give another -o")
       }
     }
   }

@@ -13,9 +13,7 @@ struct Verification {
 
   /// Loads the model onto the CPU too. Words are encoded there again, so that the text tower is verified as well.
   /// - Returns: nil where there is nothing to verify: the device is that backend itself.
-  init?(
-    of explainer: Explainer, _ prompts: PromptSource, _ correction: CorrectionSource? = nil
-  ) throws {
+  init?(of explainer: Explainer, _ prompts: PromptSource, _ correction: CorrectionSource? = nil) throws {
     guard explainer.device.backend != .native || explainer.precision != .f32 else {
       Terminal.note("--verify: this is the CPU in float32 itself, there is nothing to compare it with")
       return nil
@@ -32,20 +30,17 @@ struct Verification {
   func check(
     _ explanations: [[Explanation]], of images: [(name: String, prepared: PreparedImage)], by explainer: Explainer,
     methods: [Method]
-  ) throws(Failure) -> [[Disagreement]] {
-    let expected: [[Explanation]]
-    do {
-      expected = try reference.explain(
-        images.map(\.prepared), text: question.text, methods: methods, correction: question.correction)
-    } catch { throw Failure(error) }
+  ) throws(LeGradError) -> [[Disagreement]] {
+    let expected = try reference.explain(
+      images.map(\.prepared), text: question.text, methods: methods, correction: question.correction)
     var disagreements: [[Disagreement]] = []
     for index in images.indices {
       disagreements.append([])
       for (actual, expected) in zip(explanations[index], expected[index]) {
         let disagreement = actual.disagreement(with: expected, precision: explainer.precision)
         guard disagreement.isTolerable else {
-          throw Failure(
-            .numericalFault,
+          throw LeGradError(
+            .numerical,
             "\(images[index].name): \(explainer.device.name) computes a wrong \(disagreement.measure.rawValue) of "
               + "\(actual.method.name): error \(disagreement.error.scientific(digits: 2)), at most "
               + "\(disagreement.bound.scientific(digits: 2)); use --device cpu, another --kernel-variant or a newer "

@@ -21,7 +21,6 @@ struct ModelInfoCommand: ParsableCommand {
   }
 }
 
-/// What `model info` says.
 struct ModelReport: Codable, Sendable {
   struct Vision: Codable, Sendable {
     let layers, width, heads, mlpWidth, patchSize, imageWidth, imageHeight: Int
@@ -36,10 +35,8 @@ struct ModelReport: Codable, Sendable {
   }
 
   struct Preprocessing: Codable, Sendable {
-    let mean: [Double]?
-    let std: [Double]?
-    let interpolation: String
-    let resizeMode: String
+    let mean, std: [Double]?
+    let interpolation, resizeMode: String
     /// What the folder does not say and `explain` must be given.
     let missing: [String]
   }
@@ -102,7 +99,7 @@ struct ModelReport: Codable, Sendable {
   /// Lines for people.
   var lines: [String] {
     let types = storageTypes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }
-    var rows = [
+    let facts = [
       ["model", name], ["layout", layout],
       ["weights", "\(files.joined(separator: ", ")) (\(fileBytes.asBytes))"], ["sha256", hash ?? ""],
       ["parameters", "\(parameters.grouped), stored as \(types.joined(separator: ", "))"],
@@ -113,20 +110,22 @@ struct ModelReport: Codable, Sendable {
           + "\(vision.activation), \(vision.imageWidth)×\(vision.imageHeight) pixels in patches of \(vision.patchSize)",
       ],
       ["pooling", vision.pooling],
+      [
+        "text",
+        text.map {
+          "\($0.layers) blocks of width \($0.width), \($0.heads) heads, MLP \($0.mlpWidth), \($0.activation), "
+            + "\($0.contextLength) of \($0.vocabularySize.grouped) tokens"
+        } ?? "no text tower: give --text-embeddings",
+      ],
+      ["tokenizer", tokenizer ?? "none for -p: \(tokenizerProblem ?? "")"],
+      ["mean", preprocessing.mean.map(Self.list) ?? "missing: give --mean and --std"],
+      ["std", preprocessing.std.map(Self.list) ?? "missing: give --mean and --std"],
+      ["resize", "\(preprocessing.resizeMode), \(preprocessing.interpolation)"],
+      ["ignored", ignoredTensors.isEmpty ? "no tensors" : ignoredTensors.joined(separator: ", ")],
     ]
-    rows.append([
-      "text",
-      text.map {
-        "\($0.layers) blocks of width \($0.width), \($0.heads) heads, MLP \($0.mlpWidth), \($0.activation), "
-          + "\($0.contextLength) of \($0.vocabularySize.grouped) tokens"
-      } ?? "no text tower: give --text-embeddings",
-    ])
-    rows.append(["tokenizer", tokenizer ?? "none for -p: \(tokenizerProblem ?? "")"])
-    rows.append(["mean", preprocessing.mean.map(Self.list) ?? "missing: give --mean and --std"])
-    rows.append(["std", preprocessing.std.map(Self.list) ?? "missing: give --mean and --std"])
-    rows.append(["resize", "\(preprocessing.resizeMode), \(preprocessing.interpolation)"])
-    rows.append(["ignored", ignoredTensors.isEmpty ? "no tensors" : ignoredTensors.joined(separator: ", ")])
-    return rows.map { $0[0] + String(repeating: " ", count: 12 - $0[0].count) + $0[1].printable }
+    var table = TextTable()
+    for fact in facts { table.append([fact[0], fact[1].printable]) }
+    return table.lines()
   }
 
   private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }

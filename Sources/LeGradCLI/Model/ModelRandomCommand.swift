@@ -9,10 +9,6 @@ struct ModelRandomCommand: ParsableCommand {
     commandName: "random", abstract: "Write a model of a named architecture with seeded random weights.",
     discussion: "For measurements: it has no tokenizer, so explain with it needs --text-embeddings.")
 
-  enum StorageType: String, CaseIterable, ExpressibleByArgument {
-    case f32, f16, bf16
-  }
-
   @Option(help: "One of \(Architecture.names).")
   var arch: String
 
@@ -20,7 +16,7 @@ struct ModelRandomCommand: ParsableCommand {
   var seed: UInt64 = 0
 
   @Option(help: "How weights are stored.")
-  var type: StorageType = .f32
+  var type: Precision = .f32
 
   @Option(name: [.customShort("o"), .long], help: "The folder to write.")
   var output: String
@@ -37,11 +33,11 @@ struct ModelRandomCommand: ParsableCommand {
 
   func run() throws {
     let model = try Model(randomArchitecture: arch, seed: seed)
-    try checkOutput()
+    try FileSystem.requireAbsent(
+      [ModelWriter.weightFile, ModelWriter.configurationFile].map { FileTree.join(output, $0) }, overwrite: overwrite)
     try FileSystem.makeWritableFolder(output)
-    let precision = Precision(rawValue: type.rawValue) ?? .f32
     try Interruption.asRequest { isRequested in
-      try model.write(to: output, as: precision, overwrite: overwrite, isCancelled: isRequested)
+      try model.write(to: output, as: type, overwrite: overwrite, isCancelled: isRequested)
     }
     if json {
       Terminal.out(JSONText.encode(try ModelReport(Model(folder: output))))
@@ -49,18 +45,8 @@ struct ModelRandomCommand: ParsableCommand {
       Terminal.out("\(output.printable): \(model.name), seed \(seed), \(type.rawValue)")
     }
   }
-
-  private func checkOutput() throws(Failure) {
-    guard !overwrite else { return }
-    for name in [ModelWriter.weightFile, ModelWriter.configurationFile]
-    where FileSystem.entryExists(FileTree.join(output, name)) {
-      throw .usage(
-        "\(FileTree.join(output, name)) exists; give --overwrite to replace it, or another folder with -o")
-    }
-  }
 }
 
 extension Architecture {
-  /// For help texts.
   static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Failures
 import LeGrad
 
 /// Whether and how SigLIP's maps are corrected.
@@ -19,7 +20,6 @@ enum CorrectionChoice: ExpressibleByArgument, Equatable, Sendable {
   }
 }
 
-/// How SigLIP's maps are corrected by a text without content.
 struct CorrectionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -34,7 +34,7 @@ struct CorrectionOptions: ParsableArguments {
 
   /// What corrects the maps of a model, checked before its weights are read; nil for a model whose maps are not
   /// corrected, or shall not be.
-  func source(for model: Model) throws(Failure) -> CorrectionSource? {
+  func source(for model: Model) throws(LeGradError) -> CorrectionSource? {
     guard model.takesCorrection else {
       for (option, isGiven) in [
         ("--siglip-correction", siglipCorrection != nil), ("--empty-embedding", emptyEmbedding != nil),
@@ -58,7 +58,7 @@ struct CorrectionOptions: ParsableArguments {
       return CorrectionSource(threshold: threshold, text: source)
     }
     let text = PromptSource.texts([EmptyTextCorrection.text])
-    do throws(Failure) {
+    do throws(LeGradError) {
       try text.check(against: model)
     } catch {
       throw .badFile(

@@ -1,9 +1,9 @@
 public import ArgumentParser
 public import Compute
-import Failures
 import LeGrad
 
 extension KernelVariant: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 
 /// What to compute on, and how.
 struct DeviceOptions: ParsableArguments {
@@ -41,16 +41,16 @@ struct DeviceOptions: ParsableArguments {
   ///   - pixels: statistics in place of the folder's.
   func explainerOptions(
     device: DeviceChoice? = nil, pixels: PixelOptions? = nil
-  ) throws(Failure) -> Explainer.Options {
+  ) throws(LeGradError) -> Explainer.Options {
     var options = try options(device: device)
     options.pixelStatistics = pixels?.statistics
     options.notify = { Terminal.note($0.advice) }
-    do { try options.checkDevice() } catch { throw Failure(error) }
+    try options.checkDevice()
     return options
   }
 
   /// Unchecked.
-  func options(device: DeviceChoice? = nil) throws(Failure) -> Explainer.Options {
+  func options(device: DeviceChoice? = nil) throws(LeGradError) -> Explainer.Options {
     var options = try Environment.options()
     options.device = device ?? choice
     options.threads = threads

@@ -17,18 +17,16 @@ enum Environment {
   private static var waitsAfterEveryOperation: Bool { value("LEGRAD_SYNC") == "1" }
 
   /// `LEGRAD_CPU_ISA`: the instruction set of the CPU.
-  private static func instructionSet() throws(Failure) -> InstructionSet? {
+  private static func instructionSet() throws(LeGradError) -> InstructionSet? {
     guard let name = value("LEGRAD_CPU_ISA") else { return nil }
     guard let set = InstructionSet(rawValue: name) else {
       let known = InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")
-      throw Failure(
-        .deviceUnusable, "LEGRAD_CPU_ISA: expected one of \(known), found '\(name)'; choose one, or unset it")
+      throw LeGradError(.device, "LEGRAD_CPU_ISA: expected one of \(known), found '\(name)'; choose one, or unset it")
     }
     return set
   }
 
-  /// Options as the environment has them.
-  static func options() throws(Failure) -> Explainer.Options {
+  static func options() throws(LeGradError) -> Explainer.Options {
     var options = Explainer.Options()
     options.instructionSet = try instructionSet()
     options.cacheFolder = cacheFolder

@@ -9,7 +9,6 @@ extension LayerSelection: ExpressibleByArgument {
   public static var allValueStrings: [String] { ["all", "last:N", "A..B"] }
 }
 
-/// Which methods.
 struct MethodChoice: ParsableArguments {
   static let names = Method.all.map(\.name)
 
@@ -25,9 +24,7 @@ struct MethodChoice: ParsableArguments {
 
   func validate() throws {
     _ = try methods()
-    guard rolloutStart >= 0 else {
-      throw ValidationError("--rollout-start \(rolloutStart): expected a block, from 0")
-    }
+    guard rolloutStart >= 0 else { throw ValidationError("--rollout-start \(rolloutStart): expected a block, from 0") }
   }
 
   var isAll: Bool { method == "all" }

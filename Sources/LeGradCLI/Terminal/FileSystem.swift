@@ -1,31 +1,16 @@
 import Failures
 import Files
 import Glibc
+import LeGrad
 
 /// Questions about paths, and folders to write in.
 enum FileSystem {
-  enum Kind: Equatable {
-    case file, folder, other
-  }
-
-  /// What is at a path, links followed; nil for nothing.
-  static func kind(of path: String) -> Kind? {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else { return nil }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: return .file
-    case S_IFDIR: return .folder
-    default: return .other
-    }
-  }
-
   /// Whether a directory entry exists, even a link that leads nowhere.
   static func entryExists(_ path: String) -> Bool {
     var status = stat()
     return unsafe lstat(path, &status) == 0
   }
 
-  /// The last part of a path.
   static func name(of path: String) -> String {
     path.split(separator: "/").last.map(String.init) ?? path
   }
@@ -40,7 +25,7 @@ enum FileSystem {
   /// Makes a folder and those above it, unless they exist, and checks that files can be made in it.
   /// - Returns: the folders that were made, the outermost first.
   @discardableResult
-  static func makeWritableFolder(_ path: String) throws(Failure) -> [String] {
+  static func makeWritableFolder(_ path: String) throws(LeGradError) -> [String] {
     let made: [String]
     do { made = path.isEmpty ? [] : try FileTree.create(folder: path) } catch {
       throw .badFile("\(path): the output folder cannot be made: \(error.found); choose another with -o")
@@ -51,6 +36,12 @@ enum FileSystem {
     return made
   }
 
+  /// Refuses to replace what is there, unless that is asked for.
+  static func requireAbsent(_ paths: [String], overwrite: Bool) throws(LeGradError) {
+    guard !overwrite, let path = paths.first(where: entryExists) else { return }
+    throw .usage("\(path) exists; give --overwrite to replace it, or another folder with -o")
+  }
+
   /// Removes those of the folders that nothing was written into.
   static func removeEmpty(_ folders: [String]) {
     for folder in folders.reversed() { unsafe rmdir(folder) }
@@ -58,10 +49,7 @@ enum FileSystem {
 
   /// Why an image cannot be read, as far as that is known without opening it.
   static func unreadableReason(_ path: String) -> String? {
-    switch kind(of: path) {
-    case nil: systemMessage(errno)
-    case .folder: "it is a folder; name the pictures in it"
-    case .file, .other: unsafe access(path, R_OK) == 0 ? nil : systemMessage(errno)
-    }
+    if FileTree.isFolder(path) { return "it is a folder; name the pictures in it" }
+    return unsafe access(path, R_OK) == 0 ? nil : systemMessage(errno)
   }
 }

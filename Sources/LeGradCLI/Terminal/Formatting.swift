@@ -62,13 +62,17 @@ extension Int {
 
 /// Rows of text in columns that line up.
 struct TextTable {
-  private var rows: [[String]] = []
+  private let heading: [String]?
+  private var rows: [[String]]
 
-  init(_ heading: [String]) { rows = [heading] }
+  init(_ heading: [String]? = nil) {
+    self.heading = heading
+    rows = heading.map { [$0] } ?? []
+  }
 
   mutating func append(_ row: [String]) { rows.append(row) }
 
-  /// Lines without trailing spaces, `indent` spaces before each; the first is a heading.
+  /// Lines without trailing spaces, `indent` spaces before each.
   func lines(indent: Int = 0) -> [String] {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in
@@ -79,7 +83,7 @@ struct TextTable {
         column == row.count - 1 ? text : text + String(repeating: " ", count: widths[column] - text.count)
       }
       let line = String(repeating: " ", count: indent) + cells.joined(separator: "  ")
-      return index == 0 ? Terminal.heading(line) : line
+      return index == 0 && heading != nil ? Terminal.heading(line) : line
     }
   }
 }

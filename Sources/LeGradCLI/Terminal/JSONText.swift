@@ -9,9 +9,7 @@ enum JSONText {
       positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
     do {
       return String(decoding: try encoder.encode(value), as: UTF8.self)
-    } catch {
-      preconditionFailure("a report is always encodable: \(error)")
-    }
+    } catch { preconditionFailure("a report is always encodable: \(error)") }
   }
 }
 

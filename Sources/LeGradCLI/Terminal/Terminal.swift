@@ -2,7 +2,6 @@ import Failures
 import Glibc
 import Synchronization
 
-/// Standard output and standard error.
 enum Terminal {
   /// What a progress bar has drawn on standard error's last line, to be wiped before anything else is written.
   private static let hasTransientLine = Mutex(false)

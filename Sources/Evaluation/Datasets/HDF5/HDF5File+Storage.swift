@@ -1,35 +1,55 @@
 import CHDF5
 import CZlib
-import Failures
 import LeGrad
 
 extension HDF5File {
   /// Refuses data that lies in other files, and chunks that hold less than they should: the library would read past
   /// their end.
-  func checkStorage(
-    of array: hid_t, shape: [Int], place: String, _ library: legrad_hdf5
-  ) throws(LeGradError) {
+  func checkStorage(of array: hid_t, shape: [Int], place: String, _ library: legrad_hdf5) throws(LeGradError) {
     let properties = library.calls.H5Dget_create_plist(array)
     guard properties >= 0 else { throw fault(place, expected: "an array", found: "one without properties") }
     defer { _ = library.calls.H5Idec_ref(properties) }
     let layout = library.calls.H5Pget_layout(properties)
     guard [H5D_COMPACT, H5D_CONTIGUOUS, H5D_CHUNKED].contains(layout),
       library.calls.H5Pget_external_count(properties) == 0
-    else {
-      throw fault(place, expected: "data in this file", found: "data in another")
-    }
+    else { throw fault(place, expected: "data in this file", found: "data in another") }
     guard layout == H5D_CHUNKED else { return }
     try checkFilters(properties, place: place, library)
-    let chunks = try Chunks(array, properties, shape: shape, file: self, place: place, library)
+    let chunks = try chunks(of: array, properties, shape: shape, place: place, library)
     for offset in chunks.offsets {
       try checkChunk(at: offset, of: array, byteCount: chunks.byteCount, place: place, library)
     }
   }
 
+  /// The library's time grows fast with their number.
+  private static let chunkLimit = 10_000
+
+  /// The first element of each chunk that an array is stored in, and the bytes of one that is unpacked.
+  private func chunks(
+    of array: hid_t, _ properties: hid_t, shape: [Int], place: String, _ library: legrad_hdf5
+  ) throws(LeGradError) -> (offsets: [[hsize_t]], byteCount: Int) {
+    var lengths = [hsize_t](repeating: 0, count: shape.count)
+    let rank = unsafe library.calls.H5Pget_chunk(properties, Int32(lengths.count), &lengths)
+    guard rank == shape.count, zip(lengths, shape).allSatisfy({ $0 > 0 && $0 <= hsize_t($1) }) else {
+      throw fault(
+        place, expected: "chunks within \(shape.map { "\($0)" }.joined(separator: " × "))",
+        found: lengths.map { "\($0)" }.joined(separator: " × "))
+    }
+    let chunk = lengths.map { Int($0) }
+    let count = zip(shape, chunk).reduce(1) { $0 * (($1.0 - 1) / $1.1 + 1) }
+    guard count <= Self.chunkLimit else {
+      throw fault(place, expected: "at most \(Self.chunkLimit) chunks", found: "\(count)")
+    }
+    let type = library.calls.H5Dget_type(array)
+    defer { _ = library.calls.H5Idec_ref(type) }
+    let offsets: [[hsize_t]] = zip(shape, chunk).reduce([[]]) { offsets, axis in
+      offsets.flatMap { offset in stride(from: 0, to: axis.0, by: axis.1).map { offset + [hsize_t($0)] } }
+    }
+    return (offsets, chunk.reduce(1, *) * library.calls.H5Tget_size(type))
+  }
+
   /// MATLAB packs chunks by deflate. Of those that are not packed, the library does not tell the size in the file.
-  private func checkFilters(
-    _ properties: hid_t, place: String, _ library: legrad_hdf5
-  ) throws(LeGradError) {
+  private func checkFilters(_ properties: hid_t, place: String, _ library: legrad_hdf5) throws(LeGradError) {
     let filters = (0..<max(0, library.calls.H5Pget_nfilters(properties))).map { index in
       var flags: UInt32 = 0
       var parameterCount = 0
@@ -63,46 +83,6 @@ extension HDF5File {
       throw fault(
         place, expected: "chunks of \(byteCount) bytes",
         found: found.map { $0 > byteCount ? "more" : "\($0)" } ?? "damaged data")
-    }
-  }
-}
-
-/// The chunks that an array is stored in.
-private struct Chunks {
-  /// Of each chunk, when unpacked.
-  let byteCount: Int
-  private let shape: [Int]
-  private let chunk: [Int]
-
-  /// The library's time grows fast with their number.
-  private static let countLimit = 10_000
-
-  init(
-    _ array: hid_t, _ properties: hid_t, shape: [Int], file: HDF5File, place: String, _ library: legrad_hdf5
-  ) throws(LeGradError) {
-    var lengths = [hsize_t](repeating: 0, count: shape.count)
-    let rank = unsafe library.calls.H5Pget_chunk(properties, Int32(lengths.count), &lengths)
-    guard rank == shape.count, zip(lengths, shape).allSatisfy({ $0 > 0 && $0 <= hsize_t($1) }) else {
-      throw file.fault(
-        place, expected: "chunks within \(shape.map { "\($0)" }.joined(separator: " × "))",
-        found: lengths.map { "\($0)" }.joined(separator: " × "))
-    }
-    let chunk = lengths.map { Int($0) }
-    let count = zip(shape, chunk).reduce(1) { $0 * (($1.0 - 1) / $1.1 + 1) }
-    guard count <= Self.countLimit else {
-      throw file.fault(place, expected: "at most \(Self.countLimit) chunks", found: "\(count)")
-    }
-    let type = library.calls.H5Dget_type(array)
-    defer { _ = library.calls.H5Idec_ref(type) }
-    byteCount = chunk.reduce(1, *) * library.calls.H5Tget_size(type)
-    self.shape = shape
-    self.chunk = chunk
-  }
-
-  /// The first element of each.
-  var offsets: [[hsize_t]] {
-    zip(shape, chunk).reduce([[]]) { offsets, axis in
-      offsets.flatMap { offset in stride(from: 0, to: axis.0, by: axis.1).map { offset + [hsize_t($0)] } }
     }
   }
 }

@@ -12,7 +12,6 @@ final class HDF5File: Sendable {
   private let library: HDF5Library
   private let identifier: hid_t
 
-  /// Opens the file for reading.
   init(path: String, library: HDF5Library) throws(LeGradError) {
     self.path = path
     self.library = library
@@ -21,9 +20,7 @@ final class HDF5File: Sendable {
       let file = try FileBytes(path: path, mapped: false)
       size = file.size
       header = try file.bytes(0..<min(size, 116))
-    } catch {
-      throw LeGradError(error)
-    }
+    } catch { throw LeGradError(error) }
     identifier = try library.withCalls { library throws(LeGradError) in
       // Read only, no properties.
       let identifier = unsafe library.calls.H5Fopen(path, 0, 0)
@@ -36,7 +33,6 @@ final class HDF5File: Sendable {
     try? library.withCalls { library throws(LeGradError) in _ = library.calls.H5Fclose(identifier) }
   }
 
-  /// Where an array is.
   enum Location {
     case path(String)
     case reference(HDF5Reference)
@@ -59,7 +55,7 @@ final class HDF5File: Sendable {
       let count = shape.reduce(1, *)
       var status: herr_t = -1
       let values = unsafe [Element](unsafeUninitializedCapacity: count) { buffer, filled in
-        unsafe status = library.calls.H5Dread(array, Element.memoryType(library), 0, 0, 0, buffer.baseAddress)
+        unsafe status = library.calls.H5Dread(array, Element.types(library)[0], 0, 0, 0, buffer.baseAddress)
         filled = status >= 0 ? count : 0
       }
       guard status >= 0 else {
@@ -69,9 +65,7 @@ final class HDF5File: Sendable {
     }
   }
 
-  private func open(
-    _ location: Location, place: String, _ library: legrad_hdf5
-  ) throws(LeGradError) -> hid_t {
+  private func open(_ location: Location, place: String, _ library: legrad_hdf5) throws(LeGradError) -> hid_t {
     let object: hid_t
     switch location {
     case .path(let name): object = unsafe library.calls.H5Dopen2(identifier, name, 0)
@@ -93,7 +87,7 @@ final class HDF5File: Sendable {
     let type = library.calls.H5Dget_type(array)
     guard type >= 0 else { throw fault(place, expected: Element.summary, found: "an unknown type") }
     defer { _ = library.calls.H5Idec_ref(type) }
-    guard Element.isStored(as: type, library) else {
+    guard Element.types(library).contains(where: { library.calls.H5Tequal(type, $0) > 0 }) else {
       let size = library.calls.H5Tget_size(type)
       let names: [H5T_class_t: String] = [
         H5T_INTEGER: "integers", H5T_FLOAT: "floating-point numbers", H5T_STRING: "text", H5T_REFERENCE: "references",
@@ -128,7 +122,6 @@ final class HDF5File: Sendable {
     return lengths.map { Int($0) }
   }
 
-  /// An error about the array that `place` names.
   func fault(_ place: String, expected: String, found: String) -> LeGradError {
     Evaluation.fault(
       path, place, expected: expected, found: found, remedy: "the file is damaged or not what was meant; fetch it again"

@@ -1,6 +1,5 @@
 import CHDF5
 import Failures
-import Files
 import LeGrad
 import Synchronization
 
@@ -43,9 +42,7 @@ import Synchronization
   }
 
   /// Calls `body` with the library's functions, its own messages and plug-ins off.
-  func withCalls<Result>(
-    _ body: (legrad_hdf5) throws(LeGradError) -> Result
-  ) throws(LeGradError) -> Result {
+  func withCalls<Result>(_ body: (legrad_hdf5) throws(LeGradError) -> Result) throws(LeGradError) -> Result {
     try Self.lock.withLock { _ throws(LeGradError) in
       _ = table.calls.H5Eset_auto2(0, nil, nil)
       // A file may name a filter; code for it would be loaded from a folder.

@@ -57,7 +57,6 @@ enum SceneColour: Int, CaseIterable, Sendable {
   }
 }
 
-/// One object of a scene.
 struct SceneObject: Sendable {
   let shape: SceneShape
   let colour: SceneColour
@@ -81,7 +80,6 @@ struct SceneObject: Sendable {
   /// The number of its class in `classNames`.
   var classIndex: Int { colour.rawValue * SceneShape.allCases.count + shape.rawValue }
 
-  /// The colour and the shape of each class.
   static let kinds: [(SceneColour, SceneShape)] = SceneColour.allCases.flatMap { colour in
     SceneShape.allCases.map { (colour, $0) }
   }

@@ -1,4 +1,3 @@
-import Failures
 import Files
 import ImageFiles
 package import LeGrad

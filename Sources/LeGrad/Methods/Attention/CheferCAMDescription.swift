@@ -1,5 +1,4 @@
 import Compute
-import VisionTransformer
 
 extension Method {
   /// The last block's attention times its gradient (methods §2.4).

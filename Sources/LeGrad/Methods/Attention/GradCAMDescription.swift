@@ -1,5 +1,4 @@
 import Compute
-import VisionTransformer
 
 extension Method {
   /// The last block's attention, each head weighted by its mean gradient (methods §2.3a).

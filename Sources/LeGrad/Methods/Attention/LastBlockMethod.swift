@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// GradCAM's attention form (methods §2.3a) and CheferCAM on the last block (methods §2.4): the attention of the query

@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// LeGrad with each block's score read from the class token: only query 0 of a map carries a gradient then, so that one

@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// LeGrad where a block's score reads a mean of its tokens (methods §1.2, §11): block by block, without a tape.

@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// LeGrad on towers with an attention pooler (methods §1.4, §1.5, §11.3, §11.4).

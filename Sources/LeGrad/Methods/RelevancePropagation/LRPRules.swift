@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import VisionTransformer
 
 /// The rules by which relevance passes from what a layer gives to what it took (methods §3.1, alpha 1, beta 0), for

@@ -1,5 +1,4 @@
 import Compute
-import Failures
 import Synchronization
 import VisionTransformer
 
