@@ -362,7 +362,7 @@ struct MalformedTorchTests {
   // MARK: Every place
 
   @Test(arguments: ["views", "zip64"]) func everyPrefixOfAGoodFileIsRefused(name: String) throws {
-    let folder = try ScratchFolder()
+    let folder = try MemoryFolder()
     let bytes = [UInt8](try Data(contentsOf: URL(filePath: Fixtures.path("torch/\(name).pt"))))
     for count in 0..<bytes.count {
       #expect(try Self.refuses(Array(bytes[..<count]), in: folder))
@@ -372,7 +372,7 @@ struct MalformedTorchTests {
   /// Whatever single byte is changed, the file is refused or its tensors lie inside it.
   @Test(arguments: ["views", "zip64"])
   func anyChangedByteIsRefusedOrHarmless(name: String) throws {
-    let folder = try ScratchFolder()
+    let folder = try MemoryFolder()
     let bytes = [UInt8](try Data(contentsOf: URL(filePath: Fixtures.path("torch/\(name).pt"))))
     var refused = 0
     for position in bytes.indices {
@@ -387,7 +387,7 @@ struct MalformedTorchTests {
 
   /// Opcodes at every place of a pickle, in an archive that is whole.
   @Test(arguments: ["training", "protocol4"]) func anyOpcodeAnywhereIsRefusedOrHarmless(name: String) throws {
-    let folder = try ScratchFolder()
+    let folder = try MemoryFolder()
     let bytes = [UInt8](try Data(contentsOf: URL(filePath: Fixtures.path("torch/\(name).pt"))))
     // The pickle is the first member, behind a local header, and a descriptor follows it.
     let start = 30 + Int(littleValue(bytes, 26)) + Int(littleValue(bytes, 28))
@@ -407,7 +407,7 @@ struct MalformedTorchTests {
 
   /// Opcodes in any order, from a seed.
   @Test func randomOpcodesAreRefusedOrHarmless() throws {
-    let folder = try ScratchFolder()
+    let folder = try MemoryFolder()
     var random = RandomBits(state: 1)
     for _ in 0..<2_000 {
       var pickle: [UInt8] = [0x80, 4]
@@ -440,10 +440,8 @@ struct MalformedTorchTests {
   }
 
   /// Opens the file and reads every tensor that there is.
-  static func refuses(_ bytes: [UInt8], in folder: ScratchFolder) throws -> Bool {
-    // A name of its own each time: a file that is written over is first brought to the disk.
-    let path = try folder.write(bytes, UUID().uuidString)
-    defer { try? FileManager.default.removeItem(atPath: path) }
+  static func refuses(_ bytes: [UInt8], in folder: MemoryFolder) throws -> Bool {
+    let path = try folder.write(bytes)
     do throws(TorchFileError) {
       let file = try TorchFile(path: path)
       for tensor in file.tensors {
