@@ -40,7 +40,7 @@ let package = Package(
       name: "LeGrad",
       targets: [
         "LeGrad", "Compute", "Failures", "Files", "ImageFiles", "OperationSamples", "SafeTensors", "Tokenizers",
-        "VisionTransformer",
+        "TorchFiles", "VisionTransformer",
       ]),
     // The operations themselves, for the benchmarks, which are a package of their own.
     .library(
@@ -84,6 +84,8 @@ let package = Package(
     room("StrictJSON"),
     // Each of these knows one format and nothing of models.
     room("SafeTensors", ["Failures", "Files", "StrictJSON"]),
+    // PyTorch's archives, of which nothing but tensors is taken.
+    room("TorchFiles", ["Failures", "Files", "SafeTensors"]),
     room("NpyFiles", ["Failures", "Files"]),
     // libpng and libjpeg-turbo behind a few C calls that return a status instead of jumping.
     .target(
@@ -103,8 +105,8 @@ let package = Package(
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
     room(
-      "VisionTransformer", ["Compute", "Failures", "Files", "Randomness", "StrictJSON", "SafeTensors"],
-      exclude: ["Scripts"]),
+      "VisionTransformer",
+      ["Compute", "Failures", "Files", "Randomness", "StrictJSON", "SafeTensors", "TorchFiles"], exclude: ["Scripts"]),
     // The bundled model and its sample pictures, embedded.
     .target(
       name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
@@ -147,10 +149,11 @@ let package = Package(
     tests("FilesTests", ["Failures", "Files", "CSHA256"]),
     tests("StrictJSONTests", ["StrictJSON"]),
     tests("SafeTensorsTests", ["SafeTensors"]),
+    tests("TorchFilesTests", ["Failures", "Files", "SafeTensors", "TorchFiles"]),
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["Files", "ImageFiles", "Randomness"]),
-    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "Failures", "SafeTensors"]),
+    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "Failures", "SafeTensors", "TorchFiles"]),
     // The methods and the façade against the float64 reference.
     tests(
       "LeGradTests",

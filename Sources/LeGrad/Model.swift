@@ -164,6 +164,8 @@ public struct ModelSummary: Sendable {
   public let storageTypes: [String: Int]
   public let weightFiles: [String]
   public let weightBytes: Int
+  /// The keys that lead from the object that PyTorch saved to the weights, such as `["state_dict"]`; none elsewhere.
+  public let weightKeys: [String]
   /// Tensors in the files that no tower uses.
   public let ignoredTensors: [String]
 
@@ -174,6 +176,7 @@ public struct ModelSummary: Sendable {
       storageTypes = [:]
       weightFiles = []
       weightBytes = 0
+      weightKeys = []
       ignoredTensors = []
       return
     }
@@ -182,6 +185,7 @@ public struct ModelSummary: Sendable {
       uniqueKeysWithValues: checkpoint.storageTypes.map { ($0.key.rawValue, $0.value) })
     weightFiles = checkpoint.store.files
     weightBytes = checkpoint.store.totalBytes
+    weightKeys = checkpoint.weightKeys
     ignoredTensors = checkpoint.ignoredTensors
   }
 }

@@ -61,8 +61,6 @@ public enum SafeTensorsRule: String, FaultRule, CaseIterable {
   case unsafePath
   /// An index that disagrees with its files.
   case index
-  /// A pickle, which this reader refuses.
-  case pickle
   /// A folder without weights.
   case noWeights
   /// A file that exists and may not be replaced.

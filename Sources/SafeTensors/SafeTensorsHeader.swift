@@ -39,14 +39,7 @@ struct SafeTensorsHeader: Sendable {
   static let maximumLength = 100_000_000
   static let maximumDimensions = 32
 
-  struct Entry: Sendable {
-    let description: TensorDescription
-    let elementCount: Int
-    /// Byte range in the file.
-    let bytes: Range<Int>
-  }
-
-  let entries: [String: Entry]
+  let entries: [String: TensorData.Entry]
   let metadata: [String: String]
 
   /// The header's length from the first 8 bytes, checked against the file's size.
@@ -76,7 +69,7 @@ struct SafeTensorsHeader: Sendable {
     }
     let reader = EntryReader(file: file, dataStart: 8 + text.count, fileSize: fileSize)
     var metadata: [String: String] = [:]
-    var entries: [String: Entry] = [:]
+    var entries: [String: TensorData.Entry] = [:]
     entries.reserveCapacity(object.count)
     for (name, value) in object {
       if name == "__metadata__" {
@@ -116,7 +109,7 @@ private struct EntryReader {
     return metadata
   }
 
-  func entry(_ name: String, _ value: JSONValue) throws(SafeTensorsError) -> SafeTensorsHeader.Entry {
+  func entry(_ name: String, _ value: JSONValue) throws(SafeTensorsError) -> TensorData.Entry {
     guard !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
       throw failure(.tensorName, "tensor \"\(name)\"", expected: "a name without control characters", found: "one")
     }
@@ -151,7 +144,7 @@ private struct EntryReader {
     guard offsets.count == 2 else {
       throw failure(.syntax, place + " data_offsets", expected: "[begin, end]", found: "\(offsets.count) numbers")
     }
-    return SafeTensorsHeader.Entry(
+    return TensorData.Entry(
       description: description, elementCount: elementCount,
       bytes: try range(begin: offsets[0], end: offsets[1], byteCount: byteCount, place + " data_offsets"))
   }
@@ -186,7 +179,7 @@ private struct EntryReader {
   }
 
   /// The ranges, in order, must touch: no byte twice, none left over.
-  func checkCoverage(_ entries: Dictionary<String, SafeTensorsHeader.Entry>.Values) throws(SafeTensorsError) {
+  func checkCoverage(_ entries: Dictionary<String, TensorData.Entry>.Values) throws(SafeTensorsError) {
     let ordered = entries.sorted {
       ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound)
     }

@@ -43,9 +43,7 @@ extension TensorStore {
 public enum SafeTensorsFolder {
   /// Opens the first of `candidates` that exists in `folder`. A candidate is the name of a safetensors file, or of a
   /// sharded index when it ends in `.json`.
-  ///
-  /// A folder with pickled weights only is refused with the command that converts them: unpickling can run any code.
-  /// - Throws: `pickle`, `noWeights`, or what opening the file throws.
+  /// - Throws: `noWeights`, or what opening the file throws.
   public static func open(
     _ folder: String, candidates: [String], mapped: Bool = true
   ) throws(SafeTensorsError) -> any TensorStore {
@@ -53,36 +51,12 @@ public enum SafeTensorsFolder {
     do throws(FileError) { names = try FileTree.names(in: folder) } catch { throw SafeTensorsError(error) }
     for candidate in candidates where names.contains(candidate) {
       let path = folder + "/" + candidate
-      if candidate.hasSuffix(".json") { return try ShardedSafeTensors(indexPath: path, mapped: mapped) }
+      if candidate.hasSuffix(".json") { return try ShardedTensors(indexPath: path, mapped: mapped) }
       return try SafeTensorsFile(path: path, mapped: mapped)
     }
-    let expected = candidates.joined(separator: ", ")
-    let isPickle = { (name: String) in [".bin", ".pt", ".pth"].contains { name.hasSuffix($0) } }
-    if let pickle = names.filter(isPickle).min() {
-      throw SafeTensorsError(
-        .pickle, file: folder + "/" + pickle, place: "folder", expected: expected, found: "only pickled weights",
-        remedy: "pickles can run code and are not read; where they are trusted, convert them: "
-          + Message(conversionCommand(folder: folder, pickle: pickle)))
-    }
     throw SafeTensorsError(
-      .noWeights, file: folder, place: "folder", expected: "one of \(expected)", found: "none of them",
+      .noWeights, file: folder, place: "folder", expected: "one of \(candidates.joined(separator: ", "))",
+      found: "none of them",
       remedy: "name a folder that holds a model's weights")
-  }
-
-  /// One shell line that writes `pickle` as safetensors beside it. A name that a shell could take for more than a name
-  /// is not repeated: the line is meant to be copied.
-  static func conversionCommand(folder: String, pickle name: String) -> String {
-    let isPlain = name.utf8.allSatisfy { byte in
-      let character = Character(Unicode.Scalar(byte))
-      return byte < 0x80 && (character.isLetter || character.isNumber || "._-".contains(character))
-    }
-    let pickle = isPlain ? name : "NAME" + (name.lastIndex(of: ".").map { name[$0...] } ?? "")
-    let stem = pickle.prefix(upTo: pickle.lastIndex(of: ".") ?? pickle.endIndex)
-    let target = (stem == "pytorch_model" ? "model" : stem) + ".safetensors"
-    return "cd '\(folder.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))' && "
-      + "python3 -c \"import torch, safetensors.torch as s; "
-      + "d = torch.load('\(pickle)', map_location='cpu', weights_only=True); "
-      + "s.save_file({k.removeprefix('module.'): v.clone().contiguous() "
-      + "for k, v in d.get('state_dict', d).items()}, '\(target)')\""
   }
 }

@@ -8,7 +8,7 @@ struct ShardedTests {
   @Test func shardsHoldWhatTheSingleFileHolds() throws {
     let single = try SafeTensorsFile(path: Fixtures.path("clip-hf/model/model.safetensors"))
     for mapped in [true, false] {
-      let sharded = try ShardedSafeTensors(
+      let sharded = try ShardedTensors(
         indexPath: Fixtures.path("clip-hf-sharded/model/model.safetensors.index.json"), mapped: mapped)
       #expect(sharded.files.count == 21)
       #expect(sharded.tensors == single.tensors)
@@ -88,7 +88,7 @@ struct ShardedTests {
       atPath: folder.path + "/link.safetensors",
       withDestinationPath: try outside.write(Self.shard("a"), "1.safetensors"))
     let path = try folder.write(Array(faulty.index.utf8), "model.safetensors.index.json")
-    let error = #expect(throws: SafeTensorsError.self) { try ShardedSafeTensors(indexPath: path) }
+    let error = #expect(throws: SafeTensorsError.self) { try ShardedTensors(indexPath: path) }
     #expect(error?.rule == faulty.kind, "\(String(describing: error))")
   }
 
@@ -103,7 +103,7 @@ struct ShardedTests {
       atPath: cache.path + "/snapshots/0a1b/1.safetensors", withDestinationPath: "../../blobs/one")
     let index = try cache.write(
       Array(Self.map("1.safetensors", "part/2.safetensors").utf8), "snapshots/0a1b/model.safetensors.index.json")
-    #expect(try ShardedSafeTensors(indexPath: index).names == ["a", "b"])
+    #expect(try ShardedTensors(indexPath: index).names == ["a", "b"])
   }
 
   static let candidates = ["open_clip_model.safetensors", "model.safetensors", "model.safetensors.index.json"]
@@ -117,32 +117,6 @@ struct ShardedTests {
     _ = try folder.write(Self.shard("o"), "open_clip_model.safetensors")
     _ = try folder.write([], "pytorch_model.bin")
     #expect(try SafeTensorsFolder.open(folder.path, candidates: Self.candidates).names == ["o"])
-  }
-
-  @Test(arguments: [
-    ("pytorch_model.bin", "model"), ("open_clip_pytorch_model.bin", "open_clip_pytorch_model"), ("x.pt", "x"),
-    ("x.pth", "x"),
-  ])
-  func picklesAreRefusedWithTheCommandThatConvertsThem(pickle: String, target: String) throws {
-    let folder = try ScratchFolder()
-    _ = try folder.write([0x80, 2], pickle)
-    let error = #expect(throws: SafeTensorsError.self) {
-      try SafeTensorsFolder.open(folder.path, candidates: Self.candidates)
-    }
-    #expect(error?.rule == .pickle)
-    #expect(error?.description.contains("torch.load('\(pickle)', map_location='cpu', weights_only=True)") == true)
-    #expect(error?.description.contains("'\(target).safetensors')") == true)
-  }
-
-  @Test func aNameThatAShellWouldRunIsNotRepeatedInTheCommand() throws {
-    let folder = try ScratchFolder()
-    _ = try folder.write([0x80, 2], "x$(reboot)`reboot`.bin")
-    let error = #expect(throws: SafeTensorsError.self) {
-      try SafeTensorsFolder.open(folder.path, candidates: Self.candidates)
-    }
-    #expect(error?.rule == .pickle)
-    #expect(error?.remedy.description.contains("reboot") == false)
-    #expect(error?.remedy.description.contains("torch.load('NAME.bin'") == true)
   }
 
   @Test func aFolderWithoutWeightsIsNamed() throws {

@@ -3,6 +3,7 @@ import Failures
 import FoundationEssentials
 import SafeTensors
 import Testing
+import TorchFiles
 
 @testable import VisionTransformer
 
@@ -229,7 +230,7 @@ struct CheckpointTests {
     try folder.link("clip/model/open_clip_config.json", as: "open_clip_config.json")
     #expect(kind() == .weights(.noWeights))
     try folder.write("", "open_clip_pytorch_model.bin")
-    #expect(kind() == .weights(.pickle))
+    #expect(kind() == .torchWeights(.notTorch))
     try folder.write("", "model.safetensors")
     #expect(kind() == .weights(.tooShort))
     let absent = #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path + "/absent") }

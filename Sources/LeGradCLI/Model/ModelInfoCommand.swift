@@ -45,6 +45,8 @@ struct ModelReport: Codable, Sendable {
   let layout: String
   let files: [String]
   let fileBytes: Int
+  /// The keys under which a file of PyTorch's has the weights; none where they are the object that was saved.
+  let weightKeys: [String]
   /// SHA-256 of the weight files, one after the other.
   let hash: String?
   let embeddingWidth: Int
@@ -67,6 +69,7 @@ struct ModelReport: Codable, Sendable {
     layout = summary.layout
     files = summary.weightFiles.map(FileSystem.name(of:))
     fileBytes = summary.weightBytes
+    weightKeys = summary.weightKeys
     hash = try model.fileHash()
     embeddingWidth = configuration.embeddingWidth
     self.vision = Vision(
@@ -99,9 +102,10 @@ struct ModelReport: Codable, Sendable {
   /// Lines for people.
   var lines: [String] {
     let types = storageTypes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }
+    let keys = weightKeys.isEmpty ? "" : ", under " + weightKeys.map { "\"\($0)\"" }.joined(separator: ", ")
     let facts = [
       ["model", name], ["layout", layout],
-      ["weights", "\(files.joined(separator: ", ")) (\(fileBytes.asBytes))"], ["sha256", hash ?? ""],
+      ["weights", "\(files.joined(separator: ", "))\(keys) (\(fileBytes.asBytes))"], ["sha256", hash ?? ""],
       ["parameters", "\(parameters.grouped), stored as \(types.joined(separator: ", "))"],
       ["embedding", "\(embeddingWidth)"],
       [

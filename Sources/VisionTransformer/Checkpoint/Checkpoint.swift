@@ -1,6 +1,7 @@
 public import Failures
 import Files
 public import SafeTensors
+import TorchFiles
 
 /// A model folder in OpenCLIP or Hugging Face layout, wholly checked when it is opened: the configuration's values, the
 /// weight files, and that every tensor is there with the right shape. Weights are read when they are asked for.
@@ -18,11 +19,15 @@ public struct Checkpoint: WeightSource {
   /// Those numbers by the type that stores them.
   public let storageTypes: [ElementType: Int]
 
+  /// The keys that lead from the object that PyTorch saved to the dictionary of the weights; see
+  /// `TorchFile.dictionaryKeys`. None for other files.
+  public var weightKeys: [String] { (store as? TorchFile)?.dictionaryKeys ?? [] }
+
   private let stored: [String: StoredTensor]
   /// Of each tensor that LayerScale multiplies, the name of the factors, one for each row.
   private let scales: [String: String]
 
-  /// Names of weight files, in the order in which they are looked for.
+  /// Names of weight files, in the order in which they are looked for; those of `TorchFolder` come after them.
   public static let weightFiles = [
     "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
     "model.safetensors.index.json",
@@ -30,16 +35,11 @@ public struct Checkpoint: WeightSource {
 
   /// Opens the model in `folder`.
   /// - Parameter mapped: see `SafeTensorsFile.init(path:mapped:)`.
-  /// - Throws: `missingFile`, `configuration`, `unsupported`, `missingTensor`, `tensorShape`, `tensorType`, or
-  ///   `weights`.
+  /// - Throws: `missingFile`, `configuration`, `unsupported`, `missingTensor`, `tensorShape`, `tensorType`, `weights`,
+  ///   or `torchWeights`.
   public init(folder: String, mapped: Bool = true) throws(CheckpointError) {
     let files = try ModelFolder(path: folder)
-    let store: any TensorStore
-    do throws(SafeTensorsError) {
-      store = try SafeTensorsFolder.open(folder, candidates: Self.weightFiles, mapped: mapped)
-    } catch {
-      throw CheckpointError(error)
-    }
+    let store = try Self.weights(in: folder, mapped: mapped)
     let read = try files.configuration(of: store)
     let configuration = read.configuration
     var check = CheckpointCheck(store: store, read)
@@ -66,6 +66,26 @@ public struct Checkpoint: WeightSource {
     storageTypes = check.storageTypes
     parameterCount = check.storageTypes.values.reduce(0, +)
     ignoredTensors = store.names.filter { !check.used.contains($0) }
+  }
+
+  /// PyTorch's files are read where there are no safetensors.
+  private static func weights(in folder: String, mapped: Bool) throws(CheckpointError) -> any TensorStore {
+    do throws(SafeTensorsError) {
+      return try SafeTensorsFolder.open(folder, candidates: weightFiles, mapped: mapped)
+    } catch {
+      guard error.rule == .noWeights else { throw CheckpointError(error) }
+    }
+    let store: (any TensorStore)?
+    do throws(TorchFileError) { store = try TorchFolder.open(folder, mapped: mapped) } catch {
+      throw CheckpointError(error)
+    }
+    guard let store else {
+      throw CheckpointError(
+        .weights(.noWeights), file: folder, place: "folder",
+        expected: "one of \((weightFiles + TorchFolder.candidates).joined(separator: ", ")), or one .pt or .pth",
+        found: "none of them", remedy: "name a folder that holds a model's weights")
+    }
+    return store
   }
 
   /// See `WeightSource`. LayerScale is multiplied into the weight and bias that it follows.

@@ -1,5 +1,6 @@
 public import Failures
 public import SafeTensors
+public import TorchFiles
 
 /// What is wrong with a model's folder.
 public typealias CheckpointError = Fault<CheckpointRule>
@@ -30,9 +31,14 @@ public enum CheckpointRule: FaultRule {
   case cannotWrite
   /// The weight files themselves are faulty.
   case weights(SafeTensorsRule)
+  /// The weight files are PyTorch's, and faulty or not read here.
+  case torchWeights(TorchFileRule)
 }
 
 extension Fault<CheckpointRule> {
   /// The error of a weight file.
   package init(_ error: SafeTensorsError) { self.init(.weights(error.rule), error) }
+
+  /// The error of a weight file of PyTorch's.
+  package init(_ error: TorchFileError) { self.init(.torchWeights(error.rule), error) }
 }

@@ -2,48 +2,45 @@ public import Failures
 import Files
 import StrictJSON
 
-/// A model over several safetensors files, listed by an index `{"metadata"?, "weight_map": {tensor: file}}`.
+/// A model over several files, listed by an index `{"metadata"?, "weight_map": {tensor: file}}`.
 ///
 /// Every tensor is in exactly the file that the map says and in no other, and the files hold nothing else.
-public final class ShardedSafeTensors: TensorStore {
+public final class ShardedTensors: TensorStore {
   public let indexPath: String
   public let files: [String]
   public let tensors: [TensorDescription]
   public let totalBytes: Int
 
-  private let shards: [String: SafeTensorsFile]
+  private let shards: [String: any TensorStore]
   private let shardOfTensor: [String: String]
 
-  static let maximumIndexBytes = 64 << 20
-  static let maximumShards = 4_096
+  /// Opens the index at `indexPath` and every safetensors file that it names, all in the index's folder.
+  public convenience init(indexPath: String, mapped: Bool = true) throws(SafeTensorsError) {
+    let index = try ShardIndex(path: indexPath, fileSuffix: ".safetensors")
+    var shards: [String: any TensorStore] = [:]
+    for file in index.files { shards[file] = try SafeTensorsFile(path: index.path(of: file), mapped: mapped) }
+    try self.init(index, shards: shards)
+  }
 
-  /// Opens the index at `indexPath` and every file that it names, all in the index's folder.
-  public init(indexPath: String, mapped: Bool = true) throws(SafeTensorsError) {
-    let check = IndexCheck(path: indexPath)
-    let shardOfTensor = try check.weightMap()
-    let slash = indexPath.lastIndex(of: "/")
-    let folder = slash.map { String(indexPath[..<$0]) } ?? "."
-    var shards: [String: SafeTensorsFile] = [:]
-    for file in Set(shardOfTensor.values).sorted() {
-      try check.contained(file, in: folder)
-      let shard = try SafeTensorsFile(path: folder + "/" + file, mapped: mapped)
-      for tensor in shard.tensors where shardOfTensor[tensor.name] != file {
-        throw check.failure(
+  /// The files of `index`, opened, by the names that it has for them.
+  package init(_ index: ShardIndex, shards: [String: any TensorStore]) throws(SafeTensorsError) {
+    for (file, shard) in shards.sorted(by: { $0.key < $1.key }) {
+      for tensor in shard.tensors where index.shardOfTensor[tensor.name] != file {
+        throw index.failure(
           .index, "tensor \"\(tensor.name)\" in \"\(file)\"", expected: "\"\(file)\" in weight_map",
-          found: shardOfTensor[tensor.name].map { "\"\($0)\"" } ?? "nothing")
+          found: index.shardOfTensor[tensor.name].map { "\"\($0)\"" } ?? "nothing")
       }
-      shards[file] = shard
     }
-    for (name, file) in shardOfTensor.sorted(by: { $0.key < $1.key })
+    for (name, file) in index.shardOfTensor.sorted(by: { $0.key < $1.key })
     where shards[file]?.contains(name) != true {
-      throw check.failure(
+      throw index.failure(
         .index, "weight_map \"\(name)\"", expected: "the tensor in \"\(file)\"", found: "no such tensor there")
     }
-    self.indexPath = indexPath
+    indexPath = index.path
     self.shards = shards
-    self.shardOfTensor = shardOfTensor
+    shardOfTensor = index.shardOfTensor
     let ordered = shards.sorted { $0.key < $1.key }.map(\.value)
-    files = ordered.map(\.path)
+    files = ordered.flatMap(\.files)
     tensors = ordered.flatMap(\.tensors).sorted { $0.name < $1.name }
     totalBytes = ordered.reduce(0) { $0 + $1.totalBytes }
   }
@@ -64,7 +61,7 @@ public final class ShardedSafeTensors: TensorStore {
     try shard(of: name).rows(name, indices: indices, columns: columns)
   }
 
-  private func shard(of name: String) throws(SafeTensorsError) -> SafeTensorsFile {
+  private func shard(of name: String) throws(SafeTensorsError) -> any TensorStore {
     guard let file = shardOfTensor[name], let shard = shards[file] else {
       throw SafeTensorsError(
         .missingTensor, file: indexPath, place: "tensor \"\(name)\"", expected: "this tensor in the index",
@@ -74,9 +71,30 @@ public final class ShardedSafeTensors: TensorStore {
   }
 }
 
-/// Reads and checks an index.
-private struct IndexCheck {
-  let path: String
+/// An index, read and checked: which file holds which tensor.
+package struct ShardIndex: Sendable {
+  package let path: String
+  /// The file of each tensor, relative to the index's folder.
+  package private(set) var shardOfTensor: [String: String] = [:]
+  private let fileSuffix: String
+
+  static let maximumBytes = 64 << 20
+  static let maximumShards = 4_096
+
+  /// Reads the index at `path`, which names files that end in `fileSuffix` and lie in its folder.
+  package init(path: String, fileSuffix: String) throws(SafeTensorsError) {
+    self.path = path
+    self.fileSuffix = fileSuffix
+    shardOfTensor = try weightMap()
+    for file in files { try contained(file) }
+  }
+
+  /// The files' names, sorted.
+  package var files: [String] { Set(shardOfTensor.values).sorted() }
+
+  package func path(of file: String) -> String { folder + "/" + file }
+
+  private var folder: String { path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "." }
 
   func failure(_ kind: SafeTensorsRule, _ place: String, expected: String, found: String) -> SafeTensorsError {
     SafeTensorsError(
@@ -84,7 +102,7 @@ private struct IndexCheck {
       remedy: "index and files are not of one model; fetch all of them again")
   }
 
-  func weightMap() throws(SafeTensorsError) -> [String: String] {
+  private func weightMap() throws(SafeTensorsError) -> [String: String] {
     let object = try contents()
     guard case .object(let members) = object, case .object(let map)? = members["weight_map"] else {
       throw failure(.syntax, "index", expected: "an object with an object weight_map", found: object.summary)
@@ -101,9 +119,9 @@ private struct IndexCheck {
       shardOfTensor[name] = file
     }
     let count = Set(shardOfTensor.values).count
-    guard count <= ShardedSafeTensors.maximumShards else {
+    guard count <= Self.maximumShards else {
       throw failure(
-        .limit, "weight_map", expected: "at most \(ShardedSafeTensors.maximumShards) files", found: "\(count)")
+        .limit, "weight_map", expected: "at most \(Self.maximumShards) files", found: "\(count)")
     }
     return shardOfTensor
   }
@@ -111,7 +129,7 @@ private struct IndexCheck {
   private func contents() throws(SafeTensorsError) -> JSONValue {
     let bytes: [UInt8]
     do throws(FileError) {
-      bytes = try WholeFile.read(path, limit: ShardedSafeTensors.maximumIndexBytes)
+      bytes = try WholeFile.read(path, limit: Self.maximumBytes)
     } catch {
       throw SafeTensorsError(error)
     }
@@ -128,15 +146,15 @@ private struct IndexCheck {
     let isPlain =
       components.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
       && !file.unicodeScalars.contains { $0.properties.generalCategory == .control || $0 == "\\" }
-    guard isPlain, file.hasSuffix(".safetensors") else {
+    guard isPlain, file.hasSuffix(fileSuffix) else {
       throw failure(
-        .unsafePath, place, expected: "the name of a .safetensors file inside the folder", found: "\"\(file)\"")
+        .unsafePath, place, expected: "the name of a \(fileSuffix) file inside the folder", found: "\"\(file)\"")
     }
   }
 
   /// Links may lead only to files of the same folder or, in the Hugging Face cache, to the `blobs` beside `snapshots`.
-  func contained(_ file: String, in folder: String) throws(SafeTensorsError) {
-    guard let root = FileTree.resolved(folder), let target = FileTree.resolved(folder + "/" + file) else {
+  private func contained(_ file: String) throws(SafeTensorsError) {
+    guard let root = FileTree.resolved(folder), let target = FileTree.resolved(path(of: file)) else {
       throw failure(.index, "weight_map", expected: "the file \"\(file)\" in the folder", found: "no such file")
     }
     var roots = [root]

@@ -1,0 +1,55 @@
+public import Failures
+import Files
+public import SafeTensors
+
+/// Finds the weights of a model folder among PyTorch's files.
+public enum TorchFolder {
+  /// Names that say that a file is the model, in the order in which they are looked for.
+  public static let candidates = [
+    "open_clip_pytorch_model.bin", "pytorch_model.bin", "pytorch_model.bin.index.json",
+  ]
+
+  /// Opens the first of `candidates` that exists in `folder`, or the one file there that ends in `.bin`, `.pt` or
+  /// `.pth`.
+  /// - Returns: nil for a folder without such a file.
+  /// - Throws: `severalFiles`, or what opening the file throws.
+  public static func open(_ folder: String, mapped: Bool = true) throws(TorchFileError) -> (any TensorStore)? {
+    let names: Set<String>
+    do throws(FileError) { names = try FileTree.names(in: folder) } catch { throw TorchFileError(error) }
+    let candidate = candidates.first { names.contains($0) }
+    guard let name = candidate == nil ? try onlyFile(of: names, folder) : candidate else { return nil }
+    let path = folder + "/" + name
+    if name.hasSuffix(".json") { return try sharded(path, mapped: mapped) }
+    return try TorchFile(path: path, mapped: mapped)
+  }
+
+  private static func onlyFile(of names: Set<String>, _ folder: String) throws(TorchFileError) -> String? {
+    let files = names.filter { name in [".bin", ".pt", ".pth"].contains { name.hasSuffix($0) } }.sorted()
+    guard files.count > 1 else { return files.first }
+    throw TorchFileError(
+      .severalFiles, file: folder, place: "folder",
+      expected: "one file of weights, or one of "
+        + candidates.joined(separator: ", "),
+      found: "\(files.count): " + files.prefix(8).map { "\"\($0)\"" }.joined(separator: ", "),
+      remedy: "call the model's file pytorch_model.bin, or leave it alone with the configuration")
+  }
+
+  private static func sharded(_ path: String, mapped: Bool) throws(TorchFileError) -> any TensorStore {
+    let index: ShardIndex
+    do throws(SafeTensorsError) {
+      index = try ShardIndex(path: path, fileSuffix: ".bin")
+    } catch {
+      throw TorchFileError(error)
+    }
+    var shards: [String: any TensorStore] = [:]
+    // The index has the names as they are stored.
+    for file in index.files {
+      shards[file] = try TorchFile(path: index.path(of: file), mapped: mapped, unwrapping: false)
+    }
+    do throws(SafeTensorsError) {
+      return try ShardedTensors(index, shards: shards)
+    } catch {
+      throw TorchFileError(error)
+    }
+  }
+}
