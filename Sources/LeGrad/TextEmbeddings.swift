@@ -1,15 +1,26 @@
 import Failures
 
+/// How much of a prompt the text tower read.
+public struct PromptLength: Sendable, Equatable {
+  /// Tokens that it read: the text's and those that frame it, without padding.
+  public let tokens: Int
+  /// Tokens of the text's end that had no room in the context and were left out.
+  public let cut: Int
+}
+
 /// What images are compared with: one unit row per prompt.
 public struct TextEmbeddings: Sendable {
   public let prompts: [String]
   public let width: Int
   /// `[prompts, width]`, each row of length 1.
   public let values: [Float]
+  /// How long each prompt was for the text tower, and how much of it had no room; nil for rows that were given.
+  public let lengths: [PromptLength]?
 
   /// Unit rows that a text tower gave.
-  init(prompts: [String], width: Int, unitRows: [Float]) {
+  init(prompts: [String], width: Int, unitRows: [Float], lengths: [PromptLength]? = nil) {
     self.prompts = prompts
+    self.lengths = lengths
     self.width = width
     values = unitRows
   }
@@ -39,6 +50,7 @@ public struct TextEmbeddings: Sendable {
     self.prompts = prompts ?? (0..<count).map { "embedding \($0)" }
     self.width = width
     self.values = values
+    lengths = nil
   }
 
   /// Rows as they are; nil unless each has length 1, as far as float32 can tell.
@@ -57,7 +69,8 @@ public struct TextEmbeddings: Sendable {
   public func rows(_ range: Range<Int>) -> TextEmbeddings {
     TextEmbeddings(
       prompts: Array(prompts[range]), width: width,
-      unitRows: Array(values[range.lowerBound * width..<range.upperBound * width]))
+      unitRows: Array(values[range.lowerBound * width..<range.upperBound * width]),
+      lengths: lengths.map { Array($0[range]) })
   }
 
   /// One prompt's row.

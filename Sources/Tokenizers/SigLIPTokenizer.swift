@@ -26,11 +26,18 @@ public struct SigLIPTokenizer: TextTokenizer {
       return SigLIPTokenizer(segmenter: .library(try SentencePieceModel(file: path(modelName))))
     }
     if FileTree.exists(path(tokenizerName)) {
-      return SigLIPTokenizer(segmenter: .own(try UnigramVocabulary(tokenizerFile: path(tokenizerName))))
+      return try SigLIPTokenizer(document: TokenizerSettings.document(folder))
     }
     throw TokenizerError(
       .missingFiles, file: folder, expected: "\(modelName) or \(tokenizerName)", found: "neither",
-      remedy: "copy the model's tokenizer file there, or give text embeddings instead of prompts")
+      remedy: "copy the model's tokenizer file there, or give \(Subject.textEmbeddings)")
+  }
+
+  private init(segmenter: Segmenter) { self.segmenter = segmenter }
+
+  /// Reads a `tokenizer.json`.
+  init(document: TokenizerJSON) throws(TokenizerError) {
+    self.init(segmenter: .own(try UnigramVocabulary(document: document)))
   }
 
   public var name: String { "SentencePiece unigrams" }
@@ -53,18 +60,16 @@ public struct SigLIPTokenizer: TextTokenizer {
   /// The ids of the text, the end token, then end tokens as padding. Longer texts are cut so that the end token comes
   /// last.
   /// - Parameter contextLength: the number of ids returned, at least 1.
-  public func encode(_ text: String, contextLength: Int) throws(TokenizerError) -> [Int32] {
+  public func tokenize(_ text: String, contextLength: Int) throws(TokenizerError) -> TokenizedPrompt {
     precondition(contextLength >= 1, "a context holds at least the end token")
-    var ids = try ids(of: text, limit: contextLength - 1)
-    ids += repeatElement(endID, count: contextLength - ids.count)
-    return ids
+    return Framing(prefix: [], suffix: [endID], padding: endID).framed(try ids(of: text), contextLength: contextLength)
   }
 
-  private func ids(of text: String, limit: Int) throws(TokenizerError) -> [Int32] {
+  private func ids(of text: String) throws(TokenizerError) -> [Int32] {
     let bytes = TextCleaning.canonicalized(text).flatMap { UTF8.encode($0).map(Array.init) ?? [] }
     switch segmenter {
-    case .library(let model): return try model.ids(of: bytes, limit: limit)
-    case .own(let vocabulary): return Array(vocabulary.ids(of: bytes).prefix(limit))
+    case .library(let model): return try model.ids(of: bytes, limit: .max)
+    case .own(let vocabulary): return vocabulary.ids(of: bytes)
     }
   }
 }

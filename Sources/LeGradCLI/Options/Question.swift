@@ -7,6 +7,28 @@ struct Question: Sendable {
   var correction: EmptyTextCorrection?
 }
 
+extension Question {
+  /// Says in one line that prompts were longer than the model's context, if any was.
+  func noteCutPrompts() {
+    let cut = zip(text.prompts, text.lengths ?? []).filter { $0.1.cut > 0 }
+    guard let (prompt, length) = cut.first else { return }
+    let others =
+      switch cut.count {
+      case 1: ""
+      case 2: "; one more prompt is cut as well"
+      default: "; \(cut.count - 1) more prompts are cut as well"
+      }
+    Terminal.note(
+      "\"\(prompt.shortened)\" has \(length.tokens + length.cut) tokens, the model reads \(length.tokens): the last "
+        + "\(length.cut) of its text are left out\(others)")
+  }
+}
+
+extension String {
+  /// The start of a long text, for a line.
+  fileprivate var shortened: String { count > 40 ? prefix(39) + "…" : self }
+}
+
 extension PromptSource {
   /// Unit rows for a model. Texts are encoded together, as the text tower is read once.
   func question(
