@@ -152,7 +152,7 @@ let package = Package(
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["Files", "ImageFiles", "Randomness"]),
-    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "Failures", "SafeTensors"]),
+    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "Failures", "SafeTensors", "StrictJSON"]),
     // The methods and the façade against the float64 reference.
     tests(
       "LeGradTests",

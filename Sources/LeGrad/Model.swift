@@ -32,9 +32,8 @@ public struct Model: Sendable {
     let files = try EmbeddedModel()
     defer { extendLifetime(files) }
     let checkpoint = try checkpoint(files.folder)
-    return Model(
-      checkpoint, name: "demo",
-      origin: .bundled(try tokenizer(in: files.folder, checkpoint.configuration), fileHash: try fileHash(of: checkpoint)))
+    let tokenizer = try tokenizer(in: files.folder, checkpoint.configuration)
+    return Model(checkpoint, name: "demo", origin: .bundled(tokenizer, fileHash: try fileHash(of: checkpoint)))
   }
 
   /// An architecture with seeded random weights, for benchmarks: no tokenizer, the pixel statistics of its kind.

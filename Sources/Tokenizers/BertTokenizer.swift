@@ -137,7 +137,7 @@ struct WordPieceVocabulary: Sendable {
     }
     var (starts, continuations) = (SymbolTrie(), SymbolTrie())
     let mark = Array(mark.unicodeScalars)
-    symbols.forEach { token, id in
+    for (token, id) in symbols.entries {
       let scalars = Array(token.unicodeScalars)
       starts.insert(scalars, number: id)
       if scalars.starts(with: mark) { continuations.insert(scalars[mark.count...], number: id) }
@@ -207,7 +207,7 @@ struct BertWords: Sendable {
     }
     if stripsAccents {
       result = UnicodeText.decomposed(result)
-      result.removeAll { $0.properties.generalCategory == .nonspacingMark }
+      result.removeAll(where: Self.isAccent)
     }
     return lowercases ? UnicodeText.lowercasedEach(result) : result
   }
@@ -237,11 +237,13 @@ struct BertWords: Sendable {
     case "\t", "\n", "\r": return false
     default: break
     }
-    switch scalar.properties.generalCategory {
-    case .control, .format, .privateUse, .unassigned: return true
+    switch scalar.unicode8Category {
+    case .control, .format, .privateUse: return true
     default: return false
     }
   }
+
+  private static func isAccent(_ scalar: Unicode.Scalar) -> Bool { scalar.unicode8Category == .nonspacingMark }
 
   private static func isIdeograph(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
@@ -257,11 +259,26 @@ struct BertWords: Sendable {
     case "!"..."/", ":"..."@", "["..."`", "{"..."~": return true
     default: break
     }
-    switch scalar.properties.generalCategory {
+    switch scalar.unicode8Category {
     case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
       .finalPunctuation, .otherPunctuation:
       return true
     default: return false
+    }
+  }
+}
+
+extension Unicode.Scalar {
+  /// The general category in Unicode 8, whose tables `tokenizers` has for BERT: nothing that is newer is an accent or a
+  /// mark there, and four characters have become something else.
+  fileprivate var unicode8Category: Unicode.GeneralCategory {
+    switch value {
+    case 0x166D: .otherPunctuation
+    case 0x1734: .nonspacingMark
+    case 0x1885, 0x1886: .otherLetter
+    // Was unassigned between format characters, and stands among them in those tables.
+    case 0x2065: .format
+    default: (properties.age?.major ?? 99) <= 8 ? properties.generalCategory : .unassigned
     }
   }
 }

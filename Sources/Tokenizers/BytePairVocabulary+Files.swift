@@ -117,7 +117,8 @@ extension BytePairVocabulary {
       guard (found ?? "") != expected else { continue }
       throw TokenizerError(
         .unsupportedModel, file: file, expected: "“model.\(field)” “\(expected)”",
-        found: found.map(quotation) ?? "none", remedy: "use the tokenizer of a CLIP model, or give \(Subject.textEmbeddings)")
+        found: found.map(quotation) ?? "none",
+        remedy: "use the tokenizer of a CLIP model, or give \(Subject.textEmbeddings)")
     }
   }
 }

@@ -21,6 +21,7 @@ public struct CLIPTokenizer: TextTokenizer {
   private let rules: Rules
   private let added: AddedTokens
   private let framing: Framing
+  public let name: String
 
   /// Loads what a model folder has, by OpenCLIP's rules.
   /// - Throws: as ``load(folder:rules:bringsVocabulary:)``.
@@ -56,7 +57,8 @@ public struct CLIPTokenizer: TextTokenizer {
       return CLIPTokenizer(try Vocabulary(packedMergesFile: packed), TokenizerSettings(), rules: rules)
     }
     if bringsVocabulary, ![ids, merges].contains(where: FileTree.exists), FileTree.exists(folder) {
-      return CLIPTokenizer(try Vocabulary.openAI(), TokenizerSettings(), rules: rules)
+      return CLIPTokenizer(
+        try Vocabulary.openAI(), TokenizerSettings(), rules: rules, name: "OpenAI's CLIP byte pairs, compiled in")
     }
     let half = [Vocabulary.vocabularyName, Vocabulary.mergesName].first { FileTree.exists(path($0)) }
     throw TokenizerError(
@@ -73,7 +75,10 @@ public struct CLIPTokenizer: TextTokenizer {
     self.init(try BytePairVocabulary(document: document, added: settings.tokens), settings, rules: rules)
   }
 
-  private init(_ vocabulary: BytePairVocabulary, _ settings: TokenizerSettings, rules: Rules) {
+  private init(
+    _ vocabulary: BytePairVocabulary, _ settings: TokenizerSettings, rules: Rules, name: String = "CLIP byte pairs"
+  ) {
+    self.name = name
     self.vocabulary = vocabulary
     self.rules = rules
     var tokens = settings.addedTokens(
@@ -83,13 +88,12 @@ public struct CLIPTokenizer: TextTokenizer {
       ]) { vocabulary.baseIDs[$0] }
     if rules == .openCLIP {
       // Of tokens that the vocabulary has of itself, OpenCLIP makes nothing special.
-      tokens.removeAll { vocabulary.baseIDs[$0.content] != nil || [vocabulary.startID, vocabulary.endID].contains(Int32($0.id)) }
+      let frame = [vocabulary.startID, vocabulary.endID]
+      tokens.removeAll { vocabulary.baseIDs[$0.content] != nil || frame.contains(Int32($0.id)) }
     }
     added = AddedTokens(tokens, normalize: rules.normalized)
     framing = Framing(prefix: [vocabulary.startID], suffix: [vocabulary.endID], padding: 0)
   }
-
-  public var name: String { "CLIP byte pairs" }
 
   /// The id of the start-of-text token.
   public var startID: Int32 { vocabulary.startID }
@@ -116,11 +120,9 @@ public struct CLIPTokenizer: TextTokenizer {
 
   /// The ids of the cleaned text alone, neither framed nor cut.
   public func ids(of text: String) -> [Int32] {
-    let given: [Unicode.Scalar] = if case .huggingFace(let cleaning) = rules {
-      cleaning.cleaned(text)
-    } else { Array(text.unicodeScalars) }
+    let cleaning: PromptCleaning = if case .huggingFace(let named) = rules { named } else { .none }
     var ids: [Int32] = []
-    for piece in added.pieces(of: given, normalize: rules.normalized) {
+    for piece in added.pieces(of: cleaning.cleaned(text), normalize: rules.normalized) {
       switch piece {
       case .token(let id): ids.append(id)
       case .text(let scalars):

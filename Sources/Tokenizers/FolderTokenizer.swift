@@ -39,7 +39,7 @@ public func folderTokenizer(
     let document = try TokenizerSettings.document(folder)
     let model = try document.required("model")
     switch try model.optional("type")?.string() {
-    case "Unigram": return try SigLIPTokenizer(document: document)
+    case "Unigram": return try SigLIPTokenizer(document: document, folder: folder)
     case "WordPiece":
       return try BertTokenizer(
         document: document, folder: folder, cleaning: cleaning, stripsSeparator: stripsSeparator)

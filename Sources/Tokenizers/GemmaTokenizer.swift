@@ -111,7 +111,7 @@ struct GemmaVocabulary: Sendable {
     let table = symbols
     merges = try MergeTable(MergeList.merges(of: model), file: file) { table[$0] }
     var characters: [Unicode.Scalar: Int32] = [:]
-    table.forEach { token, id in
+    for (token, id) in table.entries {
       let scalars = token.unicodeScalars
       if let first = scalars.first, scalars.index(after: scalars.startIndex) == scalars.endIndex {
         characters[first] = id

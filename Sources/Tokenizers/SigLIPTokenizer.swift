@@ -17,27 +17,46 @@ public struct SigLIPTokenizer: TextTokenizer {
   static let tokenizerName = "tokenizer.json"
 
   private let segmenter: Segmenter
+  private let added: AddedTokens
 
   /// Loads what a model folder has: `spiece.model`, else `tokenizer.json`.
   /// - Throws: `.missingFiles` naming both when neither is there, else what is wrong with the file that is.
   public static func load(folder: String) throws(TokenizerError) -> SigLIPTokenizer {
     func path(_ name: String) -> String { FileTree.join(folder, name) }
     if FileTree.exists(path(modelName)) {
-      return SigLIPTokenizer(segmenter: .library(try SentencePieceModel(file: path(modelName))))
+      return try SigLIPTokenizer(
+        segmenter: .library(try SentencePieceModel(file: path(modelName))),
+        TokenizerSettings(folder: folder, document: nil))
     }
     if FileTree.exists(path(tokenizerName)) {
-      return try SigLIPTokenizer(document: TokenizerSettings.document(folder))
+      return try SigLIPTokenizer(document: TokenizerSettings.document(folder), folder: folder)
     }
     throw TokenizerError(
       .missingFiles, file: folder, expected: "\(modelName) or \(tokenizerName)", found: "neither",
       remedy: "copy the model's tokenizer file there, or give \(Subject.textEmbeddings)")
   }
 
-  private init(segmenter: Segmenter) { self.segmenter = segmenter }
+  private init(segmenter: Segmenter, _ settings: TokenizerSettings) {
+    self.segmenter = segmenter
+    let pieceCount =
+      switch segmenter {
+      case .library(let model): model.pieceCount
+      case .own(let vocabulary): vocabulary.pieceCount
+      }
+    // Those behind the pieces, in the text as it stands, as transformers' SiglipTokenizer finds them: a token that is a
+    // piece is for the library's own use, and no text becomes it.
+    var tokens = settings.tokens.filter { $0.id >= pieceCount && !Self.isReserved($0.content) }
+    for index in tokens.indices { tokens[index].isNormalized = false }
+    added = AddedTokens(tokens, normalize: TextCleaning.canonicalized)
+  }
 
-  /// Reads a `tokenizer.json`.
-  init(document: TokenizerJSON) throws(TokenizerError) {
-    self.init(segmenter: .own(try UnigramVocabulary(document: document)))
+  /// T5's tokenizers, whose files SigLIP's are, reserve a hundred of these, which the text tower may have no rows for.
+  private static func isReserved(_ content: String) -> Bool { content.hasPrefix("<extra_id_") }
+
+  /// Reads a `tokenizer.json` and what stands beside it.
+  init(document: TokenizerJSON, folder: String) throws(TokenizerError) {
+    try self.init(
+      segmenter: .own(UnigramVocabulary(document: document)), TokenizerSettings(folder: folder, document: document))
   }
 
   public var name: String { "SentencePiece unigrams" }
@@ -52,8 +71,8 @@ public struct SigLIPTokenizer: TextTokenizer {
 
   public var idCount: Int {
     switch segmenter {
-    case .library(let model): model.pieceCount
-    case .own(let vocabulary): vocabulary.idCount
+    case .library(let model): max(model.pieceCount, added.idCount)
+    case .own(let vocabulary): max(vocabulary.idCount, added.idCount)
     }
   }
 
@@ -66,10 +85,18 @@ public struct SigLIPTokenizer: TextTokenizer {
   }
 
   private func ids(of text: String) throws(TokenizerError) -> [Int32] {
-    let bytes = TextCleaning.canonicalized(text).flatMap { UTF8.encode($0).map(Array.init) ?? [] }
-    switch segmenter {
-    case .library(let model): return try model.ids(of: bytes, limit: .max)
-    case .own(let vocabulary): return vocabulary.ids(of: bytes)
+    var ids: [Int32] = []
+    for piece in added.pieces(of: Array(text.unicodeScalars), normalize: TextCleaning.canonicalized) {
+      switch piece {
+      case .token(let id): ids.append(id)
+      case .text(let scalars):
+        let bytes = scalars.flatMap { UTF8.encode($0).map(Array.init) ?? [] }
+        switch segmenter {
+        case .library(let model): ids += try model.ids(of: bytes, limit: .max)
+        case .own(let vocabulary): ids += vocabulary.ids(of: bytes)
+        }
+      }
     }
+    return ids
   }
 }

@@ -53,8 +53,6 @@ struct SymbolTable: Sendable {
     }
   }
 
-  /// Calls `body` with every token, in no order.
-  func forEach(_ body: (String, Int32) -> Void) {
-    for (symbol, id) in ids { body(symbol.text, id) }
-  }
+  /// Every token with its id, in no order.
+  var entries: some Sequence<(String, Int32)> { ids.lazy.map { ($0.key.text, $0.value) } }
 }

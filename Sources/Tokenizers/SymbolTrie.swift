@@ -28,8 +28,7 @@ struct SymbolTrie: Sendable {
   }
 
   /// The number of the longest text that starts at `start`, and where it ends.
-  func longest(in text: some RandomAccessCollection<Unicode.Scalar>, from start: Int) -> (number: Int32, end: Int)?
-  {
+  func longest(in text: some RandomAccessCollection<Unicode.Scalar>, from start: Int) -> (number: Int32, end: Int)? {
     var node: Int32 = 0
     var found: (Int32, Int)?
     var index = text.index(text.startIndex, offsetBy: start)

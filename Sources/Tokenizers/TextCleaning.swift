@@ -15,6 +15,10 @@ enum TextCleaning {
 
   /// OpenCLIP's `clean='canonicalize'`, which SigLIP was trained with: the same, with `_` made a space and other ASCII
   /// punctuation deleted.
+  static func canonicalized(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    canonicalized(String(String.UnicodeScalarView(text)))
+  }
+
   static func canonicalized(_ text: String) -> [Unicode.Scalar] {
     var scalars: [Unicode.Scalar] = []
     for scalar in repaired(text) where !isPunctuation(scalar) { scalars.append(scalar == "_" ? " " : scalar) }

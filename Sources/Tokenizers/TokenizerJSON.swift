@@ -120,7 +120,9 @@ struct TokenizerJSON {
   }
 
   /// A value that is not what it must be.
-  func unexpected(_ expected: String, found: String) -> TokenizerError { fault(.badJSON, expected: expected, found: found) }
+  func unexpected(_ expected: String, found: String) -> TokenizerError {
+    fault(.badJSON, expected: expected, found: found)
+  }
 
   func fault(_ rule: TokenizerRule, expected: String, found: String) -> TokenizerError {
     TokenizerError(

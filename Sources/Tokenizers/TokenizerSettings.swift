@@ -34,7 +34,9 @@ struct TokenizerSettings: Sendable {
   private static let longestToken = 1_024
   private static let largestCount = 1 << 17
 
-  private static let parts = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
+  private static let parts = [
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+  ]
 
   /// A folder's `tokenizer.json`. CLIP's has 3.6 MB, Gemma's 34.
   static func document(_ folder: String) throws(TokenizerError) -> TokenizerJSON {
@@ -133,7 +135,8 @@ struct TokenizerSettings: Sendable {
   private mutating func add(_ token: AddedToken, of value: TokenizerJSON) throws(TokenizerError) {
     guard (0..<SymbolTable.idLimit).contains(token.id) else {
       throw value.fault(
-        .badID, expected: "token ids in 0..<\(SymbolTable.idLimit)", found: "\(token.id) for \(quotation(token.content))")
+        .badID, expected: "token ids in 0..<\(SymbolTable.idLimit)",
+        found: "\(token.id) for \(quotation(token.content))")
     }
     guard token.content.unicodeScalars.count <= Self.longestToken, tokens.count < Self.largestCount else {
       throw value.unexpected(

@@ -43,9 +43,9 @@ extension UnigramVocabulary {
     for token in try document.optional("added_tokens")?.elements() ?? [] {
       let id = try token.required("id").integer()
       let content = try token.required("content").string()
-      // Such as `<extra_id_0>`: no text contains it when it has been cleaned.
-      let isUnreachable = content.unicodeScalars.contains(where: TextCleaning.isPunctuation)
-      guard pieces.indices.contains(id) ? pieces[id].text == content : isUnreachable else {
+      // Those behind the pieces are found in text before it is split.
+      guard pieces.indices.contains(id) else { continue }
+      guard Symbol(pieces[id].text) == Symbol(content) else {
         throw reader.unsupported("added_tokens", expected: "tokens of “model.vocab”", found: "id \(id)")
       }
       controls.insert(id)
