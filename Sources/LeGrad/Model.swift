@@ -101,9 +101,8 @@ public struct Model: Sendable {
   /// Rows of a token table that no id may lead to before the tokenizer is taken for another model's.
   ///
   /// Tables are rounded up: CLIPA has 32,000 rows for BERT's 30,522 ids, others are filled up to a multiple of a power
-  /// of two. The tokenizers that could be mistaken for each other have 30,522, 32,000, 49,408, 250,000 and 256,000 ids;
-  /// the nearest two that are not one another's share 64.8 % (32,000 of 49,408) or, within a quarter, 95.4 % (30,522 of
-  /// 32,000), which cannot be told from CLIPA.
+  /// of two. The vocabularies that could be mistaken for each other have 30,522, 32,000, 49,408, 250,000 and 256,000 ids:
+  /// three quarters of the rows keep all apart but those two pairs that are as near as CLIPA's own.
   static func unusedRowLimit(_ rows: Int) -> Int { max(1_024, rows / 4) }
 
   /// Checks without reading weights that prompts in words can be encoded.
