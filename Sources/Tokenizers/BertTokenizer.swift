@@ -270,14 +270,13 @@ struct BertWords: Sendable {
 
 extension Unicode.Scalar {
   /// The general category in Unicode 8, whose tables `tokenizers` has for BERT: nothing that is newer is an accent or a
-  /// mark there, and four characters have become something else.
+  /// mark there, and a few characters have become something else.
   fileprivate var unicode8Category: Unicode.GeneralCategory {
     switch value {
-    case 0x166D: .otherPunctuation
-    case 0x1734: .nonspacingMark
+    case 0x166D, 0x111C9: .otherPunctuation
+    case 0x1734, 0x1171E: .nonspacingMark
     case 0x1885, 0x1886: .otherLetter
-    // Was unassigned between format characters, and stands among them in those tables.
-    case 0x2065: .format
+    case 0xA9BD: .spacingMark
     default: (properties.age?.major ?? 99) <= 8 ? properties.generalCategory : .unassigned
     }
   }
