@@ -99,8 +99,12 @@ let package = Package(
     // The SentencePiece library behind a few C calls that return a status instead of throwing.
     .target(
       name: "CSentencePiece", cxxSettings: strictCXX, linkerSettings: [.linkedLibrary("sentencepiece")]),
+    // OpenAI's CLIP vocabulary, embedded.
+    .target(
+      name: "CCLIPMerges", exclude: ["NOTICE", "clip_merges.bin", "make_merges.py"], cSettings: strictC),
     room(
-      "Tokenizers", ["Failures", "Files", "StrictJSON", "CSentencePiece", "CUtf8proc", "CZlib"], exclude: ["Scripts"]),
+      "Tokenizers", ["Failures", "Files", "StrictJSON", "CCLIPMerges", "CSentencePiece", "CUtf8proc", "CZlib"],
+      exclude: ["Scripts"]),
     tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
@@ -153,7 +157,8 @@ let package = Package(
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["Files", "ImageFiles", "Randomness"]),
-    tests("VisionTransformerTests", ["VisionTransformer", "Compute", "Failures", "SafeTensors", "TorchFiles"]),
+    tests(
+      "VisionTransformerTests", ["VisionTransformer", "Compute", "Failures", "SafeTensors", "StrictJSON", "TorchFiles"]),
     // The methods and the façade against the float64 reference.
     tests(
       "LeGradTests",

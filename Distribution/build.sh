@@ -77,6 +77,7 @@ for package in libutf8proc-dev libpng-dev libturbojpeg0-dev zlib1g-dev "libstdc+
   [ -e "$copyright" ] || fail "$copyright is missing; install $package again"
   cp "$copyright" "$folder/licenses/${package%-dev}.txt"
 done
+cp Sources/CCLIPMerges/NOTICE "$folder/licenses/clip-merges.txt"
 cp "$source/LICENSE" "$folder/licenses/sentencepiece.txt"
 for part in absl darts_clone esaxx protobuf-lite; do
   cp "$source/third_party/$part/LICENSE" "$folder/licenses/sentencepiece-$part.txt"

@@ -98,7 +98,10 @@ public final class Explainer: Sendable {
   /// Device time by kernel, where the options ask for it.
   public var profile: [String: KernelTime] { room.current.engine.profile }
 
-  /// Unit embeddings of prompts, through the model's tokenizer and text tower. Prompt text is used as given.
+  /// Unit embeddings of prompts, through the model's tokenizer and text tower.
+  ///
+  /// Text is cleaned as the library does that wrote the folder: in OpenCLIP's folders as OpenCLIP does, in Hugging Face's
+  /// as transformers does. A prompt that is longer than the context loses its end; `lengths` of the result says so.
   ///
   /// The text tower is read for the call and released after it: encode prompts together.
   public func encode(_ prompts: [String]) throws(LeGradError) -> TextEmbeddings {
@@ -106,22 +109,24 @@ public final class Explainer: Sendable {
       throw LeGradError(.input, "\(model.name): the checkpoint has no text tower; give \(Subject.textEmbeddings)")
     }
     let tokenizer = try model.tokenizer()
-    let ids: [[Int32]]
+    let tokenized: [TokenizedPrompt]
     do throws(TokenizerError) {
-      ids = try prompts.map { prompt throws(TokenizerError) in
-        try tokenizer.encode(prompt, contextLength: text.contextLength)
+      tokenized = try prompts.map { prompt throws(TokenizerError) in
+        try tokenizer.tokenize(prompt, contextLength: text.contextLength)
       }
     } catch { throw LeGradError(error) }
     let source = model.source
     let rows: [Float] = try room.run { engine throws(LeGradError) in
       do throws(ModelError) {
-        return try engine.encode(ids, source: source, configuration: text)
+        return try engine.encode(tokenized.map(\.ids), source: source, configuration: text)
       } catch { throw LeGradError(error) }
     }
     guard rows.allSatisfy(\.isFinite) else {
       throw LeGradError(.numerical, "the text tower produced values that are not finite; try \(Subject.precision) f32")
     }
-    return TextEmbeddings(prompts: prompts, width: model.configuration.embeddingWidth, unitRows: rows)
+    return TextEmbeddings(
+      prompts: prompts, width: model.configuration.embeddingWidth, unitRows: rows,
+      lengths: tokenized.map { PromptLength(tokens: $0.tokens, cut: $0.cut) })
   }
 
   /// Explains images of one size in one batch by LeGrad; each gets the bits that it would get alone.

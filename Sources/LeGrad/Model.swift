@@ -32,9 +32,8 @@ public struct Model: Sendable {
     let files = try EmbeddedModel()
     defer { extendLifetime(files) }
     let checkpoint = try checkpoint(files.folder)
-    return Model(
-      checkpoint, name: "demo",
-      origin: .bundled(try tokenizer(in: files.folder, .clip), fileHash: try fileHash(of: checkpoint)))
+    let tokenizer = try tokenizer(in: files.folder, checkpoint.configuration)
+    return Model(checkpoint, name: "demo", origin: .bundled(tokenizer, fileHash: try fileHash(of: checkpoint)))
   }
 
   /// An architecture with seeded random weights, for benchmarks: no tokenizer, the pixel statistics of its kind.
@@ -60,14 +59,19 @@ public struct Model: Sendable {
   }
 
   private static func tokenizer(
-    in folder: String, _ kind: TextConfiguration.Tokenization
+    in folder: String, _ configuration: ModelConfiguration
   ) throws(LeGradError) -> any TextTokenizer {
-    do throws(TokenizerError) {
-      switch kind {
-      case .clip: return try CLIPTokenizer.load(folder: folder)
-      case .siglip: return try SigLIPTokenizer.load(folder: folder)
-      }
-    } catch { throw LeGradError(error) }
+    let convention: TokenizerConvention
+    switch (configuration.text?.tokenization ?? .clip, configuration.layout) {
+    case (.clip, .openCLIP): convention = .openCLIP
+    case (.clip, .huggingFace): convention = .clip
+    case (.siglip, .openCLIP): convention = .openCLIPNamed(.canonicalize, stripsSeparator: false)
+    case (.siglip, .huggingFace): convention = .siglip
+    case (.siglip2, _): convention = .siglip2
+    case (.named(let cleaning, let stripsSeparator), _):
+      convention = .openCLIPNamed(PromptCleaning(rawValue: cleaning) ?? .whitespace, stripsSeparator: stripsSeparator)
+    }
+    do { return try folderTokenizer(folder, convention) } catch { throw LeGradError(error) }
   }
 
   private static func fileHash(of checkpoint: Checkpoint) throws(LeGradError) -> String {
@@ -75,23 +79,31 @@ public struct Model: Sendable {
   }
 
   /// The tokenizer of the model's folder; needed for prompts in words only.
+  /// - Throws: `.input` where there is none, or one whose ids and the rows of the text tower do not belong together.
   public func tokenizer() throws(LeGradError) -> any TextTokenizer {
     let tokenizer: any TextTokenizer
     switch origin {
-    case .folder(let folder):
-      tokenizer = try Self.tokenizer(in: folder, configuration.text?.tokenization ?? .clip)
+    case .folder(let folder): tokenizer = try Self.tokenizer(in: folder, configuration)
     case .bundled(let bundled, _): tokenizer = bundled
     case .random:
       throw LeGradError(.input, "\(name): random weights have no tokenizer; give \(Subject.textEmbeddings)")
     }
-    if let text = configuration.text, tokenizer.idCount > text.vocabularySize {
+    guard let rows = configuration.text?.vocabularySize else { return tokenizer }
+    guard tokenizer.idCount <= rows, rows - tokenizer.idCount <= Self.unusedRowLimit(rows) else {
       throw LeGradError(
         .input,
-        "\(name): the tokenizer has ids up to \(tokenizer.idCount - 1), the text tower \(text.vocabularySize) rows; "
-          + "use the tokenizer that belongs to the model")
+        "\(name): the tokenizer (\(tokenizer.name)) has \(tokenizer.idCount) ids, the text tower \(rows) rows; use the "
+          + "tokenizer that the model was trained with, or give \(Subject.textEmbeddings)")
     }
     return tokenizer
   }
+
+  /// Rows of a token table that no id may lead to before the tokenizer is taken for another model's.
+  ///
+  /// Tables are rounded up: CLIPA has 32,000 rows for BERT's 30,522 ids, others are filled up to a multiple of a power
+  /// of two. The vocabularies that could be mistaken for each other have 30,522, 32,000, 49,408, 250,000 and 256,000 ids:
+  /// three quarters of the rows keep all apart but those two pairs that are as near as CLIPA's own.
+  static func unusedRowLimit(_ rows: Int) -> Int { max(1_024, rows / 4) }
 
   /// Checks without reading weights that prompts in words can be encoded.
   public func checkText() throws(LeGradError) {

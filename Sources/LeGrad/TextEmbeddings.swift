@@ -1,5 +1,13 @@
 import Failures
 
+/// How much of a prompt the text tower read.
+public struct PromptLength: Sendable, Equatable {
+  /// Tokens that it read: the text's and those that frame it, without padding.
+  public let tokens: Int
+  /// Tokens of the text's end that had no room in the context and were left out.
+  public let cut: Int
+}
+
 /// What images are compared with: one unit row per prompt, or the rows of a classifier's head.
 public struct TextEmbeddings: Sendable {
   /// The prompts, or the names of classes.
@@ -9,14 +17,17 @@ public struct TextEmbeddings: Sendable {
   public let values: [Float]
   /// The biases of classes, one for each row; nil for prompts.
   let biases: [Float]?
+  /// How long each prompt was for the text tower, and how much of it had no room; nil for rows that were given.
+  public let lengths: [PromptLength]?
 
   /// Unit rows that a text tower gave.
-  init(prompts: [String], width: Int, unitRows: [Float]) {
-    self.init(prompts: prompts, width: width, rows: unitRows, biases: nil)
+  init(prompts: [String], width: Int, unitRows: [Float], lengths: [PromptLength]? = nil) {
+    self.init(prompts: prompts, width: width, rows: unitRows, biases: nil, lengths: lengths)
   }
 
-  init(prompts: [String], width: Int, rows: [Float], biases: [Float]?) {
+  init(prompts: [String], width: Int, rows: [Float], biases: [Float]?, lengths: [PromptLength]? = nil) {
     self.prompts = prompts
+    self.lengths = lengths
     self.width = width
     values = rows
     self.biases = biases
@@ -63,7 +74,8 @@ public struct TextEmbeddings: Sendable {
   public func rows(_ range: Range<Int>) -> TextEmbeddings {
     TextEmbeddings(
       prompts: Array(prompts[range]), width: width,
-      rows: Array(values[range.lowerBound * width..<range.upperBound * width]), biases: biases.map { Array($0[range]) })
+      rows: Array(values[range.lowerBound * width..<range.upperBound * width]), biases: biases.map { Array($0[range]) },
+      lengths: lengths.map { Array($0[range]) })
   }
 
   /// The score that a model gives an image's embedding for a prompt: the cosine, or a class's logit.

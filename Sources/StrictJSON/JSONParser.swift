@@ -7,10 +7,16 @@ package struct JSONParser {
   private var position = 0
   private var values = 0
   private let maximumValues: Int
+  private let listed: Set<String>
 
   /// Reads `bytes` as one JSON value that spaces, tabs and line ends may surround.
-  package static func parse(_ bytes: [UInt8], maximumValues: Int = 4_000_000) throws(JSONError) -> JSONValue {
-    var parser = try JSONParser(bytes, maximumValues: maximumValues)
+  /// - Parameter listed: keys whose objects come as arrays of `[key, value]`, in the text's order, with nothing said of
+  ///   keys that repeat. Swift's strings are equal when they look alike (é as one scalar or as two), so a vocabulary has
+  ///   keys that a dictionary would take for one.
+  package static func parse(
+    _ bytes: [UInt8], maximumValues: Int = 4_000_000, listed: Set<String> = []
+  ) throws(JSONError) -> JSONValue {
+    var parser = try JSONParser(bytes, maximumValues: maximumValues, listed: listed)
     parser.skipWhitespace()
     let value = try parser.value(depth: 0)
     parser.skipWhitespace()
@@ -30,12 +36,13 @@ package struct JSONParser {
     return object
   }
 
-  private init(_ bytes: [UInt8], maximumValues: Int) throws(JSONError) {
+  private init(_ bytes: [UInt8], maximumValues: Int, listed: Set<String> = []) throws(JSONError) {
     guard String(validating: bytes, as: UTF8.self) != nil else {
       throw JSONError(kind: .notUTF8, offset: 0, expected: "UTF-8 text", found: "bytes that are not UTF-8")
     }
     self.bytes = bytes
     self.maximumValues = maximumValues
+    self.listed = listed
   }
 
   private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
@@ -107,11 +114,42 @@ package struct JSONParser {
       skipWhitespace()
       try expect(":")
       skipWhitespace()
-      members[key] = try value(depth: depth + 1)
+      members[key] =
+        if peek == UInt8(ascii: "{"), listed.contains(key) {
+          .array(try entries(depth: depth + 1))
+        } else { try value(depth: depth + 1) }
       skipWhitespace()
       if peek == UInt8(ascii: "}") {
         position += 1
         return members
+      }
+      guard peek == UInt8(ascii: ",") else { throw failure("',' or '}'") }
+      position += 1
+    }
+  }
+
+  /// An object as arrays of its keys and values.
+  private mutating func entries(depth: Int) throws(JSONError) -> [JSONValue] {
+    try checkDepth(depth)
+    try expect("{")
+    var entries: [JSONValue] = []
+    skipWhitespace()
+    if peek == UInt8(ascii: "}") {
+      position += 1
+      return entries
+    }
+    while true {
+      skipWhitespace()
+      guard peek == UInt8(ascii: "\"") else { throw failure("a key in double quotes") }
+      let key = try string()
+      skipWhitespace()
+      try expect(":")
+      skipWhitespace()
+      entries.append(.array([.string(key), try value(depth: depth + 1)]))
+      skipWhitespace()
+      if peek == UInt8(ascii: "}") {
+        position += 1
+        return entries
       }
       guard peek == UInt8(ascii: ",") else { throw failure("',' or '}'") }
       position += 1

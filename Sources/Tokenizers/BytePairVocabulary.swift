@@ -3,14 +3,13 @@ import Failures
 /// The symbols and merges of a byte-pair tokenizer, checked: every byte has its two symbols, every merge joins two
 /// known symbols to a known one, ids are distinct and in 0..<2^24, and there is one start and one end token.
 struct BytePairVocabulary: Sendable {
-  struct Merge: Sendable, Equatable {
-    /// Lower ranks merge first.
-    let rank: Int32
-    /// The id of the joined symbol.
-    let joined: Int32
+  struct BaseIDs: Sendable {
+    fileprivate let ids: [String: Int]
+
+    subscript(token: String) -> Int32? { ids[token].map(Int32.init) }
   }
 
-  static let idLimit = 1 << 24
+  static let idLimit = SymbolTable.idLimit
 
   private static let startTokens = ["<start_of_text>", "<|startoftext|>"]
   private static let endTokens = ["<end_of_text>", "<|endoftext|>"]
@@ -19,34 +18,29 @@ struct BytePairVocabulary: Sendable {
   let endID: Int32
   /// One more than the largest id.
   let idCount: Int
+  /// Ids by token without those that files beside the vocabulary add.
+  let baseIDs: BaseIDs
   /// The ids of the symbols of single bytes inside and at the end of a word, by byte value.
   let byteIDs: [Int32]
   let finalByteIDs: [Int32]
-  private let merges: [UInt64: Merge]
+  let merges: MergeTable
 
   /// - Parameters:
   ///   - ids: every symbol with its id.
   ///   - merges: pairs of symbols, first rank first.
+  ///   - base: the ids without those of added tokens.
   ///   - file: where the ids came from, for errors; `mergesFile` likewise for the merges.
   init(
-    ids: [String: Int], merges: [(left: String, right: String)], file: String, mergesFile: String
+    ids: [String: Int], merges: [(left: String, right: String)], base: [String: Int], file: String, mergesFile: String
   ) throws(TokenizerError) {
     try Self.checkIDs(ids, file: file)
     startID = try Self.specialID(Self.startTokens, what: "start", ids: ids, file: file)
     endID = try Self.specialID(Self.endTokens, what: "end", ids: ids, file: file)
     idCount = (ids.values.max() ?? -1) + 1
+    baseIDs = BaseIDs(ids: base)
     byteIDs = try Self.byteIDs(suffix: "", ids: ids, file: file)
     finalByteIDs = try Self.byteIDs(suffix: ByteSymbols.endOfWord, ids: ids, file: file)
-    self.merges = try Self.table(merges, ids: ids, file: mergesFile)
-  }
-
-  /// What becomes of two neighbouring symbols, if anything.
-  func merge(_ left: Int32, _ right: Int32) -> Merge? {
-    merges[Self.key(left, right)]
-  }
-
-  private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
-    UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+    self.merges = try MergeTable(merges, file: mergesFile) { symbol in ids[symbol].map(Int32.init) }
   }
 
   private static func checkIDs(_ ids: [String: Int], file: String) throws(TokenizerError) {
@@ -97,32 +91,6 @@ struct BytePairVocabulary: Sendable {
           found: "none named “\(character + suffix)” (byte \(byte))", remedy: "use the tokenizer of a CLIP model")
       }
       table[Int(byte)] = Int32(id)
-    }
-    return table
-  }
-
-  private static func table(
-    _ pairs: [(left: String, right: String)], ids: [String: Int], file: String
-  ) throws(TokenizerError) -> [UInt64: Merge] {
-    var table: [UInt64: Merge] = [:]
-    table.reserveCapacity(pairs.count)
-    func id(_ symbol: String, rank: Int) throws(TokenizerError) -> Int32 {
-      guard let id = ids[symbol] else {
-        throw TokenizerError(
-          .unknownSymbol, file: file, expected: "merge \(rank + 1) to join tokens of the vocabulary",
-          found: "\(quotation(symbol)), which is none", remedy: "use vocabulary and merges of the same tokenizer")
-      }
-      return Int32(id)
-    }
-    for (rank, pair) in pairs.enumerated() {
-      let (left, right) = (try id(pair.left, rank: rank), try id(pair.right, rank: rank))
-      let merge = Merge(rank: Int32(rank), joined: try id(pair.left + pair.right, rank: rank))
-      if let earlier = table.updateValue(merge, forKey: key(left, right)) {
-        throw TokenizerError(
-          .duplicateMerge, file: file, expected: "every merge once",
-          found: "\(quotation(pair.left + " " + pair.right)) as merge \(earlier.rank + 1) and \(rank + 1)",
-          remedy: TokenizerRule.replaceFile)
-      }
     }
     return table
   }

@@ -36,6 +36,30 @@ enum MergeList {
     return (String(Substring(symbols[0])), String(Substring(symbols[1])))
   }
 
+  /// The merges of a `tokenizer.json`'s model.
+  static func merges(of model: TokenizerJSON) throws(TokenizerError) -> [(left: String, right: String)] {
+    let list = try model.required("merges").elements()
+    var merges: [(left: String, right: String)] = []
+    merges.reserveCapacity(list.count)
+    for (rank, merge) in list.enumerated() {
+      merges.append(try Self.merge(merge, place: "“model.merges”, item \(rank)"))
+    }
+    return merges
+  }
+
+  /// A merge is written as one string with a space or, by newer versions, as an array of two.
+  private static func merge(
+    _ merge: TokenizerJSON, place: String
+  ) throws(TokenizerError) -> (left: String, right: String) {
+    if let text = merge.text { return try pair(text[...], place: place, file: merge.file) }
+    var symbols: [String] = []
+    for symbol in try merge.elements() { symbols.append(try symbol.string()) }
+    guard symbols.count == 2, !symbols.contains("") else {
+      throw badMerge(place: place, file: merge.file, found: "\(symbols.count) strings, or an empty one")
+    }
+    return (symbols[0], symbols[1])
+  }
+
   static func badMerge(place: String, file: String, found: String) -> TokenizerError {
     TokenizerError(
       .badMerge, file: file, expected: "two symbols in \(place)", found: found,

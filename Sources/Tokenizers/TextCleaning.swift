@@ -8,12 +8,17 @@
 /// - classes and case of characters are those of the Unicode versions of utf8proc and the Swift library, which differ
 ///   from Python's for characters newer than either.
 enum TextCleaning {
-  static func cleaned(_ text: String) -> [Unicode.Scalar] {
-    UnicodeText.lowercased(withSingleSpaces(repaired(text)))
-  }
+  static func cleaned(_ text: String) -> [Unicode.Scalar] { UnicodeText.lowercased(tidied(text)) }
+
+  /// OpenCLIP's `clean='whitespace'`: the same in the case that it was given in.
+  static func tidied(_ text: String) -> [Unicode.Scalar] { withSingleSpaces(repaired(text)) }
 
   /// OpenCLIP's `clean='canonicalize'`, which SigLIP was trained with: the same, with `_` made a space and other ASCII
   /// punctuation deleted.
+  static func canonicalized(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    canonicalized(String(String.UnicodeScalarView(text)))
+  }
+
   static func canonicalized(_ text: String) -> [Unicode.Scalar] {
     var scalars: [Unicode.Scalar] = []
     for scalar in repaired(text) where !isPunctuation(scalar) { scalars.append(scalar == "_" ? " " : scalar) }
@@ -31,6 +36,19 @@ enum TextCleaning {
     case "!"..."/", ":"..."@", "["..."`", "{"..."~": true
     default: false
     }
+  }
+
+  /// Every run of white space made one space, at the ends as well.
+  static func withPlainSpaces(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    var result: [Unicode.Scalar] = []
+    result.reserveCapacity(text.count)
+    var wasSpace = false
+    for scalar in text {
+      let isSpace = UnicodeText.isWhitespace(scalar)
+      if !isSpace { result.append(scalar) } else if !wasSpace { result.append(" ") }
+      wasSpace = isSpace
+    }
+    return result
   }
 
   private static func withSingleSpaces(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {

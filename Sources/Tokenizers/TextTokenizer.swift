@@ -8,9 +8,13 @@ public protocol TextTokenizer: Sendable {
   /// One more than the largest id: the rows that a text tower's embedding table must at least have.
   var idCount: Int { get }
   /// The model's input for `text`: exactly `contextLength` ids, framed, cut or padded as the model was trained.
-  func encode(_ text: String, contextLength: Int) throws(TokenizerError) -> [Int32]
+  /// - Throws: where the vocabulary's library cannot split the text.
+  func tokenize(_ text: String, contextLength: Int) throws(TokenizerError) -> TokenizedPrompt
 }
 
-extension CLIPTokenizer: TextTokenizer {
-  public var name: String { "CLIP byte pairs" }
+extension TextTokenizer {
+  /// The ids of ``tokenize(_:contextLength:)`` alone.
+  public func encode(_ text: String, contextLength: Int) throws(TokenizerError) -> [Int32] {
+    try tokenize(text, contextLength: contextLength).ids
+  }
 }

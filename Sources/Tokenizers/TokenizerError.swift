@@ -19,7 +19,7 @@ public enum TokenizerRule: FaultRule {
   case badGzip
   /// The bytes are not JSON, or a value has another type than expected.
   case badJSON
-  /// A `tokenizer.json` of another kind than the model's: CLIP's byte pairs or SigLIP's unigrams.
+  /// A `tokenizer.json` of a kind that is not known, or not the model's.
   case unsupportedModel
   /// A `spiece.model` that is none, or of another kind than unigrams.
   case badModel
@@ -45,6 +45,8 @@ public enum TokenizerRule: FaultRule {
   case ambiguousSpecialToken
 
   static let replaceFile: Message = "replace the file by an intact copy"
+  /// What helps where the files are right and not understood.
+  static let giveEmbeddings: Message = "this tokenizer is not supported: give \(Subject.textEmbeddings)"
 }
 
 extension Fault<TokenizerRule> {

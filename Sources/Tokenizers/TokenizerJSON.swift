@@ -4,18 +4,18 @@ import StrictJSON
 /// A value in a tokenizer's JSON file; its errors name the file and the way to the value.
 struct TokenizerJSON {
   private let value: JSONValue
-  private let file: String
+  let file: String
   /// Keys from the top, joined by dots; empty for the whole file.
   private let path: String
   /// What the whole file is expected to hold.
   private let content: String
 
-  /// Reads a file.
+  /// Reads a file. Objects named “vocab” have keys that are compared scalar by scalar, and `entries` alone reads them.
   /// - Throws: as `TextFile.read`, `.badJSON`, or `.duplicateSymbol` when a key stands twice in one object.
   init(file: String, limit: Int, content: String) throws(TokenizerError) {
     let bytes = try TextFile.bytes(file, limit: limit)
     do throws(JSONError) {
-      value = try JSONParser.parse(bytes)
+      value = try JSONParser.parse(bytes, listed: ["vocab"])
     } catch {
       throw TokenizerError(error, file: file, content: content)
     }
@@ -71,12 +71,43 @@ struct TokenizerJSON {
   }
 
   /// An object of integers.
+  /// - Throws: `.duplicateSymbol` for a key of a listed object that stands twice.
   func integers() throws(TokenizerError) -> [String: Int] {
     var integers: [String: Int] = [:]
+    if case .array(let list) = value {
+      integers.reserveCapacity(list.count)
+      for (key, value) in try entries() {
+        guard integers.updateValue(try value.integer(), forKey: key) == nil else {
+          throw TokenizerError(
+            .duplicateSymbol, file: file, expected: "every key once", found: "\"\(key)\" twice in \(place)",
+            remedy: TokenizerRule.replaceFile)
+        }
+      }
+      return integers
+    }
     let members = try members()
     integers.reserveCapacity(members.count)
     for (key, member) in members { integers[key] = try self.member(member, key).integer() }
     return integers
+  }
+
+  /// The keys and values of a listed object, or of an array of pairs, in the order of the file.
+  func entries() throws(TokenizerError) -> [(key: String, value: TokenizerJSON)] {
+    guard case .array(let list) = value else { throw wrongType }
+    var entries: [(key: String, value: TokenizerJSON)] = []
+    entries.reserveCapacity(list.count)
+    for (index, entry) in list.enumerated() {
+      guard case .array(let pair) = entry, pair.count == 2, case .string(let key) = pair[0] else {
+        throw failure("another type of value at \(quotation("\(path)[\(index)]"))")
+      }
+      entries.append((key, TokenizerJSON(pair[1], at: path, in: self)))
+    }
+    return entries
+  }
+
+  /// The keys and values of an object.
+  func fields() throws(TokenizerError) -> [(key: String, value: TokenizerJSON)] {
+    try members().sorted { $0.key < $1.key }.map { ($0.key, member($0.value, $0.key)) }
   }
 
   private func members() throws(TokenizerError) -> [String: JSONValue] {
@@ -86,6 +117,17 @@ struct TokenizerJSON {
 
   private func member(_ value: JSONValue, _ key: String) -> TokenizerJSON {
     TokenizerJSON(value, at: path.isEmpty ? key : path + "." + key, in: self)
+  }
+
+  /// A value that is not what it must be.
+  func unexpected(_ expected: String, found: String) -> TokenizerError {
+    fault(.badJSON, expected: expected, found: found)
+  }
+
+  func fault(_ rule: TokenizerRule, expected: String, found: String) -> TokenizerError {
+    TokenizerError(
+      rule, file: file, place: path.isEmpty ? nil : quotation(path), expected: expected, found: found,
+      remedy: TokenizerRule.replaceFile)
   }
 
   private var place: String { path.isEmpty ? "the file" : quotation(path) }

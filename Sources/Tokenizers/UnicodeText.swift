@@ -45,6 +45,20 @@ enum UnicodeText {
     return lower
   }
 
+  /// The same without the final sigma, as Rust's `char::to_lowercase` and so `tokenizers` have it.
+  static func lowercasedEach(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    var lower: [Unicode.Scalar] = []
+    lower.reserveCapacity(text.count)
+    for scalar in text {
+      if scalar == "\u{0130}" {
+        lower += ["i", "\u{0307}"]
+      } else {
+        lower.append(Unicode.Scalar(UInt32(bitPattern: utf8proc_tolower(Int32(scalar.value)))) ?? scalar)
+      }
+    }
+    return lower
+  }
+
   /// SpecialCasing's Final_Sigma: a cased letter before, none after, case-ignorable scalars not counting.
   private static func isFinalSigma(_ text: [Unicode.Scalar], at index: Int) -> Bool {
     guard let before = text[..<index].last(where: { !$0.properties.isCaseIgnorable }), before.properties.isCased
@@ -62,6 +76,16 @@ enum UnicodeText {
     for scalar in text { appendDecomposition(of: scalar, options: [UTF8PROC_DECOMPOSE], to: &points) }
     reorderMarks(&points)
     return compose(points)
+  }
+
+  /// Normalization Form D, in the same time.
+  static func decomposed(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    guard text.contains(where: { $0.value >= 0xC0 }) else { return text }
+    var points: [Int32] = []
+    points.reserveCapacity(text.count)
+    for scalar in text { appendDecomposition(of: scalar, options: [UTF8PROC_DECOMPOSE], to: &points) }
+    reorderMarks(&points)
+    return points.compactMap(scalar)
   }
 
   /// Normalization Form KC of one scalar.

@@ -1,15 +1,13 @@
 import Failures
 
 extension UnigramVocabulary {
-  private static let limit = 64 << 20
   /// More than any vocabulary in use, which have up to 256,000.
   private static let largestCount = 1 << 24
   private static let endToken = "</s>"
 
   /// Reads a `tokenizer.json` of unigrams, as far as it says what SentencePiece does.
-  init(tokenizerFile file: String) throws(TokenizerError) {
-    let document = try TokenizerJSON(
-      file: file, limit: Self.limit, content: "“model” with its “type”, “vocab” with scores by token and “unk_id”")
+  init(document: TokenizerJSON) throws(TokenizerError) {
+    let file = document.file
     let reader = UnigramReader(file: file)
     let model = try document.required("model")
     try reader.require(model.optional("type")?.string(), "Unigram", at: "model.type")
@@ -17,19 +15,19 @@ extension UnigramVocabulary {
       throw reader.unsupported("model.byte_fallback", expected: "false", found: "true")
     }
     var pieces: [(text: String, score: Float)] = []
-    var ids: [String: Int] = [:]
+    var ids: [Symbol: Int] = [:]
     for element in try model.required("vocab").elements() {
       let pair = try element.elements()
       guard pair.count == 2 else { throw reader.unsupported("model.vocab", expected: "pairs", found: "\(pair.count)") }
       let text = try pair[0].string()
-      guard !text.isEmpty, ids.updateValue(pieces.count, forKey: text) == nil else {
+      guard !text.isEmpty, ids.updateValue(pieces.count, forKey: Symbol(text)) == nil else {
         throw TokenizerError(
           .duplicateSymbol, file: file, expected: "different pieces in “model.vocab”",
           found: "\(quotation(text)) again as id \(pieces.count)", remedy: TokenizerRule.replaceFile)
       }
       pieces.append((text, Float(try pair[1].double())))
     }
-    guard pieces.count <= Self.largestCount, let endID = ids[Self.endToken] else {
+    guard pieces.count <= Self.largestCount, let endID = ids[Symbol(Self.endToken)] else {
       throw TokenizerError(
         .missingSpecialToken, file: file, expected: "\(Self.endToken) in “model.vocab”", found: "none",
         remedy: "use the tokenizer of a SigLIP model")
@@ -45,9 +43,9 @@ extension UnigramVocabulary {
     for token in try document.optional("added_tokens")?.elements() ?? [] {
       let id = try token.required("id").integer()
       let content = try token.required("content").string()
-      // Such as `<extra_id_0>`: no text contains it when it has been cleaned.
-      let isUnreachable = content.unicodeScalars.contains(where: TextCleaning.isPunctuation)
-      guard pieces.indices.contains(id) ? pieces[id].text == content : isUnreachable else {
+      // Those behind the pieces are found in text before it is split.
+      guard pieces.indices.contains(id) else { continue }
+      guard Symbol(pieces[id].text) == Symbol(content) else {
         throw reader.unsupported("added_tokens", expected: "tokens of “model.vocab”", found: "id \(id)")
       }
       controls.insert(id)
@@ -65,7 +63,7 @@ private struct UnigramReader {
   func unsupported(_ place: String, expected: String, found: String) -> TokenizerError {
     TokenizerError(
       .unsupportedModel, file: file, expected: "“\(place)” \(expected)", found: found,
-      remedy: "use the tokenizer of a SigLIP model, or its spiece.model")
+      remedy: TokenizerRule.giveEmbeddings)
   }
 
   func require(_ found: String?, _ expected: String, at place: String) throws(TokenizerError) {

@@ -5,6 +5,8 @@
 /// unknown, and neighbouring unknown ones are one token.
 struct UnigramVocabulary: Sendable {
   let endID: Int32
+  /// Pieces, those that no text can become among them.
+  let pieceCount: Int
   /// One more than the largest id that a text can become.
   let idCount: Int
   private let unknownID: Int32
@@ -29,6 +31,7 @@ struct UnigramVocabulary: Sendable {
     self.trie = trie
     self.characterMap = characterMap
     self.endID = Int32(endID)
+    pieceCount = pieces.count
     self.unknownID = Int32(unknownID)
     idCount = 1 + (pieces.indices.last { $0 == endID || $0 == unknownID || !controls.contains($0) } ?? 0)
     scores = pieces.map(\.score)

@@ -5,9 +5,15 @@
 /// pattern without its special tokens: `<start_of_text>` in a prompt is split like any other text.
 struct WordSplitter: Sequence, IteratorProtocol {
   private let text: [Unicode.Scalar]
+  private let ignoresCase: Bool
   private var index = 0
 
-  init(_ text: [Unicode.Scalar]) { self.text = text }
+  /// - Parameter ignoresCase: whether the pattern has OpenCLIP's ignore-case flag, which for text in lower case matters
+  ///   in two characters; Hugging Face's has none.
+  init(_ text: [Unicode.Scalar], ignoresCase: Bool = true) {
+    self.text = text
+    self.ignoresCase = ignoresCase
+  }
 
   mutating func next() -> ArraySlice<Unicode.Scalar>? {
     while index < text.count {
@@ -40,14 +46,15 @@ struct WordSplitter: Sequence, IteratorProtocol {
   /// nil for a character that the pattern never matches: under its ignore-case flag, the combining iota (a mark whose
   /// capital is a letter) is neither a letter nor a non-letter, so OpenCLIP drops it.
   private func kind(at index: Int) -> UnicodeText.Kind? {
-    text[index].value == 0x345 ? nil : UnicodeText.kind(text[index])
+    text[index].value == 0x345 && ignoresCase ? nil : UnicodeText.kind(text[index])
   }
 
   /// The end of the contraction at `start`, if there is one. Ignore-case lets the long s (ſ) stand for s.
   private func contractionEnd(at start: Int) -> Int? {
     guard text[start] == "'", start + 1 < text.count else { return nil }
     switch text[start + 1] {
-    case "s", "\u{017F}", "t", "m", "d": return start + 2
+    case "s", "t", "m", "d": return start + 2
+    case "\u{017F}" where ignoresCase: return start + 2
     case "r" where follows("e"), "v" where follows("e"), "l" where follows("l"): return start + 3
     default: return nil
     }

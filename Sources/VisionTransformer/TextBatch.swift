@@ -55,11 +55,13 @@ struct TextBatch {
 }
 
 extension TextConfiguration.Pooling {
-  /// The position in framed ids whose state is the text's; the last one if no end of text is found.
+  /// The position in framed ids whose state is the text's; the first if no end of text is found, as in transformers and
+  /// OpenCLIP, whose search for the largest of equals ends there.
   func position(in ids: [Int32]) -> Int {
     switch self {
     case .argmax: ids.indices.max { (ids[$0], $1) < (ids[$1], $0) } ?? 0
-    case .firstEOT(let id): ids.firstIndex { Int($0) == id } ?? ids.count - 1
+    case .firstEOT(let id): ids.firstIndex { Int($0) == id } ?? 0
+    case .firstOf(let ends): ids.firstIndex { ends.contains(Int($0)) } ?? 0
     case .last, .classToken: ids.count - 1
     }
   }

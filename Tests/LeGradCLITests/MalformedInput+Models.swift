@@ -175,7 +175,7 @@ extension MalformedInput {
   // MARK: Tokenizers
 
   static let tokenizers: [MalformedInput] = [
-    .model("no tokenizer", "text embeddings") {
+    .model("no tokenizer", "OpenAI's CLIP byte pairs, compiled in) has 49408 ids") {
       for name in ["vocab.json", "merges.txt"] { try $0.remove("model/\(name)") }
     },
     .model("vocabulary without merges", "vocab.json alone") { try $0.remove("model/merges.txt") },

@@ -66,7 +66,7 @@ extension String {
 
   @Test func bothSegmentationsAgreeOnAnyText() throws {
     let library = try SentencePieceModel(file: folder + "/spiece.model")
-    let own = try UnigramVocabulary(tokenizerFile: folder + "/tokenizer.json")
+    let own = try UnigramVocabulary(document: TokenizerSettings.document(folder))
     var state: UInt64 = 5
     func random(_ bound: Int) -> Int {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

@@ -19,7 +19,12 @@ struct ExplainCommand: ParsableCommand {
   @Argument(help: "PNG or JPEG files; no two may differ in folder or extension alone.")
   var images: [String]
 
-  @Option(name: [.customShort("p"), .long], help: "A text to look for, used as given. Repeat for more.")
+  @Option(
+    name: [.customShort("p"), .long],
+    help: """
+      A text to look for, cleaned as the library does that wrote the model: OpenCLIP repairs Unicode and HTML, \
+      transformers does not. What exceeds the model's context is cut. Repeat for more.
+      """)
   var prompt: [String] = []
 
   @Option(help: "A text file with one prompt a line, after those of -p.")
@@ -105,6 +110,7 @@ struct ExplainCommand: ParsableCommand {
       let explainer = try Explainer(model, options: options)
       explainer.noteDevice(options.device)
       let question = try prompts.question(to: explainer, correction: correction)
+      question.noteCutPrompts()
       let verification = try verify ? Verification(of: explainer, prompts, correction) : nil
       let run = ExplainRun(
         explainer: explainer, question: question,

@@ -166,7 +166,8 @@ struct ExplainRun {
     let prompts = heatmaps.indices.map { prompt in
       let cells = explanation.relevance(prompt: prompt)
       return ExplanationReport.Prompt(
-        prompt: question.text.prompts[prompt], similarity: explanation.similarities[prompt],
+        prompt: question.text.prompts[prompt], tokens: question.text.lengths?[prompt].tokens,
+        tokensCut: question.text.lengths?[prompt].cut, similarity: explanation.similarities[prompt],
         flat: heatmaps[prompt].isFlat, relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
         maximum: heatmaps[prompt].isFlat
           ? nil : ExplanationReport.Point(maximumOf: explanation, prompt: prompt, region: region))

@@ -14,6 +14,10 @@ struct ExplanationReport: Codable, Sendable {
 
   struct Prompt: Codable, Sendable {
     let prompt: String
+    /// Tokens that the text tower read, framing included, and those of the text's end that it had no room for; absent
+    /// for embeddings that were given.
+    let tokens: Int?
+    let tokensCut: Int?
     /// Cosine of the image's and the prompt's embedding.
     let similarity: Float
     /// The relevance is the same everywhere; the heatmap is then zero.

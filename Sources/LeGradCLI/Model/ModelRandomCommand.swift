@@ -7,7 +7,10 @@ import VisionTransformer
 struct ModelRandomCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "random", abstract: "Write a model of a named architecture with seeded random weights.",
-    discussion: "For measurements: it has no tokenizer, so explain with it needs --text-embeddings.")
+    discussion: """
+      For measurements. It has no tokenizer: explain reads prompts for CLIP's text towers with OpenAI's vocabulary, and \
+      needs --text-embeddings for others.
+      """)
 
   @Option(help: "One of \(Architecture.names).")
   var arch: String

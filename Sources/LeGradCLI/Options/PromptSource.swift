@@ -114,6 +114,22 @@ extension PromptSource {
 struct Question: Sendable {
   let text: TextEmbeddings
   var correction: EmptyTextCorrection?
+
+  /// Says in one line that prompts were longer than the model's context, if any was.
+  func noteCutPrompts() {
+    let cut = zip(text.prompts, text.lengths ?? []).filter { $0.1.cut > 0 }
+    guard let (prompt, length) = cut.first else { return }
+    let others =
+      switch cut.count {
+      case 1: ""
+      case 2: "; one more prompt is cut as well"
+      default: "; \(cut.count - 1) more prompts are cut as well"
+      }
+    let start = prompt.count > 40 ? prompt.prefix(39) + "…" : prompt
+    Terminal.note(
+      "\"\(start)\" has \(length.tokens + length.cut) tokens, the model reads \(length.tokens): the last "
+        + "\(length.cut) of its text are left out\(others)")
+  }
 }
 
 extension PromptSource {

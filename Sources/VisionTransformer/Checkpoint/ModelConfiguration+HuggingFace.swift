@@ -92,9 +92,6 @@ extension ModelConfiguration {
     _ object: ConfigurationObject, family: String
   ) throws(CheckpointError) -> TextConfiguration {
     try object.require("model_type", .string(family + "_text_model"))
-    let isCLIP = family == "clip"
-    let end = try object.integer(
-      "eos_token_id", default: isCLIP ? 49_407 : 2, in: 0...ConfigurationRange.vocabularySize.upperBound)
     return TextConfiguration(
       contextLength: try object.integer(
         "max_position_embeddings", default: 77, in: ConfigurationRange.contextLength),
@@ -105,8 +102,37 @@ extension ModelConfiguration {
       mlpWidth: try object.integer("intermediate_size", default: 2_048, in: ConfigurationRange.mlpWidth),
       activation: try huggingFaceActivation(object),
       epsilon: Float(try object.double("layer_norm_eps", default: 1e-5, in: ConfigurationRange.epsilon)),
-      // 2 is a value of CLIP's old files that never was the id of anything.
-      pooling: isCLIP && end == 2 ? .argmax : .firstEOT(end))
+      pooling: try huggingFaceTextPooling(object, isCLIP: family == "clip"))
+  }
+
+  /// The pooled row: the first end of text. 2 is a value of CLIP's old files that never was the id of anything; for it
+  /// transformers 5.24 takes the largest id, which is an added token where the text has one.
+  private static func huggingFaceTextPooling(
+    _ object: ConfigurationObject, isCLIP: Bool
+  ) throws(CheckpointError) -> TextConfiguration.Pooling {
+    let ends = try ends(object, default: isCLIP ? 49_407 : 2)
+    guard ends.count == 1 else { return .firstOf(ends) }
+    return isCLIP && ends[0] == 2 ? .argmax : .firstEOT(ends[0])
+  }
+
+  /// `eos_token_id`, an id or a list of them.
+  static func ends(_ object: ConfigurationObject, default standard: Int) throws(CheckpointError) -> [Int] {
+    let range = 0...ConfigurationRange.vocabularySize.upperBound
+    guard case .array(let list)? = object.value("eos_token_id") else {
+      return [try object.integer("eos_token_id", default: standard, in: range)]
+    }
+    var ids: [Int] = []
+    for value in list {
+      guard case .integer(let id) = value, range.contains(id) else {
+        throw object.failure(
+          "eos_token_id", expected: "an id, or a list of ids up to \(range.upperBound)", found: value.summary)
+      }
+      ids.append(id)
+    }
+    guard !ids.isEmpty else {
+      throw object.failure("eos_token_id", expected: "an id, or a list of ids", found: "an empty list")
+    }
+    return ids
   }
 
   static func huggingFaceActivation(

@@ -141,22 +141,34 @@ extension ModelConfiguration {
     switch try object.string("pool_type") ?? "argmax" {
     case "argmax": return .argmax
     case "last": return .last
-    case let other: throw object.unsupported("pool_type", expected: "argmax or last", found: other)
+    case "eos":
+      return .firstEOT(try object.integer("eos_id", default: 2, in: 0...ConfigurationRange.vocabularySize.upperBound))
+    case let other: throw object.unsupported("pool_type", expected: "argmax, eos or last", found: other)
     }
   }
 
-  /// Text is canonicalised for SentencePiece models; what else a Hugging Face tokenizer's name stands for shows in its
-  /// files.
+  /// OpenCLIP's own tokenizer, or with `hf_tokenizer_name` that of the folder, whose kind its files show, behind a
+  /// cleaning: canonicalised for SigLIP, white space alone where nothing is said.
   private static func openCLIPTokenization(
     _ object: ConfigurationObject
   ) throws(CheckpointError) -> TextConfiguration.Tokenization {
     let options = try object.object("tokenizer_kwargs")
-    switch try options?.string("clean") {
-    case "canonicalize" where object.value("hf_tokenizer_name") != nil: return .siglip
-    case "canonicalize"?:
+    let clean = try options?.string("clean")
+    guard let name = try object.string("hf_tokenizer_name"), !name.isEmpty else {
+      guard clean == nil || clean == "lower" else {
+        throw object.unsupported(
+          "tokenizer_kwargs.clean", expected: "lower, or hf_tokenizer_name beside it", found: clean ?? "")
+      }
+      return .clip
+    }
+    let stripsSeparator = try options?.bool("strip_sep_token", default: false) ?? false
+    switch clean {
+    case "canonicalize" where !stripsSeparator: return .siglip
+    case nil, "whitespace", "lower", "canonicalize":
+      return .named(cleaning: clean ?? "whitespace", stripsSeparator: stripsSeparator)
+    case let other?:
       throw object.unsupported(
-        "tokenizer_kwargs.clean", expected: "canonicalize with hf_tokenizer_name", found: "byte pairs")
-    default: return .clip
+        "tokenizer_kwargs.clean", expected: "whitespace, lower or canonicalize", found: other)
     }
   }
 

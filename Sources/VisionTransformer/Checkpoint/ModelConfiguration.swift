@@ -240,8 +240,13 @@ public struct TextConfiguration: Equatable, Sendable {
   public enum Tokenization: Equatable, Sendable {
     /// CLIP's byte pairs, framed by start and end tokens.
     case clip
-    /// SentencePiece unigrams of canonicalised text, padded with the end token.
+    /// SigLIP's: unigrams of SentencePiece, or Gemma's byte pairs; OpenCLIP's folders canonicalise the text.
     case siglip
+    /// Gemma's byte pairs of text in lower case, whatever the folder says: transformers' Siglip2Model.
+    case siglip2
+    /// OpenCLIP's `hf_tokenizer_name`: what the folder's files are, such as CLIPA's word pieces of BERT, whose separator
+    /// may be made 0.
+    case named(cleaning: String, stripsSeparator: Bool)
   }
 
   /// The token whose final state is the text's.
@@ -254,6 +259,8 @@ public struct TextConfiguration: Equatable, Sendable {
     case argmax
     /// The first position that holds this id.
     case firstEOT(Int)
+    /// The first position that holds one of these ids.
+    case firstOf([Int])
   }
 
   /// Number of token positions.

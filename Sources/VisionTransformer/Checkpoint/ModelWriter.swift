@@ -136,15 +136,22 @@ public enum ModelWriter {
       "\"width\": \(text.width)", "\"heads\": \(text.heads)", "\"layers\": \(text.layers)",
     ]
     switch text.pooling {
-    case .argmax, .firstEOT: break
+    case .argmax, .firstEOT, .firstOf: break
     case .last: fields.append("\"pool_type\": \"last\"")
     case .classToken: fields.append("\"embed_cls\": true")
     }
     if !text.isCausal { fields.append("\"no_causal_mask\": true") }
     if text.hasProjectionBias { fields.append("\"proj_bias\": true") }
-    if text.tokenization == .siglip {
+    switch text.tokenization {
+    case .clip: break
+    case .siglip, .siglip2:
       fields += [
         "\"hf_tokenizer_name\": \"timm/ViT-B-16-SigLIP\"", "\"tokenizer_kwargs\": {\"clean\": \"canonicalize\"}",
+      ]
+    case .named(let cleaning, let stripsSeparator):
+      fields += [
+        "\"hf_tokenizer_name\": \"bert-base-uncased\"",
+        "\"tokenizer_kwargs\": {\"clean\": \(quoted(cleaning)), \"strip_sep_token\": \(stripsSeparator)}",
       ]
     }
     return fields + towerFields(text.width, text.mlpWidth, text.activation, text.epsilon)
@@ -168,9 +175,16 @@ public enum ModelWriter {
         "quick_gelu", expected: "the same activation in both towers",
         found: activations.map(\.rawValue).joined(separator: " and "))
     }
-    if case .firstEOT(let id) = text.pooling, id != text.vocabularySize - 1 {
+    let ends: [Int]
+    switch text.pooling {
+    case .firstEOT(let id): ends = [id]
+    case .firstOf(let ids): ends = ids
+    case .argmax, .last, .classToken: return
+    }
+    guard ends == [text.vocabularySize - 1] else {
       throw unsupported(
-        "text pooling", expected: "an end-of-text id of \(text.vocabularySize - 1), the largest", found: "\(id)")
+        "text pooling", expected: "an end-of-text id of \(text.vocabularySize - 1), the largest",
+        found: ends.map(String.init).joined(separator: ", "))
     }
   }
 
