@@ -105,9 +105,7 @@ public final class Explainer: Sendable {
   ///
   /// The text tower is read for the call and released after it: encode prompts together.
   public func encode(_ prompts: [String]) throws(LeGradError) -> TextEmbeddings {
-    guard let text = model.configuration.text else {
-      throw LeGradError(.input, "\(model.name): the checkpoint has no text tower; give \(Subject.textEmbeddings)")
-    }
+    guard let text = model.configuration.text else { throw model.missingText() }
     let tokenizer = try model.tokenizer()
     let tokenized: [TokenizedPrompt]
     do throws(TokenizerError) {

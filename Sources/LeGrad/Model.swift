@@ -63,9 +63,9 @@ public struct Model: Sendable {
   ) throws(LeGradError) -> any TextTokenizer {
     let convention: TokenizerConvention
     switch (configuration.text?.tokenization ?? .clip, configuration.layout) {
-    case (.clip, .openCLIP): convention = .openCLIP
+    case (.clip, .openCLIP), (.clip, .timm): convention = .openCLIP
     case (.clip, .huggingFace): convention = .clip
-    case (.siglip, .openCLIP): convention = .openCLIPNamed(.canonicalize, stripsSeparator: false)
+    case (.siglip, .openCLIP), (.siglip, .timm): convention = .openCLIPNamed(.canonicalize, stripsSeparator: false)
     case (.siglip, .huggingFace): convention = .siglip
     case (.siglip2, _): convention = .siglip2
     case (.named(let cleaning, let stripsSeparator), _):
@@ -107,10 +107,22 @@ public struct Model: Sendable {
 
   /// Checks without reading weights that prompts in words can be encoded.
   public func checkText() throws(LeGradError) {
-    guard configuration.text != nil else {
-      throw LeGradError(.input, "\(name): the checkpoint has no text tower; give \(Subject.textEmbeddings)")
+    guard configuration.classes == nil else {
+      throw LeGradError(.usage, "\(name) is a classifier: give \(Subject.explainedClasses) or nothing, not prompts")
     }
+    guard configuration.text != nil else { throw missingText() }
     _ = try tokenizer()
+  }
+
+  /// Why there is no text tower to read prompts with.
+  func missingText() -> LeGradError {
+    guard let fault = (source as? Checkpoint)?.textFault else {
+      return LeGradError(
+        .input,
+        "\(name): the checkpoint has no text tower; give \(Subject.referenceImages) or \(Subject.textEmbeddings)")
+    }
+    return LeGradError(
+      .input, "\(name): the text tower cannot be read: " + fault.message + "; give \(Subject.textEmbeddings)")
   }
 
   /// SHA-256 of the weight files in hexadecimal, which identifies the model in reports; nil for random weights.

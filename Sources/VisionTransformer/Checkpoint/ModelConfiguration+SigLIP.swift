@@ -19,7 +19,9 @@ extension ModelConfiguration {
         nestsText: true, hasLogitBias: true))
     try read.takeText { () throws(CheckpointError) in
       try text.require("model_type", .string(family + "_text_model"))
-      return try siglipText(text, embeddingWidth: tower.width)
+      var configuration = try siglipText(text, embeddingWidth: tower.width)
+      if family == "siglip2" { configuration.tokenization = .siglip2 }
+      return configuration
     }
     read.configuration.hasLogitScale = true
     return read
