@@ -75,7 +75,7 @@ import VisionTransformer
     for size in sizes {
       let image = try RGBImage.decode(path: family.path("inputs/image_\(size.height)x\(size.width).png")).image
       let prepared = try explainer.prepare(image, size: .pixels(width: size.width, height: size.height))
-      for name in size.answers where !name.contains("heatmap") {
+      for name in size.answers {
         try check(name, "expected/\(size.height)x\(size.width)/\(name).npy", explainer, prepared, text, family)
       }
     }
@@ -89,15 +89,24 @@ import VisionTransformer
     let method: LeGrad.Method? =
       switch name {
       case "legrad", "legrad_layers", "logits", "image_embedding": .legrad(layers: .all)
+      case "legrad_heatmap", "legrad_uncorrected_heatmap", "legrad_corrected_heatmap": .legrad(layers: .all)
       case "legrad-cls": .legrad(layers: .all, readout: .cls)
       default: Method(name: name)
       }
     let found = try #require(method, "\(name) is no method")
-    let explanation = try #require(explainer.explain([image], text: text, methods: [found]).first?.first)
+    let correction =
+      name == "legrad_corrected_heatmap"
+      ? try EmptyTextCorrection(
+        embedding: TextEmbeddings(rows: family.floats("inputs/empty_embedding.npy"), width: text.width)) : nil
+    let explanation = try #require(
+      explainer.explain([image], text: text, methods: [found], correction: correction).first?.first)
     switch name {
     case "logits":
       expectClose(try explainer.logits(of: explanation.imageEmbedding), expected, relativeToMaximum: 1e-5)
     case "image_embedding": expectClose(explanation.imageEmbedding, expected, absolute: 1e-5)
+    case let heatmap where heatmap.hasSuffix("heatmap"):
+      expectClose((0..<text.count).flatMap { explanation.heatmap(prompt: $0).values }, expected, absolute: 1e-4)
+    case "lrp", "partial-lrp": expectClose(explanation.relevance, expected, relativeToMaximum: 1e-5)
     case "legrad_layers": expectClose(explanation.layerRelevance, expected, relativeToMaximum: 1e-5)
     case "legrad", "legrad-cls": expectClose(explanation.relevance, expected, relativeToMaximum: 1e-5)
     default: expectClose(explanation.relevance, expected, relativeToMaximum: 1e-4)
