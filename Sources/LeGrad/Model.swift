@@ -123,7 +123,7 @@ public struct Model: Sendable {
   }
 
   /// Why there is no text tower to read prompts with.
-  func missingText() -> LeGradError {
+  package func missingText() -> LeGradError {
     guard let fault = (source as? Checkpoint)?.textFault else {
       return LeGradError(
         .input,

@@ -58,18 +58,43 @@ import VisionTransformer
     GoldenBackend.float32.map { Case(family: family, backend: $0) }
   }
 
+  /// Heatmaps of the native size in the precisions that round products.
+  @Test(arguments: cases16)
+  func sixteenBitHeatmaps(_ test: Case) throws {
+    let (explainer, text) = try open(test)
+    let size = try #require(test.family.sizes().first { size in size.answers.contains { $0.hasSuffix("heatmap") } })
+    let name = size.answers.contains("legrad_heatmap") ? "legrad_heatmap" : "legrad_uncorrected_heatmap"
+    let image = try RGBImage.decode(path: test.family.path("inputs/image_\(size.height)x\(size.width).png")).image
+    let prepared = try explainer.prepare(image, size: .pixels(width: size.width, height: size.height))
+    let explanation = try #require(explainer.explain([prepared], text: text, layers: .all).first)
+    expectClose(
+      (0..<text.count).flatMap { explanation.heatmap(prompt: $0).values },
+      try test.family.floats("expected/\(size.height)x\(size.width)/\(name).npy"),
+      absolute: test.backend.precision == .f16 ? 3e-3 : 2e-2)
+  }
+
+  static let cases16 = (Family.classifiers + Family.encoders).flatMap { family in
+    GoldenBackend.all.filter { $0.precision != .f32 }.map { Case(family: family, backend: $0) }
+  }
+
+  private func open(_ test: Case) throws -> (Explainer, TextEmbeddings) {
+    let explainer = try test.backend.explainer(Model(folder: Fixtures.path("families/\(test.family.name)/model")))
+    guard explainer.classes != nil else {
+      return (
+        explainer,
+        try TextEmbeddings(
+          rows: test.family.floats("inputs/text_embeddings.npy"), width: explainer.model.configuration.embeddingWidth)
+      )
+    }
+    let path = test.family.path("inputs/class_ids.json")
+    let ids = try JSONDecoder().decode([Int].self, from: Data(contentsOf: URL(filePath: path)))
+    return (explainer, try explainer.encode(classes: ids))
+  }
+
   @Test(arguments: cases)
   func everyAnswer(_ test: Case) throws {
     let family = test.family
-    let explainer = try test.backend.explainer(Model(folder: Fixtures.path("families/\(family.name)/model")))
-    let text: TextEmbeddings
-    if explainer.classes != nil {
-      let ids = try JSONDecoder().decode([Int].self, from: Data(contentsOf: URL(filePath: family.path("inputs/class_ids.json"))))
-      text = try explainer.encode(classes: ids)
-    } else {
-      text = try TextEmbeddings(
-        rows: family.floats("inputs/text_embeddings.npy"), width: explainer.model.configuration.embeddingWidth)
-    }
+    let (explainer, text) = try open(test)
     let sizes = try family.sizes()
     #expect(sizes.count >= 2)
     for size in sizes {
