@@ -135,7 +135,8 @@ public final class Explainer: Sendable {
   public func encode(references: [PreparedImage], names: [String]) throws(LeGradError) -> TextEmbeddings {
     guard model.configuration.classes == nil else {
       throw LeGradError(
-        .usage, "\(model.name) is a classifier: it is asked for its classes; give \(Subject.explainedClasses) or nothing")
+        .usage,
+        "\(model.name) is a classifier: it is asked for its classes; give \(Subject.explainedClasses) or nothing")
     }
     var rows: [Float] = []
     for picture in references {
@@ -234,7 +235,7 @@ public final class Explainer: Sendable {
         return Explanation(
           requests[number], layerRelevance: text.count > 0 ? batch.relevance[number][index] : [],
           embedding: batch.embeddings[index], grid: grid, text: text, inputHeight: image.height,
-          inputWidth: image.width, scaling: model.takesCorrection && isCorrected ? .cells : .pixels,
+          inputWidth: image.width, scaling: model.scalesCells && isCorrected ? .cells : .pixels,
           correction: isCorrected ? correction : nil)
       }
     }

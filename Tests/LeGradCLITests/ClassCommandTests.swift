@@ -125,7 +125,8 @@ import Testing
     let image = try #require(
       FileManager.default.contentsOfDirectory(atPath: folder + "/inputs").sorted().first { $0.hasSuffix(".png") })
     let path = folder + "/inputs/" + image
-    let options = ["--device", "cpu", "--json", "-m", folder + "/model"]
+    let options =
+      ["--device", "cpu", "--json", "-m", folder + "/model"]
       + (name.hasPrefix("siglip") ? ["--siglip-correction", "off"] : [])
     let result = try run(["explain", path, "--reference-image", path, "-o", "out"] + options)
     let prompt = try #require(reports(result).first?.prompts.first)

@@ -89,7 +89,9 @@ import Testing
     let folder = try ScratchFolder()
     let file = folder.path + "/preprocessor.json"
     let fields = test.config.map { key, value in
-      switch value { case .text(let text): "\"\(key)\": \(text)" }
+      switch value {
+      case .text(let text): "\"\(key)\": \(text)"
+      }
     }
     try Data("{\(fields.sorted().joined(separator: ", "))}".utf8).write(to: URL(filePath: file))
     let object = try ConfigurationObject(file: file)

@@ -194,7 +194,8 @@ struct CheckpointConfigurationTests {
     try folder.write(
       "{\"model_cfg\": {\"embed_dim\": 512, \"vision_cfg\": {}, \"text_cfg\": {}}}", "open_clip_config.json")
     let read = try ModelConfiguration.readOpenCLIP(
-      folder.path + "/open_clip_config.json", store: NoTensors()).configuration
+      folder.path + "/open_clip_config.json", store: NoTensors()
+    ).configuration
     var expected = Architecture.vitB16.configuration
     expected.preprocessing = Preprocessing(mean: nil, std: nil)
     #expect(read == expected)
@@ -231,7 +232,9 @@ struct CheckpointConfigurationTests {
   @Test func huggingFaceDefaultsFillWhatIsAbsent() throws {
     let folder = try CheckpointFolder()
     try folder.write("{\"model_type\": \"clip\"}", "config.json")
-    let read = try ModelConfiguration.readHuggingFace(folder.path + "/config.json", preprocessor: nil, store: NoTensors()).configuration
+    let read = try ModelConfiguration.readHuggingFace(
+      folder.path + "/config.json", preprocessor: nil, store: NoTensors()
+    ).configuration
     #expect(
       read.vision
         == VisionConfiguration(

@@ -33,7 +33,9 @@ struct PoolerCheckpointTests {
   @Test func siglipDefaultsFillWhatIsAbsent() throws {
     let folder = try CheckpointFolder()
     try folder.write("{\"model_type\": \"siglip\"}", "config.json")
-    let read = try ModelConfiguration.readHuggingFace(folder.path + "/config.json", preprocessor: nil, store: NoTensors()).configuration
+    let read = try ModelConfiguration.readHuggingFace(
+      folder.path + "/config.json", preprocessor: nil, store: NoTensors()
+    ).configuration
     var expected = Architecture.vitB16SigLIP.configuration
     expected.layout = .huggingFace
     expected.preprocessing = Preprocessing(mean: nil, std: nil)
@@ -105,7 +107,8 @@ struct PoolerCheckpointTests {
       ("logit_bias", []),
     ]
     for (name, shape) in expected { #expect(shapes[name] == shape, "\(name)") }
-    #expect(stored.compactMap(\.name).allSatisfy { $0.hasPrefix(trunk) || $0.hasPrefix("text.") || $0.hasPrefix("logit_") })
+    #expect(
+      stored.compactMap(\.name).allSatisfy { $0.hasPrefix(trunk) || $0.hasPrefix("text.") || $0.hasPrefix("logit_") })
   }
 
   /// A tensor of the tower that is not understood would be left out of the arithmetic.

@@ -49,7 +49,8 @@ struct DemoCommand: ParsableCommand {
       let run = ExplainRun(
         explainer: explainer, question: try prompts.question(to: explainer), identity: try model.identity(),
         writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(methods: [.legrad(layers: .all)]),
-        verification: try verify ? Verification(of: explainer) { reference throws(LeGradError) in try prompts.question(to: reference) } : nil)
+        verification: try verify
+          ? Verification(of: explainer) { reference throws(LeGradError) in try prompts.question(to: reference) } : nil)
       try run.run { _, result throws(LeGradError) in reports += try result.get() }
     }
     present(reports, pictures: pictures)

@@ -54,7 +54,10 @@ struct ExplainCommand: ParsableCommand {
   @Option(help: "What the model sees: native, N, or WIDTHxHEIGHT in pixels, multiples of its patch.")
   var size: InputSize = .native
 
-  @Option(help: "squash: all of the image, both sides set; crop: its middle; fit: aspect kept; processor: as the model's library.")
+  @Option(
+    help:
+      "squash: all of the image, both sides set; crop: its middle; fit: aspect kept; processor: as the model's library."
+  )
   var resize: ResizeMode = .squash
 
   @OptionGroup var pixels: PixelOptions
@@ -110,7 +113,8 @@ struct ExplainCommand: ParsableCommand {
     let opened = try explaining.choice.isAll ? opening.open() : nil
     let methods = try explaining.methods(layers: layers ?? .last(2), for: opened)
     let plan = try OutputPlan(
-      images: images, folder: output, formats: format.formats, perLayer: perLayer, prompts: prompts.count,
+      images: images, references: referenceImage, folder: output, formats: format.formats, perLayer: perLayer,
+      prompts: prompts.count,
       overwrite: overwrite, methods: methods)
     let options = try computing.explainerOptions(pixels: pixels)
     try requireReadableImage()
@@ -126,9 +130,11 @@ struct ExplainCommand: ParsableCommand {
       let question = try prompts.question(
         to: explainer, correction: correction, resize: resize, pixelLimit: maxPixels)
       question.noteCutPrompts()
-      let verification = try verify ? Verification(of: explainer) { reference throws(LeGradError) in
-        try prompts.question(to: reference, correction: correction, resize: resize, pixelLimit: maxPixels)
-      } : nil
+      let verification =
+        try verify
+        ? Verification(of: explainer) { reference throws(LeGradError) in
+          try prompts.question(to: reference, correction: correction, resize: resize, pixelLimit: maxPixels)
+        } : nil
       let run = ExplainRun(
         explainer: explainer, question: question,
         identity: try model.identity(hashed: json || format.formats.contains(.json)),

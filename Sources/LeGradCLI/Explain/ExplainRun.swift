@@ -203,7 +203,8 @@ struct ExplainRun {
       return ExplanationReport.Prompt(
         prompt: text.prompts[prompt], tokens: text.lengths?[prompt].tokens, tokensCut: text.lengths?[prompt].cut,
         similarity: classes == nil ? explanation.similarities[prompt] : nil,
-        class: classes.map { .init($0[prompt]) }, flat: heatmaps[prompt].isFlat, relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
+        class: classes.map { .init($0[prompt]) }, flat: heatmaps[prompt].isFlat,
+        relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
         maximum: heatmaps[prompt].isFlat
           ? nil : ExplanationReport.Point(maximumOf: explanation, prompt: prompt, region: region))
     }

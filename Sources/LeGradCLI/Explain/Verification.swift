@@ -34,7 +34,8 @@ struct Verification {
     methods: [Method], classes: [Int]? = nil
   ) throws(LeGradError) -> [[Disagreement]] {
     let expected = try reference.explain(
-      images.map(\.prepared), text: classes.map { numbers throws(LeGradError) in try reference.encode(classes: numbers) } ?? question.text,
+      images.map(\.prepared),
+      text: classes.map { numbers throws(LeGradError) in try reference.encode(classes: numbers) } ?? question.text,
       methods: methods, correction: question.correction)
     var disagreements: [[Disagreement]] = []
     for index in images.indices {

@@ -81,7 +81,9 @@ enum PromptSource: Sendable {
         do {
           let decoded = try RGBImage.decode(path: path, pixelLimit: pixelLimit, applyOrientation: true)
           return try explainer.prepare(decoded.image, resize: resize)
-        } catch let error as ImageError { throw LeGradError(error) } catch let error as LeGradError { throw error } catch {
+        } catch let error as ImageError { throw LeGradError(error) } catch let error as LeGradError {
+          throw error
+        } catch {
           throw .badFile("\(path): \(error)")
         }
       }
