@@ -17,6 +17,24 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
     self.init(rawValue: value)
   }
 
+  /// Reads the orientation from a PNG's `eXIf` chunk (PNG, third edition, §11.3.4.5), which may lie behind the pixels. As
+  /// for JPEG, a broken note reads as nil.
+  init?(png bytes: [UInt8]) {
+    var position = 8
+    while position + 12 <= bytes.count {
+      let length = bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
+      let start = position + 8
+      guard length <= bytes.count - start - 4 else { return nil }
+      if bytes[position + 4..<start].elementsEqual("eXIf".utf8) {
+        guard let value = Self.orientation(inTIFF: bytes[start..<start + length]) else { return nil }
+        self.init(rawValue: value)
+        return
+      }
+      position = start + length + 4
+    }
+    return nil
+  }
+
   /// The TIFF structure inside the first APP1 segment that is EXIF.
   private static func exifSegment(of bytes: [UInt8]) -> ArraySlice<UInt8>? {
     var position = 2

@@ -6,7 +6,7 @@ internal import Files
 public struct DecodedImage: Sendable, Equatable {
   public let image: RGBImage
   public let format: ImageFormat
-  /// The orientation noted in the file (JPEG only); `.upright` if there is none.
+  /// The orientation noted in the file; `.upright` if there is none.
   public let storedOrientation: ExifOrientation
   /// The orientation that `image` has been turned by: the stored one if it was asked for, else `.upright`.
   public let appliedOrientation: ExifOrientation
@@ -52,7 +52,12 @@ extension RGBImage {
         found: ImageFormat.describeOther(bytes), remedy: "convert it to PNG or JPEG")
     }
     let image = try decodePixels(bytes, format: format, name: name, pixelLimit: pixelLimit)
-    let stored = format == .jpeg ? ExifOrientation(jpeg: bytes) ?? .upright : .upright
+    let noted: ExifOrientation? =
+      switch format {
+      case .jpeg: ExifOrientation(jpeg: bytes)
+      case .png: ExifOrientation(png: bytes)
+      }
+    let stored = noted ?? .upright
     let applied = applyOrientation ? stored : .upright
     return DecodedImage(
       image: image.applying(applied), format: format, storedOrientation: stored, appliedOrientation: applied)

@@ -1,7 +1,7 @@
 import ImageFiles
 import Testing
 
-/// EXIF notes put together by hand in front of a real JPEG.
+/// EXIF notes put together by hand in front of a real JPEG, and in a real PNG.
 @Suite struct ExifTests {
   /// One directory entry that says orientation 6, in either byte order.
   private func tiff(littleEndian: Bool, type: UInt8 = 3, count: UInt8 = 1, value: UInt8 = 6) -> [UInt8] {
@@ -50,6 +50,30 @@ import Testing
     }
     for length in 0..<20 {
       #expect(try orientation(segment: app1(Array(tiff(littleEndian: false).prefix(length)))) == .upright, "\(length)")
+    }
+  }
+
+  /// A PNG's note in front of the pixels, and behind them.
+  @Test("a PNG is turned by its note, wherever that lies", arguments: [true, false], [1, 3, 6, 8] as [UInt8])
+  func png(isFirst: Bool, value: UInt8) throws {
+    let png = try ImageFixtures.bytes("images/grey1-3x2.png")
+    let chunk = HandmadePNG.chunk("eXIf", tiff(littleEndian: isFirst, value: value))
+    let place = isFirst ? 33 : png.count - 12
+    let noted = Array(png[..<place]) + chunk + png[place...]
+    let plain = try RGBImage.decode(bytes: noted)
+    let orientation = try #require(ExifOrientation(rawValue: Int(value)))
+    #expect(plain.storedOrientation == orientation && plain.appliedOrientation == .upright)
+    #expect(plain.image == (try RGBImage.decode(bytes: png).image))
+    let turned = try RGBImage.decode(bytes: noted, applyOrientation: true)
+    #expect(turned.appliedOrientation == orientation && turned.image == plain.image.applying(orientation))
+  }
+
+  @Test("a broken note in a PNG reads as upright")
+  func brokenPNG() throws {
+    let png = try ImageFixtures.bytes("images/grey1-3x2.png")
+    for note in [[], [0x49], Array(tiff(littleEndian: true).prefix(12)), tiff(littleEndian: true, value: 9)] {
+      let bytes = Array(png[..<33]) + HandmadePNG.chunk("eXIf", note) + png[33...]
+      #expect(try RGBImage.decode(bytes: bytes).storedOrientation == .upright)
     }
   }
 }
