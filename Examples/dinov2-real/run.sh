@@ -29,4 +29,5 @@ for reference in "$work"/embeddings/*.npy; do
   "$legrad" explain "${photos[@]}" -m "$work/model" --text-embeddings "$reference" --layers all --format png,npy \
     --device "${LEGRAD_DEVICE:-cpu}" --overwrite -o "$work/explained/$name"
 done
+real picture
 real check
