@@ -47,6 +47,14 @@ public struct Model: Sendable {
     origin = .random
   }
 
+  /// A model of this configuration with random weights.
+  init(configuration: ModelConfiguration) {
+    source = RandomCheckpoint(configuration: configuration)
+    self.configuration = configuration
+    name = "random"
+    origin = .random
+  }
+
   private init(_ checkpoint: Checkpoint, name: String, origin: Origin) {
     source = checkpoint
     configuration = checkpoint.configuration
@@ -117,10 +125,10 @@ public struct Model: Sendable {
     _ = try tokenizer()
   }
 
-  static let textRemedy: Message = "\(Subject.referenceImages) or \(Subject.textEmbeddings)"
+  package static let textRemedy: Message = "\(Subject.referenceImages) or \(Subject.textEmbeddings)"
 
   /// Why there is no text tower to read prompts with.
-  func missingText(else remedy: Message = textRemedy) -> LeGradError {
+  package func missingText(else remedy: Message = textRemedy) -> LeGradError {
     guard let fault = (source as? Checkpoint)?.textFault else {
       return LeGradError(.input, "\(name): the checkpoint has no text tower; give \(remedy)")
     }
