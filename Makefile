@@ -4,6 +4,7 @@
 # test-debian13  everything above but test-large on a fresh Debian 13 in a folder (as root; minutes, 6 GB of disk)
 # test-dist    what dist made, on a fresh Debian 12 and a fresh Debian 13 with nothing installed (as root; minutes)
 # test-cluster a run in shards on a Slurm of this machine alone, Open MPI and GNU parallel: the bytes of a single run
+# test-real    photographs explained by a trained DINOv2, against PyTorch in float64 (network: packages of PyPI)
 # build        the release binary, with Swift's own libraries inside
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
 # docs         docs/, the pages of the Swift library, warnings as errors
@@ -14,7 +15,7 @@
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-debian13 test-dist test-cluster build dist docs bench lint setup setup-tests
+.PHONY: demo test test-large test-debian13 test-dist test-cluster test-real build dist docs bench lint setup setup-tests
 
 packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
@@ -59,6 +60,9 @@ test-dist: dist
 test-cluster: build
 	@$(call install,$(cluster_packages))
 	Tests/Cluster/run.sh "$$($(swift_build) --show-bin-path)"
+
+test-real: build
+	Examples/dinov2-real/run.sh "$$($(swift_build) --show-bin-path)/legrad"
 
 docs: setup
 	swift build $(optimised) --target LeGrad

@@ -4,8 +4,8 @@ import Synchronization
 import VisionTransformer
 
 /// The linear head of a classifier.
-struct ClassHead: Sendable {
-  let names: [String]
+package struct ClassHead: Sendable {
+  package let names: [String]
   /// `[classes, features]`.
   let weights: [Float]
   let biases: [Float]
@@ -22,7 +22,7 @@ struct ClassHead: Sendable {
     } catch { throw LeGradError(error) }
   }
 
-  func rows(_ classes: [Int]) -> TextEmbeddings {
+  package func rows(_ classes: [Int]) -> TextEmbeddings {
     TextEmbeddings(
       prompts: classes.map { names[$0] }, width: features,
       rows: classes.flatMap { weights[$0 * features..<($0 + 1) * features] }, classes: classes,
@@ -30,7 +30,7 @@ struct ClassHead: Sendable {
   }
 
   /// The logit of every class.
-  func logits(of embedding: [Float]) -> [Float] {
+  package func logits(of embedding: [Float]) -> [Float] {
     names.indices.map { number in
       let row = weights[number * features..<(number + 1) * features]
       return Float(zip(row, embedding).reduce(Double(biases[number])) { $0 + Double($1.0) * Double($1.1) })
@@ -130,7 +130,7 @@ extension Explainer {
     }
   }
 
-  private func classHead() throws(LeGradError) -> ClassHead {
+  package func classHead() throws(LeGradError) -> ClassHead {
     guard let head = try keptClassHead.value(of: model) else {
       throw LeGradError(
         .usage, "\(model.name) has no classes: it compares images with prompts; give \(Subject.prompt)")

@@ -1,5 +1,5 @@
 public import Compute
-import Failures
+package import Failures
 import SafeTensors
 public import Tokenizers
 public import VisionTransformer
@@ -114,20 +114,23 @@ public struct Model: Sendable {
   static func unusedRowLimit(_ rows: Int) -> Int { max(1_024, rows / 4) }
 
   /// Checks without reading weights that prompts in words can be encoded.
-  public func checkText() throws(LeGradError) {
+  public func checkText() throws(LeGradError) { try checkText(else: Self.textRemedy) }
+
+  /// - Parameter remedy: what to give where there is no text tower.
+  package func checkText(else remedy: Message) throws(LeGradError) {
     guard configuration.classes == nil else {
       throw LeGradError(.usage, "\(name) is a classifier: give \(Subject.explainedClasses) or nothing, not prompts")
     }
-    guard configuration.text != nil else { throw missingText() }
+    guard configuration.text != nil else { throw missingText(else: remedy) }
     _ = try tokenizer()
   }
 
+  package static let textRemedy: Message = "\(Subject.referenceImages) or \(Subject.textEmbeddings)"
+
   /// Why there is no text tower to read prompts with.
-  package func missingText() -> LeGradError {
+  package func missingText(else remedy: Message = textRemedy) -> LeGradError {
     guard let fault = (source as? Checkpoint)?.textFault else {
-      return LeGradError(
-        .input,
-        "\(name): the checkpoint has no text tower; give \(Subject.referenceImages) or \(Subject.textEmbeddings)")
+      return LeGradError(.input, "\(name): the checkpoint has no text tower; give \(remedy)")
     }
     return LeGradError(
       .input, "\(name): the text tower cannot be read: " + fault.message + "; give \(Subject.textEmbeddings)")

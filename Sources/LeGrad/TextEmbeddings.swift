@@ -6,6 +6,11 @@ public struct PromptLength: Sendable, Equatable {
   public let tokens: Int
   /// Tokens of the text's end that had no room in the context and were left out.
   public let cut: Int
+
+  package init(tokens: Int, cut: Int) {
+    self.tokens = tokens
+    self.cut = cut
+  }
 }
 
 /// What images are compared with: one unit row per prompt, or the rows of a classifier's head.
@@ -83,6 +88,15 @@ public struct TextEmbeddings: Sendable {
       rows: Array(values[range.lowerBound * width..<range.upperBound * width]),
       classes: classes.map { Array($0[range]) }, biases: biases.map { Array($0[range]) },
       lengths: lengths.map { Array($0[range]) })
+  }
+
+  /// Prompts by their numbers, in this order.
+  package func rows(_ numbers: [Int]) -> TextEmbeddings {
+    TextEmbeddings(
+      prompts: numbers.map { prompts[$0] }, width: width, rows: numbers.flatMap(row),
+      classes: classes.map { classes in numbers.map { classes[$0] } },
+      biases: biases.map { biases in numbers.map { biases[$0] } },
+      lengths: lengths.map { lengths in numbers.map { lengths[$0] } })
   }
 
   /// The score that a model gives an image's embedding for a prompt: the cosine, or a class's logit.

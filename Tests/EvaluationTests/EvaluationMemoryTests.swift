@@ -23,7 +23,7 @@ struct EvaluationMemoryTests {
   func twoThousandScenes(_ device: DeviceChoice) throws {
     guard device == .cpu || TestDevice.first != nil else { return }
     let explainer = try Explainer.demo { $0.device = device }
-    let classifier = try ZeroShotClassifier.encode(
+    let classifier = try ImageClassifier.encode(
       SceneObject.classNames, templates: .bundledModel, explainer: explainer, modelHash: nil, cacheFolder: nil)
     let dataset = ShapesDataset(several: 1900, single: 100)
     let methods = Method.all.filter { !$0.isFloat64 }

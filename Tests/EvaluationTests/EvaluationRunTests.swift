@@ -10,12 +10,12 @@ import VisionTransformer
 @Suite("Runs")
 struct EvaluationRunTests {
   private let explainer: Explainer
-  private let classifier: ZeroShotClassifier
+  private let classifier: ImageClassifier
   private static let methods: [Method] = [.legrad(), .gradCAM, .legrad(layers: .all, readout: .cls)]
 
   init() throws {
     explainer = try Explainer.demo()
-    classifier = try ZeroShotClassifier.encode(
+    classifier = try ImageClassifier.encode(
       SceneObject.classNames, templates: .bundledModel, explainer: explainer, modelHash: nil, cacheFolder: nil)
   }
 
@@ -227,7 +227,7 @@ struct EvaluationRunTests {
     try refused { $0.methods = [] }
     try refused { $0.size = .pixels(width: 97, height: 96) }
     try refused { $0.batchSize = 0 }
-    let other = try ZeroShotClassifier(["a"], rows: classifier.rows.rows(0..<1))
+    let other = try ImageClassifier(["a"], rows: classifier.rows.rows(0..<1))
     #expect(throws: LeGradError.self) {
       try EvaluationRun(explainer: explainer, dataset: dataset, classifier: other, settings: settings(Shapes()))
     }

@@ -24,7 +24,7 @@ struct MergeTests {
     #expect(try run.bits(first.path, second.path) == run.expectedBits)
     #expect(try run.bits(second.path, first.path + "/") == run.expectedBits)
     var other = run
-    other.configuration.templates = "other"
+    other.configuration.source = .templates("other")
     let third = try ScratchFolder()
     try other.run(third.path, .whole)
     let message = refusal(first.path, third.path)
@@ -89,7 +89,7 @@ struct MergeTests {
     let (folder, other) = (try ScratchFolder(), try ScratchFolder())
     try run.run(folder.path, shards: 3)
     var changed = run
-    changed.configuration.templates = "other"
+    changed.configuration.source = .templates("other")
     try changed.run(other.path, shards: 3)
     let file = folder.path + "/shards/2-of-3.jsonl"
     let content = try bytes(file)

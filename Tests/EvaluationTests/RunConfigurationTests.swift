@@ -104,7 +104,7 @@ struct OldRunTests {
     let pinned = try Merge.read([folder]).identity
     let explainer = try Explainer.demo()
     let dataset = ShapesDataset(several: 3, single: 3)
-    let classifier = try ZeroShotClassifier.encode(
+    let classifier = try ImageClassifier.encode(
       dataset.classNames, templates: .bundledModel, explainer: explainer, modelHash: nil, cacheFolder: nil)
     var settings = EvaluationSettings(Shapes(), methods: pinned.configuration.methods)
     settings.size = .pixels(width: 32, height: 32)

@@ -203,7 +203,7 @@ struct ShardRecorderTests {
     let (run, folder) = (SyntheticRun(10), try ScratchFolder())
     try run.run(folder.path, third)
     var changed = run
-    changed.configuration.templates = "a picture of a {}"
+    changed.configuration.source = .templates("a picture of a {}")
     changed.configuration.correction = .init(threshold: 0.8, hash: "h")
     let error = evaluationError { () throws(LeGradError) in
       _ = try changed.recorder(folder.path, Shard(index: 0, count: 3)!)
@@ -218,8 +218,8 @@ struct ShardRecorderTests {
     #expect(error?.description.contains("method") == false)
     // The same letters in other bytes are another prompt.
     var (composed, decomposed) = (SyntheticRun(10), SyntheticRun(10))
-    composed.configuration.templates = "caf\u{E9}"
-    decomposed.configuration.templates = "cafe\u{301}"
+    composed.configuration.source = .templates("caf\u{E9}")
+    decomposed.configuration.source = .templates("cafe\u{301}")
     #expect(composed.identity.id != decomposed.identity.id)
     #expect(composed.identity.differences(from: decomposed.identity).count == 1)
     for (name, other) in [

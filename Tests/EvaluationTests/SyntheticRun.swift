@@ -13,7 +13,7 @@ struct SyntheticRun {
   var configuration = RunConfiguration(
     benchmark: Segmentation(), methods: [.legrad(), .rollout(), .gradCAM], model: "model",
     precision: .f32, size: .init(width: 40, height: 30), filter: .bilinear, mean: [0, 0.5, 1], std: [1, 0.1, 2],
-    classes: "c", templates: "a photo of a {}")
+    classes: "c", source: .templates("a photo of a {}"))
 
   /// - Parameter count: how many images.
   init(_ count: Int) {

@@ -79,7 +79,7 @@ package struct ImageTask: Sendable {
   /// The classes that an image is explained for, one after the other.
   package enum Question: Sendable {
     case classes([Int])
-    /// The one that zero-shot classification finds.
+    /// The one that classification finds.
     case predicted
   }
 
@@ -101,7 +101,7 @@ package struct ExplainedImage {
   /// The classes asked for, as the explanation's prompts are ordered, and their own ids.
   package let question: [Int]
   package let ids: [String]
-  /// The image's class, and the one that zero-shot classification finds.
+  /// The image's class, and the one that classification finds.
   package let classIndex: Int?
   package let predicted: Int?
   /// As large as the input: 1 where the object is.
@@ -125,7 +125,7 @@ package enum Benchmarks {
 package enum ExplainedClass: String, Codable, Sendable, CaseIterable {
   /// The one that the data set says.
   case target
-  /// The one that zero-shot classification finds.
+  /// The one that classification finds.
   case predicted
 }
 

@@ -9,9 +9,15 @@ package protocol EvaluationDataset: Sendable {
   var classIDs: [String] { get }
   /// What prompts call the classes, in the order of `classIDs`.
   var classNames: [String] { get }
+  /// Whether the classes' numbers mean something: those of a class index do, those of names in their own order do not.
+  var numbersClasses: Bool { get }
   /// Reads the image at `index` of the manifest, alone: memory does not grow with the data set. A bad image fails here,
   /// and no other with it.
   func image(at index: Int) throws(LeGradError) -> EvaluationImage
+}
+
+extension EvaluationDataset {
+  package var numbersClasses: Bool { false }
 }
 
 /// One image with what is known of it; each kind of data set has its part.

@@ -6,6 +6,7 @@ package import LeGrad
 package struct ImageNetFolder: EvaluationDataset {
   package let manifest: Manifest
   package let classIDs, classNames: [String]
+  package let numbersClasses = true
   /// In the manifest's order.
   private let records: [Record]
 

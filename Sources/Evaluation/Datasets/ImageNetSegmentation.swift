@@ -6,6 +6,7 @@ package import LeGrad
 package struct ImageNetSegmentation: EvaluationDataset {
   package let manifest: Manifest
   package let classIDs, classNames: [String]
+  package let numbersClasses = true
   private let file: HDF5File
   /// In the manifest's order.
   private let records: [Record]

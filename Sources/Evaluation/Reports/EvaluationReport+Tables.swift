@@ -7,7 +7,10 @@ extension EvaluationReport {
   /// The table, that of correctly classified images, and how both came about.
   package var markdown: String {
     var text = "# legrad evaluate \(type(of: identity.configuration.benchmark).name)\n\n" + table
-    if let correct = correctTable { text += "\nImages whose class zero-shot classification finds:\n\n" + correct }
+    if let correct = correctTable {
+      let finder = identity.configuration.source.order == nil ? "zero-shot classification" : "the model"
+      text += "\nImages whose class \(finder) finds:\n\n" + correct
+    }
     text += "\n" + remarks.map { "- " + $0 + "\n" }.joined()
     if !failures.isEmpty {
       text += "\nFailed:\n\n"
@@ -71,8 +74,7 @@ extension EvaluationReport {
     var remarks = [
       "\(printable(configuration.model, limit: 200)) (weights \(identity.modelHash.prefix(12))), "
         + "\(configuration.precision.rawValue), images squashed to \(configuration.size) "
-        + "(\(configuration.filter.rawValue)), classes asked for by "
-        + "\"\(printable(configuration.templates, limit: 200))\"",
+        + "(\(configuration.filter.rawValue)), \(configuration.source.remark)",
       "computed by: " + devices.map { printable($0, limit: 300) }.joined(separator: "; "),
       "\(images) images, \(failures.count) failed; run \(identity.id) of legrad "
         + printable(identity.version, limit: 40),

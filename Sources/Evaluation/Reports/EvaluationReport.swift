@@ -8,7 +8,7 @@ package struct EvaluationReport: Equatable, Sendable {
     package let method: Method
     /// The figures of all images that did not fail; nil if all did.
     package let all: EvaluationFigures?
-    /// The figures of those whose class zero-shot classification finds; nil where none is, or nothing is classified.
+    /// The figures of those whose class classification finds; nil where none is, or nothing is classified.
     package let correct: EvaluationFigures?
   }
 

@@ -16,7 +16,7 @@ struct EvaluatedImage {
   /// As large as the input.
   private var mask: [UInt8]?
   private let points: [Int: [LabelledPoint]]
-  /// What zero-shot classification finds.
+  /// What classification finds.
   var predicted: Int?
   /// By method.
   var explanations: [Explanation] = []
@@ -60,7 +60,7 @@ struct EvaluatedImage {
     return true
   }
 
-  /// Whether zero-shot classification finds its class; nil where that is no question.
+  /// Whether classification finds its class; nil where that is no question.
   var isCorrect: Bool? { task?.isClassified ?? false ? classIndex.map { $0 == predicted } : nil }
 
   /// Takes what was computed by `device`, or fails.

@@ -7,7 +7,7 @@ package struct EvaluationRow: Codable, Equatable, Sendable {
   package let device: String
   /// Why there are no statistics; nil if there are.
   package private(set) var failure: String?
-  /// Whether zero-shot classification finds the image's class; nil where nothing is classified.
+  /// Whether classification finds the image's class; nil where nothing is classified.
   package private(set) var isCorrect: Bool?
   /// The id of the class that was explained; nil where an image has several, whose statistics name them.
   package private(set) var explained: String?

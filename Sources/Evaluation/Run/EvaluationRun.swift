@@ -11,14 +11,14 @@ import VisionTransformer
 package struct EvaluationRun: Sendable {
   package let explainer: Explainer
   package let dataset: any EvaluationDataset
-  package let classifier: ZeroShotClassifier
+  package let classifier: ImageClassifier
   package let settings: EvaluationSettings
   /// The input's size in pixels.
   let width, height: Int
 
   /// Checks that model, methods and size fit together.
   package init(
-    explainer: Explainer, dataset: any EvaluationDataset, classifier: ZeroShotClassifier, settings: EvaluationSettings
+    explainer: Explainer, dataset: any EvaluationDataset, classifier: ImageClassifier, settings: EvaluationSettings
   ) throws(LeGradError) {
     self.explainer = explainer
     self.dataset = dataset
@@ -48,7 +48,7 @@ package struct EvaluationRun: Sendable {
       precision: explainer.precision, size: .init(width: width, height: height),
       filter: settings.benchmark.filter(of: explainer.model),
       mean: explainer.pixelStatistics?.mean ?? [], std: explainer.pixelStatistics?.std ?? [],
-      classes: classifier.hash, templates: classifier.source,
+      classes: classifier.hash, source: classifier.source,
       correction: settings.correction.map { RunConfiguration.Correction($0) })
     return RunIdentity(
       configuration: configuration, modelHash: modelHash, manifestHash: dataset.manifest.hash, version: version)
@@ -135,7 +135,7 @@ package struct EvaluationRun: Sendable {
     for question in order {
       let places = groups[question] ?? []
       let batchSize = question.count == 1 ? settings.batchSize : 1
-      let text = try text(of: question)
+      let text = classifier.rows.rows(question)
       for first in stride(from: 0, to: places.count, by: batchSize) {
         let batch = Array(places[first..<min(first + batchSize, places.count)])
         let results = try explanations(of: batch.compactMap { images[$0].prepared }, text: text)
@@ -149,14 +149,7 @@ package struct EvaluationRun: Sendable {
     }
   }
 
-  private func text(of question: [Int]) throws(LeGradError) -> TextEmbeddings {
-    if let only = question.first, question.count == 1 { return classifier.rows.rows(only..<only + 1) }
-    return try TextEmbeddings(
-      rows: question.flatMap { Array(classifier.rows.row($0)) }, width: classifier.rows.width,
-      prompts: question.map { classifier.classNames[$0] })
-  }
-
-  /// Unit image embeddings, without maps.
+  /// Image embeddings, without maps.
   func embeddings(of images: [PreparedImage]) throws(LeGradError) -> [Result<[Float], LeGradError>] {
     try explanations(of: images, text: nil).map { $0.map { $0[0].imageEmbedding } }
   }
@@ -177,10 +170,10 @@ package struct EvaluationRun: Sendable {
         index: image.index, id: image.id, device: device,
         failure: image.failure?.message.text(settings.names))
     }
+    let ids = dataset.classIDs + classifier.others
     return EvaluationRow(
       index: image.index, id: image.id, device: device, isCorrect: image.isCorrect,
-      explained: image.question.count == 1 ? dataset.classIDs[image.question[0]] : nil,
-      statistics: image.statistics(ids: dataset.classIDs))
+      explained: image.question.count == 1 ? ids[image.question[0]] : nil, statistics: image.statistics(ids: ids))
   }
 }
 

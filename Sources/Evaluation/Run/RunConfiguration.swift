@@ -17,9 +17,9 @@ package struct RunConfiguration: Sendable {
   let size: PixelSize
   let filter: ResizeFilter
   let mean, std: [Double]
-  /// The hash of what the zero-shot classifier's rows depend on, and what people call it.
+  /// The hash of what the classifier's rows depend on, and where they come from.
   let classes: String
-  var templates: String
+  var source: ImageClassifier.Source
   var correction: Correction?
 
   /// Pixels. Written `width` × `height`, with an x.
@@ -37,7 +37,7 @@ package struct RunConfiguration: Sendable {
 
 extension RunConfiguration: Codable {
   private enum Key: String, CodingKey {
-    case classes, correction, filter, mean, methods, model, precision, size, std, templates
+    case classOrder, classes, correction, filter, mean, methods, model, precision, size, std, templates
     case benchmark = "protocol"
   }
 
@@ -59,7 +59,10 @@ extension RunConfiguration: Codable {
     mean = try value(.mean) { Self.list($0, separator: ",", Double.init) }
     std = try value(.std) { Self.list($0, separator: ",", Double.init) }
     classes = try container.decode(String.self, forKey: .classes)
-    templates = try container.decode(String.self, forKey: .templates)
+    source =
+      container.contains(.classOrder)
+      ? .head(try value(.classOrder, ClassOrder.init(rawValue:)))
+      : .templates(try container.decode(String.self, forKey: .templates))
     correction = container.contains(.correction) ? try value(.correction, Correction.init) : nil
   }
 
@@ -69,7 +72,8 @@ extension RunConfiguration: Codable {
       .benchmark: type(of: benchmark).name, .methods: methods.map(\.label).joined(separator: ", "), .model: model,
       .precision: precision.rawValue, .size: "\(size)", .filter: filter.rawValue,
       .mean: mean.map { "\($0)" }.joined(separator: ","), .std: std.map { "\($0)" }.joined(separator: ","),
-      .classes: classes, .templates: templates, .correction: correction?.description,
+      .classes: classes, .templates: source.templates, .classOrder: source.order?.rawValue,
+      .correction: correction?.description,
     ]
     var container = encoder.container(keyedBy: Key.self)
     for (key, text) in texts { try container.encodeIfPresent(text, forKey: key) }

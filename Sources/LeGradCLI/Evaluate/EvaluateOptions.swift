@@ -1,5 +1,6 @@
 import ArgumentParser
 public import Evaluation
+import Failures
 import LeGrad
 import VisionTransformer
 
@@ -25,7 +26,8 @@ struct EvaluateOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      What is asked of a class, {} being its name. Repeat for more, whose embeddings are averaged. (default: \
+      What is asked of a class, {} being its name; classifiers are asked for their own classes. Repeat for more, \
+      whose embeddings are averaged. (default: \
       '\(PromptTemplates.standard.texts[0])', of the bundled model '\(PromptTemplates.bundledModel.texts[0])')
       """, valueName: "text"))
   var template: [String] = []
@@ -87,11 +89,21 @@ struct EvaluateOptions: ParsableArguments {
     }
   }
 
-  /// What is asked of a class; nil where rows are given.
-  func promptTemplates(isBundledModel: Bool) throws(LeGradError) -> PromptTemplates? {
+  /// What is asked of a class; nil where rows are given, and for a classifier, which has classes of its own.
+  func promptTemplates(for model: Model) throws(LeGradError) -> PromptTemplates? {
+    if model.configuration.classes != nil {
+      let options = [
+        ("--template", !template.isEmpty), ("--templates", templates != nil),
+        ("--text-embeddings", textEmbeddings != nil),
+      ]
+      if let (option, _) = options.first(where: { $0.1 }) {
+        throw .usage("\(option): \(model.name) is a classifier, which is asked for its own classes; leave it out")
+      }
+      return nil
+    }
     if textEmbeddings != nil { return nil }
     if let templates { return try PromptTemplates(file: templates) }
     if !template.isEmpty { return try PromptTemplates(template) }
-    return isBundledModel ? .bundledModel : .standard
+    return model.name == "demo" ? .bundledModel : .standard
   }
 }

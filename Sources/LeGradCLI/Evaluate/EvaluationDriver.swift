@@ -18,8 +18,8 @@ struct EvaluationDriver {
   func run() throws {
     let shard = try Shard.resolve(option: options.shard, environment: environment)
     let model = try options.opening.open()
-    let templates = try options.promptTemplates(isBundledModel: model.name == "demo")
-    if templates != nil { try model.checkText() }
+    let templates = try options.promptTemplates(for: model)
+    if templates != nil { try model.checkText(else: "--text-embeddings with a row for each class, or a classifier") }
     // A folder that cannot be written is told before any work.
     if let output = options.output { try RunFolder(output).create() }
     guard let hash = try model.fileHash() else {
@@ -61,23 +61,34 @@ struct EvaluationDriver {
       settings.correction = try EmptyTextCorrection(
         embedding: correction.text.encoded(by: explainer), threshold: correction.threshold)
     }
-    let classifier: ZeroShotClassifier
+    let classifier: ImageClassifier
     if let given {
-      classifier = try ZeroShotClassifier(dataset.classNames, rows: given.encoded(by: explainer))
+      classifier = try ImageClassifier(dataset.classNames, rows: given.encoded(by: explainer))
+    } else if let templates {
+      classifier = try encode(templates, explainer, hash: hash, cacheFolder: explaining.cacheFolder)
     } else {
-      var bar: ProgressBar?
-      var done = 0
+      classifier = try ImageClassifier.head(of: explainer, for: dataset)
+    }
+    return try EvaluationRun(explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
+  }
+
+  private func encode(
+    _ templates: PromptTemplates, _ explainer: Explainer, hash: String, cacheFolder: String?
+  ) throws -> ImageClassifier {
+    var bar: ProgressBar?
+    var done = 0
+    let classifier = try {
       defer { bar?.finish() }
-      classifier = try ZeroShotClassifier.encode(
-        dataset.classNames, templates: templates ?? .standard, explainer: explainer, modelHash: hash,
-        cacheFolder: explaining.cacheFolder
+      return try ImageClassifier.encode(
+        dataset.classNames, templates: templates, explainer: explainer, modelHash: hash, cacheFolder: cacheFolder
       ) { encoded, total in
         if bar == nil { bar = ProgressBar(total: total) }
         bar?.advance(by: encoded - done)
         done = encoded
       }
-    }
-    return try EvaluationRun(explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
+    }()
+    if let first = classifier.cut.first { Question.noteCut(first.prompt, first.length, of: classifier.cut.count) }
+    return classifier
   }
 
   /// Computes what the shard lacks.

@@ -188,12 +188,16 @@ struct Question: Sendable {
   /// Says in one line that prompts were longer than the model's context, if any was.
   func noteCutPrompts() {
     let cut = zip(text.prompts, text.lengths ?? []).filter { $0.1.cut > 0 }
-    guard let (prompt, length) = cut.first else { return }
+    if let (prompt, length) = cut.first { Self.noteCut(prompt, length, of: cut.count) }
+  }
+
+  /// Says in one line that a prompt was longer than the model's context, the first of `count`.
+  static func noteCut(_ prompt: String, _ length: PromptLength, of count: Int) {
     let others =
-      switch cut.count {
+      switch count {
       case 1: ""
       case 2: "; one more prompt is cut as well"
-      default: "; \(cut.count - 1) more prompts are cut as well"
+      default: "; \(count - 1) more prompts are cut as well"
       }
     let start = prompt.count > 40 ? prompt.prefix(39) + "…" : prompt
     Terminal.note(

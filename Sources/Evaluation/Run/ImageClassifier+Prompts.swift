@@ -4,20 +4,12 @@ import Files
 package import LeGrad
 import VisionTransformer
 
-/// A model's text tower as a classifier (methods §6.3): a unit row per class, the mean of its prompts' unit rows; the
-/// class of an image is the one whose row is nearest to its embedding.
-package struct ZeroShotClassifier: Sendable {
-  package let classNames: [String]
-  /// `[classes, embedding]`, unit rows.
-  package let rows: TextEmbeddings
-  /// What the rows depend on beside the model: names and templates, or given rows.
-  package let hash: String
-  /// What people are told of where the rows come from: the template, how many there are, or that rows were given.
-  package let source: String
-
+extension ImageClassifier {
   /// Prompts that are encoded together; bounds the memory and how long nothing is heard, not the result.
   private static let promptsPerBatch = 4096
 
+  /// A model's text tower as a classifier (methods §6.3): a unit row per class, the mean of its prompts' unit rows.
+  ///
   /// Encodes every class's prompts, or finds what an earlier run kept of them.
   /// - Parameters:
   ///   - modelHash: of the explainer's model; nil if it has none, and then nothing is kept.
@@ -26,48 +18,28 @@ package struct ZeroShotClassifier: Sendable {
   package static func encode(
     _ classNames: [String], templates: PromptTemplates, explainer: Explainer, modelHash: String?,
     cacheFolder: String?, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-  ) throws(LeGradError) -> ZeroShotClassifier {
+  ) throws(LeGradError) -> ImageClassifier {
     guard !classNames.isEmpty else {
       throw fault("classes", expected: "at least one", found: "none", remedy: "check the data set")
     }
     let hash = SHA256.hash(of: ["prompts"] + [String(templates.texts.count)] + templates.texts + classNames)
-    let source = templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates"
+    let source = Source.templates(
+      templates.texts.count == 1 ? templates.texts[0] : "\(templates.texts.count) templates")
     let cache = Cache(cacheFolder, modelHash: modelHash, explainer: explainer, hash: hash)
     let width = explainer.model.configuration.embeddingWidth
-    if let kept = cache?.rows(classNames, width: width) {
-      return ZeroShotClassifier(classNames: classNames, rows: kept, hash: hash, source: source)
+    if let (rows, cut) = cache?.content(classNames, templates, width: width) {
+      return ImageClassifier(classNames: classNames, rows: rows, hash: hash, source: source, cut: cut)
     }
-    let values = try means(classNames, templates, explainer, progress: progress)
+    var cut = CutPrompts()
+    let values = try means(classNames, templates, explainer, cut: &cut, progress: progress)
     let rows = try TextEmbeddings(rows: values, width: width, prompts: classNames)
-    cache?.keep(rows)
-    return ZeroShotClassifier(classNames: classNames, rows: rows, hash: hash, source: source)
-  }
-
-  /// The class whose row is nearest to a unit image embedding; the first of those that are equally near.
-  package func classify(_ embedding: [Float]) -> Int {
-    precondition(embedding.count == rows.width, "\(embedding.count) values, rows of \(rows.width)")
-    var best = (index: 0, cosine: -Double.infinity)
-    for index in 0..<rows.count {
-      let cosine = Self.product(rows.values, from: index * rows.width, embedding)
-      if cosine > best.cosine { best = (index, cosine) }
-    }
-    return best.index
-  }
-
-  /// In float64, four sums side by side: one would wait for each of its additions.
-  private static func product(_ rows: [Float], from first: Int, _ embedding: [Float]) -> Double {
-    var sums = SIMD4<Double>()
-    let end = embedding.count / 4 * 4
-    for column in stride(from: 0, to: end, by: 4) {
-      for lane in 0..<4 { sums[lane] += Double(rows[first + column + lane]) * Double(embedding[column + lane]) }
-    }
-    for column in end..<embedding.count { sums[0] += Double(rows[first + column]) * Double(embedding[column]) }
-    return (sums[0] + sums[1]) + (sums[2] + sums[3])
+    cache?.keep(rows, cut)
+    return ImageClassifier(classNames: classNames, rows: rows, hash: hash, source: source, cut: cut)
   }
 
   /// The mean, in float64, of the unit rows of each class's prompts: `[classes, embedding]`.
   private static func means(
-    _ classNames: [String], _ templates: PromptTemplates, _ explainer: Explainer,
+    _ classNames: [String], _ templates: PromptTemplates, _ explainer: Explainer, cut: inout CutPrompts,
     progress: (_ done: Int, _ total: Int) -> Void
   ) throws(LeGradError) -> [Float] {
     let width = explainer.model.configuration.embeddingWidth
@@ -79,6 +51,7 @@ package struct ZeroShotClassifier: Sendable {
       progress(first * perClass, classNames.count * perClass)
       let names = classNames[first..<min(first + classesPerBatch, classNames.count)]
       let encoded = try explainer.encode(names.flatMap(templates.prompts))
+      cut.take(encoded, from: first * perClass)
       for number in names.indices {
         var sum = [Double](repeating: 0, count: width)
         for prompt in (number - first) * perClass..<(number - first + 1) * perClass {
@@ -97,7 +70,7 @@ package struct ZeroShotClassifier: Sendable {
     private let parts: [String]
 
     /// Changes when embeddings are computed in another way, or the file's layout does.
-    private static let format = "class embeddings 1"
+    private static let format = "class embeddings 2"
 
     init?(_ folder: String?, modelHash: String?, explainer: Explainer, hash: String) {
       guard let folder, let modelHash else { return nil }
@@ -105,25 +78,39 @@ package struct ZeroShotClassifier: Sendable {
       parts = [Self.format, modelHash, explainer.device.arithmetic, explainer.precision.rawValue, hash]
     }
 
-    /// Float32, little-endian.
-    func rows(_ classNames: [String], width: Int) -> TextEmbeddings? {
-      guard let bytes = files.content(parts), bytes.count == classNames.count * width * 4 else { return nil }
-      let values = stride(from: 0, to: bytes.count, by: 4).map { first in
-        Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[first + $1]) << UInt32(8 * $1) })
+    /// Words, little-endian: rows in float32, then how many prompts are cut, and number, tokens and tokens left out of
+    /// the first.
+    func content(
+      _ classNames: [String], _ templates: PromptTemplates, width: Int
+    ) -> (TextEmbeddings, CutPrompts)? {
+      let rowWords = classNames.count * width
+      guard let bytes = files.content(parts), bytes.count == (rowWords + 4) * 4 else { return nil }
+      let words = stride(from: 0, to: bytes.count, by: 4).map { first in
+        (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[first + $1]) << UInt32(8 * $1) }
       }
-      return TextEmbeddings(checkedUnitRows: values, width: width, prompts: classNames)
+      let values = words[..<rowWords].map { Float(bitPattern: $0) }
+      guard let rows = TextEmbeddings(checkedUnitRows: values, width: width, prompts: classNames) else { return nil }
+      let (count, number, tokens, rest) = (
+        Int(words[rowWords]), Int(words[rowWords + 1]), Int(words[rowWords + 2]), Int(words[rowWords + 3])
+      )
+      guard count > 0 else { return (rows, CutPrompts()) }
+      let perClass = templates.texts.count
+      guard number < classNames.count * perClass else { return nil }
+      let prompt = templates.prompts(classNames[number / perClass])[number % perClass]
+      let first = CutPrompts.First(number: number, prompt: prompt, length: PromptLength(tokens: tokens, cut: rest))
+      return (rows, CutPrompts(count: count, first: first))
     }
 
-    func keep(_ rows: TextEmbeddings) {
-      let bytes = rows.values.flatMap { value in
-        (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) }
-      }
-      files.keep(bytes, parts)
+    func keep(_ rows: TextEmbeddings, _ cut: CutPrompts) {
+      let first = cut.first
+      let figures = [cut.count, first?.number ?? 0, first?.length.tokens ?? 0, first?.length.cut ?? 0]
+      let words = rows.values.map(\.bitPattern) + figures.map { UInt32(clamping: $0) }
+      files.keep(words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }, parts)
     }
   }
 }
 
-extension ZeroShotClassifier {
+extension ImageClassifier {
   /// Rows that come from elsewhere, one per class.
   package init(_ classNames: [String], rows: TextEmbeddings) throws(LeGradError) {
     guard rows.count == classNames.count else {
@@ -133,6 +120,7 @@ extension ZeroShotClassifier {
     }
     self.init(
       classNames: classNames, rows: rows,
-      hash: SHA256.hash(of: ["rows"] + rows.values.map { String($0.bitPattern) }), source: "given embeddings")
+      hash: SHA256.hash(of: ["rows"] + rows.values.map { String($0.bitPattern) }),
+      source: .templates("given embeddings"))
   }
 }

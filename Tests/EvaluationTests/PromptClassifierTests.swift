@@ -8,8 +8,8 @@ import VisionTransformer
 
 @testable import Evaluation
 
-@Suite("Zero-shot classifier")
-struct ZeroShotClassifierTests {
+@Suite("Classifier from prompts")
+struct PromptClassifierTests {
   private let explainer: Explainer
   private let hash: String
   private let scratch: ScratchFolder
@@ -22,9 +22,9 @@ struct ZeroShotClassifierTests {
   }
 
   private func classifier(_ templates: [String], names: [String]? = nil, hash: String? = nil) throws
-    -> ZeroShotClassifier
+    -> ImageClassifier
   {
-    try ZeroShotClassifier.encode(
+    try ImageClassifier.encode(
       names ?? self.names, templates: PromptTemplates(templates), explainer: explainer, modelHash: hash ?? self.hash,
       cacheFolder: scratch.path + "/cache")
   }
@@ -52,7 +52,7 @@ struct ZeroShotClassifierTests {
         #expect(abs(Double(value) - expected / norm) < 1e-6)
       }
     }
-    #expect(classifier.source == "3 templates" && classifier.rows.prompts == names)
+    #expect(classifier.source == .templates("3 templates") && classifier.rows.prompts == names)
   }
 
   @Test("more prompts than are encoded together change nothing")
@@ -68,19 +68,19 @@ struct ZeroShotClassifierTests {
   @Test("the nearest row is the class, the first of equals")
   func nearest() throws {
     let rows = try TextEmbeddings(rows: [1, 0, 0, 1, 0, 1, 0.6, 0.8], width: 2)
-    let classifier = try ZeroShotClassifier(["a", "b", "c", "d"], rows: rows)
+    let classifier = try ImageClassifier(["a", "b", "c", "d"], rows: rows)
     #expect(classifier.classify([1, 0]) == 0)
     #expect(classifier.classify([0, 1]) == 1)
     #expect(classifier.classify([0.6, 0.8]) == 3)
     #expect(classifier.classify([-1, 0]) == 1)
-    #expect(throws: LeGradError.self) { try ZeroShotClassifier(["a"], rows: rows) }
+    #expect(throws: LeGradError.self) { try ImageClassifier(["a"], rows: rows) }
   }
 
   @Test("classification equals a plain loop in float64")
   func plainLoop() throws {
     var random = SeededRandom(seed: 4)
     let rows = try TextEmbeddings(rows: (0..<50 * 13).map { _ in Float(random.normal()) }, width: 13)
-    let classifier = try ZeroShotClassifier((0..<50).map { "\($0)" }, rows: rows)
+    let classifier = try ImageClassifier((0..<50).map { "\($0)" }, rows: rows)
     for _ in 0..<200 {
       let embedding = (0..<13).map { _ in Float(random.normal()) }
       let cosines = (0..<50).map { row in
@@ -95,7 +95,7 @@ struct ZeroShotClassifierTests {
     let first = try classifier(["a {}"])
     #expect(kept.count == 1)
     // Another encoding would be seen by its progress.
-    let again = try ZeroShotClassifier.encode(
+    let again = try ImageClassifier.encode(
       names, templates: PromptTemplates(["a {}"]), explainer: explainer, modelHash: hash,
       cacheFolder: scratch.path + "/cache"
     ) { _, _ in Issue.record("encoded again") }
@@ -122,7 +122,7 @@ struct ZeroShotClassifierTests {
     }
     // Sealed by somebody who knows how, but not unit rows.
     let parts = [
-      "class embeddings 1", hash, explainer.device.arithmetic, "f32", first.hash,
+      "class embeddings 2", hash, explainer.device.arithmetic, "f32", first.hash,
     ]
     SealedCache(folder: scratch.path + "/cache", fileExtension: "classes", sizeLimit: 1 << 20).keep(
       [UInt8](repeating: 0xFF, count: whole.count - 64), parts)
@@ -132,13 +132,13 @@ struct ZeroShotClassifierTests {
 
   @Test("nothing is kept for a model without a hash, or without a folder")
   func noCache() throws {
-    _ = try ZeroShotClassifier.encode(
+    _ = try ImageClassifier.encode(
       names, templates: .standard, explainer: explainer, modelHash: nil, cacheFolder: scratch.path + "/cache")
-    _ = try ZeroShotClassifier.encode(
+    _ = try ImageClassifier.encode(
       names, templates: .standard, explainer: explainer, modelHash: hash, cacheFolder: nil)
     #expect(kept.isEmpty)
     #expect(throws: LeGradError.self) {
-      try ZeroShotClassifier.encode([], templates: .standard, explainer: explainer, modelHash: nil, cacheFolder: nil)
+      try ImageClassifier.encode([], templates: .standard, explainer: explainer, modelHash: nil, cacheFolder: nil)
     }
   }
 
