@@ -9,7 +9,7 @@ struct ModelInfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info", abstract: "Say what a model is and whether everything it needs is there.")
 
-  @Option(name: [.customShort("m"), .long], help: "A model folder, or 'demo'.")
+  @Option(name: [.customShort("m"), .long], help: "A model folder, a weight file in it, a name in the hub's cache, or 'demo'.")
   var model: String
 
   @Flag(help: "Print a JSON object.")
@@ -27,6 +27,8 @@ struct ModelReport: Codable, Sendable {
     let activation: String
     /// How the image's embedding comes from the tokens.
     let pooling: String
+    /// The grid of the positions in the weights; absent where there are none that are learned.
+    let positionsWidth, positionsHeight: Int?
   }
 
   struct Text: Codable, Sendable {
@@ -42,6 +44,8 @@ struct ModelReport: Codable, Sendable {
   }
 
   let name: String
+  /// Where the configuration lies; absent for the bundled model.
+  let folder: String?
   let layout: String
   let files: [String]
   let fileBytes: Int
@@ -66,6 +70,7 @@ struct ModelReport: Codable, Sendable {
     let configuration = model.configuration
     let vision = configuration.vision
     name = model.name
+    folder = model.folder
     layout = summary.layout
     files = summary.weightFiles.map(FileSystem.name(of:))
     fileBytes = summary.weightBytes
@@ -75,7 +80,8 @@ struct ModelReport: Codable, Sendable {
     self.vision = Vision(
       layers: vision.layers, width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth,
       patchSize: vision.patchSize, imageWidth: vision.imageWidth, imageHeight: vision.imageHeight,
-      activation: vision.activation.rawValue, pooling: vision.pooling.words)
+      activation: vision.activation.rawValue, pooling: vision.pooling.words,
+      positionsWidth: vision.positions?.width, positionsHeight: vision.positions?.height)
     text = configuration.text.map {
       Text(
         layers: $0.layers, width: $0.width, heads: $0.heads, mlpWidth: $0.mlpWidth, contextLength: $0.contextLength,
@@ -104,7 +110,7 @@ struct ModelReport: Codable, Sendable {
     let types = storageTypes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }
     let keys = weightKeys.isEmpty ? "" : ", under " + weightKeys.map { "\"\($0)\"" }.joined(separator: ", ")
     let facts = [
-      ["model", name], ["layout", layout],
+      ["model", name], ["folder", folder ?? ""], ["layout", layout],
       ["weights", "\(files.joined(separator: ", "))\(keys) (\(fileBytes.asBytes))"], ["sha256", hash ?? ""],
       ["parameters", "\(parameters.grouped), stored as \(types.joined(separator: ", "))"],
       ["embedding", "\(embeddingWidth)"],
@@ -113,7 +119,7 @@ struct ModelReport: Codable, Sendable {
         "\(vision.layers) blocks of width \(vision.width), \(vision.heads) heads, MLP \(vision.mlpWidth), "
           + "\(vision.activation), \(vision.imageWidth)×\(vision.imageHeight) pixels in patches of \(vision.patchSize)",
       ],
-      ["pooling", vision.pooling],
+      ["positions", resampledPositions ?? ""], ["pooling", vision.pooling],
       [
         "text",
         text.map {
@@ -128,8 +134,23 @@ struct ModelReport: Codable, Sendable {
       ["ignored", ignoredTensors.isEmpty ? "no tensors" : ignoredTensors.joined(separator: ", ")],
     ]
     var table = TextTable()
-    for fact in facts { table.append([fact[0], fact[1].printable]) }
+    for fact in facts where !fact[1].isEmpty { table.append([fact[0], fact[1].printable]) }
     return table.lines()
+  }
+
+  private var resampledPositions: String? {
+    guard let width = vision.positionsWidth, let height = vision.positionsHeight else { return nil }
+    return Self.resampled(
+      from: (width, height), to: (vision.imageWidth / vision.patchSize, vision.imageHeight / vision.patchSize))
+  }
+
+  /// What is said of positions that the weights have for another grid than the input's; nil where it is the same.
+  static func resampled(
+    from table: (width: Int, height: Int), to grid: (width: Int, height: Int)
+  ) -> String? {
+    guard table != grid else { return nil }
+    return "\(table.width)×\(table.height) patches in the weights, resampled to the configuration's "
+      + "\(grid.width)×\(grid.height)"
   }
 
   private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
