@@ -64,8 +64,9 @@ package struct Leftover: Sendable {
       let end = lowercased[start.upperBound...].firstRange(of: "</title>")
     else { return nil }
     let title = Array(text.utf8)[
-      lowercased.utf8.distance(from: lowercased.startIndex, to: start.upperBound)
-        ..< lowercased.utf8.distance(from: lowercased.startIndex, to: end.lowerBound)]
+      lowercased.utf8.distance(
+        from: lowercased.startIndex, to: start.upperBound)..<lowercased.utf8.distance(
+          from: lowercased.startIndex, to: end.lowerBound)]
     return String(decoding: title, as: UTF8.self)
   }
 }

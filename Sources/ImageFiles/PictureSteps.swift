@@ -81,7 +81,8 @@ extension RGBImage {
       y: steps.offset.offset(window: window.height, of: size.height)
     )
     let (columns, rows) = (
-      max(0, place.x)..<min(size.width, place.x + window.width), max(0, place.y)..<min(size.height, place.y + window.height)
+      max(0, place.x)..<min(size.width, place.x + window.width),
+      max(0, place.y)..<min(size.height, place.y + window.height)
     )
     let kept = resized(
       width: size.width, height: size.height, filter: filter,

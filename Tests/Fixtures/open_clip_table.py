@@ -7,6 +7,7 @@ Usage, behind open_clip_folders.py, which makes FOLDER:
 Asks `legrad model info` of every folder. Stops where a folder is read whose family has no member with answers of the
 float64 reference.
 """
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -39,7 +40,7 @@ def family(vision, text, model):
     if tower.startswith("eva02"):
         return "EVA02", "families/eva02-clip"
     if tower.startswith("eva_giant"):
-        return "EVA01", None
+        return "EVA01", "families/eva01-clip"
     if tower == "vit_large_patch14_clip_224":
         return "MobileCLIP2-L", "families/mobileclip2-l"
     if "siglip" in tower:
@@ -69,11 +70,13 @@ def code(text):
 def main():
     folder, legrad = pathlib.Path(sys.argv[1]), sys.argv[2]
     rows, read, unchecked = [], 0, []
-    for path in sorted(p for p in folder.iterdir() if p.is_dir()):
+    paths = sorted(p for p in folder.iterdir() if p.is_dir())
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda path: info(legrad, path), paths))
+    for path, (found, reason) in zip(paths, answers):
         model = json.loads((path / "open_clip_config.json").read_text())["model_cfg"]
         vision, text = model["vision_cfg"], model["text_cfg"]
         name, golden = family(vision, text, model)
-        found, reason = info(legrad, path)
         if found:
             read += 1
             if golden is None:

@@ -92,7 +92,8 @@ extension MalformedInput {
         atPath: $0.scratch.path(MalformedModel.weights), withDestinationPath: "nowhere")
     },
     .model("a Git LFS pointer in place of the weights", "install git-lfs and run 'git lfs pull' in the folder") {
-      try $0.scratch.write("version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n", to: MalformedModel.weights)
+      try $0.scratch.write(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n", to: MalformedModel.weights)
     },
     .model("a page in place of the weights", "a web page with the title \"Log in\"") {
       try $0.scratch.write("<!DOCTYPE html><html><title>Log in</title></html>", to: MalformedModel.weights)

@@ -31,7 +31,9 @@ import Testing
   /// The variables that huggingface_hub reads, the first of them first.
   @Test func theCacheIsWhereTheHubsLibraryHasIt() throws {
     let scratch = try ScratchFolder()
-    for path in ["a", "b", "c/hub", "d/huggingface/hub", "e/.cache/huggingface/hub"] { try Self.cache(in: scratch, path) }
+    for path in ["a", "b", "c/hub", "d/huggingface/hub", "e/.cache/huggingface/hub"] {
+      try Self.cache(in: scratch, path)
+    }
     var environment = [
       "HF_HUB_CACHE": scratch.path("a"), "HUGGINGFACE_HUB_CACHE": scratch.path("b"), "HF_HOME": scratch.path("c"),
       "XDG_CACHE_HOME": scratch.path("d"), "HOME": scratch.path("e"),
@@ -100,7 +102,10 @@ import Testing
     let vision = try Self.info("model", in: scratch)["vision"] as? [String: Any]
     #expect(vision?["positionsWidth"] as? Int == 4 && vision?["imageWidth"] as? Int == 64)
     let run = try CommandRunner.run(
-      ["explain", GoldenCommand.image, Fixtures.path("clip/inputs/image_48x48.png"), "-p", "a cat", "-m", "model", "-o", "out"],
+      [
+        "explain", GoldenCommand.image, Fixtures.path("clip/inputs/image_48x48.png"), "-p", "a cat", "-m", "model",
+        "-o", "out",
+      ],
       in: scratch)
     expectExit(0, run)
     #expect(run.errorLines.filter { $0 == "note: model: positions of \(words)" }.count == 1, "\(run.errors)")

@@ -28,9 +28,9 @@ struct FolderVariantTests {
 
   static let wrappers = ["module.", "_orig_mod.", "clip.", "_orig_mod.module.", "module._orig_mod.clip."]
 
-  @Test(arguments: wrappers, ["clip", "clip-hf", "siglip", "coca"])
+  @Test(arguments: wrappers, ["clip", "clip-hf", "clip-odd", "siglip"])
   func whatAllNamesBeginWithIsDropped(prefix: String, fixture: String) throws {
-    let isOpenCLIP = fixture == "clip" || fixture == "coca"
+    let isOpenCLIP = fixture == "clip" || fixture == "clip-odd"
     let weights = isOpenCLIP ? "open_clip_model.safetensors" : "model.safetensors"
     let folder = try CheckpointFolder()
     for name in isOpenCLIP ? ["open_clip_config.json"] : ["config.json", "preprocessor_config.json"] {
@@ -99,7 +99,9 @@ struct FolderVariantTests {
     let weights = "clip-hf/model/model.safetensors"
     let isFirst = { (name: String) in name.hasPrefix("text_model.") }
     for (number, first) in [("1", true), ("2", false)] {
-      try folder.copyWeights(from: weights, as: shard.replacing("%", with: number)) { isFirst($0.name) == first ? $0 : nil }
+      try folder.copyWeights(from: weights, as: shard.replacing("%", with: number)) {
+        isFirst($0.name) == first ? $0 : nil
+      }
     }
     let map = try SafeTensorsFile(path: Fixtures.path(weights)).names.map {
       "\"\($0)\":\"\(shard.replacing("%", with: isFirst($0) ? "1" : "2"))\""
@@ -304,6 +306,14 @@ struct FolderVariantTests {
     #expect(error?.file == folder.path + "/" + file)
     #expect(error?.found.contains(leftover.found) == true, "\(String(describing: error))")
     #expect(error?.remedy.description.contains(leftover.remedy) == true)
+  }
+
+  @Test func aConfigurationThatWasNotFetchedIsNamedWithoutWeightsToo() throws {
+    let folder = try CheckpointFolder()
+    try folder.write(Self.leftovers[0].0, "open_clip_config.json")
+    let error = #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path) }
+    #expect(error?.file == folder.path + "/open_clip_config.json")
+    #expect(error?.found.contains("Git LFS pointer") == true)
   }
 
   @Test func aShardOrAnIndexThatWasNotFetchedIsNamed() throws {

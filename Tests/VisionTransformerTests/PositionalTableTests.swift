@@ -56,9 +56,11 @@ import VisionTransformer
   func trivial() {
     let start = table(5 * 7 * 3)
     #expect(
-      PositionalTable.resample(start, from: Grid(height: 5, width: 7), width: 3, to: Grid(height: 5, width: 7)) == start)
+      PositionalTable.resample(start, from: Grid(height: 5, width: 7), width: 3, to: Grid(height: 5, width: 7)) == start
+    )
     let constant = PositionalTable.resample(
-      Array(repeating: 0.75, count: 14 * 14 * 2), from: Grid(height: 14, width: 14), width: 2, to: Grid(height: 28, width: 9))
+      Array(repeating: 0.75, count: 14 * 14 * 2), from: Grid(height: 14, width: 14), width: 2,
+      to: Grid(height: 28, width: 9))
     #expect(constant.count == 28 * 9 * 2)
     #expect(constant.allSatisfy { abs($0 - 0.75) < 1e-14 })
   }

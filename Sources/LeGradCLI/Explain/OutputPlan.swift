@@ -34,10 +34,11 @@ struct OutputPlan: Sendable {
 
   /// - Parameters:
   ///   - images: paths; no two may have the same stem.
+  ///   - references: other pictures that are read.
   ///   - methods: their names are part of the files' names where there are several.
   init(
-    images: [String], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int, overwrite: Bool,
-    methods: [Method] = [.legrad()]
+    images: [String], references: [String] = [], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int,
+    overwrite: Bool, methods: [Method] = [.legrad()]
   ) throws(LeGradError) {
     var owners: [String: String] = [:]
     var items: [Item] = []
@@ -60,7 +61,7 @@ struct OutputPlan: Sendable {
     }
     self.folder = folder
     self.items = items
-    try check(overwrite: overwrite)
+    try check(overwrite: overwrite, references: references)
   }
 
   func path(_ name: String) -> String { FileTree.join(folder, name) }
@@ -81,7 +82,7 @@ struct OutputPlan: Sendable {
   }
 
   /// Nothing is replaced unasked, and an input never.
-  private func check(overwrite: Bool) throws(LeGradError) {
+  private func check(overwrite: Bool, references: [String]) throws(LeGradError) {
     guard FileTree.exists(folder) else { return }
     guard FileTree.isFolder(folder) else {
       throw .badFile(
@@ -89,7 +90,7 @@ struct OutputPlan: Sendable {
     }
     let taken = items.flatMap(\.names).map(path).filter(FileSystem.entryExists)
     try FileSystem.requireAbsent(taken, overwrite: overwrite)
-    let inputs = Set(taken.isEmpty ? [] : items.compactMap { FileTree.resolved($0.image) })
+    let inputs = Set(taken.isEmpty ? [] : (items.map(\.image) + references).compactMap(FileTree.resolved))
     for path in taken {
       if let resolved = FileTree.resolved(path), inputs.contains(resolved) {
         throw .usage("\(path) is an input and would be replaced; give another folder with -o")

@@ -9,7 +9,9 @@ struct ModelInfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info", abstract: "Say what a model is and whether everything it needs is there.")
 
-  @Option(name: [.customShort("m"), .long], help: "A model folder, a weight file in it, a name in the hub's cache, or 'demo'.")
+  @Option(
+    name: [.customShort("m"), .long], help: "A model folder, a weight file in it, a name in the hub's cache, or 'demo'."
+  )
   var model: String
 
   @Flag(help: "Print a JSON object.")
@@ -25,6 +27,12 @@ struct ModelReport: Codable, Sendable {
   struct Vision: Codable, Sendable {
     let layers, width, heads, mlpWidth, patchSize, imageWidth, imageHeight: Int
     let activation: String
+    /// Whether the MLPs are gated.
+    let gated: Bool
+    /// Tokens beside the class token that no map shows.
+    let registers: Int
+    /// `learned`, `rotary` or both.
+    let positions: [String]
     /// How the image's embedding comes from the tokens.
     let pooling: String
     /// The grid of the positions in the weights; absent where there are none that are learned.
@@ -55,7 +63,11 @@ struct ModelReport: Codable, Sendable {
   let hash: String?
   let embeddingWidth: Int
   let vision: Vision
+  /// The classes of a classifier.
+  let classes: [String]?
   let text: Text?
+  /// Why there is no text tower to use, where there is none.
+  let textProblem: String?
   let preprocessing: Preprocessing
   /// Its kind; absent where there is none that can be used.
   let tokenizer: String?
@@ -80,8 +92,12 @@ struct ModelReport: Codable, Sendable {
     self.vision = Vision(
       layers: vision.layers, width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth,
       patchSize: vision.patchSize, imageWidth: vision.imageWidth, imageHeight: vision.imageHeight,
-      activation: vision.activation.rawValue, pooling: vision.pooling.words,
+      activation: vision.activation.rawValue, gated: vision.mlp == .gated, registers: vision.registers,
+      positions: (vision.positions == nil ? [] : ["learned"]) + (vision.rotary == nil ? [] : ["rotary"]),
+      pooling: vision.pooling.words,
       positionsWidth: vision.positions?.width, positionsHeight: vision.positions?.height)
+    classes = configuration.classes
+    textProblem = configuration.text == nil ? model.missingText().message.advice : nil
     text = configuration.text.map {
       Text(
         layers: $0.layers, width: $0.width, heads: $0.heads, mlpWidth: $0.mlpWidth, contextLength: $0.contextLength,
@@ -92,14 +108,14 @@ struct ModelReport: Codable, Sendable {
       mean: steps.mean, std: steps.std, interpolation: steps.interpolation.rawValue,
       resizeMode: steps.resizeMode.rawValue,
       missing: (steps.mean == nil ? ["mean"] : []) + (steps.std == nil ? ["std"] : []))
+    var (tokenizer, problem): (String?, String?)
     do throws(LeGradError) {
-      let found = try model.tokenizer()
-      tokenizer = "\(found.name), \(found.idCount) ids"
-      tokenizerProblem = nil
-    } catch {
-      tokenizer = nil
-      tokenizerProblem = error.message.advice
-    }
+      if text != nil {
+        let found = try model.tokenizer()
+        tokenizer = "\(found.name), \(found.idCount) ids"
+      }
+    } catch { problem = error.message.advice }
+    (self.tokenizer, tokenizerProblem) = (tokenizer, problem)
     parameters = summary.parameterCount
     storageTypes = summary.storageTypes
     ignoredTensors = summary.ignoredTensors
@@ -109,33 +125,41 @@ struct ModelReport: Codable, Sendable {
   var lines: [String] {
     let types = storageTypes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }
     let keys = weightKeys.isEmpty ? "" : ", under " + weightKeys.map { "\"\($0)\"" }.joined(separator: ", ")
-    let facts = [
-      ["model", name], ["folder", folder ?? ""], ["layout", layout],
+    let facts: [[String]?] = [
+      ["model", name], folder.map { ["folder", $0] }, ["layout", layout],
       ["weights", "\(files.joined(separator: ", "))\(keys) (\(fileBytes.asBytes))"], ["sha256", hash ?? ""],
       ["parameters", "\(parameters.grouped), stored as \(types.joined(separator: ", "))"],
-      ["embedding", "\(embeddingWidth)"],
-      [
-        "vision",
-        "\(vision.layers) blocks of width \(vision.width), \(vision.heads) heads, MLP \(vision.mlpWidth), "
-          + "\(vision.activation), \(vision.imageWidth)×\(vision.imageHeight) pixels in patches of \(vision.patchSize)",
-      ],
-      ["positions", resampledPositions ?? ""], ["pooling", vision.pooling],
-      [
-        "text",
-        text.map {
-          "\($0.layers) blocks of width \($0.width), \($0.heads) heads, MLP \($0.mlpWidth), \($0.activation), "
-            + "\($0.contextLength) of \($0.vocabularySize.grouped) tokens"
-        } ?? "no text tower: give --text-embeddings",
-      ],
-      ["tokenizer", tokenizer ?? "none for -p: \(tokenizerProblem ?? "")"],
+      [classes == nil ? "embedding" : "features", "\(embeddingWidth)"],
+      ["vision", visionLine], resampledPositions.map { ["positions", $0] }, ["pooling", vision.pooling],
+      classes.map { ["classes", Self.shortened($0)] },
+      classes == nil ? ["text", textLine] : nil,
+      text == nil ? nil : ["tokenizer", tokenizer ?? "none for -p: \(tokenizerProblem ?? "")"],
       ["mean", preprocessing.mean.map(Self.list) ?? "missing: give --mean and --std"],
       ["std", preprocessing.std.map(Self.list) ?? "missing: give --mean and --std"],
       ["resize", "\(preprocessing.resizeMode), \(preprocessing.interpolation)"],
       ["ignored", ignoredTensors.isEmpty ? "no tensors" : ignoredTensors.joined(separator: ", ")],
     ]
     var table = TextTable()
-    for fact in facts where !fact[1].isEmpty { table.append([fact[0], fact[1].printable]) }
+    for fact in facts.compactMap({ $0 }) { table.append([fact[0], fact[1].printable]) }
     return table.lines()
+  }
+
+  private var visionLine: String {
+    let gated = vision.gated ? " gated" : ""
+    let registers = vision.registers > 0 ? "\(vision.registers) registers, " : ""
+    return "\(vision.layers) blocks of width \(vision.width), \(vision.heads) heads, MLP \(vision.mlpWidth)\(gated), "
+      + "\(vision.activation), \(vision.positions.joined(separator: " and ")) positions, \(registers)"
+      + "\(vision.imageWidth)×\(vision.imageHeight) pixels in patches of \(vision.patchSize)"
+  }
+
+  private var textLine: String {
+    guard let text else { return "none for -p: \(textProblem ?? "")" }
+    return "\(text.layers) blocks of width \(text.width), \(text.heads) heads, MLP \(text.mlpWidth), "
+      + "\(text.activation), \(text.contextLength) of \(text.vocabularySize.grouped) tokens"
+  }
+
+  private static func shortened(_ classes: [String]) -> String {
+    "\(classes.count): \(classes.prefix(3).joined(separator: "; "))\(classes.count > 3 ? "; …" : "")"
   }
 
   private var resampledPositions: String? {

@@ -45,7 +45,11 @@ public struct Checkpoint: WeightSource {
   ///   `torchWeights`, or `severalWeights`.
   public init(folder: String, weights: String? = nil, mapped: Bool = true) throws(CheckpointError) {
     let files = try ModelFolder(path: folder)
-    let stored = try WeightFiles(folder: folder).open(weights, mapped: mapped)
+    let stored: any TensorStore
+    do { stored = try WeightFiles(folder: folder).open(weights, mapped: mapped) } catch {
+      if error.rule == .weights(.noWeights) { try files.check() }
+      throw error
+    }
     let store = UnwrappedTensors.of(stored)
     var read = try files.configuration(of: store)
     read.takeGridOfPositions(in: store)
@@ -171,6 +175,11 @@ private struct ModelFolder {
 
   private static func existing(_ name: String, in path: String) -> String? {
     FileTree.exists(path + "/" + name) ? path + "/" + name : nil
+  }
+
+  /// Reads what is there: a folder of which nothing was fetched shows it here first.
+  func check() throws(CheckpointError) {
+    for file in [openCLIP, other].compactMap(\.self) { _ = try ConfigurationObject(file: file) }
   }
 
   /// Where a folder holds the configurations of two libraries, the tensors' names decide.

@@ -55,8 +55,9 @@ struct HubCache {
 
     private static func isName(_ part: Substring) -> Bool {
       let isPlain = part.utf8.allSatisfy { byte in
-        byte < 0x80 && (Character(Unicode.Scalar(byte)).isLetter || Character(Unicode.Scalar(byte)).isNumber
-          || [UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ".")].contains(byte))
+        byte < 0x80
+          && (Character(Unicode.Scalar(byte)).isLetter || Character(Unicode.Scalar(byte)).isNumber
+            || [UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ".")].contains(byte))
       }
       return isPlain && !part.isEmpty && !".-".contains(part.first ?? ".") && !".-".contains(part.last ?? ".")
         && !part.contains("..")
@@ -78,12 +79,14 @@ struct HubCache {
   func snapshot(of id: ID) throws(CheckpointError) -> String {
     let model = FileTree.join(folder, id.folderName)
     let snapshots = model + "/snapshots"
-    let commits = ((try? FileTree.names(in: snapshots)) ?? []).filter { FileTree.isFolder("\(snapshots)/\($0)") }.sorted()
+    let commits = ((try? FileTree.names(in: snapshots)) ?? []).filter { FileTree.isFolder("\(snapshots)/\($0)") }
+      .sorted()
     func failure(_ place: String, expected: String, found: String) -> CheckpointError {
       CheckpointError(
         .snapshot, file: model, place: place, expected: expected, found: found,
         remedy: "nothing is downloaded here: fetch it with '\(id.download)'"
-          + (commits.isEmpty ? "" : ", or name one that is there: \(Self.list(commits.map { "\(id.repository)@\($0)" }))"))
+          + (commits.isEmpty
+            ? "" : ", or name one that is there: \(Self.list(commits.map { "\(id.repository)@\($0)" }))"))
     }
     guard !commits.isEmpty else { throw failure("snapshots", expected: "the model's files", found: "none") }
     let revision = id.revision ?? "main"
@@ -95,7 +98,8 @@ struct HubCache {
     }
     guard id.revision != nil else {
       guard commits.count == 1 else {
-        throw failure("refs/main", expected: "which snapshot is meant", found: "no such file, and \(Self.list(commits))")
+        throw failure(
+          "refs/main", expected: "which snapshot is meant", found: "no such file, and \(Self.list(commits))")
       }
       return "\(snapshots)/\(commits[0])"
     }

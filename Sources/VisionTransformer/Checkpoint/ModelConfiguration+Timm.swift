@@ -121,7 +121,8 @@ extension ModelConfiguration {
     var named = try NamedTower(object, key: "timm_model_name")
     try object.refuseOptions(except: [
       "layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "act_kwargs", "timm_model_name",
-      "timm_model_pretrained", "timm_pool", "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path", "output_tokens",
+      "timm_model_pretrained", "timm_pool", "timm_proj", "timm_proj_bias", "timm_drop", "timm_drop_path",
+      "output_tokens",
     ])
     try named.take(object, width: "width", layers: "layers", patchSize: "patch_size", ratio: "mlp_ratio")
     if named.hasOwnSizes {
@@ -214,10 +215,12 @@ extension ModelConfiguration {
     _ arguments: ConfigurationObject, to named: inout NamedTower
   ) throws(CheckpointError) {
     try arguments.refuseOptions(except: [
-      "num_classes", "img_size", "embed_dim", "depth", "num_heads", "patch_size", "mlp_ratio", "in_chans", "global_pool",
+      "num_classes", "img_size", "embed_dim", "depth", "num_heads", "patch_size", "mlp_ratio", "in_chans",
+      "global_pool",
       "reg_tokens", "no_embed_class", "init_values", "fc_norm", "class_token", "qkv_bias", "attn_pool_num_heads",
       "attn_pool_mlp_ratio", "ref_feat_shape", "dynamic_img_size", "dynamic_img_pad", "strict_img_size", "drop_rate",
-      "drop_path_rate", "proj_drop_rate", "attn_drop_rate", "patch_drop_rate", "pos_drop_rate", "weight_init", "fix_init",
+      "drop_path_rate", "proj_drop_rate", "attn_drop_rate", "patch_drop_rate", "pos_drop_rate", "weight_init",
+      "fix_init",
     ])
     try arguments.require("in_chans", .integer(3))
     try named.take(arguments, width: "embed_dim", layers: "depth", patchSize: "patch_size", ratio: "mlp_ratio")
@@ -236,7 +239,8 @@ extension ModelConfiguration {
       named.tower.pooling = pooling
     }
     if named.tower.kind == .vit || named.tower.pooler == nil {
-      named.tower.pooler = named.tower.pooling == .map ? .init(heads: named.tower.heads, mlpWidth: named.tower.mlpWidth) : nil
+      named.tower.pooler =
+        named.tower.pooling == .map ? .init(heads: named.tower.heads, mlpWidth: named.tower.mlpWidth) : nil
     }
     if arguments.value("attn_pool_num_heads") != nil {
       named.tower.pooler?.heads = try arguments.integer("attn_pool_num_heads", default: 1, in: ConfigurationRange.width)
@@ -269,7 +273,7 @@ extension ModelConfiguration {
 
   /// How timm prepares pictures for validation (timm 1.0.31, `transforms_factory.py`). What the file does not say is as
   /// in timm's own defaults for files, not as in the name's.
-  private static func timmPreprocessing(
+  static func timmPreprocessing(
     _ defaults: ConfigurationObject, _ tower: TimmTower, height: Int, width: Int
   ) throws(CheckpointError) -> Preprocessing {
     let isAbsent = defaults.members.isEmpty

@@ -40,7 +40,8 @@ extension ModelConfiguration {
     }
     if vision.rotary != nil, vision.headWidth % 4 != 0 {
       throw failure(
-        "vision heads", expected: "heads whose width is a multiple of 4, as their positions turn", found: "\(vision.headWidth)")
+        "vision heads", expected: "heads whose width is a multiple of 4, as their positions turn",
+        found: "\(vision.headWidth)")
     }
     guard ConfigurationRange.tokens.contains(vision.tokens) else {
       throw failure("vision tokens", expected: "a number in \(ConfigurationRange.tokens)", found: "\(vision.tokens)")

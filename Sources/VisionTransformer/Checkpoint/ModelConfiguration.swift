@@ -144,7 +144,8 @@ public struct VisionConfiguration: Equatable, Sendable {
     self.hasInputNorm = hasInputNorm
     self.hasPatchBias = hasPatchBias
     positions = LearnedPositions(
-      leadingRows: hasClassToken ? 1 : 0, height: imageHeight / max(patchSize, 1), width: imageWidth / max(patchSize, 1))
+      leadingRows: hasClassToken ? 1 : 0, height: imageHeight / max(patchSize, 1), width: imageWidth / max(patchSize, 1)
+    )
     poolerHeads = heads
     poolerMLPWidth = mlpWidth
     hasProjection = pooling != .map

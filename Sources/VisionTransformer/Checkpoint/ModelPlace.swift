@@ -74,7 +74,8 @@ public struct ModelPlace: Equatable, Sendable {
         throw CheckpointError(
           .severalModels, file: path, expected: "one model",
           found: "the hub's cache with \(models.count): \(HubCache.list(models))",
-          remedy: "name the folder of one, such as \(FileTree.join(cache.folder, HubCache.ID(models[0])?.folderName ?? ""))")
+          remedy:
+            "name the folder of one, such as \(FileTree.join(cache.folder, HubCache.ID(models[0])?.folderName ?? ""))")
       }
     }
     return ModelPlace(folder: path)
@@ -109,12 +110,14 @@ public struct ModelPlace: Equatable, Sendable {
     if cache.contains(id) { return ModelPlace(folder: try cache.snapshot(of: id), name: id.name) }
     let models = cache.models
     let isWithoutOrganisation = !id.repository.contains("/")
-    let near = isWithoutOrganisation
+    let near =
+      isWithoutOrganisation
       ? models.first { $0.hasSuffix("/" + id.repository) } : nearestName(to: id.repository, among: models)
     let hint = near.map { " (there is \($0))" } ?? ""
     throw CheckpointError(
       .missingFile, file: name,
-      expected: "a model's folder or weight file, or a model of the hub's cache \(hubCache)", found: "none of them\(hint)",
+      expected: "a model's folder or weight file, or a model of the hub's cache \(hubCache)",
+      found: "none of them\(hint)",
       remedy: isWithoutOrganisation
         ? "check the path; a name of the hub is ORGANISATION/NAME"
         : "nothing is downloaded here: check the name, and fetch it with '\(id.download)', or give \(Subject.hubCache) "

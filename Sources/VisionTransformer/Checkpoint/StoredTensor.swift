@@ -4,11 +4,6 @@ struct StoredTensor: Equatable {
     /// Nil for zeros, which stand in no file.
     let name: String?
     let shape: [Int]
-
-    init(name: String?, shape: [Int]) {
-      self.name = name
-      self.shape = shape
-    }
   }
 
   /// How several parts become one tensor.

@@ -41,6 +41,13 @@ extension Explainer {
 }
 
 extension Model {
+  /// Whether LeGrad's maps are scaled to [0, 1] before they are enlarged: where an attention pooler with an MLP reads the
+  /// tokens, as the public code does for SigLIP.
+  var scalesCells: Bool { configuration.vision.pooling == .map }
+
   /// Whether the public code corrects this model's maps by the text without content: SigLIP's.
-  public var takesCorrection: Bool { configuration.vision.pooling == .map }
+  public var takesCorrection: Bool {
+    let vision = configuration.vision
+    return vision.pooling == .map && !vision.hasProjection && vision.leadingTokens == 0 && configuration.classes == nil
+  }
 }
