@@ -3,6 +3,6 @@
 public enum Subject: String, Sendable, CaseIterable {
   case device, devices, kernelVariant, memoryLimit, precision, waitsAfterEveryOperation
   case layers, readout, size, mean, std, textEmbeddings
-  case pixelLimit
+  case pixelLimit, hubCache
   case prompt, explainedClass, explainedClasses, referenceImages, shard, resume, allowsMixedDevices
 }

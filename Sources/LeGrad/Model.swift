@@ -14,16 +14,28 @@ public struct Model: Sendable {
 
   /// Where what is beside the weights comes from.
   private enum Origin: Sendable {
-    case folder(String)
+    case folder(ModelPlace)
     /// The bundled model, whose files are gone once it is open.
     case bundled(any TextTokenizer, fileHash: String)
     case random
   }
 
-  /// Opens a folder in OpenCLIP's or Hugging Face's layout.
-  public init(folder: String) throws(LeGradError) {
-    let trimmed = folder.split(separator: "/").last.map(String.init)
-    self.init(try Self.checkpoint(folder), name: trimmed ?? folder, origin: .folder(folder))
+  /// Opens a folder in OpenCLIP's, Hugging Face's or timm's layout.
+  /// - Parameters:
+  ///   - folder: the folder, a weight file in it, or a model of the hub's cache; see `ModelPlace.init(_:hubCache:)`.
+  ///     Nothing is downloaded.
+  ///   - hubCache: the folder of the cache that Hugging Face's hub keeps, in which names such as
+  ///     `openai/clip-vit-base-patch32` are looked for.
+  public init(folder: String, hubCache: String? = nil) throws(LeGradError) {
+    let place: ModelPlace
+    do { place = try ModelPlace(folder, hubCache: hubCache) } catch { throw LeGradError(error) }
+    self.init(
+      try Self.checkpoint(place.folder, weights: place.weights), name: place.name, origin: .folder(place))
+  }
+
+  /// The folder of the model's configuration; nil for one that has none.
+  public var folder: String? {
+    if case .folder(let place) = origin { place.folder } else { nil }
   }
 
   /// The bundled model: 96×96 pixels, patch 8, trained on drawings of coloured shapes.
@@ -62,8 +74,8 @@ public struct Model: Sendable {
     self.origin = origin
   }
 
-  private static func checkpoint(_ folder: String) throws(LeGradError) -> Checkpoint {
-    do { return try Checkpoint(folder: folder) } catch { throw LeGradError(error) }
+  private static func checkpoint(_ folder: String, weights: String? = nil) throws(LeGradError) -> Checkpoint {
+    do { return try Checkpoint(folder: folder, weights: weights) } catch { throw LeGradError(error) }
   }
 
   private static func tokenizer(
@@ -91,7 +103,7 @@ public struct Model: Sendable {
   public func tokenizer() throws(LeGradError) -> any TextTokenizer {
     let tokenizer: any TextTokenizer
     switch origin {
-    case .folder(let folder): tokenizer = try Self.tokenizer(in: folder, configuration)
+    case .folder(let place): tokenizer = try Self.tokenizer(in: place.folder, configuration)
     case .bundled(let bundled, _): tokenizer = bundled
     case .random:
       throw LeGradError(.input, "\(name): random weights have no tokenizer; give \(Subject.textEmbeddings)")

@@ -13,6 +13,8 @@ public enum SafeTensorsRule: String, FaultRule, CaseIterable {
   case notARegularFile
   /// The system failed to read bytes that the file should have; the file may have been cut while in use.
   case cannotRead
+  /// A text or an archive of another kind.
+  case notWeights
   /// Fewer than the 8 bytes of the header's length.
   case tooShort
   /// A header length of zero, over the limit, or over the file.

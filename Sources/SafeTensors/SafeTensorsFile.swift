@@ -18,14 +18,15 @@ public final class SafeTensorsFile: TensorStore {
   ///   that something else may shorten meanwhile, which a map answers with the end of the process.
   public init(path: String, mapped: Bool = true) throws(SafeTensorsError) {
     let source: FileBytes
-    let prefix: [UInt8]
+    let start: [UInt8]
     do throws(FileError) {
       source = try FileBytes(path: path, mapped: mapped)
-      prefix = try source.bytes(0..<min(8, source.size))
+      start = try source.bytes(0..<min(Leftover.startSize, source.size))
     } catch {
       throw SafeTensorsError(error)
     }
-    let length = try SafeTensorsHeader.length(prefix: prefix, fileSize: source.size, file: path)
+    try Self.checkKind(start, path)
+    let length = try SafeTensorsHeader.length(prefix: Array(start.prefix(8)), fileSize: source.size, file: path)
     let text: [UInt8]
     do throws(FileError) { text = try source.bytes(8..<8 + length) } catch { throw SafeTensorsError(error) }
     let header = try SafeTensorsHeader.parse(text, fileSize: source.size, file: path)
@@ -33,6 +34,18 @@ public final class SafeTensorsFile: TensorStore {
     self.metadata = header.metadata
     data = TensorData(path: path, source: source, entries: header.entries)
     self.tensors = header.entries.values.map(\.description).sorted { $0.name < $1.name }
+  }
+
+  /// Refuses what no length of a header begins: the highest of its 8 bytes are zero.
+  private static func checkKind(_ start: [UInt8], _ path: String) throws(SafeTensorsError) {
+    func failure(_ found: String, _ remedy: Message) -> SafeTensorsError {
+      SafeTensorsError(
+        .notWeights, file: path, place: "start of file", expected: "a safetensors file", found: found, remedy: remedy)
+    }
+    if let leftover = Leftover(start, fromText: false) { throw failure(leftover.found, leftover.remedy) }
+    if start.starts(with: [0x50, 0x4B, 3, 4]) {
+      throw failure("an archive, such as torch.save writes", "if PyTorch made it, let its name end in .pt")
+    }
   }
 
   public func description(of name: String) -> TensorDescription? { data.description(of: name) }

@@ -136,6 +136,11 @@ package struct ShardIndex: Sendable {
     do throws(JSONError) {
       return try JSONParser.parse(bytes)
     } catch {
+      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true) {
+        throw SafeTensorsError(
+          .syntax, file: path, place: "start of file", expected: "JSON", found: leftover.found,
+          remedy: leftover.remedy)
+      }
       throw SafeTensorsError(error, file: path, text: "index")
     }
   }

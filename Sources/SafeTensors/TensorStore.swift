@@ -41,6 +41,12 @@ extension TensorStore {
 
 /// Finds the weights of a model folder.
 public enum SafeTensorsFolder {
+  /// Opens the weights at `path`: a file, or an index of several where the name ends in `.json`.
+  public static func open(file path: String, mapped: Bool = true) throws(SafeTensorsError) -> any TensorStore {
+    path.hasSuffix(".json")
+      ? try ShardedTensors(indexPath: path, mapped: mapped) : try SafeTensorsFile(path: path, mapped: mapped)
+  }
+
   /// Opens the first of `candidates` that exists in `folder`. A candidate is the name of a safetensors file, or of a
   /// sharded index when it ends in `.json`.
   /// - Throws: `noWeights`, or what opening the file throws.
@@ -50,9 +56,7 @@ public enum SafeTensorsFolder {
     let names: Set<String>
     do throws(FileError) { names = try FileTree.names(in: folder) } catch { throw SafeTensorsError(error) }
     for candidate in candidates where names.contains(candidate) {
-      let path = folder + "/" + candidate
-      if candidate.hasSuffix(".json") { return try ShardedTensors(indexPath: path, mapped: mapped) }
-      return try SafeTensorsFile(path: path, mapped: mapped)
+      return try open(file: folder + "/" + candidate, mapped: mapped)
     }
     throw SafeTensorsError(
       .noWeights, file: folder, place: "folder", expected: "one of \(candidates.joined(separator: ", "))",

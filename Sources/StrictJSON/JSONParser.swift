@@ -3,20 +3,30 @@
 package struct JSONParser {
   package static let maximumDepth = 32
 
+  /// Whose texts are read.
+  package enum Dialect: Sendable {
+    /// The grammar, with every key once.
+    case strict
+    /// What Python's `json` reads: of a key that repeats the last value, and `NaN`, `Infinity` and `-Infinity` as
+    /// numbers.
+    case python
+  }
+
   private let bytes: [UInt8]
   private var position = 0
   private var values = 0
   private let maximumValues: Int
   private let listed: Set<String>
+  private let dialect: Dialect
 
   /// Reads `bytes` as one JSON value that spaces, tabs and line ends may surround.
   /// - Parameter listed: keys whose objects come as arrays of `[key, value]`, in the text's order, with nothing said of
   ///   keys that repeat. Swift's strings are equal when they look alike (é as one scalar or as two), so a vocabulary has
   ///   keys that a dictionary would take for one.
   package static func parse(
-    _ bytes: [UInt8], maximumValues: Int = 4_000_000, listed: Set<String> = []
+    _ bytes: [UInt8], maximumValues: Int = 4_000_000, listed: Set<String> = [], dialect: Dialect = .strict
   ) throws(JSONError) -> JSONValue {
-    var parser = try JSONParser(bytes, maximumValues: maximumValues, listed: listed)
+    var parser = try JSONParser(bytes, maximumValues: maximumValues, listed: listed, dialect: dialect)
     parser.skipWhitespace()
     let value = try parser.value(depth: 0)
     parser.skipWhitespace()
@@ -36,13 +46,16 @@ package struct JSONParser {
     return object
   }
 
-  private init(_ bytes: [UInt8], maximumValues: Int, listed: Set<String> = []) throws(JSONError) {
+  private init(
+    _ bytes: [UInt8], maximumValues: Int, listed: Set<String> = [], dialect: Dialect = .strict
+  ) throws(JSONError) {
     guard String(validating: bytes, as: UTF8.self) != nil else {
       throw JSONError(kind: .notUTF8, offset: 0, expected: "UTF-8 text", found: "bytes that are not UTF-8")
     }
     self.bytes = bytes
     self.maximumValues = maximumValues
     self.listed = listed
+    self.dialect = dialect
   }
 
   private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
@@ -76,6 +89,10 @@ package struct JSONParser {
     case UInt8(ascii: "t"): return try literal("true", .bool(true))
     case UInt8(ascii: "f"): return try literal("false", .bool(false))
     case UInt8(ascii: "n"): return try literal("null", .null)
+    case UInt8(ascii: "N") where dialect == .python: return try literal("NaN", .number("NaN"))
+    case UInt8(ascii: "I") where dialect == .python: return try literal("Infinity", .number("Infinity"))
+    case UInt8(ascii: "-") where dialect == .python && bytes[position...].starts(with: "-I".utf8):
+      return try literal("-Infinity", .number("-Infinity"))
     case .some(let byte) where byte == UInt8(ascii: "-") || isDigit(byte): return try number()
     default: throw failure("a JSON value")
     }
@@ -107,7 +124,7 @@ package struct JSONParser {
       guard peek == UInt8(ascii: "\"") else { throw failure("a key in double quotes") }
       let start = position
       let key = try string()
-      guard members[key] == nil else {
+      guard dialect == .python || members[key] == nil else {
         position = start
         throw failure("every key once", kind: .duplicateKey, found: "\"\(key)\" twice")
       }

@@ -5,7 +5,7 @@ package enum JSONValue: Equatable, Sendable {
   case string(String)
   /// An integer literal that fits.
   case integer(Int)
-  /// Any other number, as written: a fraction, an exponent, or an integer beyond 64 bits.
+  /// Any other number, as written: a fraction, an exponent, an integer beyond 64 bits, or what Python adds to them.
   case number(String)
   case bool(Bool)
   case null

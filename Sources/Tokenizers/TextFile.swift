@@ -4,9 +4,13 @@ import Files
 /// A tokenizer's files as bytes and as text.
 enum TextFile {
   /// The bytes of the regular file at `path`.
-  /// - Throws: `.unreadable`, or `.tooLarge` beyond `limit` bytes.
+  /// - Throws: `.unreadable`, `.notFetched`, or `.tooLarge` beyond `limit` bytes.
   static func bytes(_ path: String, limit: Int) throws(TokenizerError) -> [UInt8] {
-    do throws(FileError) { return try WholeFile.read(path, limit: limit) } catch { throw TokenizerError(error) }
+    let bytes: [UInt8]
+    do throws(FileError) { bytes = try WholeFile.read(path, limit: limit) } catch { throw TokenizerError(error) }
+    guard let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true) else { return bytes }
+    throw TokenizerError(
+      .notFetched, file: path, expected: "a tokenizer's file", found: leftover.found, remedy: leftover.remedy)
   }
 
   /// The file as text.

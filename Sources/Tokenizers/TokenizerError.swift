@@ -9,6 +9,8 @@ public typealias TokenizerError = Fault<TokenizerRule>
 public enum TokenizerRule: FaultRule {
   /// The folder holds no tokenizer in a known layout.
   case missingFiles
+  /// What Git or a server left in the place of the file.
+  case notFetched
   /// The file cannot be opened or read, or is no regular file.
   case unreadable
   /// The file, or what it unpacks to, is larger than any tokenizer.

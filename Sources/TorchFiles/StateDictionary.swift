@@ -92,22 +92,4 @@ struct StateDictionary {
         expected: "a name of 1 to \(maximumNameBytes) bytes without control characters", found: "another")
     }
   }
-
-  /// What wrappers put before the names of all tensors: `torch.nn.DataParallel` and `DistributedDataParallel`,
-  /// `torch.compile` (`OptimizedModule` of `torch/_dynamo/eval_frame.py`), and models that hold a CLIP among others.
-  static let wrapperPrefixes = ["module.", "_orig_mod.", "clip."]
-
-  /// `names` without the prefixes of wrappers, as far as all of them have them.
-  static func unwrapped(_ names: [String]) -> [String] {
-    var names = names[...].map { $0[...] }
-    for _ in 0..<maximumLevels {
-      guard
-        let prefix = wrapperPrefixes.first(where: { prefix in
-          names.allSatisfy { $0.hasPrefix(prefix) && $0.utf8.count > prefix.utf8.count }
-        })
-      else { break }
-      names = names.map { $0.dropFirst(prefix.count) }
-    }
-    return names.map(String.init)
-  }
 }

@@ -20,11 +20,8 @@ public final class TorchFile: TensorStore {
   public var totalBytes: Int { data.totalBytes }
 
   /// Opens the file at `path`.
-  /// - Parameters:
-  ///   - mapped: see `SafeTensorsFile.init(path:mapped:)`.
-  ///   - unwrapping: drops what `DataParallel`, `torch.compile` and the like put before all names: `module.`,
-  ///     `_orig_mod.` and `clip.`.
-  public init(path: String, mapped: Bool = true, unwrapping: Bool = true) throws(TorchFileError) {
+  /// - Parameter mapped: see `SafeTensorsFile.init(path:mapped:)`.
+  public init(path: String, mapped: Bool = true) throws(TorchFileError) {
     let source: FileBytes
     do throws(FileError) {
       source = try FileBytes(path: path, mapped: mapped)
@@ -40,11 +37,9 @@ public final class TorchFile: TensorStore {
       faults: faults)
     let object = try machine.run()
     let dictionary = try StateDictionary(in: object, of: machine, faults: faults)
-    let stored = dictionary.tensors.map(\.name)
     var entries: [String: TensorData.Entry] = [:]
-    entries.reserveCapacity(stored.count)
-    for (name, tensor) in zip(unwrapping ? StateDictionary.unwrapped(stored) : stored, dictionary.tensors) {
-      let view = tensor.view
+    entries.reserveCapacity(dictionary.tensors.count)
+    for (name, view) in dictionary.tensors {
       entries[name] = TensorData.Entry(
         description: TensorDescription(name: name, shape: view.shape, elementType: view.elementType),
         elementCount: view.elementCount, bytes: view.bytes, strides: view.strides)
@@ -72,7 +67,9 @@ public final class TorchFile: TensorStore {
   /// Tells an archive from what else goes by these names.
   private static func checkKind(_ source: FileBytes, _ faults: TorchFaults) throws(TorchFileError) {
     let start: [UInt8]
-    do throws(FileError) { start = try source.bytes(0..<min(512, source.size)) } catch { throw TorchFileError(error) }
+    do throws(FileError) {
+      start = try source.bytes(0..<min(Leftover.startSize, source.size))
+    } catch { throw TorchFileError(error) }
     if start.starts(with: [0x50, 0x4B, 3, 4]) { return }
     let expected = "the archive that torch.save of PyTorch 1.6 and later writes"
     // Protocols 2 to 5; in 0 and 1, what torch.save begins with is "L119547037146038801333356L".
@@ -82,6 +79,11 @@ public final class TorchFile: TensorStore {
     // POSIX ustar: the magic of a header block stands at byte 257.
     if start.count > 262, start[257...].starts(with: "ustar".utf8) {
       throw faults.unread(.tar, "start of file", expected: expected, found: "a tar file")
+    }
+    if let leftover = Leftover(start, fromText: false) {
+      throw TorchFileError(
+        .notTorch, file: faults.path, place: "start of file", expected: expected, found: leftover.found,
+        remedy: leftover.remedy)
     }
     throw TorchFileError(
       .notTorch, file: faults.path, place: "start of file", expected: expected,

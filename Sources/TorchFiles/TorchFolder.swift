@@ -9,6 +9,14 @@ public enum TorchFolder {
     "open_clip_pytorch_model.bin", "pytorch_model.bin", "pytorch_model.bin.index.json",
   ]
 
+  /// Ends of the names of weight files.
+  public static let suffixes = [".bin", ".pt", ".pth"]
+
+  /// Opens the weights at `path`: a file, or an index of several where the name ends in `.json`.
+  public static func open(file path: String, mapped: Bool = true) throws(TorchFileError) -> any TensorStore {
+    path.hasSuffix(".json") ? try sharded(path, mapped: mapped) : try TorchFile(path: path, mapped: mapped)
+  }
+
   /// Opens the first of `candidates` that exists in `folder`, or the one file there that ends in `.bin`, `.pt` or
   /// `.pth`.
   /// - Returns: nil for a folder without such a file.
@@ -18,20 +26,18 @@ public enum TorchFolder {
     do throws(FileError) { names = try FileTree.names(in: folder) } catch { throw TorchFileError(error) }
     let candidate = candidates.first { names.contains($0) }
     guard let name = candidate == nil ? try onlyFile(of: names, folder) : candidate else { return nil }
-    let path = folder + "/" + name
-    if name.hasSuffix(".json") { return try sharded(path, mapped: mapped) }
-    return try TorchFile(path: path, mapped: mapped)
+    return try open(file: folder + "/" + name, mapped: mapped)
   }
 
   private static func onlyFile(of names: Set<String>, _ folder: String) throws(TorchFileError) -> String? {
-    let files = names.filter { name in [".bin", ".pt", ".pth"].contains { name.hasSuffix($0) } }.sorted()
+    let files = names.filter { name in suffixes.contains { name.hasSuffix($0) } }.sorted()
     guard files.count > 1 else { return files.first }
     throw TorchFileError(
       .severalFiles, file: folder, place: "folder",
       expected: "one file of weights, or one of "
         + candidates.joined(separator: ", "),
       found: "\(files.count): " + files.prefix(8).map { "\"\($0)\"" }.joined(separator: ", "),
-      remedy: "call the model's file pytorch_model.bin, or leave it alone with the configuration")
+      remedy: "name the model's file itself in place of the folder")
   }
 
   private static func sharded(_ path: String, mapped: Bool) throws(TorchFileError) -> any TensorStore {
@@ -42,10 +48,7 @@ public enum TorchFolder {
       throw TorchFileError(error)
     }
     var shards: [String: any TensorStore] = [:]
-    // The index has the names as they are stored.
-    for file in index.files {
-      shards[file] = try TorchFile(path: index.path(of: file), mapped: mapped, unwrapping: false)
-    }
+    for file in index.files { shards[file] = try TorchFile(path: index.path(of: file), mapped: mapped) }
     do throws(SafeTensorsError) {
       return try ShardedTensors(index, shards: shards)
     } catch {

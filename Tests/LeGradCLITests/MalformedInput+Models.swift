@@ -91,6 +91,16 @@ extension MalformedInput {
       try FileManager.default.createSymbolicLink(
         atPath: $0.scratch.path(MalformedModel.weights), withDestinationPath: "nowhere")
     },
+    .model("a Git LFS pointer in place of the weights", "install git-lfs and run 'git lfs pull' in the folder") {
+      try $0.scratch.write(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n", to: MalformedModel.weights)
+    },
+    .model("a page in place of the weights", "a web page with the title \"Log in\"") {
+      try $0.scratch.write("<!DOCTYPE html><html><title>Log in</title></html>", to: MalformedModel.weights)
+    },
+    .model("a server's answer in place of the weights", "found the text \"Entry not found\"") {
+      try $0.scratch.write("Entry not found", to: MalformedModel.weights)
+    },
     .model("no weight file", "open_clip_model.safetensors") { try $0.remove(MalformedModel.weights) },
     .model("pickled weights only", "safetensors.torch") {
       try $0.remove(MalformedModel.weights)
@@ -148,6 +158,12 @@ extension MalformedInput {
   static let configurations: [MalformedInput] = [
     .model("no configuration", "open_clip_config.json or config.json") { try $0.remove(MalformedModel.configuration) },
     .model("configuration that is no JSON", "configuration byte") { try $0.editConfiguration { _ in "model_cfg: {}" } },
+    .model("a Git LFS pointer in place of the configuration", "git lfs pull") {
+      try $0.editConfiguration { _ in "version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n" }
+    },
+    .model("a server's answer in place of the configuration", "found the text \"Entry not found\"") {
+      try $0.editConfiguration { _ in "Entry not found" }
+    },
     .model("configuration that is an array", "an object") { try $0.editConfiguration { _ in "[]" } },
     .model("empty configuration", "configuration byte 0") { try $0.editConfiguration { _ in "" } },
     configuration("no vision tower", "vision_cfg", replacing: "\"vision_cfg\"", with: "\"division_cfg\""),
@@ -160,7 +176,8 @@ extension MalformedInput {
       "width that is not the weights'", "expected shape", replacing: "\"width\": 64", with: "\"width\": 48"),
     configuration("heads that do not divide", "heads", replacing: "\"head_width\": 16", with: "\"head_width\": 20"),
     configuration(
-      "image smaller than its patches", "patch", replacing: "\"image_size\": 32", with: "\"image_size\": 7"),
+      "image that is smaller than a patch", "at least the patch size 8", replacing: "\"image_size\": 32",
+      with: "\"image_size\": 7"),
     configuration("standard deviation of 0", "std", replacing: "0.26862954", with: "0"),
     configuration("two means", "mean", replacing: "0.48145466,", with: ""),
     configuration(
@@ -180,6 +197,9 @@ extension MalformedInput {
     },
     .model("vocabulary without merges", "vocab.json alone") { try $0.remove("model/merges.txt") },
     .model("vocabulary that is no JSON", "vocab.json") { try $0.edit("model/vocab.json") { _ in Array("!".utf8) } },
+    .model("a Git LFS pointer in place of the vocabulary", "git lfs pull") {
+      try $0.scratch.write("version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n", to: "model/vocab.json")
+    },
     .model("vocabulary of text", "vocab.json") {
       try $0.editConfiguration(
         { $0.replacingOccurrences(of: "\"!\": 0", with: "\"!\": \"0\"") }, file: "model/vocab.json")

@@ -30,7 +30,8 @@ import VisionTransformer
     ]
     static let encoders = [
       "dinov2-encoder", "dinov3", "dinov3-gated", "timm-dinov3", "siglip2", "siglip2-so400m", "siglip2-naflex",
-      "siglip2-openclip", "siglip2-openclip-so400m16", "pe-core", "pe-core-timm", "eva02-clip", "metaclip2", "clipa",
+      "siglip2-openclip", "siglip2-openclip-so400m16", "pe-core", "pe-core-timm", "eva01-clip", "eva02-clip",
+      "metaclip2", "clipa",
       "mobileclip2-l", "xlm-roberta",
     ].map { Family($0) }
 

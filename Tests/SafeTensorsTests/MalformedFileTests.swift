@@ -28,6 +28,11 @@ struct MalformedFileTests {
 
   static let cases: [Case] = [
     Case("empty file", .tooShort, []),
+    Case("text", .notWeights, Array("Entry not found".utf8)),
+    Case(
+      "text with a character that the start cuts", .notWeights,
+      Array(String(repeating: "a", count: 511).utf8) + [0xC3, 0xA9]),
+    Case("an archive", .notWeights, [0x50, 0x4B, 3, 4, 0, 0, 0, 0, 0, 0]),
     Case("seven bytes", .tooShort, [UInt8](repeating: 0, count: 7)),
     Case("header length zero", .headerLength, [UInt8](repeating: 0, count: 8)),
     Case("header longer than the file", .headerLength, [3, 0, 0, 0, 0, 0, 0, 0] + Array("{}".utf8)),

@@ -37,6 +37,22 @@ struct JSONParserTests {
     #expect(throws: JSONError.self) { try JSONParser.parse(Array(text.utf8)) }
   }
 
+  @Test func whatPythonAddsIsReadWhereThatIsAskedFor() throws {
+    let text = "{\"a\": [NaN, Infinity, -Infinity, -1], \"b\": 1, \"b\": {\"c\": 2}, \"b\": \"last\"}"
+    let value = try JSONParser.parse(Array(text.utf8), dialect: .python)
+    #expect(
+      value
+        == .object([
+          "a": .array([.number("NaN"), .number("Infinity"), .number("-Infinity"), .integer(-1)]), "b": .string("last"),
+        ]))
+    guard case .object(let members) = value, case .array(let numbers)? = members["a"] else { return }
+    #expect(numbers.map(\.double) == [nil, nil, nil, -1])
+    for text in ["nan", "Nan", "+Infinity", "-NaN", "Inf", "-Inf", "Infinite", "NaN1", "\u{FEFF}{}", "{\"a\": 1,}"] {
+      #expect(throws: JSONError.self, "\(text)") { try JSONParser.parse(Array(text.utf8), dialect: .python) }
+    }
+    #expect(throws: JSONError.self) { try JSONParser.parse(Array(text.utf8)) }
+  }
+
   @Test func limitsHold() throws {
     let nested = { (depth: Int) in
       Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)

@@ -99,7 +99,7 @@ struct FolderTests {
   func wrappersLeaveAllNamesOrNone(stored: [String], expected: [String]?) throws {
     let folder = try ScratchFolder()
     let bytes = torchArchive(stored.map { ($0, [1], [Float(1)]) })
-    let names = try TorchFile(path: folder.write(bytes, "x.pt")).names
+    let names = UnwrappedTensors.of(try TorchFile(path: folder.write(bytes, "x.pt"))).names
     #expect(names == (expected ?? stored).sorted())
   }
 }

@@ -36,7 +36,7 @@ struct CheckpointConfigurationTests {
   static let openCLIPCases = [
     Case("not JSON", .configuration, "configuration byte", "{\n \"model_cfg\"", "model_cfg"),
     Case("an array", .configuration, "configuration", "{\n \"model_cfg\"", "[]"),
-    Case("field twice", .configuration, "configuration byte", model, "\"embed_dim\": 32, \"embed_dim\": 64"),
+    Case("field twice", .tensorShape, "visual.proj", model, "\"embed_dim\": 32, \"embed_dim\": 64"),
     Case("no model", .configuration, "model_cfg", "\"model_cfg\"", "\"model\""),
     Case("no vision tower", .configuration, "model_cfg.vision_cfg", "\"vision_cfg\"", "\"x\""),
     Case("no embedding width", .configuration, "model_cfg.embed_dim", model, "\"quick_gelu\": false"),

@@ -9,7 +9,9 @@ struct ModelInfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info", abstract: "Say what a model is and whether everything it needs is there.")
 
-  @Option(name: [.customShort("m"), .long], help: "A model folder, or 'demo'.")
+  @Option(
+    name: [.customShort("m"), .long], help: "A model folder, a weight file in it, a name in the hub's cache, or 'demo'."
+  )
   var model: String
 
   @Flag(help: "Print a JSON object.")
@@ -33,6 +35,8 @@ struct ModelReport: Codable, Sendable {
     let positions: [String]
     /// How the image's embedding comes from the tokens.
     let pooling: String
+    /// The grid of the positions in the weights; absent where there are none that are learned.
+    let positionsWidth, positionsHeight: Int?
   }
 
   struct Text: Codable, Sendable {
@@ -48,6 +52,8 @@ struct ModelReport: Codable, Sendable {
   }
 
   let name: String
+  /// Where the configuration lies; absent for the bundled model.
+  let folder: String?
   let layout: String
   let files: [String]
   let fileBytes: Int
@@ -76,6 +82,7 @@ struct ModelReport: Codable, Sendable {
     let configuration = model.configuration
     let vision = configuration.vision
     name = model.name
+    folder = model.folder
     layout = summary.layout
     files = summary.weightFiles.map(FileSystem.name(of:))
     fileBytes = summary.weightBytes
@@ -87,7 +94,8 @@ struct ModelReport: Codable, Sendable {
       patchSize: vision.patchSize, imageWidth: vision.imageWidth, imageHeight: vision.imageHeight,
       activation: vision.activation.rawValue, gated: vision.mlp == .gated, registers: vision.registers,
       positions: (vision.positions == nil ? [] : ["learned"]) + (vision.rotary == nil ? [] : ["rotary"]),
-      pooling: vision.pooling.words)
+      pooling: vision.pooling.words,
+      positionsWidth: vision.positions?.width, positionsHeight: vision.positions?.height)
     classes = configuration.classes
     textProblem = configuration.text == nil ? model.missingText().message.advice : nil
     text = configuration.text.map {
@@ -118,11 +126,11 @@ struct ModelReport: Codable, Sendable {
     let types = storageTypes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }
     let keys = weightKeys.isEmpty ? "" : ", under " + weightKeys.map { "\"\($0)\"" }.joined(separator: ", ")
     let facts: [[String]?] = [
-      ["model", name], ["layout", layout],
+      ["model", name], folder.map { ["folder", $0] }, ["layout", layout],
       ["weights", "\(files.joined(separator: ", "))\(keys) (\(fileBytes.asBytes))"], ["sha256", hash ?? ""],
       ["parameters", "\(parameters.grouped), stored as \(types.joined(separator: ", "))"],
       [classes == nil ? "embedding" : "features", "\(embeddingWidth)"],
-      ["vision", visionLine], ["pooling", vision.pooling],
+      ["vision", visionLine], resampledPositions.map { ["positions", $0] }, ["pooling", vision.pooling],
       classes.map { ["classes", Self.shortened($0)] },
       classes == nil ? ["text", textLine] : nil,
       text == nil ? nil : ["tokenizer", tokenizer ?? "none for -p: \(tokenizerProblem ?? "")"],
@@ -152,6 +160,21 @@ struct ModelReport: Codable, Sendable {
 
   private static func shortened(_ classes: [String]) -> String {
     "\(classes.count): \(classes.prefix(3).joined(separator: "; "))\(classes.count > 3 ? "; …" : "")"
+  }
+
+  private var resampledPositions: String? {
+    guard let width = vision.positionsWidth, let height = vision.positionsHeight else { return nil }
+    return Self.resampled(
+      from: (width, height), to: (vision.imageWidth / vision.patchSize, vision.imageHeight / vision.patchSize))
+  }
+
+  /// What is said of positions that the weights have for another grid than the input's; nil where it is the same.
+  static func resampled(
+    from table: (width: Int, height: Int), to grid: (width: Int, height: Int)
+  ) -> String? {
+    guard table != grid else { return nil }
+    return "\(table.width)×\(table.height) patches in the weights, resampled to the configuration's "
+      + "\(grid.width)×\(grid.height)"
   }
 
   private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }

@@ -10,6 +10,20 @@ enum Environment {
     return value("XDG_CACHE_HOME").map { $0 + "/legrad" } ?? value("HOME").map { $0 + "/.cache/legrad" }
   }
 
+  /// The cache of Hugging Face's hub, where huggingface_hub 2.4.0 has it (`constants.py`).
+  static var hubCache: String? {
+    if let folder = value("HF_HUB_CACHE") ?? value("HUGGINGFACE_HUB_CACHE") { return expanded(folder) }
+    if let home = value("HF_HOME") { return expanded(home) + "/hub" }
+    let cache = value("XDG_CACHE_HOME") ?? value("HOME").map { $0 + "/.cache" }
+    return cache.map { expanded($0) + "/huggingface/hub" }
+  }
+
+  /// The path with the user's folder in place of a tilde.
+  private static func expanded(_ path: String) -> String {
+    guard path == "~" || path.hasPrefix("~/"), let home = value("HOME") else { return path }
+    return home + path.dropFirst()
+  }
+
   /// `LEGRAD_KERNELS`: a folder whose `.cl` files are used instead of the embedded ones.
   private static var kernelFolder: String? { value("LEGRAD_KERNELS") }
 

@@ -9,6 +9,7 @@ extension Subject {
     case .devices: "'legrad devices'"
     case .explainedClass: "--explain"
     case .explainedClasses: "--class"
+    case .hubCache: "HF_HUB_CACHE"
     case .kernelVariant: "--kernel-variant"
     case .layers: "--layers"
     case .mean: "--mean"

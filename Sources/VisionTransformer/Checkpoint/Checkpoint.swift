@@ -21,26 +21,38 @@ public struct Checkpoint: WeightSource {
 
   /// The keys that lead from the object that PyTorch saved to the dictionary of the weights; see
   /// `TorchFile.dictionaryKeys`. None for other files.
-  public var weightKeys: [String] { (store as? TorchFile)?.dictionaryKeys ?? [] }
+  public let weightKeys: [String]
 
   private let stored: [String: StoredTensor]
   /// Of each tensor that LayerScale multiplies, the name of the factors, one for each row.
   private let scales: [String: String]
 
-  /// Names of weight files, in the order in which they are looked for; those of `TorchFolder` come after them.
+  /// Names of configurations, one of which makes a folder a model's.
+  static let configurationFiles = ["open_clip_config.json", "config.json"]
+
+  /// Names of weight files, in the order in which they are looked for; those of `TorchFolder` come after them, and after
+  /// these, variants such as `model.fp16.safetensors`.
   public static let weightFiles = [
     "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
     "model.safetensors.index.json",
   ]
 
   /// Opens the model in `folder`.
-  /// - Parameter mapped: see `SafeTensorsFile.init(path:mapped:)`.
+  /// - Parameters:
+  ///   - weights: the name of the weight file in the folder, or of the index of several; nil for the one that is found.
+  ///   - mapped: see `SafeTensorsFile.init(path:mapped:)`.
   /// - Throws: `missingFile`, `configuration`, `unsupported`, `missingTensor`, `tensorShape`, `tensorType`, `weights`,
-  ///   or `torchWeights`.
-  public init(folder: String, mapped: Bool = true) throws(CheckpointError) {
+  ///   `torchWeights`, or `severalWeights`.
+  public init(folder: String, weights: String? = nil, mapped: Bool = true) throws(CheckpointError) {
     let files = try ModelFolder(path: folder)
-    let store = try Self.weights(in: folder, mapped: mapped)
-    let read = try files.configuration(of: store)
+    let stored: any TensorStore
+    do { stored = try WeightFiles(folder: folder).open(weights, mapped: mapped) } catch {
+      if error.rule == .weights(.noWeights) { try files.check() }
+      throw error
+    }
+    let store = UnwrappedTensors.of(stored)
+    var read = try files.configuration(of: store)
+    read.takeGridOfPositions(in: store)
     let configuration = read.configuration
     var check = CheckpointCheck(store: store, read)
     for tensor in configuration.canonicalTensors { try check.add(tensor) }
@@ -60,32 +72,13 @@ public struct Checkpoint: WeightSource {
     self.folder = folder
     self.configuration = configuration
     self.store = store
+    weightKeys = (stored as? TorchFile)?.dictionaryKeys ?? []
     textFault = read.textFault
-    stored = check.stored
+    self.stored = check.stored
     scales = check.scales
     storageTypes = check.storageTypes
     parameterCount = check.storageTypes.values.reduce(0, +)
     ignoredTensors = store.names.filter { !check.used.contains($0) }
-  }
-
-  /// PyTorch's files are read where there are no safetensors.
-  private static func weights(in folder: String, mapped: Bool) throws(CheckpointError) -> any TensorStore {
-    do throws(SafeTensorsError) {
-      return try SafeTensorsFolder.open(folder, candidates: weightFiles, mapped: mapped)
-    } catch {
-      guard error.rule == .noWeights else { throw CheckpointError(error) }
-    }
-    let store: (any TensorStore)?
-    do throws(TorchFileError) { store = try TorchFolder.open(folder, mapped: mapped) } catch {
-      throw CheckpointError(error)
-    }
-    guard let store else {
-      throw CheckpointError(
-        .weights(.noWeights), file: folder, place: "folder",
-        expected: "one of \((weightFiles + TorchFolder.candidates).joined(separator: ", ")), or one .pt or .pth",
-        found: "none of them", remedy: "name a folder that holds a model's weights")
-    }
-    return store
   }
 
   /// See `WeightSource`. LayerScale is multiplied into the weight and bias that it follows.
@@ -167,6 +160,10 @@ private struct ModelFolder {
 
   init(path: String) throws(CheckpointError) {
     self.path = path
+    guard FileTree.isFolder(path) else {
+      throw CheckpointError(
+        .missingFile, file: path, expected: "a model's folder", found: "none of this name", remedy: "check the path")
+    }
     openCLIP = Self.existing("open_clip_config.json", in: path)
     other = Self.existing("config.json", in: path)
     guard openCLIP != nil || other != nil else {
@@ -178,6 +175,11 @@ private struct ModelFolder {
 
   private static func existing(_ name: String, in path: String) -> String? {
     FileTree.exists(path + "/" + name) ? path + "/" + name : nil
+  }
+
+  /// Reads what is there: a folder of which nothing was fetched shows it here first.
+  func check() throws(CheckpointError) {
+    for file in [openCLIP, other].compactMap(\.self) { _ = try ConfigurationObject(file: file) }
   }
 
   /// Where a folder holds the configurations of two libraries, the tensors' names decide.

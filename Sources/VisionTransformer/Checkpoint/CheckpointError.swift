@@ -9,6 +9,12 @@ public typealias CheckpointError = Fault<CheckpointRule>
 public enum CheckpointRule: FaultRule {
   /// The folder or a file that a model needs is not there.
   case missingFile
+  /// Several models where one is asked for.
+  case severalModels
+  /// A snapshot of the hub's cache that is not there, or not the only one.
+  case snapshot
+  /// Several weight files of which none has a name that says it is the model.
+  case severalWeights
   /// A configuration that is not JSON, lacks a field, or holds a value out of range.
   case configuration
   /// A kind of model, or an option of it, that cannot be computed here yet.

@@ -22,8 +22,14 @@ struct ConfigurationObject {
     }
     let value: JSONValue
     do throws(JSONError) {
-      value = try JSONParser.parse(bytes)
+      // What writes these files, and reads them elsewhere, is Python.
+      value = try JSONParser.parse(bytes, dialect: .python)
     } catch {
+      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true) {
+        throw CheckpointError(
+          .configuration, file: file, place: "start of file", expected: "JSON", found: leftover.found,
+          remedy: leftover.remedy)
+      }
       throw CheckpointError(
         .configuration, file: file, place: "configuration byte \(error.offset)", expected: error.expected,
         found: error.found, remedy: "the file is damaged or not what its name says; fetch it again")
