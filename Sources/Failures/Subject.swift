@@ -4,5 +4,5 @@ public enum Subject: String, Sendable, CaseIterable {
   case device, devices, kernelVariant, memoryLimit, precision, waitsAfterEveryOperation
   case layers, readout, size, mean, std, textEmbeddings
   case pixelLimit
-  case explainedClass, explainedClasses, referenceImages, shard, resume, allowsMixedDevices
+  case prompt, explainedClass, explainedClasses, referenceImages, shard, resume, allowsMixedDevices
 }

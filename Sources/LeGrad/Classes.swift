@@ -1,4 +1,5 @@
 import Failures
+import Foundation
 import Synchronization
 import VisionTransformer
 
@@ -24,7 +25,8 @@ struct ClassHead: Sendable {
   func rows(_ classes: [Int]) -> TextEmbeddings {
     TextEmbeddings(
       prompts: classes.map { names[$0] }, width: features,
-      rows: classes.flatMap { weights[$0 * features..<($0 + 1) * features] }, biases: classes.map { biases[$0] })
+      rows: classes.flatMap { weights[$0 * features..<($0 + 1) * features] }, classes: classes,
+      biases: classes.map { biases[$0] })
   }
 
   /// The logit of every class.
@@ -33,6 +35,51 @@ struct ClassHead: Sendable {
       let row = weights[number * features..<(number + 1) * features]
       return Float(zip(row, embedding).reduce(Double(biases[number])) { $0 + Double($1.0) * Double($1.1) })
     }
+  }
+}
+
+/// How probable a class is for an image.
+public struct ClassScore: Sendable, Equatable {
+  /// The class's number, from 0.
+  public let number: Int
+  public let name: String
+  public let logit: Float
+  /// The softmax of all logits.
+  public let probability: Float
+}
+
+extension Model {
+  /// The number of the class that `text` names: its number, its name, or one of the names that commas separate in it, in
+  /// any case of letters.
+  /// - Throws: `usage` for a model without classes, and for a text that names none or several of them.
+  public func classNumber(_ text: String) throws(LeGradError) -> Int {
+    guard let classes = configuration.classes else {
+      throw LeGradError(.usage, "\(name) has no classes: it compares images with prompts; give \(Subject.prompt)")
+    }
+    if let exact = classes.firstIndex(of: text), classes.lastIndex(of: text) == exact { return exact }
+    if let number = Int(text), !classes.contains(text) {
+      guard classes.indices.contains(number) else {
+        throw LeGradError(.usage, "\(name): class \(number): there are classes 0..\(classes.count - 1)")
+      }
+      return number
+    }
+    func folded(_ name: some StringProtocol) -> String { name.trimmingCharacters(in: .whitespaces).lowercased() }
+    func found(_ names: (String) -> [String]) -> [Int] {
+      classes.indices.filter { names(classes[$0]).contains(folded(text)) }
+    }
+    let whole = found { [folded($0)] }
+    let named = whole.isEmpty ? found { $0.split(separator: ",").map(folded) } : whole
+    guard named.count != 1 else { return named[0] }
+    func listed(_ numbers: some Sequence<Int>) -> String {
+      numbers.prefix(3).map { "\($0) \"\(classes[$0])\"" }.joined(separator: ", ")
+    }
+    guard named.isEmpty else {
+      throw LeGradError(
+        .usage, "\(name): several classes are called \"\(text)\": \(listed(named)); give the number of one")
+    }
+    throw LeGradError(
+      .usage,
+      "\(name): no class is called \"\(text)\"; nearest are \(listed(nearestNames(to: text, among: classes)))")
   }
 }
 
@@ -57,9 +104,36 @@ extension Explainer {
     try classHead().logits(of: embedding)
   }
 
+  /// The most probable classes, from the most probable on; classes of one logit in their order.
+  /// - Parameters:
+  ///   - count: how many; all if there are fewer.
+  ///   - embedding: an image's, as `Explanation.imageEmbedding` has it.
+  public func topClasses(_ count: Int, of embedding: [Float]) throws(LeGradError) -> [ClassScore] {
+    let logits = try logits(of: embedding)
+    let order = logits.indices.sorted { (logits[$1], $0) < (logits[$0], $1) }
+    return try scores(of: Array(order.prefix(count)), logits: logits)
+  }
+
+  /// What a classifier says of some classes.
+  public func classScores(_ classes: [Int], of embedding: [Float]) throws(LeGradError) -> [ClassScore] {
+    try scores(of: classes, logits: logits(of: embedding))
+  }
+
+  private func scores(of classes: [Int], logits: [Float]) throws(LeGradError) -> [ClassScore] {
+    let names = try classHead().names
+    let largest = Double(logits.max() ?? 0)
+    let total = logits.reduce(0.0) { $0 + exp(Double($1) - largest) }
+    return classes.map {
+      ClassScore(
+        number: $0, name: names[$0], logit: logits[$0],
+        probability: Float(exp(Double(logits[$0]) - largest) / total))
+    }
+  }
+
   private func classHead() throws(LeGradError) -> ClassHead {
     guard let head = try keptClassHead.value(of: model) else {
-      throw LeGradError(.usage, "\(model.name) has no classes: it compares images with prompts")
+      throw LeGradError(
+        .usage, "\(model.name) has no classes: it compares images with prompts; give \(Subject.prompt)")
     }
     return head
   }

@@ -127,6 +127,23 @@ public final class Explainer: Sendable {
       lengths: tokenized.map { PromptLength(tokens: $0.tokens, cut: $0.cut) })
   }
 
+  /// What pictures show, to look for in others: their own image embeddings.
+  /// - Parameters:
+  ///   - references: prepared by this explainer, of any size.
+  ///   - names: one for each.
+  /// - Throws: `usage` for a classifier, whose features are not compared.
+  public func encode(references: [PreparedImage], names: [String]) throws(LeGradError) -> TextEmbeddings {
+    guard model.configuration.classes == nil else {
+      throw LeGradError(
+        .usage, "\(model.name) is a classifier: it is asked for its classes; give \(Subject.explainedClasses) or nothing")
+    }
+    var rows: [Float] = []
+    for picture in references {
+      rows += try explain([picture], text: nil, methods: [.legrad()])[0][0].imageEmbedding
+    }
+    return try TextEmbeddings(rows: rows, width: model.configuration.embeddingWidth, prompts: names)
+  }
+
   /// Explains images of one size in one batch by LeGrad; each gets the bits that it would get alone.
   /// - Parameters:
   ///   - images: prepared by this explainer.
@@ -163,8 +180,8 @@ public final class Explainer: Sendable {
       throw LeGradError(
         .usage,
         model.configuration.classes == nil
-          ? "\(model.name) has no classes: it compares images with prompts"
-          : "\(model.name) is a classifier: it is asked for its classes, not for prompts")
+          ? "\(model.name) has no classes: it compares images with prompts; give \(Subject.prompt)"
+          : "\(model.name) is a classifier: it is asked for its classes; give \(Subject.explainedClasses) or nothing")
     }
     for width in [text.width, correction?.embedding.width ?? text.width]
     where width != model.configuration.embeddingWidth {

@@ -101,19 +101,7 @@ extension Explainer {
   public func prepare(
     _ image: RGBImage, size: InputSize = .native, resize: ResizeMode = .squash, filter: ResizeFilter? = nil
   ) throws(LeGradError) -> PreparedImage {
-    let statistics = try model.known(pixelStatistics)
-    let fitting = try model.fitting(size: size, resize: resize)
-    let patch = model.configuration.vision.patchSize
-    if resize == .processor, model.configuration.preprocessing.resizesNumbers, filter == nil,
-      case .steps(let steps) = fitting, steps.window == nil
-    {
-      let size = steps.resized(width: image.width, height: image.height)
-      return PreparedImage(
-        planes: image.resizedPlanes(width: size.width, height: size.height), height: size.height, width: size.width,
-        statistics, region: PixelRegion(x: 0, y: 0, width: image.width, height: image.height))
-    }
-    let fitted = image.fitted(fitting, filter: filter ?? model.filter).inWholePatches(of: patch)
-    return PreparedImage(fitted.image, statistics, region: fitted.region)
+    try model.prepare(image, by: model.known(pixelStatistics), size: size, resize: resize, filter: filter)
   }
 }
 
@@ -125,6 +113,24 @@ extension Model {
   public var pixelStatistics: PixelStatistics? {
     guard let mean = configuration.preprocessing.mean, let std = configuration.preprocessing.std else { return nil }
     return PixelStatistics(mean: mean, std: std)
+  }
+
+  /// See `Explainer.prepare(_:size:resize:filter:)`.
+  func prepare(
+    _ image: RGBImage, by statistics: PixelStatistics, size: InputSize, resize: ResizeMode, filter: ResizeFilter? = nil
+  ) throws(LeGradError) -> PreparedImage {
+    let fitting = try fitting(size: size, resize: resize)
+    if resize == .processor, configuration.preprocessing.resizesNumbers, filter == nil,
+      case .steps(let steps) = fitting, steps.window == nil
+    {
+      let size = steps.resized(width: image.width, height: image.height)
+      return PreparedImage(
+        planes: image.resizedPlanes(width: size.width, height: size.height), height: size.height, width: size.width,
+        statistics, region: PixelRegion(x: 0, y: 0, width: image.width, height: image.height))
+    }
+    let fitted = image.fitted(fitting, filter: filter ?? self.filter)
+      .inWholePatches(of: configuration.vision.patchSize)
+    return PreparedImage(fitted.image, statistics, region: fitted.region)
   }
 
   /// - Throws: where there are none.

@@ -47,6 +47,14 @@ public struct Model: Sendable {
     origin = .random
   }
 
+  /// A model of this configuration with random weights.
+  init(configuration: ModelConfiguration) {
+    source = RandomCheckpoint(configuration: configuration)
+    self.configuration = configuration
+    name = "random"
+    origin = .random
+  }
+
   private init(_ checkpoint: Checkpoint, name: String, origin: Origin) {
     source = checkpoint
     configuration = checkpoint.configuration
@@ -115,7 +123,7 @@ public struct Model: Sendable {
   }
 
   /// Why there is no text tower to read prompts with.
-  func missingText() -> LeGradError {
+  package func missingText() -> LeGradError {
     guard let fault = (source as? Checkpoint)?.textFault else {
       return LeGradError(
         .input,

@@ -15,21 +15,27 @@ public struct TextEmbeddings: Sendable {
   public let width: Int
   /// `[prompts, width]`, each row of length 1; those of classes as they are.
   public let values: [Float]
-  /// The biases of classes, one for each row; nil for prompts.
+  /// The numbers of classes, one for each row; nil for prompts.
+  public let classes: [Int]?
+  /// Their biases, likewise.
   let biases: [Float]?
   /// How long each prompt was for the text tower, and how much of it had no room; nil for rows that were given.
   public let lengths: [PromptLength]?
 
   /// Unit rows that a text tower gave.
   init(prompts: [String], width: Int, unitRows: [Float], lengths: [PromptLength]? = nil) {
-    self.init(prompts: prompts, width: width, rows: unitRows, biases: nil, lengths: lengths)
+    self.init(prompts: prompts, width: width, rows: unitRows, lengths: lengths)
   }
 
-  init(prompts: [String], width: Int, rows: [Float], biases: [Float]?, lengths: [PromptLength]? = nil) {
+  init(
+    prompts: [String], width: Int, rows: [Float], classes: [Int]? = nil, biases: [Float]? = nil,
+    lengths: [PromptLength]? = nil
+  ) {
     self.prompts = prompts
     self.lengths = lengths
     self.width = width
     values = rows
+    self.classes = classes
     self.biases = biases
   }
 
@@ -74,7 +80,8 @@ public struct TextEmbeddings: Sendable {
   public func rows(_ range: Range<Int>) -> TextEmbeddings {
     TextEmbeddings(
       prompts: Array(prompts[range]), width: width,
-      rows: Array(values[range.lowerBound * width..<range.upperBound * width]), biases: biases.map { Array($0[range]) },
+      rows: Array(values[range.lowerBound * width..<range.upperBound * width]),
+      classes: classes.map { Array($0[range]) }, biases: biases.map { Array($0[range]) },
       lengths: lengths.map { Array($0[range]) })
   }
 

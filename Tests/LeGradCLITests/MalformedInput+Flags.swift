@@ -53,7 +53,7 @@ extension MalformedInput {
     .flags(["-o"], "-o"),
     .flags(["-o", ""], "--output"),
     .flags(["-p", ""], "a prompt is empty"),
-    .flags(["--text-embeddings", Fixtures.path("clip/inputs/text_embeddings.npy")], "leave -p and --prompts-file out"),
+    .flags(["--text-embeddings", Fixtures.path("clip/inputs/text_embeddings.npy")], "-p and --text-embeddings exclude each other"),
     .flags([Fixtures.path("clip-odd/../clip/inputs/image_32x32.png")], "would both write image_32x32"),
     MalformedInput("no prompt", 2, "nothing to look for") { _ in
       ["explain", GoldenCommand.image, "-m", GoldenCommand.model]

@@ -160,7 +160,7 @@ extension MalformedInput {
       "width that is not the weights'", "expected shape", replacing: "\"width\": 64", with: "\"width\": 48"),
     configuration("heads that do not divide", "heads", replacing: "\"head_width\": 16", with: "\"head_width\": 20"),
     configuration(
-      "image that is no multiple of the patch", "multiple", replacing: "\"image_size\": 32", with: "\"image_size\": 33"),
+      "image smaller than its patches", "patch", replacing: "\"image_size\": 32", with: "\"image_size\": 7"),
     configuration("standard deviation of 0", "std", replacing: "0.26862954", with: "0"),
     configuration("two means", "mean", replacing: "0.48145466,", with: ""),
     configuration(

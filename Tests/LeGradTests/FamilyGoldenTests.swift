@@ -1,3 +1,4 @@
+import Compute
 import FoundationEssentials
 import ImageFiles
 import LeGrad
@@ -58,24 +59,49 @@ import VisionTransformer
     GoldenBackend.float32.map { Case(family: family, backend: $0) }
   }
 
+  /// Heatmaps of the native size in the precisions that round products.
+  @Test(arguments: cases16)
+  func sixteenBitHeatmaps(_ test: Case) throws {
+    let (explainer, text) = try open(test)
+    let size = try #require(test.family.sizes().first { size in size.answers.contains { $0.hasSuffix("heatmap") } })
+    let name = size.answers.contains("legrad_heatmap") ? "legrad_heatmap" : "legrad_uncorrected_heatmap"
+    let image = try RGBImage.decode(path: test.family.path("inputs/image_\(size.height)x\(size.width).png")).image
+    let prepared = try explainer.prepare(image, size: .pixels(width: size.width, height: size.height))
+    let explanation = try #require(explainer.explain([prepared], text: text, layers: .all).first)
+    expectClose(
+      (0..<text.count).flatMap { explanation.heatmap(prompt: $0).values },
+      try test.family.floats("expected/\(size.height)x\(size.width)/\(name).npy"),
+      absolute: test.backend.precision == .f16 ? 3e-3 : 2e-2)
+  }
+
+  static let cases16 = (Family.classifiers + Family.encoders).flatMap { family in
+    GoldenBackend.all.filter { $0.precision != .f32 }.map { Case(family: family, backend: $0) }
+  }
+
+  private func open(_ test: Case) throws -> (Explainer, TextEmbeddings) {
+    let explainer = try test.backend.explainer(Model(folder: Fixtures.path("families/\(test.family.name)/model")))
+    guard explainer.classes != nil else {
+      return (
+        explainer,
+        try TextEmbeddings(
+          rows: test.family.floats("inputs/text_embeddings.npy"), width: explainer.model.configuration.embeddingWidth)
+      )
+    }
+    let path = test.family.path("inputs/class_ids.json")
+    let ids = try JSONDecoder().decode([Int].self, from: Data(contentsOf: URL(filePath: path)))
+    return (explainer, try explainer.encode(classes: ids))
+  }
+
   @Test(arguments: cases)
   func everyAnswer(_ test: Case) throws {
     let family = test.family
-    let explainer = try test.backend.explainer(Model(folder: Fixtures.path("families/\(family.name)/model")))
-    let text: TextEmbeddings
-    if explainer.classes != nil {
-      let ids = try JSONDecoder().decode([Int].self, from: Data(contentsOf: URL(filePath: family.path("inputs/class_ids.json"))))
-      text = try explainer.encode(classes: ids)
-    } else {
-      text = try TextEmbeddings(
-        rows: family.floats("inputs/text_embeddings.npy"), width: explainer.model.configuration.embeddingWidth)
-    }
+    let (explainer, text) = try open(test)
     let sizes = try family.sizes()
     #expect(sizes.count >= 2)
     for size in sizes {
       let image = try RGBImage.decode(path: family.path("inputs/image_\(size.height)x\(size.width).png")).image
       let prepared = try explainer.prepare(image, size: .pixels(width: size.width, height: size.height))
-      for name in size.answers where !name.contains("heatmap") {
+      for name in size.answers {
         try check(name, "expected/\(size.height)x\(size.width)/\(name).npy", explainer, prepared, text, family)
       }
     }
@@ -89,15 +115,24 @@ import VisionTransformer
     let method: LeGrad.Method? =
       switch name {
       case "legrad", "legrad_layers", "logits", "image_embedding": .legrad(layers: .all)
+      case "legrad_heatmap", "legrad_uncorrected_heatmap", "legrad_corrected_heatmap": .legrad(layers: .all)
       case "legrad-cls": .legrad(layers: .all, readout: .cls)
       default: Method(name: name)
       }
     let found = try #require(method, "\(name) is no method")
-    let explanation = try #require(explainer.explain([image], text: text, methods: [found]).first?.first)
+    let correction =
+      name == "legrad_corrected_heatmap"
+      ? try EmptyTextCorrection(
+        embedding: TextEmbeddings(rows: family.floats("inputs/empty_embedding.npy"), width: text.width)) : nil
+    let explanation = try #require(
+      explainer.explain([image], text: text, methods: [found], correction: correction).first?.first)
     switch name {
     case "logits":
       expectClose(try explainer.logits(of: explanation.imageEmbedding), expected, relativeToMaximum: 1e-5)
     case "image_embedding": expectClose(explanation.imageEmbedding, expected, absolute: 1e-5)
+    case let heatmap where heatmap.hasSuffix("heatmap"):
+      expectClose((0..<text.count).flatMap { explanation.heatmap(prompt: $0).values }, expected, absolute: 1e-4)
+    case "lrp", "partial-lrp": expectClose(explanation.relevance, expected, relativeToMaximum: 1e-5)
     case "legrad_layers": expectClose(explanation.layerRelevance, expected, relativeToMaximum: 1e-5)
     case "legrad", "legrad-cls": expectClose(explanation.relevance, expected, relativeToMaximum: 1e-5)
     default: expectClose(explanation.relevance, expected, relativeToMaximum: 1e-4)

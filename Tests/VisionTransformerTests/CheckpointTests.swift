@@ -45,6 +45,7 @@ struct CheckpointTests {
     #expect(openCLIP.vision.headWidth == 16 && openCLIP.vision.tokens == 17)
     expected.layout = .huggingFace
     expected.text?.pooling = .firstEOT(773)
+    expected.preprocessing.cropsAtFloor = true
     #expect(try Self.golden("clip-hf").configuration == expected)
     #expect(try Self.golden("clip-hf-sharded").configuration == expected)
     let odd = try Self.golden("clip-odd").configuration

@@ -49,7 +49,7 @@ struct DemoCommand: ParsableCommand {
       let run = ExplainRun(
         explainer: explainer, question: try prompts.question(to: explainer), identity: try model.identity(),
         writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(methods: [.legrad(layers: .all)]),
-        verification: try verify ? Verification(of: explainer, prompts) : nil)
+        verification: try verify ? Verification(of: explainer) { reference throws(LeGradError) in try prompts.question(to: reference) } : nil)
       try run.run { _, result throws(LeGradError) in reports += try result.get() }
     }
     present(reports, pictures: pictures)
@@ -64,7 +64,7 @@ struct DemoCommand: ParsableCommand {
     for report in reports {
       for (prompt, overlay) in zip(report.prompts, report.files.overlays) {
         table.append([
-          FileSystem.name(of: report.image), prompt.prompt, Double(prompt.similarity).decimal(places: 3),
+          FileSystem.name(of: report.image), prompt.prompt, ExplainPresentation.score(prompt, places: 3),
           ExplainPresentation.position(prompt.maximum), overlay,
         ])
       }

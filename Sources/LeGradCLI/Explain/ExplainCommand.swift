@@ -33,6 +33,17 @@ struct ExplainCommand: ParsableCommand {
   @Option(help: "A float32 .npy array [prompts, embedding] in place of prompts; rows are scaled to length 1.")
   var textEmbeddings: String?
 
+  @Option(
+    name: .customLong("class"),
+    help: "Of a classifier: a class to explain, by name or number. Repeat for more. (default: the most probable)")
+  var classes: [String] = []
+
+  @Option(help: "Of a classifier: explain so many of the most probable classes of each image.")
+  var top: Int?
+
+  @Option(help: "A picture that shows what to look for, in place of prompts. Repeat for more.")
+  var referenceImage: [String] = []
+
   @OptionGroup var opening: ModelOptions
 
   @OptionGroup var explaining: MethodOptions
@@ -43,7 +54,7 @@ struct ExplainCommand: ParsableCommand {
   @Option(help: "What the model sees: native, N, or WIDTHxHEIGHT in pixels, multiples of its patch.")
   var size: InputSize = .native
 
-  @Option(help: "squash: all of the image, both sides set; crop: its middle; fit: aspect kept.")
+  @Option(help: "squash: all of the image, both sides set; crop: its middle; fit: aspect kept; processor: as the model's library.")
   var resize: ResizeMode = .squash
 
   @OptionGroup var pixels: PixelOptions
@@ -85,13 +96,16 @@ struct ExplainCommand: ParsableCommand {
   func validate() throws {
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
     try requirePositive(maxPixels, "--max-pixels")
+    if let top { try requirePositive(top, "--top", atMost: 1_000) }
     guard (0...1).contains(alpha) else { throw ValidationError("--alpha \(alpha): expected a number from 0 to 1") }
     if images.contains("") { throw ValidationError("an image has an empty name") }
     if output.isEmpty { throw ValidationError("--output: expected a folder, found an empty name") }
   }
 
   func run() throws {
-    let prompts = try PromptSource(texts: prompt, file: promptsFile, embeddings: textEmbeddings)
+    let prompts = try PromptSource(
+      texts: prompt, file: promptsFile, embeddings: textEmbeddings, classes: classes, top: top,
+      references: referenceImage)
     // Which methods are meant by all, and so which files, the model says.
     let opened = try explaining.choice.isAll ? opening.open() : nil
     let methods = try explaining.methods(layers: layers ?? .last(2), for: opened)
@@ -109,9 +123,12 @@ struct ExplainCommand: ParsableCommand {
     do {
       let explainer = try Explainer(model, options: options)
       explainer.noteDevice(options.device)
-      let question = try prompts.question(to: explainer, correction: correction)
+      let question = try prompts.question(
+        to: explainer, correction: correction, resize: resize, pixelLimit: maxPixels)
       question.noteCutPrompts()
-      let verification = try verify ? Verification(of: explainer, prompts, correction) : nil
+      let verification = try verify ? Verification(of: explainer) { reference throws(LeGradError) in
+        try prompts.question(to: reference, correction: correction, resize: resize, pixelLimit: maxPixels)
+      } : nil
       let run = ExplainRun(
         explainer: explainer, question: question,
         identity: try model.identity(hashed: json || format.formats.contains(.json)),

@@ -49,11 +49,22 @@ struct ExplainPresentation {
   }
 
   static func table(_ report: ExplanationReport) -> String {
-    var table = TextTable(["k", "prompt", "similarity", "maximum at (x, y)"])
+    let isClassifier = report.prompts.contains { $0.class != nil }
+    var table = TextTable(
+      isClassifier
+        ? ["k", "class", "name", "probability", "logit", "maximum at (x, y)"]
+        : ["k", "prompt", "similarity", "maximum at (x, y)"])
     for (index, prompt) in report.prompts.enumerated() {
-      table.append([
-        "\(index)", prompt.prompt.printable, Double(prompt.similarity).decimal(places: 4), position(prompt.maximum),
-      ])
+      var row = ["\(index)"]
+      if let found = prompt.class {
+        row += [
+          "\(found.index)", found.name.printable, Double(found.probability).decimal(places: 4),
+          Double(found.logit).decimal(places: 4),
+        ]
+      } else {
+        row += [prompt.prompt.printable, score(prompt, places: 4)]
+      }
+      table.append(row + [position(prompt.maximum)])
     }
     let size = report.imageSize
     let input = report.inputSize
@@ -63,6 +74,11 @@ struct ExplainPresentation {
       + "(\(report.resize)), \(report.method), \(blocks) \(list(report.layers))"
     return ([summary] + table.lines(indent: 2) + ["  files: \(files(report).joined(separator: " "))", ""]).joined(
       separator: "\n")
+  }
+
+  /// A prompt's similarity.
+  static func score(_ prompt: ExplanationReport.Prompt, places: Int) -> String {
+    prompt.similarity.map { Double($0).decimal(places: places) } ?? ""
   }
 
   static func position(_ point: ExplanationReport.Point?) -> String {

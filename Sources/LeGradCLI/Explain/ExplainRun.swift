@@ -39,6 +39,8 @@ struct ExplainRun {
 
   private struct Explained {
     let image: Waiting
+    /// What the image was asked for.
+    let text: TextEmbeddings
     /// By method.
     let explanations: [Explanation]
     /// What all methods took.
@@ -112,8 +114,39 @@ struct ExplainRun {
     _ batch: ArraySlice<Waiting>, into outcomes: inout [Int: Result<Explained, LeGradError>]
   ) throws(LeGradError) {
     let start = ContinuousClock.now
+    guard let count = question.topClasses else {
+      return try explain(batch, text: question.text, since: start, into: &outcomes)
+    }
+    // Which classes are the most probable is known once the batch was seen.
+    let embeddings = try explainer.explainEach(batch.map(\.prepared), text: nil, methods: [settings.methods[0]])
+    var groups: [(classes: [Int], images: [Waiting])] = []
+    for (image, result) in zip(batch, embeddings) {
+      switch result {
+      case .success(let explanations):
+        let classes = try explainer.topClasses(count, of: explanations[0].imageEmbedding).map(\.number)
+        if let group = groups.firstIndex(where: { $0.classes == classes }) {
+          groups[group].images.append(image)
+        } else {
+          groups.append((classes, [image]))
+        }
+      case .failure(let error): outcomes[image.index] = .failure(failure(error, of: image))
+      }
+    }
+    for group in groups {
+      try explain(group.images[...], text: explainer.encode(classes: group.classes), since: start, into: &outcomes)
+    }
+  }
+
+  private func failure(_ error: LeGradError, of image: Waiting) -> LeGradError {
+    LeGradError(.numerical, "\(writer.plan.items[image.index].image): \(error)")
+  }
+
+  private func explain(
+    _ batch: ArraySlice<Waiting>, text: TextEmbeddings, since start: ContinuousClock.Instant,
+    into outcomes: inout [Int: Result<Explained, LeGradError>]
+  ) throws(LeGradError) {
     let results = try explainer.explainEach(
-      batch.map(\.prepared), text: question.text, methods: settings.methods, correction: question.correction)
+      batch.map(\.prepared), text: text, methods: settings.methods, correction: question.correction)
     let seconds = (ContinuousClock.now - start) / .seconds(1) / Double(batch.count)
     var images: [Waiting] = []
     var explanations: [[Explanation]] = []
@@ -122,18 +155,16 @@ struct ExplainRun {
       case .success(let all):
         images.append(image)
         explanations.append(all)
-      case .failure(let error):
-        let name = writer.plan.items[image.index].image
-        outcomes[image.index] = .failure(LeGradError(.numerical, "\(name): \(error)"))
+      case .failure(let error): outcomes[image.index] = .failure(failure(error, of: image))
       }
     }
     let disagreements = try verification?.check(
       explanations, of: images.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
-      methods: settings.methods)
+      methods: settings.methods, classes: text.classes)
     for (place, image) in images.enumerated() {
       outcomes[image.index] = .success(
         Explained(
-          image: image, explanations: explanations[place], seconds: seconds,
+          image: image, text: text, explanations: explanations[place], seconds: seconds,
           batchSize: images.count == batch.count ? batch.count : 1, device: explainer.device,
           precision: explainer.precision, disagreements: disagreements?[place]))
     }
@@ -151,7 +182,7 @@ struct ExplainRun {
       let timings = ExplanationReport.Timings(
         decodeSeconds: result.image.decodeSeconds, prepareSeconds: result.image.prepareSeconds,
         explainSeconds: result.seconds, writeSeconds: (ContinuousClock.now - start) / .seconds(1))
-      reports.append(report(result, method: method, heatmaps: heatmaps, timings: timings, item))
+      reports.append(try report(result, method: method, heatmaps: heatmaps, timings: timings, item))
       try writer.write(reports[method])
     }
     return reports
@@ -159,16 +190,20 @@ struct ExplainRun {
 
   private func report(
     _ result: Explained, method: Int, heatmaps: [Heatmap], timings: ExplanationReport.Timings, _ item: OutputPlan.Item
-  ) -> ExplanationReport {
+  ) throws(LeGradError) -> ExplanationReport {
     let explanation = result.explanations[method]
     let (decoded, region) = (result.image.decoded, result.image.prepared.region)
     let options = explanation.method.report(of: explainer.model.configuration.vision)
+    let text = result.text
+    let classes = try text.classes.map { numbers throws(LeGradError) in
+      try explainer.classScores(numbers, of: explanation.imageEmbedding)
+    }
     let prompts = heatmaps.indices.map { prompt in
       let cells = explanation.relevance(prompt: prompt)
       return ExplanationReport.Prompt(
-        prompt: question.text.prompts[prompt], tokens: question.text.lengths?[prompt].tokens,
-        tokensCut: question.text.lengths?[prompt].cut, similarity: explanation.similarities[prompt],
-        flat: heatmaps[prompt].isFlat, relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
+        prompt: text.prompts[prompt], tokens: text.lengths?[prompt].tokens, tokensCut: text.lengths?[prompt].cut,
+        similarity: classes == nil ? explanation.similarities[prompt] : nil,
+        class: classes.map { .init($0[prompt]) }, flat: heatmaps[prompt].isFlat, relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
         maximum: heatmaps[prompt].isFlat
           ? nil : ExplanationReport.Point(maximumOf: explanation, prompt: prompt, region: region))
     }

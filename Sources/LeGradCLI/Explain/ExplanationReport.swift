@@ -18,8 +18,10 @@ struct ExplanationReport: Codable, Sendable {
     /// for embeddings that were given.
     let tokens: Int?
     let tokensCut: Int?
-    /// Cosine of the image's and the prompt's embedding.
-    let similarity: Float
+    /// Cosine of the image's and the prompt's embedding; absent for a class.
+    let similarity: Float?
+    /// What a classifier says of its class; absent for prompts.
+    let `class`: Class?
     /// The relevance is the same everywhere; the heatmap is then zero.
     let flat: Bool
     /// Smallest and largest relevance, before any correction, enlargement and min–max.
@@ -27,6 +29,19 @@ struct ExplanationReport: Codable, Sendable {
     /// Centre of the patch (or pixel, where relevance has pixels) with the largest relevance, in pixels of the upright
     /// image; absent for a flat map.
     let maximum: Point?
+  }
+
+  struct Class: Codable, Sendable {
+    /// The class's number, from 0.
+    let index: Int
+    let name: String
+    let logit: Float
+    /// The softmax of the logits of all classes.
+    let probability: Float
+
+    init(_ score: ClassScore) {
+      (index, name, logit, probability) = (score.number, score.name, score.logit, score.probability)
+    }
   }
 
   struct ModelIdentity: Codable, Sendable {

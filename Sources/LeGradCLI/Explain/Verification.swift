@@ -13,7 +13,8 @@ struct Verification {
 
   /// Loads the model onto the CPU too. Words are encoded there again, so that the text tower is verified as well.
   /// - Returns: nil where there is nothing to verify: the device is that backend itself.
-  init?(of explainer: Explainer, _ prompts: PromptSource, _ correction: CorrectionSource? = nil) throws {
+  /// - Parameter question: what the images are asked with, by the explainer that it is given.
+  init?(of explainer: Explainer, question: (Explainer) throws(LeGradError) -> Question) throws {
     guard explainer.device.backend != .native || explainer.precision != .f32 else {
       Terminal.note("--verify: this is the CPU in float32 itself, there is nothing to compare it with")
       return nil
@@ -22,17 +23,19 @@ struct Verification {
     options.device = .cpu
     options.pixelStatistics = explainer.pixelStatistics
     reference = try Explainer(explainer.model, options: options)
-    question = try prompts.question(to: reference, correction: correction)
+    self.question = try question(reference)
   }
 
   /// How far each explanation is from the CPU's.
+  /// - Parameter classes: what all images were asked for, where each has classes of its own.
   /// - Throws: a numerical fault where one is too far.
   func check(
     _ explanations: [[Explanation]], of images: [(name: String, prepared: PreparedImage)], by explainer: Explainer,
-    methods: [Method]
+    methods: [Method], classes: [Int]? = nil
   ) throws(LeGradError) -> [[Disagreement]] {
     let expected = try reference.explain(
-      images.map(\.prepared), text: question.text, methods: methods, correction: question.correction)
+      images.map(\.prepared), text: classes.map { numbers throws(LeGradError) in try reference.encode(classes: numbers) } ?? question.text,
+      methods: methods, correction: question.correction)
     var disagreements: [[Disagreement]] = []
     for index in images.indices {
       disagreements.append([])

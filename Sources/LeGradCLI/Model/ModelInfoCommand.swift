@@ -25,6 +25,12 @@ struct ModelReport: Codable, Sendable {
   struct Vision: Codable, Sendable {
     let layers, width, heads, mlpWidth, patchSize, imageWidth, imageHeight: Int
     let activation: String
+    /// Whether the MLPs are gated.
+    let gated: Bool
+    /// Tokens beside the class token that no map shows.
+    let registers: Int
+    /// `learned`, `rotary` or both.
+    let positions: [String]
     /// How the image's embedding comes from the tokens.
     let pooling: String
   }
@@ -51,7 +57,11 @@ struct ModelReport: Codable, Sendable {
   let hash: String?
   let embeddingWidth: Int
   let vision: Vision
+  /// The classes of a classifier.
+  let classes: [String]?
   let text: Text?
+  /// Why there is no text tower to use, where there is none.
+  let textProblem: String?
   let preprocessing: Preprocessing
   /// Its kind; absent where there is none that can be used.
   let tokenizer: String?
@@ -75,7 +85,11 @@ struct ModelReport: Codable, Sendable {
     self.vision = Vision(
       layers: vision.layers, width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth,
       patchSize: vision.patchSize, imageWidth: vision.imageWidth, imageHeight: vision.imageHeight,
-      activation: vision.activation.rawValue, pooling: vision.pooling.words)
+      activation: vision.activation.rawValue, gated: vision.mlp == .gated, registers: vision.registers,
+      positions: (vision.positions == nil ? [] : ["learned"]) + (vision.rotary == nil ? [] : ["rotary"]),
+      pooling: vision.pooling.words)
+    classes = configuration.classes
+    textProblem = configuration.text == nil ? model.missingText().message.advice : nil
     text = configuration.text.map {
       Text(
         layers: $0.layers, width: $0.width, heads: $0.heads, mlpWidth: $0.mlpWidth, contextLength: $0.contextLength,
@@ -86,14 +100,14 @@ struct ModelReport: Codable, Sendable {
       mean: steps.mean, std: steps.std, interpolation: steps.interpolation.rawValue,
       resizeMode: steps.resizeMode.rawValue,
       missing: (steps.mean == nil ? ["mean"] : []) + (steps.std == nil ? ["std"] : []))
+    var (tokenizer, problem): (String?, String?)
     do throws(LeGradError) {
-      let found = try model.tokenizer()
-      tokenizer = "\(found.name), \(found.idCount) ids"
-      tokenizerProblem = nil
-    } catch {
-      tokenizer = nil
-      tokenizerProblem = error.message.advice
-    }
+      if text != nil {
+        let found = try model.tokenizer()
+        tokenizer = "\(found.name), \(found.idCount) ids"
+      }
+    } catch { problem = error.message.advice }
+    (self.tokenizer, tokenizerProblem) = (tokenizer, problem)
     parameters = summary.parameterCount
     storageTypes = summary.storageTypes
     ignoredTensors = summary.ignoredTensors
@@ -103,33 +117,41 @@ struct ModelReport: Codable, Sendable {
   var lines: [String] {
     let types = storageTypes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }
     let keys = weightKeys.isEmpty ? "" : ", under " + weightKeys.map { "\"\($0)\"" }.joined(separator: ", ")
-    let facts = [
+    let facts: [[String]?] = [
       ["model", name], ["layout", layout],
       ["weights", "\(files.joined(separator: ", "))\(keys) (\(fileBytes.asBytes))"], ["sha256", hash ?? ""],
       ["parameters", "\(parameters.grouped), stored as \(types.joined(separator: ", "))"],
-      ["embedding", "\(embeddingWidth)"],
-      [
-        "vision",
-        "\(vision.layers) blocks of width \(vision.width), \(vision.heads) heads, MLP \(vision.mlpWidth), "
-          + "\(vision.activation), \(vision.imageWidth)×\(vision.imageHeight) pixels in patches of \(vision.patchSize)",
-      ],
-      ["pooling", vision.pooling],
-      [
-        "text",
-        text.map {
-          "\($0.layers) blocks of width \($0.width), \($0.heads) heads, MLP \($0.mlpWidth), \($0.activation), "
-            + "\($0.contextLength) of \($0.vocabularySize.grouped) tokens"
-        } ?? "no text tower: give --text-embeddings",
-      ],
-      ["tokenizer", tokenizer ?? "none for -p: \(tokenizerProblem ?? "")"],
+      [classes == nil ? "embedding" : "features", "\(embeddingWidth)"],
+      ["vision", visionLine], ["pooling", vision.pooling],
+      classes.map { ["classes", Self.shortened($0)] },
+      classes == nil ? ["text", textLine] : nil,
+      text == nil ? nil : ["tokenizer", tokenizer ?? "none for -p: \(tokenizerProblem ?? "")"],
       ["mean", preprocessing.mean.map(Self.list) ?? "missing: give --mean and --std"],
       ["std", preprocessing.std.map(Self.list) ?? "missing: give --mean and --std"],
       ["resize", "\(preprocessing.resizeMode), \(preprocessing.interpolation)"],
       ["ignored", ignoredTensors.isEmpty ? "no tensors" : ignoredTensors.joined(separator: ", ")],
     ]
     var table = TextTable()
-    for fact in facts { table.append([fact[0], fact[1].printable]) }
+    for fact in facts.compactMap({ $0 }) { table.append([fact[0], fact[1].printable]) }
     return table.lines()
+  }
+
+  private var visionLine: String {
+    let gated = vision.gated ? " gated" : ""
+    let registers = vision.registers > 0 ? "\(vision.registers) registers, " : ""
+    return "\(vision.layers) blocks of width \(vision.width), \(vision.heads) heads, MLP \(vision.mlpWidth)\(gated), "
+      + "\(vision.activation), \(vision.positions.joined(separator: " and ")) positions, \(registers)"
+      + "\(vision.imageWidth)×\(vision.imageHeight) pixels in patches of \(vision.patchSize)"
+  }
+
+  private var textLine: String {
+    guard let text else { return "none for -p: \(textProblem ?? "")" }
+    return "\(text.layers) blocks of width \(text.width), \(text.heads) heads, MLP \(text.mlpWidth), "
+      + "\(text.activation), \(text.contextLength) of \(text.vocabularySize.grouped) tokens"
+  }
+
+  private static func shortened(_ classes: [String]) -> String {
+    "\(classes.count): \(classes.prefix(3).joined(separator: "; "))\(classes.count > 3 ? "; …" : "")"
   }
 
   private static func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }

@@ -1,5 +1,6 @@
 import Failures
 import Files
+import ImageFiles
 import LeGrad
 import NpyFiles
 import VisionTransformer
@@ -8,55 +9,120 @@ import VisionTransformer
 enum PromptSource: Sendable {
   case texts([String])
   case embeddings(TextEmbeddings, path: String)
+  /// Names or numbers of a classifier's classes.
+  case classes([String])
+  /// A classifier's most probable classes of each image.
+  case top(Int)
+  /// Pictures that show what to look for.
+  case references([String])
 
   var count: Int {
     switch self {
     case .texts(let texts): texts.count
     case .embeddings(let rows, _): rows.count
+    case .classes(let names): names.count
+    case .top(let count): count
+    case .references(let paths): paths.count
     }
   }
 
   /// - Parameters:
   ///   - texts: prompts of the command line; those of `file` follow them.
   ///   - embeddings: a `.npy` file in their place.
-  init(texts: [String], file: String?, embeddings: String?) throws(LeGradError) {
+  ///   - classes: of a classifier, in their place.
+  ///   - top: how many of its classes, where none are named.
+  ///   - references: pictures in their place.
+  init(
+    texts: [String], file: String?, embeddings: String?, classes: [String] = [], top: Int? = nil,
+    references: [String] = []
+  ) throws(LeGradError) {
+    let given = [
+      ("-p", !texts.isEmpty), ("--prompts-file", file != nil), ("--text-embeddings", embeddings != nil),
+      ("--class", !classes.isEmpty), ("--top", top != nil), ("--reference-image", !references.isEmpty),
+    ].filter(\.1).map(\.0)
+    guard given.count < 2 || given == ["-p", "--prompts-file"] else {
+      throw .usage("\(given.joined(separator: " and ")) exclude each other; leave out all but one")
+    }
     if let embeddings {
-      guard texts.isEmpty, file == nil else {
-        throw .usage("--text-embeddings stands in for prompts; leave -p and --prompts-file out")
-      }
       self = .embeddings(try Self.rows(embeddings), path: embeddings)
-      return
+    } else if !classes.isEmpty {
+      self = .classes(classes)
+    } else if !references.isEmpty {
+      self = .references(references)
+    } else {
+      var texts = texts
+      if let file { texts += try Self.lines(file) }
+      guard !texts.contains(where: { $0.allSatisfy(\.isWhitespace) }) else {
+        throw .usage("a prompt is empty; give -p a text")
+      }
+      self = texts.isEmpty ? .top(top ?? 1) : .texts(texts)
     }
-    var texts = texts
-    if let file { texts += try Self.lines(file) }
-    guard !texts.isEmpty else {
-      throw .usage("nothing to look for: give -p TEXT, --prompts-file FILE or --text-embeddings FILE")
-    }
-    guard !texts.contains(where: { $0.allSatisfy(\.isWhitespace) }) else {
-      throw .usage("a prompt is empty; give -p a text")
-    }
-    self = .texts(texts)
   }
 
-  /// Unit rows for a model.
-  func encoded(by explainer: Explainer) throws(LeGradError) -> TextEmbeddings {
+  /// What images are asked with, where that is the same for all of them.
+  /// - Parameters:
+  ///   - resize: how pictures of reference are brought to the input.
+  ///   - pixelLimit: pixels that one of them may have.
+  func encoded(
+    by explainer: Explainer, resize: ResizeMode = .squash, pixelLimit: Int = RGBImage.defaultPixelLimit
+  ) throws(LeGradError) -> TextEmbeddings {
     switch self {
-    case .texts(let texts): try explainer.encode(texts)
-    case .embeddings(let rows, _): rows
+    case .texts(let texts): return try explainer.encode(texts)
+    case .embeddings(let rows, _): return rows
+    case .classes(let names):
+      let numbers = try names.map { name throws(LeGradError) in try explainer.model.classNumber(name) }
+      return try explainer.encode(classes: numbers)
+    case .top: return try explainer.encode(classes: [])
+    case .references(let paths):
+      let pictures = try paths.map { path throws(LeGradError) -> PreparedImage in
+        if let reason = FileSystem.unreadableReason(path) {
+          throw .badFile("\(path): the reference image cannot be read: \(reason)")
+        }
+        do {
+          let decoded = try RGBImage.decode(path: path, pixelLimit: pixelLimit, applyOrientation: true)
+          return try explainer.prepare(decoded.image, resize: resize)
+        } catch let error as ImageError { throw LeGradError(error) } catch let error as LeGradError { throw error } catch {
+          throw .badFile("\(path): \(error)")
+        }
+      }
+      return try explainer.encode(references: pictures, names: paths.map(FileSystem.name(of:)))
     }
   }
 
-  /// Checks the width of given rows, and that given text can be read, before the weights are.
+  /// Checks that a model can be asked so, before the weights are read.
   func check(against model: Model) throws(LeGradError) {
     switch self {
-    case .texts:
-      try model.checkText()
+    case .texts: try model.checkText()
     case .embeddings(let rows, let path):
+      guard model.configuration.classes == nil else {
+        throw .usage("\(model.name) is a classifier: give --class, --top or nothing, not --text-embeddings")
+      }
       let width = model.configuration.embeddingWidth
       guard rows.width == width else {
         throw .badFile(
           "\(path): shape: expected \(width) columns for \(model.name), found \(rows.width); "
             + "encode the prompts with this model")
+      }
+    case .classes(let names):
+      var numbers: [Int: String] = [:]
+      for name in names {
+        let number = try model.classNumber(name)
+        if let other = numbers.updateValue(name, forKey: number) {
+          throw .usage("--class \(other) and --class \(name) are one class, number \(number); name it once")
+        }
+      }
+    case .top(let count):
+      guard let classes = model.configuration.classes else {
+        throw .usage(
+          "nothing to look for: give -p TEXT, --prompts-file FILE, --text-embeddings FILE or --reference-image FILE; "
+            + "\(model.name) has no classes that could be explained without")
+      }
+      guard count <= classes.count else {
+        throw .usage("--top \(count): \(model.name) has \(classes.count) classes")
+      }
+    case .references:
+      guard model.configuration.classes == nil else {
+        throw .usage("\(model.name) is a classifier: give --class, --top or nothing, not --reference-image")
       }
     }
   }
@@ -113,6 +179,8 @@ extension PromptSource {
 /// What a run asks its images, in embeddings.
 struct Question: Sendable {
   let text: TextEmbeddings
+  /// How many of its most probable classes each image is asked for instead; nil where all are asked for `text`.
+  var topClasses: Int?
   var correction: EmptyTextCorrection?
 
   /// Says in one line that prompts were longer than the model's context, if any was.
@@ -133,19 +201,24 @@ struct Question: Sendable {
 }
 
 extension PromptSource {
-  /// Unit rows for a model. Texts are encoded together, as the text tower is read once.
-  func question(to explainer: Explainer, correction: CorrectionSource? = nil) throws(LeGradError) -> Question {
-    guard let correction else { return Question(text: try encoded(by: explainer)) }
-    if case .texts(let texts) = self, case .texts(let empty) = correction.text {
+  /// What images are asked with. Texts are encoded together, as the text tower is read once.
+  func question(
+    to explainer: Explainer, correction: CorrectionSource? = nil, resize: ResizeMode = .squash,
+    pixelLimit: Int = RGBImage.defaultPixelLimit
+  ) throws(LeGradError) -> Question {
+    if case .texts(let texts) = self, case .texts(let empty)? = correction?.text, let correction {
       let rows = try explainer.encode(texts + empty)
       return Question(
         text: rows.rows(0..<texts.count),
         correction: try EmptyTextCorrection(
           embedding: rows.rows(texts.count..<rows.count), threshold: correction.threshold))
     }
-    return Question(
-      text: try encoded(by: explainer),
-      correction: try EmptyTextCorrection(
-        embedding: correction.text.encoded(by: explainer), threshold: correction.threshold))
+    var question = Question(text: try encoded(by: explainer, resize: resize, pixelLimit: pixelLimit))
+    if case .top(let count) = self { question.topClasses = count }
+    if let correction {
+      question.correction = try EmptyTextCorrection(
+        embedding: correction.text.encoded(by: explainer), threshold: correction.threshold)
+    }
+    return question
   }
 }

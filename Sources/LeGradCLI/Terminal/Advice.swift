@@ -16,6 +16,7 @@ extension Subject {
     case .pixelLimit: "--max-pixels"
     case .precision: "--precision"
     case .readout: "--readout"
+    case .prompt: "-p"
     case .referenceImages: "--reference-image"
     case .resume: "--resume"
     case .shard: "--shard"

@@ -149,7 +149,7 @@ extension ModelConfiguration {
     }
   }
 
-  private static func huggingFacePreprocessing(_ object: ConfigurationObject) throws(CheckpointError) -> Preprocessing {
+  static func huggingFacePreprocessing(_ object: ConfigurationObject) throws(CheckpointError) -> Preprocessing {
     try object.require("do_normalize", .bool(true))
     try object.require("do_rescale", .bool(true))
     let factor = try object.double("rescale_factor", default: 1.0 / 255, in: 0...1e3)

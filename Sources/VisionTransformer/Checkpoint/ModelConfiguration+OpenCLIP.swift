@@ -200,7 +200,7 @@ extension ModelConfiguration {
     return Float(try options.double("eps", default: 1e-5, in: ConfigurationRange.epsilon))
   }
 
-  private static func openCLIPPreprocessing(_ object: ConfigurationObject?) throws(CheckpointError) -> Preprocessing {
+  static func openCLIPPreprocessing(_ object: ConfigurationObject?) throws(CheckpointError) -> Preprocessing {
     guard let object else { return Preprocessing(mean: nil, std: nil) }
     try object.require("mode", .string("RGB"))
     var preprocessing = Preprocessing(

@@ -295,7 +295,7 @@ extension ModelConfiguration {
 
   /// How timm prepares pictures for validation (timm 1.0.31, `transforms_factory.py`). What the file does not say is as
   /// in timm's own defaults for files, not as in the name's.
-  private static func timmPreprocessing(
+  static func timmPreprocessing(
     _ defaults: ConfigurationObject, _ tower: TimmTower, height: Int, width: Int
   ) throws(CheckpointError) -> Preprocessing {
     guard !defaults.members.isEmpty else { return Preprocessing(tower, height: height, width: width) }

@@ -13,6 +13,18 @@ func nearestName(to name: String, among names: [String]) -> String? {
   return best?.name
 }
 
+/// The places in `names` of those that are nearest to `name`: those that contain it, in any case of letters, and then
+/// those with the fewest changed bytes; equals in their order.
+package func nearestNames(to name: String, among names: [String]) -> [Int] {
+  let target = name.lowercased()
+  let candidates = names.indices.filter { names[$0].utf8.count <= 256 }
+  let distances = candidates.map { place in
+    let candidate = names[place].lowercased()
+    return candidate.contains(target) ? -1 : editDistance(Array(target.utf8.prefix(256)), Array(candidate.utf8))
+  }
+  return zip(candidates, distances).sorted { ($0.1, $0.0) < ($1.1, $1.0) }.map(\.0)
+}
+
 /// Levenshtein's distance.
 private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
   var row = Array(0...b.count)

@@ -42,5 +42,8 @@ extension Explainer {
 
 extension Model {
   /// Whether the public code corrects this model's maps by the text without content: SigLIP's.
-  public var takesCorrection: Bool { configuration.vision.pooling == .map }
+  public var takesCorrection: Bool {
+    let vision = configuration.vision
+    return vision.pooling == .map && !vision.hasProjection && vision.leadingTokens == 0 && configuration.classes == nil
+  }
 }

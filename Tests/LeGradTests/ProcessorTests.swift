@@ -1,0 +1,115 @@
+import FoundationEssentials
+import ImageFiles
+import NpyFiles
+import TestSupport
+import Testing
+
+@testable import LeGrad
+@testable import VisionTransformer
+
+/// What transformers, timm and open_clip make of three pictures, by `--resize processor` on a folder with their own
+/// configuration.
+@Suite struct ProcessorTests {
+  struct Case: Sendable, Decodable, CustomTestStringConvertible {
+    let image, name, library, expected: String
+    let config: [String: Value]
+    let shape: [Int]
+
+    var testDescription: String { "\(name) of \(image)" }
+  }
+
+  /// JSON, to be written again.
+  enum Value: Sendable, Decodable {
+    case text(String)
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let list = try? container.decode([Double].self) {
+        self = .text("[\(list.map { "\($0)" }.joined(separator: ", "))]")
+      } else if let members = try? container.decode([String: Int].self) {
+        self = .text("{\(members.map { "\"\($0)\": \($1)" }.sorted().joined(separator: ", "))}")
+      } else if let flag = try? container.decode(Bool.self) {
+        self = .text("\(flag)")
+      } else if let integer = try? container.decode(Int.self) {
+        self = .text("\(integer)")
+      } else if let number = try? container.decode(Double.self) {
+        self = .text("\(number)")
+      } else {
+        self = .text("\"\(try container.decode(String.self))\"")
+      }
+    }
+  }
+
+  private struct Cases: Decodable {
+    let cases: [Case]
+  }
+
+  static let cases: [Case] = {
+    let path = Fixtures.path("processors/cases.json")
+    let read = try? JSONDecoder().decode(Cases.self, from: Data(contentsOf: URL(filePath: path)))
+    return read?.cases ?? []
+  }()
+
+  @Test func everyCaseIsThere() { #expect(Self.cases.count == 39) }
+
+  @Test(arguments: cases)
+  func preparesAsTheLibraryDoes(_ test: Case) throws {
+    let patch = test.name == "naflex" ? 4 : 8
+    let model = try Self.model(test, patch: patch)
+    let statistics = try #require(model.pixelStatistics)
+    let image = try RGBImage.decode(path: Fixtures.path("processors/\(test.image)")).image
+    let prepared = try model.prepare(image, by: statistics, size: .native, resize: .processor)
+    let expected = try NpyFile.readFloats(Fixtures.path("processors/\(test.expected)"))
+    #expect(prepared.pixels.count <= expected.values.count)
+    let values = test.name == "naflex" ? Self.patchRows(prepared, patch: patch) : prepared.pixels
+    if test.name == "naflex" {
+      // The rest is padding.
+      #expect(values.count > expected.values.count / 2)
+      expectClose(values, Array(expected.values[..<values.count]), absolute: 1e-6)
+    } else {
+      // torchvision resizes floats in float32.
+      expectClose(values, expected.values, absolute: test.name.hasPrefix("dinov3") ? 1e-5 : 2e-6)
+    }
+  }
+
+  /// `[patches, (y, x, channel)]`.
+  private static func patchRows(_ image: PreparedImage, patch: Int) -> [Float] {
+    let (rows, columns, plane) = (image.height / patch, image.width / patch, image.height * image.width)
+    return (0..<rows * columns).flatMap { cell in
+      (0..<patch * patch).flatMap { place in
+        let y = cell / columns * patch + place / patch
+        let x = cell % columns * patch + place % patch
+        return (0..<3).map { image.pixels[$0 * plane + y * image.width + x] }
+      }
+    }
+  }
+
+  /// A model whose folder says how its pictures are prepared.
+  private static func model(_ test: Case, patch: Int) throws -> Model {
+    let folder = try ScratchFolder()
+    let file = folder.path + "/preprocessor.json"
+    let fields = test.config.map { key, value in
+      switch value { case .text(let text): "\"\(key)\": \(text)" }
+    }
+    try Data("{\(fields.sorted().joined(separator: ", "))}".utf8).write(to: URL(filePath: file))
+    let object = try ConfigurationObject(file: file)
+    var vision = VisionConfiguration(
+      layers: 1, width: 8, heads: 1, mlpWidth: 8, patchSize: patch, imageHeight: 24, imageWidth: 24)
+    let preprocessing: Preprocessing
+    switch test.library {
+    case let library where library.hasPrefix("timm"):
+      preprocessing = try ModelConfiguration.timmPreprocessing(
+        object, #require(TimmTower.named("vit_base_patch16_224")), height: 24, width: 24)
+    case let library where library.hasPrefix("open_clip"):
+      preprocessing = try ModelConfiguration.openCLIPPreprocessing(object)
+    default:
+      preprocessing = try ModelConfiguration.huggingFacePreprocessing(object)
+    }
+    if test.name == "naflex" {
+      vision.readsPatchRows = true
+      (vision.imageHeight, vision.imageWidth) = (5 * patch, 8 * patch)
+    }
+    return Model(
+      configuration: ModelConfiguration(embeddingWidth: 8, vision: vision, text: nil, preprocessing: preprocessing))
+  }
+}
