@@ -156,7 +156,16 @@ public struct Model: Sendable {
     return try Self.fileHash(of: checkpoint)
   }
 
-  /// Writes the weights as an OpenCLIP folder in one storage type; nothing there is replaced unless `overwrite`.
+  /// The names of the files that `write` makes.
+  /// - Throws: `.input` for a model that its library's folders cannot say.
+  public var writtenFiles: [String] {
+    get throws(LeGradError) {
+      do { return try ModelWriter.files(of: configuration) } catch { throw LeGradError(error, kind: .input) }
+    }
+  }
+
+  /// Writes the weights as a folder of the model's library in one storage type: OpenCLIP's, timm's, or transformers' for
+  /// its vision transformers without a text tower. Nothing there is replaced unless `overwrite`.
   /// - Parameters:
   ///   - folder: made if it is missing.
   ///   - precision: how the weights are stored.

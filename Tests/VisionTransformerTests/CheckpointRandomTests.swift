@@ -17,6 +17,20 @@ struct CheckpointRandomTests {
     #expect(RandomCheckpoint(architecture).parameterCount == count)
   }
 
+  /// Counts of the modules of timm 1.0.31, transformers 5.24 and OpenCLIP 3.3.0; LayerScale's factors are no tensors
+  /// here, a bias of keys is one of zeros where there is none, and DeiT's two heads have one.
+  @Test(arguments: [
+    ("vit_base_patch16_224", 86_567_656, 0), ("deit_base_distilled_patch16_224", 87_338_192 - 1_000, 0),
+    ("dinov2_vitb14_reg", 86_582_784, 12), ("dinov3_vitb16", 85_659_648, 12),
+    ("PE-Core-B-16", 447_660_545, 0), ("EVA02-L-14", 427_755_457, 0),
+  ])
+  func parameterCountsAreThoseOfTheLibraries(name: String, count: Int, scaled: Int) throws {
+    let source = RandomCheckpoint(try Architecture(name: name))
+    let vision = source.configuration.vision
+    let missing = vision.biases.keys ? 0 : vision.layers * vision.width
+    #expect(source.parameterCount - missing + scaled * 2 * vision.width == count, "\(name)")
+  }
+
   @Test func theVisionTowerOfBigGHasItsPublishedCount() {
     let vision = Architecture.vitBigG14.configuration.canonicalTensors.filter { $0.name.hasPrefix("visual.") }
     #expect(vision.reduce(0) { $0 + $1.elementCount } == 1_844_907_264)
@@ -27,6 +41,15 @@ struct CheckpointRandomTests {
     let error = #expect(throws: CheckpointError.self) { try Architecture(name: "ViT-Z") }
     #expect(error?.rule == .unknownArchitecture)
     #expect(error?.expected.contains("ViT-B-32, ViT-B-16, ViT-L-14, ViT-H-14, ViT-bigG-14") == true)
+    #expect(try Architecture(name: "ViT_Base_Patch16_224").configuration.classes?.count == 1_000)
+    for (name, reason) in [
+      ("vit_pe_spatial_base_patch16_512", "norm before its head"),
+      ("vit_base_patch16_rope_mixed_224", "learned rotary"),
+      ("dinov3_vitb61", "nearest is dinov3_vitb16"),
+    ] {
+      let error = #expect(throws: CheckpointError.self) { try Architecture(name: name) }
+      #expect(error?.found.contains(reason) == true, "\(String(describing: error))")
+    }
   }
 
   /// A small model with every kind of tensor.
@@ -126,6 +149,75 @@ struct CheckpointRandomTests {
     pooling(.average, normsAfterPooling: false), pooling(.unpooled, normsAfterPooling: false),
   ]
 
+  static let architectures = Architecture.own.map(\.name) + TimmTower.names
+
+  /// A name that is refused has what is not computed.
+  private func configuration(_ name: String) throws -> ModelConfiguration? {
+    do { return try Architecture(name: name).configuration } catch {
+      let tower = try #require(TimmTower.named(name))
+      let leavesTokensOut = tower.pooling == .map && tower.prefixTokens > 0 && !tower.poolsPrefix
+      #expect(!tower.hasFinalNorm && !tower.hasPooledNorm || leavesTokensOut, "\(error)")
+      return nil
+    }
+  }
+
+  /// With the sizes of its name, which then says all.
+  @Test(arguments: architectures) func everyArchitectureCanBeSaid(name: String) throws {
+    guard let configuration = try configuration(name) else { return }
+    let files = try ModelWriter.files(of: configuration)
+    #expect(files.count == (configuration.layout == .huggingFace ? 3 : 2))
+  }
+
+  /// Sizes that no model of the library has are said beside the name, and numbers come back to the last bit.
+  @Test(arguments: architectures) func aNarrowTowerReadsBackFromItsLibrarysFolder(name: String) throws {
+    guard var configuration = try configuration(name) else { return }
+    let parts = configuration.embeddingWidth / configuration.vision.width
+    configuration.vision.layers = 2
+    (configuration.vision.width, configuration.vision.heads, configuration.vision.mlpWidth) = (48, 4, 72)
+    // The heads of timm's `Eva` are not those of its pooler.
+    let isEva = configuration.vision.pooling == .map && configuration.vision.rotary != nil
+    configuration.vision.poolerHeads = isEva ? 8 : 4
+    configuration.vision.poolerMLPWidth = configuration.layout == .huggingFace ? 192 : 72
+    configuration.embeddingWidth = configuration.vision.hasProjection ? 24 : max(parts, 1) * 48
+    configuration.classes = configuration.classes.map { Array($0.prefix(5)) }
+    if case .queries = configuration.vision.pooling {
+      (configuration.vision.poolerHeads, configuration.vision.pooling) = (4, .queries(count: 3, heads: 8))
+    }
+    if var text = configuration.text {
+      (text.layers, text.width, text.heads, text.mlpWidth, text.vocabularySize) = (1, 48, 4, 100, 300)
+      configuration.text = text
+    }
+    let folder = try CheckpointFolder()
+    let source = RandomCheckpoint(configuration: configuration, seed: 9)
+    try ModelWriter.write(source, to: folder.path)
+    #expect(try folder.listing.sorted() == ModelWriter.files(of: configuration).sorted())
+    let checkpoint = try Checkpoint(folder: folder.path)
+    #expect(checkpoint.configuration == configuration)
+    #expect(checkpoint.ignoredTensors == [])
+    for tensor in source.tensors {
+      #expect(try checkpoint.floats(tensor.name) == source.floats(tensor.name), "\(tensor.name)")
+    }
+  }
+
+  @Test func whatIsNewHasTheScaleOfWhatItIs() throws {
+    let source = RandomCheckpoint(try Architecture(name: "dinov3_vits16plus"), seed: 1)
+    let block = "visual.transformer.resblocks.3."
+    let bias = try source.floats(block + "attn.in_proj_bias")
+    #expect(bias[384..<768].allSatisfy { $0 == 0 } && !bias[..<384].contains(0) && !bias[768...].contains(0))
+    let classifier = RandomCheckpoint(try Architecture(name: "eva02_large_patch14_448"), seed: 1)
+    for (model, name, mean, deviation) in [
+      (source, block + "mlp.c_fc.weight", 0.0, 1 / 384.0.squareRoot()),
+      (source, "visual.registers", 0, 1 / 384.0.squareRoot()),
+      (classifier, "head.weight", 0, 1 / 32), (classifier, block + "mlp.ln_out.weight", 1, 0.02),
+    ] {
+      let values = try model.floats(name).map(Double.init)
+      let found = values.reduce(0, +) / Double(values.count)
+      let spread = (values.reduce(0) { $0 + ($1 - found) * ($1 - found) } / Double(values.count)).squareRoot()
+      let slack = 5 / Double(values.count).squareRoot()
+      #expect(abs(found - mean) < slack * deviation && abs(spread / deviation - 1) < slack, "\(name)")
+    }
+  }
+
   @Test(arguments: [ElementType.f32, .f16, .bf16], kinds)
   func whatIsWrittenReadsBack(type: ElementType, configuration: ModelConfiguration) throws {
     let folder = try CheckpointFolder()
@@ -186,7 +278,11 @@ struct CheckpointRandomTests {
     mixed.text?.activation = .gelu
     var pooled = Self.small
     pooled.text?.pooling = .firstEOT(3)
-    for configuration in [mixed, pooled] {
+    var classifier = Self.small
+    classifier.classes = ["a", "b"]
+    var turned = try Architecture(name: "vit_base_patch16_rope_224").configuration
+    turned.vision.rotary?.theta = 77
+    for configuration in [mixed, pooled, classifier, turned] {
       let error = #expect(throws: CheckpointError.self) {
         try ModelWriter.write(RandomCheckpoint(configuration: configuration), to: folder.path)
       }

@@ -38,7 +38,7 @@ struct BenchmarkRun {
     var generator = SeededGenerator(seed: 1)
     let setting = Setting(
       batches: try makeBatches(width: width, height: height, using: &generator),
-      text: try randomText(width: explainer.model.configuration.embeddingWidth, using: &generator),
+      text: try text(using: &generator),
       peak: try explainer.measurePeak(), arithmetic: Arithmetic(explainer.model, width: width, height: height))
     var rows: [BenchmarkRow] = []
     var costs: [BenchmarkResult.MethodCost] = []
@@ -195,7 +195,12 @@ struct BenchmarkRun {
     return batches
   }
 
-  private func randomText(width: Int, using generator: inout SeededGenerator) throws(LeGradError) -> TextEmbeddings {
+  /// What images are explained for: a classifier's classes, far apart in their order, or random unit rows.
+  private func text(using generator: inout SeededGenerator) throws(LeGradError) -> TextEmbeddings {
+    if let classes = explainer.classes {
+      return try explainer.encode(classes: (0..<prompts).map { $0 * classes.count / prompts })
+    }
+    let width = explainer.model.configuration.embeddingWidth
     // Sums of uniform numbers: near enough to normal for directions without preference.
     let values = (0..<prompts * width).map { _ in
       (0..<4).reduce(Float(0)) { sum, _ in sum + Float(generator.next() >> 40) / Float(1 << 24) } - 2

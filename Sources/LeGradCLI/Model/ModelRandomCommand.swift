@@ -8,8 +8,9 @@ struct ModelRandomCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "random", abstract: "Write a model of a named architecture with seeded random weights.",
     discussion: """
-      For measurements. It has no tokenizer: explain reads prompts for CLIP's text towers with OpenAI's vocabulary, and \
-      needs --text-embeddings for others.
+      For measurements. The folder is as the architecture's library writes it: OpenCLIP, timm or transformers. It has \
+      no tokenizer: explain reads prompts for CLIP's text towers with OpenAI's vocabulary, and needs --text-embeddings \
+      for others.
       """)
 
   @Option(help: "One of \(Architecture.names).")
@@ -36,8 +37,8 @@ struct ModelRandomCommand: ParsableCommand {
 
   func run() throws {
     let model = try Model(randomArchitecture: arch, seed: seed)
-    try FileSystem.requireAbsent(
-      [ModelWriter.weightFile, ModelWriter.configurationFile].map { FileTree.join(output, $0) }, overwrite: overwrite)
+    let files = try model.writtenFiles.map { FileTree.join(output, $0) }
+    try FileSystem.requireAbsent(files, overwrite: overwrite)
     try FileSystem.makeWritableFolder(output)
     try Interruption.asRequest { isRequested in
       try model.write(to: output, as: type, overwrite: overwrite, isCancelled: isRequested)
@@ -48,8 +49,4 @@ struct ModelRandomCommand: ParsableCommand {
       Terminal.out("\(output.printable): \(model.name), seed \(seed), \(type.rawValue)")
     }
   }
-}
-
-extension Architecture {
-  static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }

@@ -20,6 +20,11 @@ struct ConfigurationObject {
       let isOpened = error.rule != .missing && error.rule != .unopenable
       throw CheckpointError(isOpened ? .configuration : .missingFile, error)
     }
+    try self.init(file: file, bytes: bytes)
+  }
+
+  /// The object that `bytes` hold; `file` is named in errors.
+  init(file: String, bytes: [UInt8]) throws(CheckpointError) {
     let value: JSONValue
     do throws(JSONError) {
       // What writes these files, and reads them elsewhere, is Python.

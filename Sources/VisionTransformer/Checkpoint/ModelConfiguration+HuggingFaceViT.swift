@@ -124,7 +124,7 @@ extension ModelConfiguration {
     guard let classifier = read.names?.classes.first, let shape = store.shape(of: classifier + ".weight"),
       let count = shape.first, count > 0
     else { return }
-    var classes = (0..<count).map { "LABEL_\($0)" }
+    var classes = unnamedLabels(count)
     if let labels = try top.object("id2label") {
       for key in labels.members.keys.sorted() {
         guard let id = Int(key), classes.indices.contains(id) else {
@@ -135,6 +135,9 @@ extension ModelConfiguration {
     }
     read.configuration.classes = classes
   }
+
+  /// What transformers calls the classes that nobody named.
+  static func unnamedLabels(_ count: Int) -> [String] { (0..<count).map { "LABEL_\($0)" } }
 
   /// The prefix of the names that a model with a head on top has; empty for the model alone.
   private static func prefix(of store: any TensorStore, among prefixes: [String], holding name: String) -> String {

@@ -11,7 +11,12 @@ extension ModelConfiguration {
   static func readOpenCLIP(
     _ file: String, store: any TensorStore
   ) throws(CheckpointError) -> ReadConfiguration {
-    let top = try ConfigurationObject(file: file)
+    try readOpenCLIP(try ConfigurationObject(file: file), store: store)
+  }
+
+  static func readOpenCLIP(
+    _ top: ConfigurationObject, store: any TensorStore
+  ) throws(CheckpointError) -> ReadConfiguration {
     guard let model = try top.object("model_cfg") else {
       throw top.failure("model_cfg", expected: "an object", found: "nothing")
     }
@@ -49,7 +54,7 @@ extension ModelConfiguration {
       try read.takeText { () throws(CheckpointError) in try openCLIPText(textObject, quickGELU: quickGELU) }
     }
     read.configuration.hasLogitScale = read.configuration.text != nil || store.contains("logit_scale")
-    try read.configuration.validate(file: file)
+    try read.configuration.validate(file: top.file)
     return read
   }
 

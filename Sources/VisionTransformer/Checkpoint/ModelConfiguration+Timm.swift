@@ -50,41 +50,56 @@ private struct NamedTower {
   func read(
     store: any TensorStore, prefix: String, imageHeight: Int, imageWidth: Int, table: (height: Int, width: Int)
   ) -> (vision: VisionConfiguration, names: TowerNames) {
-    var vision = VisionConfiguration(
-      layers: tower.layers, width: tower.width, heads: tower.heads, mlpWidth: tower.mlpWidth,
-      patchSize: tower.patchSize, imageHeight: imageHeight, imageWidth: imageWidth, activation: tower.activation,
-      epsilon: tower.epsilon, pooling: tower.pooling.pooling, hasClassToken: tower.hasClassToken,
-      hasInputNorm: tower.hasInputNorm, hasPatchBias: tower.hasPatchBias)
-    var names = TowerNames.timm(prefix: prefix)
-    vision.registers = tower.registers
-    vision.positions =
-      tower.hasPositions
-      ? LearnedPositions(
-        leadingRows: tower.positionsPatchesOnly ? 0 : tower.prefixTokens, height: table.height / tower.patchSize,
-        width: table.width / tower.patchSize) : nil
-    vision.rotary = tower.rotary.map { $0.positions(grid: vision) }
-    vision.mlp = tower.gate == nil ? .plain : .gated
-    vision.hasHiddenNorm = tower.hasHiddenNorm
-    vision.hasAttendedNorm = tower.hasAttendedNorm
-    vision.biases.queries = tower.qkvBias != .none
-    vision.biases.keys = tower.qkvBias == .all
-    vision.biases.values = tower.qkvBias != .none
-    if tower.pooling == .average { vision.blockScore = .ownPooling }
     // Which norm there is follows from the pooling unless the file says otherwise, and shows in the tensors.
-    vision.normsAfterPooling = store.contains(prefix + "fc_norm.weight")
-    if vision.normsAfterPooling { names.outputNorm = "fc_norm" }
-    vision.poolerHeads = tower.pooler?.heads ?? tower.heads
-    vision.poolerMLPWidth = tower.pooler?.mlpWidth ?? tower.mlpWidth
+    var read = tower.read(
+      prefix: prefix, imageHeight: imageHeight, imageWidth: imageWidth, table: table,
+      normsAfterPooling: store.contains(prefix + "fc_norm.weight"))
     if hasOwnSizes, let rows = store.shape(of: prefix + "attn_pool.mlp.fc1.weight")?.first {
-      vision.poolerMLPWidth = rows
+      read.vision.poolerMLPWidth = rows
     }
-    if tower.gate == .split { names.mlpInput = .stacked(["mlp.fc1_g", "mlp.fc1_x"]) }
-    if !tower.hasFusedQKV {
+    return read
+  }
+}
+
+extension TimmTower {
+  /// The tower as it is computed, without a projection, and the names of its tensors.
+  /// - Parameters:
+  ///   - prefix: before every name.
+  ///   - table: height and width in pixels of the pictures that the positional table is for.
+  ///   - normsAfterPooling: whether the last norm is `fc_norm`.
+  func read(
+    prefix: String, imageHeight: Int, imageWidth: Int, table: (height: Int, width: Int), normsAfterPooling: Bool
+  ) -> (vision: VisionConfiguration, names: TowerNames) {
+    var vision = VisionConfiguration(
+      layers: layers, width: width, heads: heads, mlpWidth: mlpWidth, patchSize: patchSize, imageHeight: imageHeight,
+      imageWidth: imageWidth, activation: activation, epsilon: epsilon, pooling: pooling.pooling,
+      normsAfterPooling: normsAfterPooling, hasClassToken: hasClassToken, hasInputNorm: hasInputNorm,
+      hasPatchBias: hasPatchBias)
+    var names = TowerNames.timm(prefix: prefix)
+    vision.registers = registers
+    vision.positions =
+      hasPositions
+      ? LearnedPositions(
+        leadingRows: positionsPatchesOnly ? 0 : prefixTokens, height: table.height / patchSize,
+        width: table.width / patchSize) : nil
+    vision.rotary = rotary.map { $0.positions(grid: vision) }
+    vision.mlp = gate == nil ? .plain : .gated
+    vision.hasHiddenNorm = hasHiddenNorm
+    vision.hasAttendedNorm = hasAttendedNorm
+    vision.biases.queries = qkvBias != .none
+    vision.biases.keys = qkvBias == .all
+    vision.biases.values = qkvBias != .none
+    if pooling == .average { vision.blockScore = .ownPooling }
+    if normsAfterPooling { names.outputNorm = "fc_norm" }
+    vision.poolerHeads = pooler?.heads ?? heads
+    vision.poolerMLPWidth = pooler?.mlpWidth ?? mlpWidth
+    if gate == .split { names.mlpInput = .stacked(["mlp.fc1_g", "mlp.fc1_x"]) }
+    if !hasFusedQKV {
       names.queriesKeysValues = .stacked(["attn.q_proj", "attn.k_proj", "attn.v_proj"])
-    } else if tower.qkvBias == .queryAndValue {
+    } else if qkvBias == .queryAndValue {
       names.queriesKeysValues = .fused("attn.qkv", queryBias: "attn.q_bias", valueBias: "attn.v_bias")
     }
-    if tower.kind == .eva { names.scales = ["gamma_1", "gamma_2"] }
+    if kind == .eva { names.scales = ["gamma_1", "gamma_2"] }
     return (vision, names)
   }
 }
@@ -197,18 +212,26 @@ extension ModelConfiguration {
       preprocessing: try timmPreprocessing(defaults, named.tower, height: input.height, width: input.width),
       layout: .timm)
     if let rows = store.shape(of: "head.weight")?.first, rows > 0 {
-      let labels = try labels(top, count: rows)
-      if labels == nil, named.tower.projects(to: rows) {
-        configuration.embeddingWidth = rows
-        configuration.vision.hasProjection = true
-        configuration.vision.hasProjectionBias = store.contains("head.bias")
-      } else {
-        configuration.classes = labels ?? (0..<rows).map { "class \($0)" }
-      }
+      configuration.takeHead(
+        of: named.tower, rows: rows, hasBias: store.contains("head.bias"), labels: try labels(top, count: rows))
     }
     try configuration.validate(file: top.file)
     return ReadConfiguration(configuration, names: names)
   }
+
+  /// A `head` is a classifier's, or the projection to the space that images and texts share.
+  mutating func takeHead(of tower: TimmTower, rows: Int, hasBias: Bool, labels: [String]?) {
+    if labels == nil, tower.projects(to: rows) {
+      embeddingWidth = rows
+      vision.hasProjection = true
+      vision.hasProjectionBias = hasBias
+    } else {
+      classes = labels ?? Self.unnamedClasses(rows)
+    }
+  }
+
+  /// What the classes of a file are called that does not name them.
+  static func unnamedClasses(_ count: Int) -> [String] { (0..<count).map { "class \($0)" } }
 
   /// The arguments that a model was made with beside its name; one that is not understood would be computed wrongly.
   private static func takeArguments(
@@ -239,8 +262,8 @@ extension ModelConfiguration {
       named.tower.pooling = pooling
     }
     if named.tower.kind == .vit || named.tower.pooler == nil {
-      named.tower.pooler =
-        named.tower.pooling == .map ? .init(heads: named.tower.heads, mlpWidth: named.tower.mlpWidth) : nil
+      let (heads, mlpWidth) = (named.tower.heads, named.tower.mlpWidth)
+      named.tower.pooler = named.tower.pooling == .map ? .init(heads: heads, mlpWidth: mlpWidth) : nil
     }
     if arguments.value("attn_pool_num_heads") != nil {
       named.tower.pooler?.heads = try arguments.integer("attn_pool_num_heads", default: 1, in: ConfigurationRange.width)
@@ -276,26 +299,51 @@ extension ModelConfiguration {
   static func timmPreprocessing(
     _ defaults: ConfigurationObject, _ tower: TimmTower, height: Int, width: Int
   ) throws(CheckpointError) -> Preprocessing {
-    let isAbsent = defaults.members.isEmpty
-    let mean = try defaults.channels("mean", positive: false) ?? (isAbsent ? tower.mean : [0.485, 0.456, 0.406])
-    var preprocessing = Preprocessing(
-      mean: mean, std: try defaults.channels("std", positive: true) ?? (isAbsent ? tower.std : [0.229, 0.224, 0.225]))
-    let share = try defaults.double("crop_pct", default: isAbsent ? tower.cropShare : 0.875, in: 1e-2...10)
-    preprocessing.resized = .init(height: Int(Double(height) / share), width: Int(Double(width) / share))
-    switch try defaults.string("crop_mode") ?? (isAbsent ? tower.cropMode.rawValue : "center") {
-    case "center": preprocessing.resizeMode = .shortest
-    case "squash": preprocessing.resizeMode = .squash
-    case "border":
-      preprocessing.resizeMode = .longest
-      preprocessing.padding = mean.map { UInt8(min(max((255 * $0).rounded(.toNearestOrEven), 0), 255)) }
-    case let other: throw defaults.unsupported("crop_mode", expected: "center, squash or border", found: other)
+    guard !defaults.members.isEmpty else { return Preprocessing(tower, height: height, width: width) }
+    let modeName = try defaults.string("crop_mode") ?? "center"
+    guard let cropMode = TimmTower.CropMode(rawValue: modeName) else {
+      throw defaults.unsupported("crop_mode", expected: "center, squash or border", found: modeName)
     }
-    let name = try defaults.string("interpolation") ?? (isAbsent ? tower.interpolation : "bicubic")
+    let name = try defaults.string("interpolation") ?? "bicubic"
     guard let interpolation = Preprocessing.Interpolation(rawValue: name) else {
       throw defaults.unsupported("interpolation", expected: "bicubic or bilinear", found: name)
     }
-    preprocessing.interpolation = interpolation
-    return preprocessing
+    return Preprocessing(
+      mean: try defaults.channels("mean", positive: false) ?? [0.485, 0.456, 0.406],
+      std: try defaults.channels("std", positive: true) ?? [0.229, 0.224, 0.225], interpolation: interpolation,
+      cropMode: cropMode, cropShare: try defaults.double("crop_pct", default: 0.875, in: 1e-2...10), height: height,
+      width: width)
+  }
+}
+
+extension Preprocessing {
+  /// As the tower's name has it.
+  init(_ tower: TimmTower, height: Int, width: Int) {
+    self.init(
+      mean: tower.mean, std: tower.std, interpolation: .init(rawValue: tower.interpolation) ?? .bicubic,
+      cropMode: tower.cropMode, cropShare: tower.cropShare, height: height, width: width)
+  }
+
+  /// - Parameters:
+  ///   - height: of the input in pixels.
+  ///   - width: the same.
+  init(
+    mean: [Double], std: [Double], interpolation: Interpolation, cropMode: TimmTower.CropMode, cropShare: Double,
+    height: Int, width: Int
+  ) {
+    self.init(mean: mean, std: std, interpolation: interpolation, resizeMode: cropMode.resizeMode)
+    resized = .init(height: Int(Double(height) / cropShare), width: Int(Double(width) / cropShare))
+    if cropMode == .border { padding = mean.map { UInt8(min(max((255 * $0).rounded(.toNearestOrEven), 0), 255)) } }
+  }
+}
+
+extension TimmTower.CropMode {
+  var resizeMode: Preprocessing.ResizeMode {
+    switch self {
+    case .center: .shortest
+    case .squash: .squash
+    case .border: .longest
+    }
   }
 }
 

@@ -33,8 +33,26 @@ public struct RandomCheckpoint: WeightSource {
     }
     let (mean, deviation) = distribution(of: canonicalName, shape: shape)
     guard deviation > 0 else { return [Float](repeating: mean, count: shape.reduce(1, *)) }
-    return RandomNumbers(seed: seed, name: canonicalName)
+    var values = RandomNumbers(seed: seed, name: canonicalName)
       .values(0..<shape.reduce(1, *), mean: mean, deviation: deviation)
+    for rows in missingBiases(of: canonicalName, rows: values.count) {
+      for row in rows { values[row] = 0 }
+    }
+    return values
+  }
+
+  /// What is zero of a bias of the vision tower's blocks since the model has none there.
+  private func missingBiases(of name: String, rows: Int) -> [Range<Int>] {
+    guard name.hasPrefix("visual.transformer."), name.hasSuffix("bias") else { return [] }
+    let biases = configuration.vision.biases
+    if name.hasSuffix("in_proj_bias") {
+      let third = rows / 3
+      return zip([biases.queries, biases.keys, biases.values], 0..<3).filter { !$0.0 }.map {
+        $0.1 * third..<($0.1 + 1) * third
+      }
+    }
+    let isMissing = name.hasSuffix("out_proj.bias") ? !biases.output : name.contains(".mlp.c_") && !biases.mlp
+    return isMissing ? [0..<rows] : []
   }
 
   public func tokenEmbeddingRows(ids: [Int]) throws(CheckpointError) -> [Float] {
@@ -57,13 +75,17 @@ public struct RandomCheckpoint: WeightSource {
     if name == "visual.attn_pool.query" { return (0, 1) }
     if name == "token_embedding.weight" { return (0, 0.02) }
     if name == "positional_embedding" { return (0, 0.01) }
+    // Features are near one; logits become so too.
+    if name == VisionTensors.classes.weight { return (0, Float(shape[1]).squareRoot().inverse) }
     if name == "visual.conv1.weight" { return (0, (3 * Float(shape[1] * shape[2] * shape[3])).squareRoot().inverse) }
     if name.hasSuffix("bias") { return (0, 0.02) }
     if name.contains("ln_") { return (1, 0.02) }
     if name.hasSuffix("out_proj.weight") || name.hasSuffix("c_proj.weight") {
       return (0, (2 * layers * width).squareRoot().inverse)
     }
-    if name.hasSuffix("c_fc.weight") { return (0, (2 * width).squareRoot().inverse) }
+    // The product of gate and value falls off twice where both are small.
+    let isGated = isVision && configuration.vision.mlp == .gated && !name.contains("attn_pool")
+    if name.hasSuffix("c_fc.weight") { return (0, ((isGated ? 1 : 2) * width).squareRoot().inverse) }
     return (0, width.squareRoot().inverse)
   }
 }

@@ -71,6 +71,29 @@ struct StoredTensor: Equatable {
     }
   }
 
+  /// What `joined` makes `values` of; of a part without a name, the zeros that it stands for.
+  /// - Parameter values: of the tensor as the parts' matrices lie, rows of `[out, in]` unless it is transposed.
+  func split(_ values: [Float]) -> [[Float]] {
+    switch joint {
+    case .mean: return parts.map { _ in values }
+    case .stacked:
+      var start = 0
+      return parts.map { part in
+        let count = part.shape.reduce(1, *)
+        defer { start += count }
+        return Array(values[start..<start + count])
+      }
+    case .sharesSideBySide:
+      let (rows, columns) = (parts[0].shape[0], parts[0].shape[1])
+      return parts.indices.map { part in
+        (0..<rows).flatMap { row in
+          let first = (row * parts.count + part) * columns
+          return values[first..<first + columns].map { $0 * Float(parts.count) }
+        }
+      }
+    }
+  }
+
   mutating func dropPrefix(_ prefix: String) {
     let shortened = parts.map { part in
       Part(name: part.name.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }, shape: part.shape)

@@ -12,7 +12,7 @@ struct CheferCAMAllDescription: MethodDescription {
   func blocks(of layers: Int) -> Range<Int> { 0..<layers }
 
   func arithmetic(_ tower: Arithmetic, prompts: Int, layers: Int) -> Double {
-    tower.forward + Double(prompts * layers) * tower.fullBackward
+    tower.forward + Double(prompts * layers) * tower.fullBackward + Double(prompts) * tower.headBackward
   }
 
   func plan<B: Backend>(_ run: inout RunPlan<B>) -> (any ForwardMethod<B>)? {

@@ -62,8 +62,7 @@ struct LeGradDescription: MethodDescription {
   }
 
   func arithmetic(_ tower: Arithmetic, prompts: Int, layers: Int) -> Double {
-    let backward = readout == .cls ? tower.rowBackward : tower.localBackward
-    return tower.forward + Double(prompts * layers) * backward
+    tower.forward + tower.legrad(prompts: prompts, layers: layers, readsClassToken: readout == .cls)
   }
 
   func plan<B: Backend>(_ run: inout RunPlan<B>) -> (any ForwardMethod<B>)? {
