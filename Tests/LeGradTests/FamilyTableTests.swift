@@ -29,6 +29,7 @@ import VisionTransformer
         "siglip2", "siglip2-so400m", "siglip2-naflex", "siglip2-openclip", "siglip2-openclip-so400m16",
       ]),
     Row(name: "PE-Core, OpenCLIP and timm", folders: ["pe-core", "pe-core-timm"]),
+    Row(name: "EVA-01-CLIP", folders: ["eva01-clip"]),
     Row(name: "EVA-02-CLIP", folders: ["eva02-clip"]),
     Row(name: "MetaCLIP 2, MobileCLIP2-L, XLM-R's tower", folders: ["metaclip2", "mobileclip2-l", "xlm-roberta"]),
     Row(name: "CLIPA", folders: ["clipa"]),
