@@ -351,7 +351,7 @@ extension TimmTower {
   private static let classCounts: Set = [1_000, 11_821, 21_841, 21_843]
 
   /// Whether `head` is the projection to the space that images and texts share, and not a classifier.
-  fileprivate func projects(to rows: Int) -> Bool {
+  func projects(to rows: Int) -> Bool {
     (name.contains("_clip_") || name.hasPrefix("vit_pe_")) && !Self.classCounts.contains(rows)
   }
 }
