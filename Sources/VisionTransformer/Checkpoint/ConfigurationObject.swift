@@ -160,8 +160,7 @@ struct ConfigurationObject {
   /// Three finite numbers, one for each colour channel.
   func channels(_ key: String, positive: Bool) throws(CheckpointError) -> [Double]? {
     guard let value = value(key) else { return nil }
-    let expected =
-      positive ? "three positive numbers, or one for all channels" : "three numbers, or one for all channels"
+    let expected = "three \(positive ? "positive " : "")numbers, or one for all channels"
     let elements: [JSONValue]
     switch value {
     case .array(let list) where list.count == 3: elements = list

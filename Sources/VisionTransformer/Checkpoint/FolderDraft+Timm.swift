@@ -81,7 +81,10 @@ extension FolderDraft {
       "\"architecture\": \(quoted(tower.name))", "\"num_classes\": \(rows)", "\"num_features\": \(vision.width)",
       "\"global_pool\": \(quoted(match.pooling.rawValue))",
     ]
-    if let classes = configuration.classes, classes != ModelConfiguration.unnamedClasses(rows) {
+    // Without names some heads would be taken for projections.
+    if let classes = configuration.classes,
+      tower.projects(to: rows) || classes != ModelConfiguration.unnamedClasses(rows)
+    {
       members.append("\"label_names\": [\(classes.map(quoted).joined(separator: ", "))]")
     }
     let arguments = arguments(vision, match)

@@ -239,11 +239,10 @@ extension ModelConfiguration {
   ) throws(CheckpointError) {
     try arguments.refuseOptions(except: [
       "num_classes", "img_size", "embed_dim", "depth", "num_heads", "patch_size", "mlp_ratio", "in_chans",
-      "global_pool",
-      "reg_tokens", "no_embed_class", "init_values", "fc_norm", "class_token", "qkv_bias", "attn_pool_num_heads",
-      "attn_pool_mlp_ratio", "ref_feat_shape", "dynamic_img_size", "dynamic_img_pad", "strict_img_size", "drop_rate",
-      "drop_path_rate", "proj_drop_rate", "attn_drop_rate", "patch_drop_rate", "pos_drop_rate", "weight_init",
-      "fix_init",
+      "global_pool", "reg_tokens", "no_embed_class", "init_values", "fc_norm", "class_token", "qkv_bias",
+      "attn_pool_num_heads", "attn_pool_mlp_ratio", "ref_feat_shape", "dynamic_img_size", "dynamic_img_pad",
+      "strict_img_size", "drop_rate", "drop_path_rate", "proj_drop_rate", "attn_drop_rate", "patch_drop_rate",
+      "pos_drop_rate", "weight_init", "fix_init",
     ])
     try arguments.require("in_chans", .integer(3))
     try named.take(arguments, width: "embed_dim", layers: "depth", patchSize: "patch_size", ratio: "mlp_ratio")
@@ -352,7 +351,7 @@ extension TimmTower {
   private static let classCounts: Set = [1_000, 11_821, 21_841, 21_843]
 
   /// Whether `head` is the projection to the space that images and texts share, and not a classifier.
-  fileprivate func projects(to rows: Int) -> Bool {
+  func projects(to rows: Int) -> Bool {
     (name.contains("_clip_") || name.hasPrefix("vit_pe_")) && !Self.classCounts.contains(rows)
   }
 }
