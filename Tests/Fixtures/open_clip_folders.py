@@ -46,6 +46,8 @@ def shapes(configuration):
             visual = open_clip.model._build_vision_tower(settings["embed_dim"], settings["vision_cfg"])
             tensors = {f"visual.{key}": value for key, value in visual.state_dict().items()}
             tensors["logit_scale"] = torch.empty([])
+            if settings.get("init_logit_bias") is not None:
+                tensors["logit_bias"] = torch.empty([])
             return tensors, "text"
         if "multimodal_cfg" in settings:
             model = open_clip.CoCa(**settings)
