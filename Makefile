@@ -96,8 +96,9 @@ lint:
 	      echo "$$kernel with LANES=$$lane STORAGE=$$storage FLOAT64=$$double"; }; \
 	  done; done; done; \
 	done; exit $$failed
-	@# Options are the command's: other rooms name a subject, which LeGradCLI turns into its option. Slurm's are not ours.
-	@! grep -rnE --include='*.swift' '"[^"]*--[a-z]' Sources | grep -vE '^Sources/LeGradCLI/|--array=' || \
+	@# Options are the command's: other rooms name a subject, which LeGradCLI turns into its option. Those of Slurm
+	@# and of Hugging Face's hf are not ours.
+	@! grep -rnE --include='*.swift' '"[^"]*--[a-z]' Sources | grep -vE '^Sources/LeGradCLI/|--array=|--revision ' || \
 	  { echo "expected Subject in place of an option's name"; exit 1; }
 	@# Tests/Headers stands before the system's: headers that not every release has are errors there.
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; \
