@@ -17,7 +17,7 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
     self.init(rawValue: value)
   }
 
-  /// Reads the orientation from a PNG's `eXIf` chunk (PNG, third edition, §11.3.4.5), which may lie behind the pixels. As
+  /// Reads the orientation from a PNG's `eXIf` chunk (PNG, third edition, "eXIf"), which may lie behind the pixels. As
   /// for JPEG, a broken note reads as nil.
   init?(png bytes: [UInt8]) {
     var position = 8

@@ -6,7 +6,7 @@ struct ModelOptions: ParsableArguments {
   @Option(
     name: [.customShort("m"), .long],
     help: """
-      A model folder in OpenCLIP, Hugging Face or timm layout, a weight file in it, the name of a model in the hub's cache \
+      A model folder in OpenCLIP, Hugging Face or timm layout, a weight file in it, the name of a model in the hub's cache (HF_HUB_CACHE) \
       (ORGANISATION/NAME or ORGANISATION/NAME@REVISION, never downloaded), or 'demo', the small model inside this program.
       """)
   var model: String?
