@@ -100,6 +100,9 @@ lint:
 	@# and of Hugging Face's hf are not ours.
 	@! grep -rnE --include='*.swift' '"[^"]*--[a-z]' Sources | grep -vE '^Sources/LeGradCLI/|--array=|--revision ' || \
 	  { echo "expected Subject in place of an option's name"; exit 1; }
+	@# Foundation brings its tables of languages: the static binary would be twice as large.
+	@! grep -rnE --include='*.swift' '^([a-z]+ )?import Foundation$$' Sources || \
+	  { echo "expected FoundationEssentials in place of Foundation"; exit 1; }
 	@# Tests/Headers stands before the system's: headers that not every release has are errors there.
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; \
 	$$clang -std=gnu2x -fsyntax-only -Wall -Wextra -Werror -ITests/Headers -ISources/COpenCL/include \

@@ -1,5 +1,5 @@
 import Failures
-import Foundation
+import Glibc
 import Synchronization
 import VisionTransformer
 
@@ -63,7 +63,9 @@ extension Model {
       }
       return number
     }
-    func folded(_ name: some StringProtocol) -> String { name.trimmingCharacters(in: .whitespaces).lowercased() }
+    func folded(_ name: some StringProtocol) -> String {
+      name.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
     func found(_ names: (String) -> [String]) -> [Int] {
       classes.indices.filter { names(classes[$0]).contains(folded(text)) }
     }
