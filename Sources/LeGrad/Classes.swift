@@ -54,7 +54,8 @@ extension Model {
   /// - Throws: `usage` for a model without classes, and for a text that names none or several of them.
   public func classNumber(_ text: String) throws(LeGradError) -> Int {
     guard let classes = configuration.classes else {
-      throw LeGradError(.usage, "\(name) has no classes: it compares images with prompts; give \(Subject.prompt)")
+      let subject = configuration.text == nil ? Subject.referenceImages : .prompt
+      throw LeGradError(.usage, "\(name) has no classes; give \(subject)")
     }
     if let exact = classes.firstIndex(of: text), classes.lastIndex(of: text) == exact { return exact }
     if let number = Int(text), !classes.contains(text) {

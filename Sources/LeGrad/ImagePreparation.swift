@@ -147,15 +147,23 @@ extension Model {
     let patch = vision.patchSize
     var width = vision.imageWidth
     var height = vision.imageHeight
+    if resize == .processor, let output = configuration.preprocessing.output {
+      (width, height) = (output.width, output.height)
+    }
     if case .pixels(let askedWidth, let askedHeight) = size {
       (width, height) = (askedWidth, askedHeight)
     }
-    let isNative = (width, height) == (vision.imageWidth, vision.imageHeight)
+    // What is left of whole patches is cut off a size that the model's files say.
+    let isNative = size == .native || (width, height) == (vision.imageWidth, vision.imageHeight)
     guard isNative || (width % patch == 0 && height % patch == 0) else {
       throw LeGradError(
         .usage,
         "\(Subject.size) \(width)x\(height): \(name) reads patches of \(patch)×\(patch) pixels; "
           + "both sides must be multiples of \(patch)")
+    }
+    guard width >= patch, height >= patch else {
+      throw LeGradError(
+        .usage, "\(name): \(width)x\(height) pixels hold no patch of \(patch)×\(patch); give \(Subject.size)")
     }
     guard width / patch <= Self.patchLimit, height / patch <= Self.patchLimit,
       width / patch * (height / patch) <= Self.patchLimit
@@ -168,12 +176,12 @@ extension Model {
       return .crop(
         width: width, height: height, offset: configuration.preprocessing.cropsAtFloor ? .floor : .roundHalfEven)
     case .fit: return .fit(longerSide: max(width, height), patch: patch)
-    case .processor: return .steps(steps(width: width, height: height, isNative: isNative))
+    case .processor: return .steps(steps(width: width, height: height))
     }
   }
 
   /// The way of the library that wrote the folder to an input of this size.
-  private func steps(width: Int, height: Int, isNative: Bool) -> PictureSteps {
+  private func steps(width: Int, height: Int) -> PictureSteps {
     let (vision, preprocessing) = (configuration.vision, configuration.preprocessing)
     if vision.readsPatchRows {
       let patch = vision.patchSize
@@ -181,8 +189,10 @@ extension Model {
     }
     var (fullWidth, fullHeight) = (width, height)
     if let resized = preprocessing.resized {
-      fullWidth = isNative ? resized.width : resized.width * width / vision.imageWidth
-      fullHeight = isNative ? resized.height : resized.height * height / vision.imageHeight
+      // To another size than its own the way is as long in proportion.
+      let own = preprocessing.output ?? .init(height: vision.imageHeight, width: vision.imageWidth)
+      fullWidth = resized.width * width / own.width
+      fullHeight = resized.height * height / own.height
     }
     let resize: PictureSteps.Resize =
       switch preprocessing.resizeMode {

@@ -76,7 +76,7 @@ import VisionTransformer
   }
 
   static let cases16 = (Family.classifiers + Family.encoders).flatMap { family in
-    GoldenBackend.all.filter { $0.precision != .f32 }.map { Case(family: family, backend: $0) }
+    GoldenBackend.sixteenBitDevices.map { Case(family: family, backend: $0) }
   }
 
   private func open(_ test: Case) throws -> (Explainer, TextEmbeddings) {

@@ -19,8 +19,12 @@ enum GoldenBackend: Sendable, CustomTestStringConvertible {
       : KernelVariant.allCases.flatMap { variant in Precision.allCases.map { .openCL(variant, $0) } })
   static let float32 = all.filter { $0.precision == .f32 }
   /// The fastest instruction set, and every variant of the OpenCL device.
-  static let devices = float32.filter {
-    switch $0 {
+  static let devices = float32.filter(\.isBest)
+  /// The same in the precisions that round products.
+  static let sixteenBitDevices = all.filter { $0.precision != .f32 && $0.isBest }
+
+  private var isBest: Bool {
+    switch self {
     case .cpu(let set, _): set == CPUBackend.availableInstructionSets.last
     case .openCL: true
     }

@@ -72,6 +72,31 @@ import Testing
     }
   }
 
+  /// A folder whose processor ends in another size than the model's own: transformers feeds that size.
+  @Test func theProcessorsOwnSizeIsFed() throws {
+    let folder = try ScratchFolder()
+    let fixture = Fixtures.path("families/dinov2-encoder/model")
+    for name in ["config.json", "model.safetensors"] {
+      try FileManager.default.copyItem(atPath: "\(fixture)/\(name)", toPath: "\(folder.path)/\(name)")
+    }
+    let steps = """
+      {"size": {"shortest_edge": 32}, "crop_size": {"height": 28, "width": 28}, "resample": 3, "do_center_crop": true,
+       "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+      """
+    try folder.write(Array(steps.utf8), "preprocessor_config.json")
+    let model = try Model(folder: folder.path)
+    let statistics = try #require(model.pixelStatistics)
+    let image = try RGBImage.decode(path: Fixtures.path("processors/wide.png")).image
+    let prepared = try model.prepare(image, by: statistics, size: .native, resize: .processor)
+    #expect((prepared.width, prepared.height) == (28, 28))
+    let expected = image.fitted(
+      .steps(PictureSteps(.cover(width: 32, height: 32), window: (28, 28), offset: .floor)), filter: .bicubic)
+    #expect(prepared.pixels == expected.image.normalised(by: statistics) && prepared.region == expected.region)
+    #expect(prepared.region.x >= 0 && prepared.region.width <= image.width)
+    // What LeGrad's own preparation feeds is the model's size, as ever.
+    #expect(try model.prepare(image, by: statistics, size: .native, resize: .squash).width == 42)
+  }
+
   /// `[patches, (y, x, channel)]`.
   private static func patchRows(_ image: PreparedImage, patch: Int) -> [Float] {
     let (rows, columns, plane) = (image.height / patch, image.width / patch, image.height * image.width)

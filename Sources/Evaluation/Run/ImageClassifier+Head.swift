@@ -75,7 +75,7 @@ private struct ClassMatch {
           dataset.numbersClasses ? "the \(ids.count) classes of the class index" : "names of classes, as \(names[0])"
         throw fault(
           model, "classes", expected: expected, found: "\(labels.count) without names",
-          remedy: "name them in id2label of the model's config.json")
+          remedy: "name them in id2label (timm: label_names) of the model's config.json")
       }
       return (Array(ids.indices), .numbers)
     }
@@ -91,19 +91,21 @@ private struct ClassMatch {
         throw fault(
           model, "classes", expected: "one for \(called) of the data set",
           found: "none of that id or name among \(labels.count)",
-          remedy: "name it in id2label of the model's config.json, or give a data set of the model's classes")
+          remedy:
+            "name it in id2label (timm: label_names) of the model's config.json, or give a data set of the model's classes"
+        )
       }
       guard found.count == 1 else {
         throw fault(
           model, "classes", expected: "one for \(called) of the data set",
           found: found.map { "\($0) (\(labels[$0]))" }.joined(separator: ", "),
-          remedy: "give each class a name of its own in id2label of the model's config.json")
+          remedy: "give each class a name of its own in id2label (timm: label_names) of the model's config.json")
       }
       if let other = owner.updateValue(number, forKey: place) {
         throw fault(
           model, "classes", expected: "one for each of \(ids[other]) and \(called) of the data set",
           found: "\(place) (\(labels[place])) for both",
-          remedy: "give each class a name of its own in id2label of the model's config.json")
+          remedy: "give each class a name of its own in id2label (timm: label_names) of the model's config.json")
       }
       return place
     }

@@ -104,6 +104,11 @@ extension Method {
     try description.check(vision, model: model)
     guard !isDefined(for: vision) else { return }
     let defined = Method.all.filter { $0.isDefined(for: vision) }.map(\.name).joined(separator: ", ")
+    guard vision.pooling != .classToken else {
+      throw LeGradError(
+        .usage,
+        "\(name) is not defined for gated MLPs, inner norms or rotary positions as \(model) has them; use \(defined)")
+    }
     guard vision.hasAttentionPooler else {
       throw LeGradError(.usage, "\(name) asks the class token, which \(model) does not read; use \(defined)")
     }

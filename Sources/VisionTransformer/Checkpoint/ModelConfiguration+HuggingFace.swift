@@ -30,7 +30,14 @@ extension ModelConfiguration {
           found: top.value("model_type")?.summary ?? "nothing")
       }
     read.configuration.layout = .huggingFace
-    if let preprocessor { read.configuration.preprocessing = try huggingFacePreprocessing(preprocessor) }
+    if let preprocessor {
+      let vision = read.configuration.vision
+      var preprocessing = try huggingFacePreprocessing(preprocessor)
+      if preprocessing.output == .init(height: vision.imageHeight, width: vision.imageWidth) {
+        preprocessing.output = nil
+      }
+      read.configuration.preprocessing = preprocessing
+    }
     try read.configuration.validate(file: file)
     return read
   }
@@ -151,6 +158,7 @@ extension ModelConfiguration {
 
   static func huggingFacePreprocessing(_ object: ConfigurationObject) throws(CheckpointError) -> Preprocessing {
     try object.require("do_normalize", .bool(true))
+    try object.require("do_resize", .bool(true))
     try object.require("do_rescale", .bool(true))
     let factor = try object.double("rescale_factor", default: 1.0 / 255, in: 0...1e3)
     guard abs(factor * 255 - 1) < 1e-6 else {
@@ -173,11 +181,11 @@ extension ModelConfiguration {
       } else if size.value("shortest_edge") == nil {
         throw object.unsupported("size", expected: "shortest_edge, or height and width", found: "other keys")
       }
-      if let sides = try size.sides(), try object.bool("do_center_crop", default: true),
-        try object.sizeObject("crop_size")?.sides().map({ $0 != sides }) ?? false
-      {
-        preprocessing.resized = sides
-      }
+      let crops = try object.bool("do_center_crop", default: true)
+      let crop = crops ? try object.sizeObject("crop_size")?.sides() : nil
+      let sides = try size.sides()
+      preprocessing.output = crop ?? (preprocessing.resizeMode == .squash ? sides : nil)
+      if let crop, let sides, sides != crop { preprocessing.resized = sides }
     }
     return preprocessing
   }

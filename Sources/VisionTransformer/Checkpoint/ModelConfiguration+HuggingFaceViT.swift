@@ -64,7 +64,7 @@ extension ModelConfiguration {
       read.configuration.embeddingWidth = 2 * vision.width
     }
     try addClasses(to: &read, top, store: store)
-    read.ignored = [prefix + "embeddings.mask_token", prefix + "embeddings.register_tokens"]
+    read.ignored = ignored(prefix, store: store)
     return read
   }
 
@@ -86,7 +86,7 @@ extension ModelConfiguration {
       .centres, theta: try top.double("rope_theta", default: 100, in: 1...1e9), pairing: .halves)
     let prefix = prefix(of: store, among: ["dinov3_vit.", "model."], holding: "embeddings.cls_token")
     var read = ReadConfiguration(encoder(vision), names: .dinov3(prefix: prefix, isGated: isGated))
-    read.ignored = ["mask_token", "register_tokens"].map { "\(prefix)embeddings.\($0)" }
+    read.ignored = ignored(prefix, store: store)
     return read
   }
 
@@ -121,9 +121,18 @@ extension ModelConfiguration {
   private static func addClasses(
     to read: inout ReadConfiguration, _ top: ConfigurationObject, store: any TensorStore
   ) throws(CheckpointError) {
-    guard let classifier = read.names?.classes.first, let shape = store.shape(of: classifier + ".weight"),
-      let count = shape.first, count > 0
-    else { return }
+    guard let classifier = read.names?.classes.first else { return }
+    guard let count = store.shape(of: classifier + ".weight")?.first, count > 0 else {
+      var isClassifier = store.contains(classifier + ".bias")
+      if case .array(let names)? = top.value("architectures"), case .string(let name)? = names.first {
+        isClassifier = isClassifier || name.contains("ForImageClassification")
+      }
+      guard isClassifier else { return }
+      throw CheckpointError(
+        .missingTensor, file: top.file, place: "tensor \"\(classifier).weight\"",
+        expected: "the weights of a classifier",
+        found: "none", remedy: "the weights lack a part; fetch the folder again")
+    }
     var classes = unnamedLabels(count)
     if let labels = try top.object("id2label") {
       for key in labels.members.keys.sorted() {
@@ -134,6 +143,13 @@ extension ModelConfiguration {
       }
     }
     read.configuration.classes = classes
+  }
+
+  /// A token for training, and the empty tensor that stands for no registers.
+  private static func ignored(_ prefix: String, store: any TensorStore) -> [String] {
+    let registers = prefix + "embeddings.register_tokens"
+    let isEmpty = store.shape(of: registers)?.contains(0) ?? false
+    return [prefix + "embeddings.mask_token"] + (isEmpty ? [registers] : [])
   }
 
   /// What transformers calls the classes that nobody named.

@@ -188,17 +188,28 @@ extension ModelConfiguration {
     let arguments = try top.object("model_args") ?? ConfigurationObject(file: top.file, path: "model_args.")
     try takeArguments(arguments, to: &named)
     let defaults = try top.object("pretrained_cfg") ?? ConfigurationObject(file: top.file, path: "pretrained_cfg.")
-    var input = (height: named.tower.imageHeight, width: named.tower.imageWidth)
-    if case .array(let sides)? = defaults.value("input_size"), sides.count == 3,
-      case .integer(let height) = sides[1], case .integer(let width) = sides[2],
-      ConfigurationRange.imageSize.contains(height), ConfigurationRange.imageSize.contains(width)
-    {
+    var input = try arguments.size(
+      "img_size", default: (named.tower.imageHeight, named.tower.imageWidth), in: ConfigurationRange.imageSize)
+    if let size = defaults.value("input_size") {
+      let range = ConfigurationRange.imageSize
+      guard case .array(let sides) = size, sides.count == 3, case .integer(let height) = sides[1],
+        case .integer(let width) = sides[2], range.contains(height), range.contains(width)
+      else {
+        throw defaults.failure(
+          "input_size", expected: "[3, height, width], sides from \(range.lowerBound) to \(range.upperBound)",
+          found: size.summary)
+      }
       input = (height, width)
     }
     // A tower that says its size itself, or takes any, has its table for that size.
     var table = (height: named.tower.imageHeight, width: named.tower.imageWidth)
     if !named.tower.saysImageSize, !named.tower.takesAnySize { table = input }
     table = try arguments.size("img_size", default: table, in: ConfigurationRange.imageSize)
+    guard min(table.height, table.width) >= named.tower.patchSize else {
+      throw arguments.failure(
+        "img_size", expected: "at least the patch size \(named.tower.patchSize)",
+        found: "\(table.height)×\(table.width)")
+    }
     let (tower, names) = named.read(
       store: store, prefix: "", imageHeight: input.height, imageWidth: input.width, table: table)
     var vision = tower

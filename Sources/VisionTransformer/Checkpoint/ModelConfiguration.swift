@@ -329,9 +329,11 @@ public struct Preprocessing: Equatable, Sendable {
   public var std: [Double]?
   public var interpolation: Interpolation
   public var resizeMode: ResizeMode
-  /// Height and width in pixels that a picture is resized to before its middle is kept, at the model's own input size;
+  /// Height and width in pixels that a picture is resized to before its middle is kept, on the way to `output`;
   /// nil where the input's own are.
   public var resized: Sides?
+  /// The size that the folder's own way ends in, where it says one; else the model's input size.
+  public var output: Sides?
   /// Whether the middle starts at half of what is left over rounded down, as in transformers, instead of to the even
   /// number.
   public var cropsAtFloor = false

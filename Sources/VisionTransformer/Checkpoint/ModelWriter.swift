@@ -20,6 +20,12 @@ public enum ModelWriter {
     } catch {
       throw CheckpointError(.cannotWrite, error)
     }
+    let others = ["open_clip_config.json", "config.json"].filter { !draft.files.contains($0) }
+    for other in others where FileTree.exists(folder + "/" + other) {
+      throw CheckpointError(
+        .exists, file: folder + "/" + other, place: "writing", expected: "no model in another library's layout",
+        found: "one, which would be read in place of the new one", remedy: "remove it, or choose another folder")
+    }
     for path in draft.files.map({ folder + "/" + $0 }) where !overwrite && FileTree.exists(path) {
       throw CheckpointError(
         .exists, file: path, place: "writing", expected: "no file of this name", found: "one",

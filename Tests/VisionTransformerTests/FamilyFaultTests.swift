@@ -1,0 +1,61 @@
+import Failures
+import SafeTensors
+import Testing
+
+@testable import VisionTransformer
+
+/// Folders of classifiers and encoders whose files contradict each other.
+@Suite struct FamilyFaultTests {
+  /// The fault of a fixture's folder whose configuration was changed.
+  private func fault(
+    _ fixture: String, replacing old: String, with new: String, keeping isKept: (String) -> Bool = { _ in true }
+  ) throws -> CheckpointError? {
+    let folder = try CheckpointFolder()
+    let text = try CheckpointFolder.fixtureText("families/\(fixture)/model/config.json")
+    #expect(text.contains(old))
+    try folder.write(text.replacing(old, with: new), "config.json")
+    try folder.copyWeights(from: "families/\(fixture)/model/model.safetensors", as: "model.safetensors") {
+      isKept($0.name) ? $0 : nil
+    }
+    do {
+      _ = try Checkpoint(folder: folder.path)
+      return nil
+    } catch { return error }
+  }
+
+  /// Without them the tower would compute something else.
+  @Test(arguments: [
+    ("dinov2-registers", "\"num_register_tokens\": 4", "\"num_register_tokens\": 0"),
+    ("dinov2-registers", "\"dinov2_with_registers\"", "\"dinov2\""),
+    ("dinov3", "\"num_register_tokens\": 4", "\"num_register_tokens\": 0"),
+    ("dinov3", "\"num_register_tokens\": 4", "\"num_register_tokens\": null"),
+  ]) func registersThatTheConfigurationDoesNotKnowAreRefused(_ fixture: String, old: String, new: String) throws {
+    let error = try fault(fixture, replacing: old, with: new)
+    #expect(
+      error?.rule == .unsupported && error?.place?.contains("register_tokens") == true, "\(String(describing: error))")
+  }
+
+  @Test(arguments: [["classifier.weight"], ["classifier.weight", "classifier.bias"]])
+  func aClassifierWithoutItsHeadIsRefused(_ missing: [String]) throws {
+    let error = try fault("vit", replacing: "\"vit\"", with: "\"vit\"") { !missing.contains($0) }
+    #expect(error?.rule == .missingTensor && error?.place?.contains("classifier.weight") == true)
+  }
+
+  @Test(arguments: ["[3, 0, 40]", "[3, 40]", "40", "[3, 4000000000, 40]", "[3, 40.5, 40]"])
+  func timmsInputSizeIsChecked(_ size: String) throws {
+    let error = try fault(
+      "timm-vit", replacing: "\"input_size\": [\n      3,\n      40,\n      40\n    ]", with: "\"input_size\": \(size)")
+    #expect(
+      error?.rule == .configuration && error?.place == "pretrained_cfg.input_size", "\(String(describing: error))")
+  }
+
+  /// Without one the model's arguments say the size.
+  @Test func timmsImageSizeStandsInForItsInputSize() throws {
+    let folder = try CheckpointFolder()
+    let text = try CheckpointFolder.fixtureText("families/timm-vit/model/config.json")
+    try folder.write(text.replacing("\"input_size\"", with: "\"unused\""), "config.json")
+    try folder.link("families/timm-vit/model/model.safetensors", as: "model.safetensors")
+    let vision = try Checkpoint(folder: folder.path).configuration.vision
+    #expect(vision.imageHeight == 40 && vision.imageWidth == 40 && vision.positions?.height == 5)
+  }
+}
