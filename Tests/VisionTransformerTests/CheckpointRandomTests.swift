@@ -244,6 +244,18 @@ struct CheckpointRandomTests {
       ])
   }
 
+  /// It would be read in place of what is written.
+  @Test(arguments: [true, false]) func aFolderWithAnotherLayoutsModelIsRefused(overwrite: Bool) throws {
+    let folder = try CheckpointFolder()
+    try folder.write("{}", "config.json")
+    let source = try CheckpointTests.golden("clip")
+    let error = #expect(throws: CheckpointError.self) {
+      try ModelWriter.write(source, to: folder.path, overwrite: overwrite)
+    }
+    #expect(error?.rule == .exists && error?.file.hasSuffix("/config.json") == true, "\(String(describing: error))")
+    #expect(try folder.listing == ["config.json"])
+  }
+
   @Test(arguments: ["clip", "clip-hf-sharded", "clip-odd", "siglip", "coca"]) func anyModelCanBeWrittenAnew(
     name: String
   ) throws {
