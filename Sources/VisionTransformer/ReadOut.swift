@@ -43,12 +43,12 @@ package struct ReadOut<B: Backend>: Sendable {
       return try forward(tower)
     }
     if tower.configuration.normsAfterPooling {
-      try meanPatches(of: stream, into: input, shape: shape, on: backend)
+      try shape.meanPatches(of: stream, into: input, on: backend)
       return try forward(tower)
     }
     try backend.layerNorm(
       LayerNorm(input: stream, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: scratch))
-    try meanPatches(of: scratch, into: normalized, shape: shape, on: backend)
+    try shape.meanPatches(of: scratch, into: normalized, on: backend)
     try tower.project(normalized, to: embedding, norms: norms)
   }
 
@@ -56,19 +56,7 @@ package struct ReadOut<B: Backend>: Sendable {
   package func readPatches(
     of stream: Matrix<B.Buffer>, shape: VisionShape, on backend: B
   ) throws(BackendError) {
-    try meanPatches(of: stream, into: input, shape: shape, on: backend)
-  }
-
-  private func meanPatches(
-    of rows: Matrix<B.Buffer>, into means: Matrix<B.Buffer>, shape: VisionShape, on backend: B
-  ) throws(BackendError) {
-    for image in 0..<shape.images {
-      let first = image * shape.tokens + shape.leadingTokens
-      try backend.meanRows(
-        MeanRows(
-          input: rows.rows(first..<first + shape.grid.count), rowsPerGroup: shape.grid.count,
-          output: means.rows(image..<image + 1)))
-    }
+    try shape.meanPatches(of: stream, into: input, on: backend)
   }
 
   /// The gradient of every score `directions_p · embedding_b` at the rows that were read, times `factor`, into

@@ -17,6 +17,19 @@ package struct VisionShape: Sendable, Hashable {
   /// Tokens of one image: leading tokens, then the patches.
   package var tokens: Int { leadingTokens + grid.count }
   package var rows: Int { images * tokens }
+
+  /// The mean of each image's patches, `[images, columns]`, of rows with the leading tokens before them.
+  package func meanPatches<B: Backend>(
+    of rows: Matrix<B.Buffer>, into means: Matrix<B.Buffer>, on backend: B
+  ) throws(BackendError) {
+    for image in 0..<images {
+      let first = image * tokens + leadingTokens
+      try backend.meanRows(
+        MeanRows(
+          input: rows.rows(first..<first + grid.count), rowsPerGroup: grid.count,
+          output: means.rows(image..<image + 1)))
+    }
+  }
 }
 
 /// The memory of a vision forward.

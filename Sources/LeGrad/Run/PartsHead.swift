@@ -70,14 +70,7 @@ struct PartsHead<B: Backend>: EmbeddingHead {
       switch part {
       case .token(let token):
         try backend.copy(Copy(tokens.everyRow(shape.tokens, from: token), to: columns))
-      case .patches:
-        for image in 0..<shape.images {
-          let first = image * shape.tokens + shape.leadingTokens
-          try backend.meanRows(
-            MeanRows(
-              input: tokens.rows(first..<first + shape.grid.count), rowsPerGroup: shape.grid.count,
-              output: columns.rows(image..<image + 1)))
-        }
+      case .patches: try shape.meanPatches(of: tokens, into: columns, on: backend)
       }
     }
     try tower.project(features, to: embedding, norms: norms)

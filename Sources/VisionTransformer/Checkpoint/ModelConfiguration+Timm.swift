@@ -8,8 +8,6 @@ private struct NamedTower {
   var tower: TimmTower
   /// Whether the file gives sizes of its own.
   var hasOwnSizes = false
-  /// Whether it says how its tokens are pooled.
-  var hasOwnPooling = false
 
   /// - Parameter key: of the name in `object`.
   init(_ object: ConfigurationObject, key: String) throws(CheckpointError) {
@@ -43,6 +41,22 @@ private struct NamedTower {
       tower.mlpWidth = Int(Double(ownWidth) * ratioOfName)
     }
     tower.width = ownWidth
+  }
+
+  /// Pools as the field `key` says, or as it does where that is nil.
+  mutating func takePooling(_ name: String?, _ object: ConfigurationObject, key: String) throws(CheckpointError) {
+    guard let name else { return }
+    guard let pooling = TimmTower.Pooling(rawValue: name), pooling != .none else {
+      throw object.unsupported(key, expected: "token, avg or map", found: name)
+    }
+    tower.pooling = pooling
+  }
+
+  /// Refuses a pooler that leaves tokens out; `key` of `object` says how tokens are pooled.
+  func checkPooler(_ object: ConfigurationObject, key: String) throws(CheckpointError) {
+    guard tower.pooling != .map || tower.prefixTokens == 0 || tower.poolsPrefix else {
+      throw object.unsupported(key, expected: "a pooler that reads all tokens", found: "one that leaves some out")
+    }
   }
 
   /// The tower, and the names of its tensors.
@@ -145,11 +159,7 @@ extension ModelConfiguration {
       named.tower.heads = named.tower.width / headWidth
       if named.tower.kind == .vit { named.tower.pooler?.heads = named.tower.heads }
     }
-    let pool = try object.string("timm_pool") ?? "avg"
-    guard let pooling = TimmTower.Pooling(rawValue: pool), pooling != .none else {
-      throw object.unsupported("timm_pool", expected: "token, avg or map", found: pool)
-    }
-    named.tower.pooling = pooling
+    try named.takePooling(object.string("timm_pool") ?? "avg", object, key: "timm_pool")
     // The tower's table is for the size that its name says, whatever pictures are resized to.
     let own = (height: named.tower.imageHeight, width: named.tower.imageWidth)
     let size = try object.size("image_size", default: own, in: ConfigurationRange.imageSize)
@@ -157,10 +167,7 @@ extension ModelConfiguration {
       store: store, prefix: "visual.trunk.", imageHeight: size.height, imageWidth: size.width,
       table: named.hasOwnSizes ? size : own)
     if object.value("act_kwargs") != nil { vision.activation = try openCLIPActivation(object, quickGELU: false) }
-    guard vision.pooling != .map || vision.leadingTokens == 0 || named.tower.poolsPrefix else {
-      throw object.unsupported(
-        "timm_pool", expected: "a pooler that reads all tokens", found: "one that leaves some out")
-    }
+    try named.checkPooler(object, key: "timm_pool")
     // OpenCLIP's own default is a projection without a bias.
     let projection = object.members.keys.contains("timm_proj") ? try object.string("timm_proj") : "linear"
     switch projection {
@@ -213,10 +220,7 @@ extension ModelConfiguration {
     let (tower, names) = named.read(
       store: store, prefix: "", imageHeight: input.height, imageWidth: input.width, table: table)
     var vision = tower
-    guard vision.pooling != .map || vision.leadingTokens == 0 || named.tower.poolsPrefix else {
-      throw arguments.unsupported(
-        "global_pool", expected: "a pooler that reads all tokens", found: "one that leaves some out")
-    }
+    try named.checkPooler(arguments, key: "global_pool")
     vision.hasProjection = false
     var configuration = ModelConfiguration(
       embeddingWidth: vision.width, vision: vision, text: nil,
@@ -265,12 +269,7 @@ extension ModelConfiguration {
       let hasBias = try arguments.bool("qkv_bias", default: true)
       named.tower.qkvBias = !hasBias ? .none : named.tower.qkvBias == .none ? .all : named.tower.qkvBias
     }
-    if let pool = try arguments.string("global_pool") {
-      guard let pooling = TimmTower.Pooling(rawValue: pool), pooling != .none else {
-        throw arguments.unsupported("global_pool", expected: "token, avg or map", found: pool)
-      }
-      named.tower.pooling = pooling
-    }
+    try named.takePooling(arguments.string("global_pool"), arguments, key: "global_pool")
     if named.tower.kind == .vit || named.tower.pooler == nil {
       let (heads, mlpWidth) = (named.tower.heads, named.tower.mlpWidth)
       named.tower.pooler = named.tower.pooling == .map ? .init(heads: heads, mlpWidth: mlpWidth) : nil

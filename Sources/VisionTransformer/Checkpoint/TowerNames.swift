@@ -157,15 +157,21 @@ extension TowerNames {
     return names
   }
 
-  /// Those of transformers' `ViTModel` and `DeiTModel`: as it saves them, or as its modules are called since 5.0.
-  static func huggingFaceViT(prefix: String, modules: Bool) -> TowerNames {
+  /// What the towers of transformers up to DINOv2 have in common beside their blocks.
+  private static func huggingFace(prefix: String, registers: String) -> TowerNames {
     var names = TowerNames(prefix: prefix)
     names.classToken = "embeddings.cls_token"
-    names.registers = ["embeddings.distillation_token"]
+    names.registers = ["embeddings.\(registers)"]
     names.positions = "embeddings.position_embeddings"
     names.patches = "embeddings.patch_embeddings.projection"
     names.outputNorm = "layernorm"
     names.classes = ["classifier"]
+    return names
+  }
+
+  /// Those of transformers' `ViTModel` and `DeiTModel`: as it saves them, or as its modules are called since 5.0.
+  static func huggingFaceViT(prefix: String, modules: Bool) -> TowerNames {
+    var names = huggingFace(prefix: prefix, registers: "distillation_token")
     names.attentionNorm = "layernorm_before"
     names.mlpNorm = "layernorm_after"
     if modules {
@@ -182,13 +188,7 @@ extension TowerNames {
 
   /// Those of transformers' `Dinov2Model` and `Dinov2WithRegistersModel`, likewise.
   static func dinov2(prefix: String, modules: Bool, isGated: Bool) -> TowerNames {
-    var names = TowerNames(prefix: prefix)
-    names.classToken = "embeddings.cls_token"
-    names.registers = ["embeddings.register_tokens"]
-    names.positions = "embeddings.position_embeddings"
-    names.patches = "embeddings.patch_embeddings.projection"
-    names.outputNorm = "layernorm"
-    names.classes = ["classifier"]
+    var names = huggingFace(prefix: prefix, registers: "register_tokens")
     names.blocks = "encoder.layer."
     names.scales = ["layer_scale1.lambda1", "layer_scale2.lambda1"]
     if modules {
