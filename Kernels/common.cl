@@ -320,15 +320,17 @@ static inline void turn_square(float16 rows[16]) {
 // What a product does to its sums before it stores them (Compute/Operations/Matmul.swift).
 typedef struct {
   __global const float *bias, *residual;
-  __global float *output, *derivative;
-  uint residual_stride, output_stride, derivative_stride, columns, has_bias, activation, has_derivative, residual_rows;
+  __global float *output, *derivative, *slopes;
+  uint residual_stride, output_stride, derivative_stride, slopes_stride, columns, has_bias, activation, has_derivative;
+  uint has_slopes, residual_rows;
 } epilogue;
 
 // The epilogue in a kernel's parameters of these names. No residual has 0 rows.
 #define EPILOGUE                                                                                                    \
   {                                                                                                                 \
-    ROW(bias, 0), ROW(residual, 0), ROW(output, 0), ROW(derivative, 0), residual_stride, output_stride,             \
-        derivative_stride, columns, has_bias, activation, has_derivative, residual_rows                             \
+    ROW(bias, 0), ROW(residual, 0), ROW(output, 0), ROW(derivative, 0), ROW(slopes, 0), residual_stride,            \
+        output_stride, derivative_stride, slopes_stride, columns, has_bias, activation, has_derivative, has_slopes, \
+        residual_rows                                                                                               \
   }
 
 // Elements of one row from `column` on, LANES of them or as many as the row still has.
@@ -341,6 +343,7 @@ static inline void finish(const epilogue *e, uint row, uint column, vfloat sum) 
     const activated a = activate_value(e->activation, x);
     x = a.value;
     if (e->has_derivative) store_up_to(e->derivative + (ulong)row * e->derivative_stride + column, a.derivative, count);
+    if (e->has_slopes) store_up_to(e->slopes + (ulong)row * e->slopes_stride + column, a.derivative * sum, count);
   }
   if (e->residual_rows)
     x += load_up_to(e->residual + (ulong)(row % e->residual_rows) * e->residual_stride + column, count);

@@ -160,9 +160,9 @@ INLINE void add_step(__local const float *left, __local const float *right, floa
 
 __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) __kernel void matmul(
     INPUT(input), INPUT(scales), __global const stored *weight, INPUT(bias), INPUT(residual), OUTPUT(output),
-    OUTPUT(derivative), const uint rows, const uint columns, const uint depth, const uint padded_inputs,
-    const uint prompts, const uint tokens, const uint has_bias, const uint activation, const uint has_derivative,
-    const uint residual_rows) {
+    OUTPUT(derivative), OUTPUT(slopes), const uint rows, const uint columns, const uint depth,
+    const uint padded_inputs, const uint prompts, const uint tokens, const uint has_bias, const uint activation,
+    const uint has_derivative, const uint has_slopes, const uint residual_rows) {
   __local float4 left_quads[TILE_K * LEFT_STRIDE / 4], right_quads[TILE_K * RIGHT_STRIDE / 4];
   __local float *left = (__local float *)left_quads, *right = (__local float *)right_quads;
   const uint item = get_local_id(0), first_row = get_group_id(0) * TILE_M, first_column = get_group_id(1) * TILE_N;

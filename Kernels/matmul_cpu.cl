@@ -147,9 +147,9 @@ INLINE void add_products(
 
 __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void matmul(
     __global const float *left, __global const stored *weight, INPUT(bias), INPUT(residual), OUTPUT(output),
-    OUTPUT(derivative), __global float16 *sums, const uint first_row, const uint rows, const uint columns,
-    const uint depth, const uint padded_inputs, const uint tiles_per_item, const uint has_bias, const uint activation,
-    const uint has_derivative, const uint residual_rows) {
+    OUTPUT(derivative), OUTPUT(slopes), __global float16 *sums, const uint first_row, const uint rows,
+    const uint columns, const uint depth, const uint padded_inputs, const uint tiles_per_item, const uint has_bias,
+    const uint activation, const uint has_derivative, const uint has_slopes, const uint residual_rows) {
 #if EXPANDS
   __local float16 expanded[2 * DEPTH_BLOCK];
 #endif

@@ -54,6 +54,12 @@ static const char fill[] = {
 static const char gather_rows[] = {
 #embed "../../Kernels/gather_rows.cl" suffix(, 0)
 };
+static const char folded_norm_backward[] = {
+#embed "../../Kernels/folded_norm_backward.cl" suffix(, 0)
+};
+static const char folded_norm_backward_cpu[] = {
+#embed "../../Kernels/folded_norm_backward_cpu.cl" suffix(, 0)
+};
 static const char gate[] = {
 #embed "../../Kernels/gate.cl" suffix(, 0)
 };
@@ -166,6 +172,8 @@ static const struct legrad_kernel_file files[] = {
     FILE(copy),
     FILE(fill),
     FILE(gather_rows),
+    FILE(folded_norm_backward),
+    FILE(folded_norm_backward_cpu),
     FILE(gate),
     FILE(key_relevance),
     FILE(key_scores),

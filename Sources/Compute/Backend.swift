@@ -75,6 +75,7 @@ public protocol Backend: Sendable {
 
   func activationBackward(_ operation: ActivationBackward<Buffer>) throws(BackendError)
   func layerNormBackward(_ operation: LayerNormBackward<Buffer>) throws(BackendError)
+  func foldedNormBackward(_ operation: FoldedNormBackward<Buffer>) throws(BackendError)
   func addRows(_ operation: AddRows<Buffer>) throws(BackendError)
   func softmaxBackward(_ operation: SoftmaxBackward<Buffer>) throws(BackendError)
   func attentionBackward(_ operation: AttentionBackward<Buffer>) throws(BackendError)

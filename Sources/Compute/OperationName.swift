@@ -3,7 +3,7 @@ public enum OperationName: String, Sendable, CaseIterable {
   case prepare, upload, download, copy, fill
   case patchify, gatherRows, layerNorm, matmul, softmax, attention, activate, gate, rotate
   case meanRows, normalizeRows, normalizeRowsBackward
-  case activationBackward, layerNormBackward, addRows, softmaxBackward, attentionBackward
+  case activationBackward, layerNormBackward, foldedNormBackward, addRows, softmaxBackward, attentionBackward
   case attentionRelevance, keyScores, keyRelevance, tokenSums, tokenSumsBackward, rowThroughMap
   case multiply, relevanceShare
 

@@ -97,6 +97,7 @@ extension SampleSizes {
       + [false, true].map {
         LayerNormBackwardSample(images: images, stack: stack, width: width, isBroadcast: $0)
       }
+      + [FoldedNormBackwardSample(images: images, stack: stack, width: width, hidden: mlpWidth)]
   }
 
   private var pointwise: [any OperationSample] {

@@ -14,10 +14,12 @@ package struct BlockShape: Sendable, Equatable {
   package let hasHiddenNorm: Bool
   /// Whether the attention's output is normalised before its projection.
   package let hasAttendedNorm: Bool
+  /// Whether the blocks have the product of the MLP's first layer and the attention's projection (methods §11.2).
+  package let isFolded: Bool
 
   init(
     width: Int, heads: Int, mlpWidth: Int, activation: Activation, epsilon: Float, isGated: Bool = false,
-    hasHiddenNorm: Bool = false, hasAttendedNorm: Bool = false
+    hasHiddenNorm: Bool = false, hasAttendedNorm: Bool = false, isFolded: Bool = false
   ) {
     self.width = width
     self.heads = heads
@@ -27,6 +29,7 @@ package struct BlockShape: Sendable, Equatable {
     self.isGated = isGated
     self.hasHiddenNorm = hasHiddenNorm
     self.hasAttendedNorm = hasAttendedNorm
+    self.isFolded = isFolded
   }
 
   /// Columns of the MLP's first product.
@@ -49,6 +52,9 @@ package struct TransformerBlock<B: Backend>: Sendable {
   /// Of the activation, before the second product.
   let hiddenNorm: Norm<B>?
   package let mlpOutput: Linear<B>
+  /// From the gradient at the MLP's first product to that at the attention's output, by its other side: the product of
+  /// the first layer's and the projection's weights, where the tower is folded.
+  let folded: Linear<B>?
 
   /// Reads the block of those tensors.
   init(_ tensors: BlockTensors, shape: BlockShape, group: WeightGroup, loader: LayerLoader<B>) throws(ModelError) {
@@ -62,6 +68,9 @@ package struct TransformerBlock<B: Backend>: Sendable {
     mlpInput = try loader.linear(tensors.mlpInput, outputs: shape.mlpInputWidth, inputs: width, group: group)
     hiddenNorm = shape.hasHiddenNorm ? try loader.norm(tensors.hiddenNorm, epsilon: shape.epsilon) : nil
     mlpOutput = try loader.linear(tensors.mlpOutput, outputs: width, inputs: shape.mlpWidth, group: group)
+    folded =
+      shape.isFolded
+      ? try loader.linear(weight: tensors.folded, bias: nil, outputs: shape.mlpWidth, inputs: width, group: group) : nil
   }
 }
 
@@ -101,6 +110,8 @@ package struct BlockActivations<B: Backend>: Sendable {
   /// The derivative of the activation at its input; absent where no backward is wanted. Of a gated MLP the first
   /// product, and then the derivatives by gate and value.
   @Planned package var hiddenDerivative: Matrix<B.Buffer>?
+  /// The derivative times the first product without its bias, where the tower is folded and a backward is wanted.
+  @Planned var slopes: Matrix<B.Buffer>?
   /// The angles of rotary positions.
   let rotation: Rotation<B>?
 
@@ -130,6 +141,8 @@ package struct BlockActivations<B: Backend>: Sendable {
     _activatedStatistics = plan.reserve(rows: rows, columnsIfAny: shape.hasHiddenNorm ? 2 : nil)
     let keepsDerivative = shape.isGated || backward >= .attention
     _hiddenDerivative = plan.reserve(rows: rows, columnsIfAny: keepsDerivative ? shape.mlpInputWidth : nil)
+    _slopes = plan.reserve(
+      rows: rows, columnsIfAny: shape.isFolded && backward >= .attention ? shape.mlpWidth : nil)
     self.rotation = rotation
   }
 
@@ -148,6 +161,7 @@ package struct BlockActivations<B: Backend>: Sendable {
     rows.activated = activated?.everyRow(tokens)
     rows.activatedStatistics = activatedStatistics?.everyRow(tokens)
     rows.hiddenDerivative = hiddenDerivative?.everyRow(tokens)
+    rows.slopes = slopes?.everyRow(tokens)
     return rows
   }
 
@@ -224,7 +238,8 @@ extension TransformerBlock {
           input: activations.normalized, weight: mlpInput.weight, output: activated,
           epilogue: .init(
             bias: mlpInput.bias, activation: shape.activation,
-            derivative: keepDerivative ? activations.hiddenDerivative : nil)))
+            derivative: keepDerivative ? activations.hiddenDerivative : nil,
+            slopes: keepDerivative ? activations.slopes : nil)))
     }
     guard let norm = hiddenNorm else { return }
     try backend.layerNorm(

@@ -19,6 +19,7 @@ struct MatmulTests {
     let bias: HostMatrix?
     let activation: Activation?
     let keepsDerivative: Bool
+    let keepsSlopes: Bool
     let residualKind: Residual
     let residual: HostMatrix?
     let operation = OperationName.matmul
@@ -30,7 +31,8 @@ struct MatmulTests {
     /// `rows` is the input's; with `prompts`, those are `rows / tokens` images, scaled for each prompt.
     init(
       rows: Int, inner: Int, columns: Int, side: Oracle.Side = .outputs, prompts: Int? = nil, tokens: Int = 1,
-      bias: Bool = false, activation: Activation? = nil, keepsDerivative: Bool = false, residual: Residual = .none
+      bias: Bool = false, activation: Activation? = nil, keepsDerivative: Bool = false, keepsSlopes: Bool = false,
+      residual: Residual = .none
     ) {
       input = .random(rows, inner, seed: 130)
       stack = RowStack(copies: prompts ?? 1, rows: tokens)
@@ -44,6 +46,7 @@ struct MatmulTests {
       self.bias = bias ? .random(1, columns, seed: 133) : nil
       self.activation = activation
       self.keepsDerivative = keepsDerivative
+      self.keepsSlopes = keepsSlopes
       residualKind = residual
       let outputRows = rows * (prompts ?? 1)
       let residualRows: Int? =
@@ -66,6 +69,7 @@ struct MatmulTests {
       bias = whole.bias
       activation = whole.activation
       keepsDerivative = whole.keepsDerivative
+      keepsSlopes = whole.keepsSlopes
       residualKind = whole.residualKind
       residual = whole.residual.map { $0.rows == whole.outputRows ? $0.piece(piece, of: whole.pieces) : $0 }
     }
@@ -82,14 +86,16 @@ struct MatmulTests {
       }
       let derivative =
         keepsDerivative ? try stage.output(rows: outputRows, columns: outputColumns, "derivative") : nil
+      let slopes = keepsSlopes ? try stage.output(rows: outputRows, columns: outputColumns, "slopes") : nil
       try stage.backend.matmul(
         Matmul(
           input: stage.input(input),
           inputScale: stage.input(scales, "scales").map { Matmul.InputScale(scales: $0, stack: stack) },
           weight: weight.prepare(on: stage.backend), side: side == .outputs ? .outputs : .inputs, output: output,
           epilogue: Matmul.Epilogue(
-            bias: stage.input(bias, "bias"), activation: activation, derivative: derivative, residual: residual)))
-      return try [stage.read(output)] + (derivative.map { [try stage.read($0)] } ?? [])
+            bias: stage.input(bias, "bias"), activation: activation, derivative: derivative, slopes: slopes,
+            residual: residual)))
+      return try [stage.read(output)] + [derivative, slopes].compactMap { $0 }.map { try stage.read($0) }
     }
 
     func expected() -> [DoubleMatrix] {
@@ -97,7 +103,10 @@ struct MatmulTests {
       let product = Oracle.matmul(left ?? input.doubles, weight: weight.doubles, side: side)
       let (output, derivative) = Oracle.epilogue(
         product, bias: bias?.doubles, activation: activation, residual: residual?.doubles)
-      return [output] + (keepsDerivative ? [derivative].compactMap { $0 } : [])
+      guard keepsDerivative, let derivative else { return [output] }
+      guard keepsSlopes else { return [output, derivative] }
+      let slopes = zip(derivative.values, product.values).map { $0.0 * $0.1 }
+      return [output, derivative, DoubleMatrix(rows: product.rows, columns: product.columns, values: slopes)]
     }
 
     var pieces: Int { outputRows / stack.rows }
@@ -106,6 +115,7 @@ struct MatmulTests {
       "\(outputRows)×\(inner)×\(outputColumns) by \(side)"
         + (scales == nil ? "" : " scaled for \(stack.copies) prompts") + (bias == nil ? "" : " + bias")
         + (activation.map { ", \($0)" } ?? "") + (keepsDerivative ? " with derivative" : "")
+        + (keepsSlopes ? " and slopes" : "")
         + (residual == nil ? "" : ", residual \(residualKind)")
     }
   }
@@ -129,17 +139,19 @@ struct MatmulTests {
     try checkDefinition(backend.open(), test, layouts: [.padded])
   }
 
-  /// Bias × activation × derivative × residual, all combinations.
+  /// Bias × activation × what is kept of it × residual, all combinations.
   static func epilogues(rows: Int, inner: Int, columns: Int, tokens: Int, side: Oracle.Side, prompts: Int?) -> [Case] {
     var cases: [Case] = []
     for bias in [false, true] {
       for activation in [nil] + Activation.allCases.map(Optional.some) {
-        for keepsDerivative in activation == nil ? [false] : [false, true] {
+        for (keepsDerivative, keepsSlopes) in [(false, false), (true, false), (true, true)].prefix(
+          activation == nil ? 1 : 3)
+        {
           for residual in Residual.allCases {
             cases.append(
               Case(
                 rows: rows, inner: inner, columns: columns, side: side, prompts: prompts, tokens: tokens, bias: bias,
-                activation: activation, keepsDerivative: keepsDerivative, residual: residual))
+                activation: activation, keepsDerivative: keepsDerivative, keepsSlopes: keepsSlopes, residual: residual))
           }
         }
       }
@@ -166,7 +178,7 @@ struct MatmulTests {
     for residual in Residual.allCases {
       let test = Case(
         rows: 8, inner: 1543, columns: 19, side: side, tokens: 4, bias: true, activation: .gelu,
-        keepsDerivative: true, residual: residual)
+        keepsDerivative: true, keepsSlopes: true, residual: residual)
       try checkDefinition(backend.open(), test, layouts: [.padded])
     }
   }
@@ -194,7 +206,7 @@ struct MatmulTests {
       backend.open(),
       Case(
         rows: 7 * 13, inner: 64, columns: 50, side: side, tokens: 13, bias: true, activation: .quickGELU,
-        keepsDerivative: true, residual: .fewerRows))
+        keepsDerivative: true, keepsSlopes: true, residual: .fewerRows))
     try checkIndependence(
       backend.open(), Case(rows: 3 * 17, inner: 65, columns: 33, side: side, prompts: 2, tokens: 17, residual: .full))
   }

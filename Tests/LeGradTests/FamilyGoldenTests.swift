@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import FoundationEssentials
 import ImageFiles
 import LeGrad
@@ -52,12 +53,42 @@ import VisionTransformer
   struct Case: Sendable, CustomTestStringConvertible {
     let family: Family
     let backend: GoldenBackend
+    var folds = false
 
-    var testDescription: String { "\(family.name) \(backend.testDescription)" }
+    var testDescription: String { "\(family.name) \(backend.testDescription)" + (folds ? " folded" : "") }
   }
 
-  static let cases = (Family.classifiers + Family.encoders).flatMap { family in
-    GoldenBackend.float32.map { Case(family: family, backend: $0) }
+  static let cases =
+    (Family.classifiers + Family.encoders).flatMap { family in
+      GoldenBackend.float32.map { Case(family: family, backend: $0) }
+    } + folding.flatMap { family in GoldenBackend.devices.map { Case(family: family, backend: $0, folds: true) } }
+
+  /// With every read-out and pooling, missing biases and rotary positions that a tower whose products fold may have.
+  static let folding = [
+    "vit", "vit-nobias", "deit-teacher", "timm-vit-avg", "timm-vit-reg4", "dinov2-registers", "dinov3", "metaclip2",
+    "clipa", "eva01-clip", "mobileclip2-l",
+  ].map { Family($0) }
+
+  @Test func aTowerIsFolded() throws {
+    let model = try Model(folder: Fixtures.path("families/clipa/model"))
+    let vision = model.configuration.vision
+    func weightBytes(folds: Bool) throws -> Int {
+      let explainer = try GoldenBackend.devices[0].explainer(model, folds: folds)
+      #expect(explainer.device.isFolded == folds && explainer.device.arithmetic.contains("folded") == folds)
+      return explainer.traffic.weightBytes
+    }
+    let added = vision.layers * vision.width * vision.mlpWidth * MemoryLayout<Float>.size
+    #expect(try weightBytes(folds: true) - weightBytes(folds: false) >= added)
+  }
+
+  @Test(arguments: ["siglip2", "dinov2-swiglu"])
+  func aTowerThatDoesNotFold(_ name: String) throws {
+    let model = try Model(folder: Fixtures.path("families/\(name)/model"))
+    #expect {
+      try GoldenBackend.devices[0].explainer(model, folds: true)
+    } throws: {
+      ($0 as? LeGradError)?.kind == .usage && "\($0)".contains("do not fold")
+    }
   }
 
   /// Heatmaps of the native size in the precisions that round products.
@@ -77,10 +108,13 @@ import VisionTransformer
 
   static let cases16 = (Family.classifiers + Family.encoders).flatMap { family in
     GoldenBackend.sixteenBitDevices.map { Case(family: family, backend: $0) }
+      + (family.name == "clipa"
+        ? GoldenBackend.sixteenBitDevices.map { Case(family: family, backend: $0, folds: true) } : [])
   }
 
   private func open(_ test: Case) throws -> (Explainer, TextEmbeddings) {
-    let explainer = try test.backend.explainer(Model(folder: Fixtures.path("families/\(test.family.name)/model")))
+    let explainer = try test.backend.explainer(
+      Model(folder: Fixtures.path("families/\(test.family.name)/model")), folds: test.folds)
     guard explainer.classes != nil else {
       return (
         explainer,

@@ -186,6 +186,12 @@ final class FaultyBackend<Base: Backend>: Backend {
     }
   }
 
+  func foldedNormBackward(_ operation: FoldedNormBackward<Buffer>) throws(BackendError) {
+    try run(.foldedNormBackward, operation.output) { () throws(BackendError) in
+      try base.foldedNormBackward(operation)
+    }
+  }
+
   func addRows(_ operation: AddRows<Buffer>) throws(BackendError) {
     try run(.addRows, operation.output) { () throws(BackendError) in try base.addRows(operation) }
   }

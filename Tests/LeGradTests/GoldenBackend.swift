@@ -51,8 +51,10 @@ enum GoldenBackend: Sendable, CustomTestStringConvertible {
     }
   }
 
-  func explainer(_ model: Model) throws -> Explainer {
-    try Explainer(model, backend: open(), variant: nil, reason: "test")
+  func explainer(_ model: Model, folds: Bool = false) throws -> Explainer {
+    var options = Explainer.Options()
+    options.foldsProjections = folds
+    return try Explainer(model, options: options, backend: open(), variant: nil, reason: "test")
   }
 }
 

@@ -101,6 +101,7 @@ struct legrad_product {
   const float *bias;
   enum legrad_activation activation;
   struct legrad_matrix derivative;
+  struct legrad_matrix slopes;
   struct legrad_input residual;
   ptrdiff_t residual_rows;
 };
@@ -124,6 +125,19 @@ struct legrad_layer_norm_backward {
   struct legrad_stack stack;
   float factor;
   struct legrad_input addend;
+  ptrdiff_t columns;
+  struct legrad_matrix output;
+};
+
+struct legrad_folded_norm_backward {
+  struct legrad_input product;
+  struct legrad_input slopes;
+  struct legrad_input scales;
+  ptrdiff_t hidden;
+  struct legrad_input projected;
+  struct legrad_input statistics;
+  struct legrad_input addend;
+  struct legrad_stack stack;
   ptrdiff_t columns;
   struct legrad_matrix output;
 };
@@ -364,6 +378,7 @@ struct legrad_simd_table {
 
   void (*layer_norm)(const struct legrad_layer_norm *, ptrdiff_t begin, ptrdiff_t end);
   void (*layer_norm_backward)(const struct legrad_layer_norm_backward *, ptrdiff_t begin, ptrdiff_t end);
+  void (*folded_norm_backward)(const struct legrad_folded_norm_backward *, ptrdiff_t begin, ptrdiff_t end);
   void (*activate)(const struct legrad_activate *, ptrdiff_t begin, ptrdiff_t end);
   void (*gate)(const struct legrad_gate *, ptrdiff_t begin, ptrdiff_t end);
   void (*rotate)(const struct legrad_rotate *, ptrdiff_t begin, ptrdiff_t end);

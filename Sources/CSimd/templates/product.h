@@ -94,12 +94,14 @@ INLINE void finish_with(
     const ptrdiff_t at = column + v, count = p->columns - at;
     const vfloat bias = p->bias ? load_up_to(p->bias + at, count) : splat(0);
     for (ptrdiff_t r = 0; r < rows; r++) {
-      vfloat x = load(tile + r * TILE_COLUMNS + v);
+      const vfloat sum = load(tile + r * TILE_COLUMNS + v);
+      vfloat x = sum;
       if (p->bias) x += bias;
       if (activation != LEGRAD_IDENTITY) {
         const struct activated a = activated(activation, x);
-        x = a.value;
         if (p->derivative.base) store_up_to(ROW(p->derivative, row + r) + at, a.derivative, count);
+        if (p->slopes.base) store_up_to(ROW(p->slopes, row + r) + at, a.derivative * sum, count);
+        x = a.value;
       }
       if (p->residual.base)
         x += load_up_to(ROW(p->residual, (row + r) % p->residual_rows) + at, count);

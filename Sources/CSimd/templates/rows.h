@@ -97,6 +97,22 @@ static void layer_norm_backward(const struct legrad_layer_norm_backward *o, ptrd
   }
 }
 
+static void folded_norm_backward(const struct legrad_folded_norm_backward *o, ptrdiff_t begin, ptrdiff_t end) {
+  for (ptrdiff_t row = begin; row < end; row++) {
+    const ptrdiff_t shared = shared_row(o->stack, row), prompt = row / o->stack.tokens;
+    const float *product = ROW(o->product, row), *projected = ROW(o->projected, shared);
+    const float *slopes = ROW(o->slopes, shared), *scales = ROW(o->scales, prompt), *addend = ROW(o->addend, prompt);
+    float *y = ROW(o->output, row);
+    const float along =
+        SUM_OVER_ROW(o->hidden, c, n, load_up_to(slopes + c, n) * load_up_to(scales + c, n)) / (float)o->columns;
+    const vfloat inverses = splat(ROW(o->statistics, shared)[1]), projections = splat(along);
+    EACH_IN_ROW(o->columns, c, n, {
+      const vfloat rest = load_up_to(product + c, n) - load_up_to(projected + c, n) * projections;
+      store_up_to(y + c, load_up_to(addend + c, n) + rest * inverses, n);
+    });
+  }
+}
+
 INLINE void activate_with(
     const struct legrad_activate *o, ptrdiff_t begin, ptrdiff_t end, enum legrad_activation activation) {
   for (ptrdiff_t row = begin; row < end; row++) {

@@ -26,6 +26,7 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .product_scratch = product_scratch,
     .layer_norm = layer_norm,
     .layer_norm_backward = layer_norm_backward,
+    .folded_norm_backward = folded_norm_backward,
     .activate = activate,
     .gate = gate,
     .rotate = rotate,

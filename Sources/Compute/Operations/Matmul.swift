@@ -32,17 +32,21 @@ public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
     /// Receives the activation's derivative at its input, same shape as the output. Kept instead of the
     /// pre-activation: both come from one evaluation, and the backward needs no other.
     public var derivative: Matrix<Buffer>?
+    /// Receives the derivative times the product before the bias, same shape as the output.
+    public var slopes: Matrix<Buffer>?
     /// Row `r` of the output gets row `r % residual.rows` added. May be the output itself.
     public var residual: Matrix<Buffer>?
 
     public init(
       bias: Matrix<Buffer>? = nil, activation: Activation? = nil, derivative: Matrix<Buffer>? = nil,
-      residual: Matrix<Buffer>? = nil
+      slopes: Matrix<Buffer>? = nil, residual: Matrix<Buffer>? = nil
     ) {
       precondition(derivative == nil || activation != nil, "matmul: a derivative without an activation")
+      precondition(slopes == nil || derivative != nil, "matmul: slopes without a derivative")
       self.bias = bias
       self.activation = activation
       self.derivative = derivative
+      self.slopes = slopes
       self.residual = residual
     }
   }
@@ -67,14 +71,15 @@ public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
       precondition(input.rows == output.rows, "matmul: \(input.shape) rows into \(output.shape)")
     }
     for (name, matrix) in [
-      ("bias", epilogue.bias), ("derivative", epilogue.derivative), ("residual", epilogue.residual),
+      ("bias", epilogue.bias), ("derivative", epilogue.derivative), ("slopes", epilogue.slopes), ("residual", epilogue.residual),
     ] {
       precondition(
         matrix.map { $0.columns == output.columns } ?? true, "matmul: \(name) does not fit \(output.shape)")
     }
     precondition(epilogue.bias.map { $0.rows == 1 } ?? true, "matmul: the bias is one row")
     precondition(
-      epilogue.derivative.map { $0.rows == output.rows } ?? true, "matmul: the derivative has the output's rows")
+      [epilogue.derivative, epilogue.slopes].allSatisfy { $0.map { $0.rows == output.rows } ?? true },
+      "matmul: derivative and slopes have the output's rows")
     self.input = input
     self.inputScale = inputScale
     self.weight = weight

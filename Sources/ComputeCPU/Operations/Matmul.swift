@@ -78,7 +78,8 @@ extension CPUBackend {
       depth_block: schedule.depthBlock, weight: operation.weight.description, transposed: operation.side == .inputs,
       pairs: multipliesPairs, output: .init(output), bias: epilogue.bias?.base,
       activation: legrad_activation(epilogue.activation), derivative: .init(epilogue.derivative),
-      residual: .init(epilogue.residual), residual_rows: epilogue.residual?.rows ?? 1)
+      slopes: .init(epilogue.slopes), residual: .init(epilogue.residual),
+      residual_rows: epilogue.residual?.rows ?? 1)
   }
 }
 

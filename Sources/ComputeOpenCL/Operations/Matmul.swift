@@ -106,14 +106,14 @@ extension Matmul<OpenCLBuffer, OpenCLWeight> {
   fileprivate var epilogueMatrices: [KernelArgument] {
     [
       .matrix(epilogue.bias ?? output), .matrix(epilogue.residual ?? output), .matrix(output),
-      .matrix(epilogue.derivative ?? output),
+      .matrix(epilogue.derivative ?? output), .matrix(epilogue.slopes ?? output),
     ]
   }
 
   fileprivate var epilogueFlags: [KernelArgument] {
     [
       .flag(epilogue.bias != nil), .activation(epilogue.activation), .flag(epilogue.derivative != nil),
-      .size(epilogue.residual?.rows ?? 0),
+      .flag(epilogue.slopes != nil), .size(epilogue.residual?.rows ?? 0),
     ]
   }
 }

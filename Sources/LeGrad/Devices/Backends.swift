@@ -1,13 +1,27 @@
 import Compute
 import ComputeCPU
 import ComputeOpenCL
+import Failures
 import OpenCLRuntime
+import VisionTransformer
 
 extension Explainer.Options {
   /// The CPU backend of these options.
   /// - Parameter instructionSet: in place of theirs.
   func cpuBackend(precision: Precision, instructionSet: InstructionSet? = nil) throws(BackendError) -> CPUBackend {
     try CPUBackend(precision: precision, threads: threads, instructionSet: instructionSet ?? self.instructionSet)
+  }
+
+  /// What the vision tower is loaded from, if that is not the model's own weights.
+  func visionWeights(of source: any WeightSource) throws(LeGradError) -> (any WeightSource)? {
+    guard foldsProjections else { return nil }
+    guard source.configuration.vision.canFold else {
+      throw LeGradError(
+        .usage,
+        "the tower has a gated MLP, a norm inside its MLP or an attention pooler, whose products do not fold into one; "
+          + "leave \(Subject.fold) out")
+    }
+    do { return FoldedWeights(source, on: try cpuBackend(precision: .f32)) } catch { throw LeGradError(error) }
   }
 
   /// A backend of these options on an OpenCL device.

@@ -42,11 +42,14 @@ public struct DeviceDescription: Sendable {
   public let driver: String?
   /// Whether the model exceeds the device and its weights go there block by block.
   public let isStreaming: Bool
+  /// Whether the vision tower was folded when it was loaded; see `Explainer.Options.foldsProjections`.
+  public internal(set) var isFolded = false
 
   /// What the bits of a result depend on: the native backend's instruction set, whatever the processor and its threads,
-  /// or device, kernels and driver.
+  /// or device, kernels and driver; and whether the tower is folded.
   public var arithmetic: String {
-    [backend == .native ? backend.rawValue : name, variant?.description, platform, driver].compactMap(\.self)
+    [backend == .native ? backend.rawValue : name, variant?.description, platform, driver, isFolded ? "folded" : nil]
+      .compactMap(\.self)
       .joined(separator: ", ")
   }
 

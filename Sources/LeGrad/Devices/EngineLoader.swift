@@ -69,9 +69,13 @@ struct EngineLoader {
   private func loaded(
     on backend: some Backend, _ device: DeviceDescription, _ rung: EngineRoom.Rung
   ) throws(LeGradError) -> EngineRoom.Current {
+    let vision = try options.visionWeights(of: source)
+    var device = device
+    device.isFolded = vision != nil
     do {
       return EngineRoom.Current(
-        engine: try BackendEngine(source, backend: backend), device: device, precision: backend.precision, rung: rung)
+        engine: try BackendEngine(source, vision: vision, backend: backend), device: device,
+        precision: backend.precision, rung: rung)
     } catch { throw LeGradError(error) }
   }
 }

@@ -50,10 +50,14 @@ final class EngineRoom: Sendable {
   ) throws(LeGradError) {
     self.source = source
     self.options = options
+    let vision = try options.visionWeights(of: source)
+    var device = device
+    device.isFolded = vision != nil
     do {
       state = Mutex(
         Current(
-          engine: try BackendEngine(source, backend: backend), device: device, precision: backend.precision,
+          engine: try BackendEngine(source, vision: vision, backend: backend), device: device,
+          precision: backend.precision,
           rung: .fixed))
     } catch { throw LeGradError(error) }
   }

@@ -10,13 +10,14 @@ struct ResidencyPlan {
 
   init(_ configuration: ModelConfiguration, options: Explainer.Options, device: OpenCLDevice) {
     self.init(
-      configuration, precision: options.precision ?? .f32, limit: min(options.memoryLimit ?? Int.max, device.memory))
+      configuration, precision: options.precision ?? .f32, isFolded: options.foldsProjections,
+      limit: min(options.memoryLimit ?? Int.max, device.memory))
   }
 
-  init(_ configuration: ModelConfiguration, precision: Precision, limit: Int) {
+  init(_ configuration: ModelConfiguration, precision: Precision, isFolded: Bool = false, limit: Int) {
     let vision = configuration.vision
     let (width, mlpWidth) = (vision.width, vision.mlpWidth)
-    let blockWeights = 4 * width * width + 2 * width * mlpWidth
+    let blockWeights = 4 * width * width + (isFolded ? 3 : 2) * width * mlpWidth
     var edges = 3 * vision.patchSize * vision.patchSize * width + configuration.embeddingWidth * width
     // At most one MLP and the projections of values and output.
     if vision.hasAttentionPooler { edges += blockWeights }

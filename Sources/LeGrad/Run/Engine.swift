@@ -53,10 +53,11 @@ final class BackendEngine<B: Backend>: Engine {
     let requests: [MethodRequest]
   }
 
-  init(_ source: any WeightSource, backend: B) throws(ModelError) {
+  /// - Parameter vision: the weights of the vision tower, `source`'s if nil.
+  init(_ source: any WeightSource, vision: (any WeightSource)? = nil, backend: B) throws(ModelError) {
     self.source = source
     self.backend = backend
-    loaded = Mutex(try VisionTower(source, on: backend))
+    loaded = Mutex(try VisionTower(vision ?? source, on: backend))
   }
 
   var traffic: Traffic { backend.traffic }

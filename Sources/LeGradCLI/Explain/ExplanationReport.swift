@@ -72,6 +72,8 @@ struct ExplanationReport: Codable, Sendable {
     let variant: String
     /// Whether the weights exceeded the device and went there block by block.
     let streaming: Bool
+    /// True where the tower was folded; absent elsewhere.
+    let folded: Bool?
     let reason: String
   }
 
@@ -137,7 +139,8 @@ extension ExplanationReport.Device {
   init(_ device: DeviceDescription) {
     self.init(
       name: device.name, backend: device.backend.rawValue, platform: device.platform, driver: device.driver,
-      variant: device.variant?.description ?? "", streaming: device.isStreaming, reason: device.reason.advice)
+      variant: device.variant?.description ?? "", streaming: device.isStreaming,
+      folded: device.isFolded ? true : nil, reason: device.reason.advice)
   }
 }
 

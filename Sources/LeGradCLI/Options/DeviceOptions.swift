@@ -31,6 +31,13 @@ struct DeviceOptions: ParsableArguments {
       valueName: "bytes"))
   var memoryLimit: ByteCount?
 
+  @Flag(
+    help: """
+      Make one product of two weights of each block when the model is loaded: for LeGrad with several prompts on many \
+      images. A third more weight memory; results differ by rounding.
+      """)
+  var fold = false
+
   func validate() throws {
     try requirePositive(threads, "--threads", atMost: 4096)
   }
@@ -57,6 +64,7 @@ struct DeviceOptions: ParsableArguments {
     options.precision = Precision(rawValue: precision.rawValue)
     options.kernelVariant = kernelVariant
     options.memoryLimit = memoryLimit?.bytes
+    options.foldsProjections = fold
     return options
   }
 

@@ -7,6 +7,7 @@ extension Subject {
     case .allowsMixedDevices: "--allow-mixed-devices"
     case .device: "--device"
     case .devices: "'legrad devices'"
+    case .fold: "--fold"
     case .explainedClass: "--explain"
     case .explainedClasses: "--class"
     case .hubCache: "HF_HUB_CACHE"

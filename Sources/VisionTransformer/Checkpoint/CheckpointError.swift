@@ -7,6 +7,8 @@ public typealias CheckpointError = Fault<CheckpointRule>
 
 /// The rules of a model's folder.
 public enum CheckpointRule: FaultRule {
+  public var kind: FailureKind { self == .folding ? .memory : .input }
+
   /// The folder or a file that a model needs is not there.
   case missingFile
   /// Several models where one is asked for.
@@ -25,6 +27,8 @@ public enum CheckpointRule: FaultRule {
   case tensorShape
   /// A tensor that holds no floating-point numbers.
   case tensorType
+  /// Two weights that could not be multiplied into one.
+  case folding
   /// A canonical name that this model does not have.
   case unknownTensor
   /// A token id outside the vocabulary.

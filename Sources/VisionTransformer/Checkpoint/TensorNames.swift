@@ -12,6 +12,8 @@ struct TensorPair {
 /// Canonical names of a block's tensors.
 struct BlockTensors {
   let attentionNorm, attentionInput, attendedNorm, attentionOutput, mlpNorm, mlpInput, hiddenNorm, mlpOutput: TensorPair
+  /// Of `FoldedWeights` alone.
+  let folded: String
 
   /// - Parameter tower: `transformer` of a text tower, `visual.transformer` of a vision tower.
   init(_ tower: String, layer: Int) {
@@ -24,6 +26,7 @@ struct BlockTensors {
     mlpInput = TensorPair(block + "mlp.c_fc")
     hiddenNorm = TensorPair(block + "mlp.ln_out")
     mlpOutput = TensorPair(block + "mlp.c_proj")
+    folded = block + "folded"
   }
 }
 

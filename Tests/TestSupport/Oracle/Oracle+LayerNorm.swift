@@ -43,4 +43,21 @@ extension Oracle {
     }
     return output
   }
+
+  /// `addend + r · (product − (slopes · scales) / columns · projected)`.
+  public static func foldedNormBackward(
+    product: DoubleMatrix, slopes: DoubleMatrix, scales: DoubleMatrix, projected: DoubleMatrix,
+    statistics: DoubleMatrix, addend: DoubleMatrix, stack: RowStack
+  ) -> DoubleMatrix {
+    var output = product
+    for row in 0..<output.rows {
+      let (shared, prompt) = rows(of: row, in: stack)
+      let along = zip(slopes.row(shared), scales.row(prompt)).reduce(0) { $0 + $1.0 * $1.1 } / Double(product.columns)
+      for column in 0..<output.columns {
+        let gradient = product[row, column] - along * projected[shared, column]
+        output[row, column] = addend[prompt, column] + statistics[shared, 1] * gradient
+      }
+    }
+    return output
+  }
 }

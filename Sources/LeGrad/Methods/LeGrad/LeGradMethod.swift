@@ -13,7 +13,7 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
   private let readsPatches: Bool
   /// The prompts' directions of one token, where the model's head reads two.
   @Planned private var directions: Matrix<B.Buffer>?
-  private let gradients: LocalGradients<B>
+  private let gradients: any SharedTokenBackward<B>
   @Planned private var embeddingGradient: Matrix<B.Buffer>
   /// `[layers · prompts · images, tokens]`.
   @Planned private var relevance: Matrix<B.Buffer>
@@ -30,9 +30,13 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
       rows: sizes.prompts, columnsIfAny: embeddingWidth == sizes.tower.embeddingWidth ? nil : embeddingWidth)
     _embeddingGradient = run.memory.reserve(rows: sizes.groupsPerPass, columns: embeddingWidth)
     _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
-    gradients = LocalGradients(
-      images: shape.images, stack: RowStack(copies: sizes.promptsPerPass, rows: shape.tokens),
-      shape: sizes.tower.blockShape, in: &run.memory)
+    let stack = RowStack(copies: sizes.promptsPerPass, rows: shape.tokens)
+    let block = sizes.tower.blockShape
+    if block.isFolded {
+      gradients = FoldedGradients(images: shape.images, stack: stack, shape: block, in: &run.memory)
+    } else {
+      gradients = LocalGradients(images: shape.images, stack: stack, shape: block, in: &run.memory)
+    }
   }
 
   var reach: BackwardReach { .attention }
@@ -77,16 +81,16 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
       factor: 1 / Float(readsPatches ? shape.grid.count : shape.tokens),
       embeddingGradient: embeddingGradient.rows(0..<shape.images * pass.count), gradient: gradients.token,
       tower: tower)
-    try tower.blocks[block].localBackward(activations, stack: stack, gradients: gradients, on: tower.backend)
+    let outputGradient = try gradients.run(tower.blocks[block], activations, stack: stack, on: tower.backend)
     if readsPatches {
       // Nobody reads what the leading tokens ask.
       for token in 0..<shape.leadingTokens {
-        try tower.backend.fill(Fill(gradients.attentionOutput.everyRow(shape.tokens, from: token), with: 0))
+        try tower.backend.fill(Fill(outputGradient.everyRow(shape.tokens, from: token), with: 0))
       }
     }
     try tower.backend.attentionRelevance(
       AttentionRelevance(
-        outputGradient: gradients.attentionOutput, values: activations.values, heads: sizes.heads,
+        outputGradient: outputGradient, values: activations.values, heads: sizes.heads,
         stack: stack, relevance: relevance.rows(sizes.rows(layer: block - blocks.lowerBound, pass: pass))))
   }
 
