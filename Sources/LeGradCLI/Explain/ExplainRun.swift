@@ -217,7 +217,7 @@ struct ExplainRun {
       correction: explanation.method.isCorrected
         ? question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) } : nil,
       layers: Array(explanation.layers),
-      device: .init(result.device), precision: explanation.method.isFloat64 ? "f64" : result.precision.rawValue,
+      device: .init(result.device), precision: explanation.method.precisionName(on: result.precision),
       verification: result.disagreements.map { .init($0[method]) }, batchSize: result.batchSize,
       inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),
       grid: .init(width: explanation.grid.width, height: explanation.grid.height),
