@@ -70,8 +70,7 @@ import Testing
 
   /// Operations whose name is no word that sources use for anything else, and that share no file with another.
   @Test(arguments: [
-    OperationName.patchify, .gatherRows, .keyRelevance, .tokenSums, .normalizeRows, .partProduct,
-    .relevanceShare,
+    OperationName.patchify, .gatherRows, .keyRelevance, .tokenSums, .normalizeRows, .relevanceShare,
   ])
   func readmeNamesThePlacesOfAnOperation(_ operation: OperationName) throws {
     let (always, sometimes) = try Self.places()
