@@ -71,16 +71,9 @@ struct ExplainRun {
   }
 
   private func prepare(_ index: Int) throws(LeGradError) -> Waiting {
-    let path = writer.plan.items[index].image
-    if let reason = FileSystem.unreadableReason(path) {
-      throw .badFile("\(path): the image cannot be read: \(reason)")
-    }
     let clock = ContinuousClock()
     let start = clock.now
-    let decoded: DecodedImage
-    do {
-      decoded = try RGBImage.decode(path: path, pixelLimit: settings.pixelLimit, applyOrientation: true)
-    } catch { throw LeGradError(error) }
+    let decoded = try FileSystem.picture(writer.plan.items[index].image, pixelLimit: settings.pixelLimit)
     let middle = clock.now
     let prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
     return Waiting(

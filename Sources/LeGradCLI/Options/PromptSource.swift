@@ -75,17 +75,8 @@ enum PromptSource: Sendable {
     case .top: return try explainer.encode(classes: [])
     case .references(let paths):
       let pictures = try paths.map { path throws(LeGradError) -> PreparedImage in
-        if let reason = FileSystem.unreadableReason(path) {
-          throw .badFile("\(path): the reference image cannot be read: \(reason)")
-        }
-        do {
-          let decoded = try RGBImage.decode(path: path, pixelLimit: pixelLimit, applyOrientation: true)
-          return try explainer.prepare(decoded.image, resize: resize)
-        } catch let error as ImageError { throw LeGradError(error) } catch let error as LeGradError {
-          throw error
-        } catch {
-          throw .badFile("\(path): \(error)")
-        }
+        let decoded = try FileSystem.picture(path, called: "reference image", pixelLimit: pixelLimit)
+        return try explainer.prepare(decoded.image, resize: resize)
       }
       return try explainer.encode(references: pictures, names: paths.map(FileSystem.name(of:)))
     }
