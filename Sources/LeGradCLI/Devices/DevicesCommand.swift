@@ -84,7 +84,8 @@ extension DevicesCommand.Row {
       ("variants", variants.map { $0 == variant ? $0 + "*" : $0 }.joined(separator: " ")),
       (
         "precisions",
-        precisions.joined(separator: " ") + (float64 ? ", float64 too" : ", no float64") + ", auto is \(fastestPrecision)"
+        precisions.joined(separator: " ") + (float64 ? ", float64 too" : ", no float64")
+          + ", auto is \(fastestPrecision)"
       ), ("unusable", problem),
     ]
     var table = TextTable()
