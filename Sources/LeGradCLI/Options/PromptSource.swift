@@ -120,7 +120,14 @@ enum PromptSource: Sendable {
     }
   }
 
-  static func rows(_ path: String) throws(LeGradError) -> TextEmbeddings {
+  /// The rows of a file, checked against the model that is to be asked with them.
+  static func embeddings(_ path: String, for model: Model) throws(LeGradError) -> PromptSource {
+    let source = PromptSource.embeddings(try rows(path), path: path)
+    try source.check(against: model)
+    return source
+  }
+
+  private static func rows(_ path: String) throws(LeGradError) -> TextEmbeddings {
     let array: NpyArray<Float>
     do { array = try NpyFile.readFloats(path) } catch { throw LeGradError(error) }
     guard array.shape.count == 2, !array.shape.contains(0) else {
