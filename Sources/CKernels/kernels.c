@@ -90,8 +90,8 @@ static const char matmul_cpu[] = {
 static const char mean_rows[] = {
 #embed "../../Kernels/mean_rows.cl" suffix(, 0)
 };
-static const char multiply[] = {
-#embed "../../Kernels/multiply.cl" suffix(, 0)
+static const char part_product[] = {
+#embed "../../Kernels/part_product.cl" suffix(, 0)
 };
 static const char normalize_rows[] = {
 #embed "../../Kernels/normalize_rows.cl" suffix(, 0)
@@ -184,7 +184,7 @@ static const struct legrad_kernel_file files[] = {
     FILE(matmul),
     FILE(matmul_cpu),
     FILE(mean_rows),
-    FILE(multiply),
+    FILE(part_product),
     FILE(normalize_rows),
     FILE(normalize_rows_backward),
     FILE(normalize_rows_backward_cpu),

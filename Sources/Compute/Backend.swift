@@ -91,7 +91,7 @@ public protocol Backend: Sendable {
 
   // MARK: Relevance propagation
 
-  func multiply(_ operation: Multiply<Buffer>) throws(BackendError)
+  func partProduct(_ operation: PartProduct<Buffer>) throws(BackendError)
   func relevanceShare(_ operation: RelevanceShare<Buffer>) throws(BackendError)
 }
 

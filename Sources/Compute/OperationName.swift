@@ -5,7 +5,7 @@ public enum OperationName: String, Sendable, CaseIterable {
   case meanRows, normalizeRows, normalizeRowsBackward
   case activationBackward, layerNormBackward, foldedNormBackward, addRows, softmaxBackward, attentionBackward
   case attentionRelevance, keyScores, keyRelevance, tokenSums, tokenSumsBackward, rowThroughMap
-  case multiply, relevanceShare
+  case partProduct, relevanceShare
 
   // What has to do with operations and gives no numbers.
   case makeMatrix, synchronize, measurePeak

@@ -118,8 +118,8 @@ extension RGBImage {
   /// The values of `[0, 1]` at another size, `[3, height, width]`, interpolated bilinearly without rounding: as PyTorch
   /// resizes floats with antialias.
   public func resizedPlanes(width newWidth: Int, height newHeight: Int) -> [Double] {
-    let columns = (0..<newWidth).map { FloatTaps(of: $0, from: width, to: newWidth) }
-    let rows = (0..<newHeight).map { FloatTaps(of: $0, from: height, to: newHeight) }
+    let columns = (0..<newWidth).map { FilterTaps(of: $0, from: width, to: newWidth, .bilinear) }
+    let rows = (0..<newHeight).map { FilterTaps(of: $0, from: height, to: newHeight, .bilinear) }
     var planes: [Double] = []
     planes.reserveCapacity(3 * newWidth * newHeight)
     for channel in 0..<3 {
@@ -142,23 +142,5 @@ extension RGBImage {
       }
     }
     return planes
-  }
-}
-
-/// The source pixels that make a target pixel, by a triangle that is stretched where the picture shrinks.
-private struct FloatTaps {
-  let low: Int
-  let weights: [Double]
-
-  init(of target: Int, from sourceCount: Int, to targetCount: Int) {
-    let scale = Double(sourceCount) / Double(targetCount)
-    let stretch = max(scale, 1)
-    let centre = (Double(target) + 0.5) * scale
-    let first = max(0, Int(centre - stretch + 0.5))
-    let values = (first..<min(sourceCount, Int(centre + stretch + 0.5))).map {
-      max(0, 1 - abs((Double($0) - centre + 0.5) / stretch))
-    }
-    let total = values.reduce(0, +)
-    (low, weights) = (first, values.map { $0 / total })
   }
 }

@@ -31,6 +31,28 @@ public enum ResizeFilter: String, Sendable, CaseIterable {
   }
 }
 
+/// The source pixels that make one target pixel, and their shares, which sum to one. Where the picture shrinks, the filter
+/// is stretched, so that every source pixel counts.
+struct FilterTaps {
+  /// The first source pixel.
+  let low: Int
+  let weights: [Double]
+
+  init(of target: Int, from sourceCount: Int, to targetCount: Int, _ filter: ResizeFilter) {
+    let scale = Double(sourceCount) / Double(targetCount)
+    let stretch = max(scale, 1)
+    let inverseStretch = 1 / stretch
+    let support = filter.support * stretch
+    let centre = (Double(target) + 0.5) * scale
+    let first = max(0, Int(centre - support + 0.5))
+    let values = (first..<min(sourceCount, Int(centre + support + 0.5))).map {
+      filter.value((Double($0) - centre + 0.5) * inverseStretch)
+    }
+    let sum = values.reduce(0, +)
+    (low, weights) = (first, values.map { $0 / sum })
+  }
+}
+
 /// Which source pixels make each target pixel along one axis, with weights in units of 2⁻²².
 struct FixedPointAxis {
   static let fractionBits: Int32 = 22
@@ -54,7 +76,7 @@ struct FixedPointAxis {
     } else if filter == .nearest {
       append(nearest: kept, scale: Double(sourceCount) / Double(targetCount), sourceCount: sourceCount)
     } else {
-      append(filtered: kept, scale: Double(sourceCount) / Double(targetCount), sourceCount: sourceCount, filter: filter)
+      for target in kept { append(FilterTaps(of: target, from: sourceCount, to: targetCount, filter)) }
     }
   }
 
@@ -77,29 +99,10 @@ struct FixedPointAxis {
     weights = Array(repeating: 1 << Self.fractionBits, count: kept.count)
   }
 
-  /// The filter is stretched by the scale when shrinking, so that every source pixel counts.
-  private mutating func append(filtered kept: Range<Int>, scale: Double, sourceCount: Int, filter: ResizeFilter) {
-    let stretch = max(scale, 1)
-    let support = filter.support * stretch
-    let inverseStretch = 1 / stretch
+  private mutating func append(_ taps: FilterTaps) {
     let one = Double(1 << Self.fractionBits)
-    var values: [Double] = []
-    for target in kept {
-      let centre = (Double(target) + 0.5) * scale
-      let low = max(0, Int(centre - support + 0.5))
-      let high = min(sourceCount, Int(centre + support + 0.5))
-      values.removeAll(keepingCapacity: true)
-      var sum = 0.0
-      for source in low..<high {
-        let value = filter.value((Double(source) - centre + 0.5) * inverseStretch)
-        values.append(value)
-        sum += value
-      }
-      for value in values {
-        weights.append(Int32((value / sum * one).rounded(.toNearestOrAwayFromZero)))
-      }
-      lows.append(low)
-      ends.append(weights.count)
-    }
+    lows.append(taps.low)
+    weights += taps.weights.map { Int32(($0 * one).rounded(.toNearestOrAwayFromZero)) }
+    ends.append(weights.count)
   }
 }

@@ -3,38 +3,16 @@ import Glibc
 import Synchronization
 import VisionTransformer
 
-/// The linear head of a classifier.
-package struct ClassHead: Sendable {
-  package let names: [String]
-  /// `[classes, features]`.
-  let weights: [Float]
-  let biases: [Float]
-
-  var features: Int { weights.count / names.count }
-
-  /// Nil for a model that is no classifier.
-  init?(_ model: Model) throws(LeGradError) {
+extension TextEmbeddings {
+  /// All classes of a classifier: the rows and biases of its head. Nil for a model that is no classifier.
+  fileprivate init?(classesOf model: Model) throws(LeGradError) {
     guard let names = model.configuration.classes else { return nil }
-    self.names = names
     do throws(CheckpointError) {
-      weights = try model.source.floats("head.weight")
-      biases = try model.source.floats("head.bias")
+      let weights = try model.source.floats("head.weight")
+      self.init(
+        prompts: names, width: weights.count / names.count, rows: weights, classes: Array(names.indices),
+        biases: try model.source.floats("head.bias"))
     } catch { throw LeGradError(error) }
-  }
-
-  package func rows(_ classes: [Int]) -> TextEmbeddings {
-    TextEmbeddings(
-      prompts: classes.map { names[$0] }, width: features,
-      rows: classes.flatMap { weights[$0 * features..<($0 + 1) * features] }, classes: classes,
-      biases: classes.map { biases[$0] })
-  }
-
-  /// The logit of every class.
-  package func logits(of embedding: [Float]) -> [Float] {
-    names.indices.map { number in
-      let row = weights[number * features..<(number + 1) * features]
-      return Float(zip(row, embedding).reduce(Double(biases[number])) { $0 + Double($1.0) * Double($1.1) })
-    }
   }
 }
 
@@ -95,8 +73,8 @@ extension Explainer {
   /// - Throws: `usage` for a model without classes, or for a number that no class has.
   public func encode(classes: [Int]) throws(LeGradError) -> TextEmbeddings {
     let head = try classHead()
-    for number in classes where !head.names.indices.contains(number) {
-      throw LeGradError(.usage, "\(model.name): class \(number): there are classes 0..\(head.names.count - 1)")
+    for number in classes where !head.prompts.indices.contains(number) {
+      throw LeGradError(.usage, "\(model.name): class \(number): there are classes 0..\(head.count - 1)")
     }
     return head.rows(classes)
   }
@@ -104,7 +82,8 @@ extension Explainer {
   /// The logit of every class.
   /// - Parameter embedding: an image's, as `Explanation.imageEmbedding` has it.
   public func logits(of embedding: [Float]) throws(LeGradError) -> [Float] {
-    try classHead().logits(of: embedding)
+    let head = try classHead()
+    return head.prompts.indices.map { Float(head.score($0, of: embedding)) }
   }
 
   /// The most probable classes, from the most probable on; classes of one logit in their order.
@@ -123,7 +102,7 @@ extension Explainer {
   }
 
   private func scores(of classes: [Int], logits: [Float]) throws(LeGradError) -> [ClassScore] {
-    let names = try classHead().names
+    let names = try classHead().prompts
     let largest = Double(logits.max() ?? 0)
     let total = logits.reduce(0.0) { $0 + exp(Double($1) - largest) }
     return classes.map {
@@ -133,7 +112,8 @@ extension Explainer {
     }
   }
 
-  package func classHead() throws(LeGradError) -> ClassHead {
+  /// All classes of a classifier, in the order of its logits.
+  package func classHead() throws(LeGradError) -> TextEmbeddings {
     guard let head = try keptClassHead.value(of: model) else {
       throw LeGradError(
         .usage, "\(model.name) has no classes: it compares images with prompts; give \(Subject.prompt)")
@@ -144,11 +124,11 @@ extension Explainer {
 
 /// A classifier's head, read when it is first asked for.
 final class KeptClassHead: Sendable {
-  private let head = Mutex<ClassHead?>(nil)
+  private let head = Mutex<TextEmbeddings?>(nil)
 
-  func value(of model: Model) throws(LeGradError) -> ClassHead? {
+  func value(of model: Model) throws(LeGradError) -> TextEmbeddings? {
     try head.withLock { head throws(LeGradError) in
-      if head == nil { head = try ClassHead(model) }
+      if head == nil { head = try TextEmbeddings(classesOf: model) }
       return head
     }
   }

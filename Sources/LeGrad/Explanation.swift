@@ -54,7 +54,7 @@ public struct Explanation: Sendable {
     self.layerRelevance = own
     relevance = sum[..<kept].map { Float($0) }
     suppressedCells = correction?.suppressedCells(sum[kept...].map { Float($0) }) ?? []
-    similarities = (0..<text.count).map { text.score($0, of: embedding) }
+    similarities = (0..<text.count).map { Float(text.score($0, of: embedding)) }
   }
 
   /// Whether all numbers are finite.

@@ -100,9 +100,16 @@ public struct TextEmbeddings: Sendable {
   }
 
   /// The score that a model gives an image's embedding for a prompt: the cosine, or a class's logit.
-  func score(_ prompt: Int, of embedding: [Float]) -> Float {
-    Float(
-      zip(row(prompt), embedding).reduce(Double(biases?[prompt] ?? 0)) { $0 + Double($1.0) * Double($1.1) })
+  ///
+  /// In float64, four sums side by side: one would wait for each of its additions.
+  package func score(_ prompt: Int, of embedding: [Float]) -> Double {
+    var sums = SIMD4<Double>()
+    let (first, end) = (prompt * width, width / 4 * 4)
+    for column in stride(from: 0, to: end, by: 4) {
+      for lane in 0..<4 { sums[lane] += Double(values[first + column + lane]) * Double(embedding[column + lane]) }
+    }
+    for column in end..<width { sums[0] += Double(values[first + column]) * Double(embedding[column]) }
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]) + Double(biases?[prompt] ?? 0)
   }
 
   /// One prompt's row.

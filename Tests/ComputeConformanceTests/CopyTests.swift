@@ -94,7 +94,7 @@ struct CopyTests {
       #expect((backend.traffic - resident).weightBytes >= 9 * 33 * backend.precision.bytes)
       #expect((backend.traffic - resident).downloadedBytes == 0)
     }
-    try check(backend.open(threads: nil))
+    try check(backend.make())
   }
 
   @Test(arguments: TestBackend.available)

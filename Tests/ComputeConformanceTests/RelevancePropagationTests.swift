@@ -7,7 +7,7 @@ struct RelevancePropagationTests {
   enum Part: CaseIterable {
     case all, positive, negative
 
-    func of<Buffer>(_ matrix: Matrix<Buffer>, transposed: Bool = false) -> Multiply<Buffer>.Operand {
+    func of<Buffer>(_ matrix: Matrix<Buffer>, transposed: Bool = false) -> PartProduct<Buffer>.Operand {
       switch self {
       case .all: .init(matrix, .all, transposed: transposed)
       case .positive: .init(matrix, .positive, transposed: transposed)
@@ -37,8 +37,8 @@ struct RelevancePropagationTests {
       let output =
         try initial.map { try stage.inPlace($0) }
         ?? stage.output(rows: left.rows, columns: right.columns, of: .float64)
-      try stage.backend.multiply(
-        Multiply(
+      try stage.backend.partProduct(
+        PartProduct(
           parts.left.of(stage.input(transposed.left ? left.transposed : left, "left"), transposed: transposed.left),
           parts.right.of(
             stage.input(transposed.right ? right.transposed : right, "right"), transposed: transposed.right),
@@ -49,7 +49,7 @@ struct RelevancePropagationTests {
 
     func expected() -> [DoubleMatrix] {
       [
-        Oracle.multiply(
+        Oracle.partProduct(
           parts.left.of(left), parts.right.of(right), factor: factor, scale: scale.map { parts.scale.of($0) },
           bias: bias, initial: initial)
       ]
@@ -89,7 +89,7 @@ struct RelevancePropagationTests {
     ]
 
   @Test(arguments: TestBackend.float64, products)
-  func multiply(_ backend: TestBackend, _ test: Product) throws {
+  func partProduct(_ backend: TestBackend, _ test: Product) throws {
     try checkFloat64(backend.open(), test)
   }
 

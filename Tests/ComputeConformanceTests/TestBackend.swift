@@ -1,6 +1,7 @@
 import Compute
 import ComputeOpenCL
 import OpenCLRuntime
+import Synchronization
 import TestSupport
 import Testing
 
@@ -23,20 +24,27 @@ enum TestBackend: Sendable, Hashable, CustomTestStringConvertible {
       ? []
       : KernelVariant.allCases.flatMap { variant in Precision.allCases.map { .openCL(variant, $0) } })
 
-  /// Each backend is opened once for the whole run.
-  private static let opened: [TestBackend: any Backend] = Dictionary(
-    uniqueKeysWithValues: available.compactMap { backend in
-      (try? backend.open(threads: nil)).map { (backend, $0) }
-    })
-
-  /// The backend itself, shared by all tests; throws why it could not be opened.
-  func open() throws -> any Backend {
-    if let backend = Self.opened[self] { return backend }
-    return try open(threads: nil)
+  private struct Key: Hashable {
+    let backend: TestBackend
+    let threads: Int?
   }
 
-  /// A backend of its own; the CPU's with so many threads.
-  func open(threads: Int?) throws -> any Backend {
+  private static let opened = Mutex<[Key: any Backend]>([:])
+
+  /// The backend itself, shared by all tests; the CPU's with so many threads.
+  func open(threads: Int? = nil) throws -> any Backend {
+    if case .openCL(let variant, let precision) = self { return try TestDevice.shared(variant, precision) }
+    return try Self.opened.withLock { opened in
+      let key = Key(backend: self, threads: threads)
+      if let backend = opened[key] { return backend }
+      let backend = try make(threads: threads)
+      opened[key] = backend
+      return backend
+    }
+  }
+
+  /// A backend of its own.
+  func make(threads: Int? = nil) throws -> any Backend {
     switch self {
     case .cpu(let instructionSet, let precision):
       try CPUBackend(precision: precision, threads: threads, instructionSet: instructionSet)

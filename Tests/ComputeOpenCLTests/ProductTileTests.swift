@@ -9,7 +9,7 @@ struct ProductTileTests {
   /// Which tile computes a product is chosen by its shape and the device; the bits must not tell.
   @Test(.enabled(if: TestDevice.first != nil), arguments: [false, true], Precision.allCases)
   func allTilesGiveTheSameBits(_ byInputs: Bool, _ precision: Precision) throws {
-    let backend = try TestDevice.backend(.portable, precision)
+    let backend = try TestDevice.shared(.portable, precision)
     // One more than the largest tile, and a depth that no step divides.
     let (tokens, prompts, inner, columns) = (65, 2, 83, 129)
     let input = try HostMatrix.random(tokens, inner, seed: 1).upload(to: backend)

@@ -51,7 +51,7 @@ struct WeightStreamingTests {
 
   @Test(arguments: KernelVariant.allCases, [1, 2, 3, 5])
   func streamedWeightsGiveTheSameBits(_ variant: KernelVariant, _ groups: Int) throws {
-    let resident = try Tower(TestDevice.backend(variant), groups: groups).run()
+    let resident = try Tower(TestDevice.shared(variant), groups: groups).run()
     let tower = try Tower(TestDevice.backend(variant) { $0.streamsWeights = true }, groups: groups)
     for (index, pair) in try zip(tower.run(passes: 3), resident).enumerated() {
       expectSameBits(pair.0, pair.1, "\(groups) groups: result \(index)")
@@ -60,7 +60,7 @@ struct WeightStreamingTests {
 
   @Test func anyOrderOfUseIsServed() throws {
     let order = [3, 0, 0, 2, 4, 1, 3, 2]
-    let resident = try Tower(TestDevice.backend(.cpu), groups: 5).run(order: order)
+    let resident = try Tower(TestDevice.shared(.cpu), groups: 5).run(order: order)
     let tower = try Tower(TestDevice.backend(.cpu) { $0.streamsWeights = true }, groups: 5)
     for pair in try zip(tower.run(order: order), resident) { expectSameBits(pair.0, pair.1) }
   }
@@ -90,7 +90,7 @@ struct WeightStreamingTests {
     // second pass begins.
     let pass = once + bytes[0] + once - bytes[4]
     #expect((backend.traffic - before).streamedBytes == 2 * pass - bytes[0] - bytes[1])
-    let resident = try Tower(TestDevice.backend(.cpu), groups: 5, wide: 64).run(passes: 2, order: order)
+    let resident = try Tower(TestDevice.shared(.cpu), groups: 5, wide: 64).run(passes: 2, order: order)
     for pair in zip(results, resident) { expectSameBits(pair.0, pair.1) }
   }
 
@@ -116,7 +116,7 @@ struct WeightStreamingTests {
     let backend = try TestDevice.backend(.cpu) { $0.streamsWeights = true }
     _ = try Tower(backend, groups: 3).run()
     // The first tower's weights are freed now, while its last upload may be on its way.
-    let expected = try Tower(TestDevice.backend(.cpu), groups: 4).run()
+    let expected = try Tower(TestDevice.shared(.cpu), groups: 4).run()
     for pair in try zip(Tower(backend, groups: 4).run(), expected) { expectSameBits(pair.0, pair.1) }
   }
 }

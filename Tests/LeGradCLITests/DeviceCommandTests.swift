@@ -30,7 +30,7 @@ import Testing
       #expect(row["precisions"] as? [String] == ["f32", "f16", "bf16"])
       #expect(["f32", "f16", "bf16"].contains(try #require(row["fastestPrecision"] as? String)))
       #expect(try #require(row["computeUnits"] as? Int) > 0)
-      #expect(row["fp64"] is Bool)
+      #expect(row["float64"] is Bool)
     }
     let text = try run(["devices"]).output
     #expect(text.contains("[0] native cpu: ") && text.contains("\(sets[sets.count - 1])*"))

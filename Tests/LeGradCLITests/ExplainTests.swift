@@ -94,7 +94,7 @@ import Testing
       #expect(relevance.shape == (method == "lrp" ? [3, 32, 32] : [3, 4, 4]))
       let report = try scratch.json("legrad-out/image_32x32.\(method).json")
       #expect(report["method"] as? String == method)
-      #expect(report["precision"] as? String == (method == "lrp" ? "f64" : "f32"))
+      #expect(report["precision"] as? String == (method == "lrp" ? "float64" : "f32"))
     }
   }
 

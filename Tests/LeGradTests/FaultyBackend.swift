@@ -234,8 +234,8 @@ final class FaultyBackend<Base: Backend>: Backend {
     try run(.rowThroughMap, operation.output) { () throws(BackendError) in try base.rowThroughMap(operation) }
   }
 
-  func multiply(_ operation: Multiply<Buffer>) throws(BackendError) {
-    try run(.multiply, operation.output) { () throws(BackendError) in try base.multiply(operation) }
+  func partProduct(_ operation: PartProduct<Buffer>) throws(BackendError) {
+    try run(.partProduct, operation.output) { () throws(BackendError) in try base.partProduct(operation) }
   }
 
   func relevanceShare(_ operation: RelevanceShare<Buffer>) throws(BackendError) {

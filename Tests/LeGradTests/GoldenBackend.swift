@@ -43,11 +43,11 @@ enum GoldenBackend: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// A backend of its own.
+  /// A backend of the CPU of its own; the device's are shared, since their kernels take long to build.
   func open() throws -> any Backend {
     switch self {
     case .cpu(let set, let precision): try CPUBackend(precision: precision, threads: 2, instructionSet: set)
-    case .openCL(let variant, let precision): try TestDevice.backend(variant, precision)
+    case .openCL(let variant, let precision): try TestDevice.shared(variant, precision)
     }
   }
 

@@ -2,6 +2,7 @@ public import Compute
 public import ComputeOpenCL
 import Foundation
 public import OpenCLRuntime
+import Synchronization
 import Testing
 
 /// The OpenCL device that tests run on: the machine's first.
@@ -17,6 +18,24 @@ public enum TestDevice {
   public static var kernelFolder: String? { ProcessInfo.processInfo.environment["LEGRAD_KERNELS"] }
 
   public struct Missing: Error {}
+
+  private struct Key: Hashable {
+    let variant: KernelVariant
+    let precision: Precision
+  }
+
+  private static let opened = Mutex<[Key: OpenCLBackend]>([:])
+
+  /// The backend of all tests that count nothing of it and leave it as it was: each of its kernels is built once.
+  public static func shared(_ variant: KernelVariant, _ precision: Precision = .f32) throws -> OpenCLBackend {
+    try opened.withLock { opened in
+      let key = Key(variant: variant, precision: precision)
+      if let backend = opened[key] { return backend }
+      let backend = try backend(variant, precision)
+      opened[key] = backend
+      return backend
+    }
+  }
 
   /// A backend of its own on the device.
   public static func backend(

@@ -406,9 +406,9 @@ struct legrad_simd_table {
   ptrdiff_t (*row_through_map_scratch)(ptrdiff_t tokens, ptrdiff_t head_width);
   void (*row_mean)(const struct legrad_row_mean *, ptrdiff_t begin, ptrdiff_t end);
 
-  void (*multiply_pack)(const struct legrad_multiply *, ptrdiff_t begin, ptrdiff_t end);
-  void (*multiply)(
-      const struct legrad_multiply *, ptrdiff_t tile_begin, ptrdiff_t tile_end, ptrdiff_t panel_begin,
+  void (*part_product_pack)(const struct legrad_part_product *, ptrdiff_t begin, ptrdiff_t end);
+  void (*part_product)(
+      const struct legrad_part_product *, ptrdiff_t tile_begin, ptrdiff_t tile_end, ptrdiff_t panel_begin,
       ptrdiff_t panel_end, float *scratch);
   void (*relevance_share)(const struct legrad_relevance_share *, ptrdiff_t begin, ptrdiff_t end);
   void (*double_layer_norm)(const struct legrad_double_layer_norm *, ptrdiff_t begin, ptrdiff_t end);

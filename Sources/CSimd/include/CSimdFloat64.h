@@ -32,10 +32,10 @@ struct legrad_operand {
 };
 
 // output = factor * scale * (left * right) + bias in float64, over rows first_row ..< first_row + rows of the left
-// operand. `multiply_pack` writes those rows in tiles of tile_rows to `packed`, [tiles][inner][tile_rows] doubles; its
-// items are the tiles. `multiply` reads some of them there, for panels of tile_columns / 2 columns. Scratch: inner *
-// tile_columns floats.
-struct legrad_multiply {
+// operand. `part_product_pack` writes those rows in tiles of tile_rows to `packed`, [tiles][inner][tile_rows] doubles;
+// its items are the tiles. `part_product` reads some of them there, for panels of tile_columns / 2 columns. Scratch:
+// inner * tile_columns floats.
+struct legrad_part_product {
   struct legrad_operand left;
   struct legrad_operand right;
   ptrdiff_t first_row;

@@ -12,7 +12,7 @@
 #include "attention.h"
 #include "attention_backward.h"
 #include "attention_rows.h"
-#include "multiply.h"
+#include "part_product.h"
 #include "double_rows.h"
 #include "peak.h"
 
@@ -51,8 +51,8 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .row_through_map = row_through_map,
     .row_through_map_scratch = row_through_map_scratch,
     .row_mean = row_mean,
-    .multiply_pack = multiply_pack,
-    .multiply = multiply,
+    .part_product_pack = part_product_pack,
+    .part_product = part_product,
     .relevance_share = relevance_share,
     .double_layer_norm = double_layer_norm,
     .double_softmax = double_softmax,

@@ -21,15 +21,13 @@ extension ImageClassifier {
     of explainer: Explainer, for dataset: some EvaluationDataset
   ) throws(LeGradError) -> ImageClassifier {
     let head = try explainer.classHead()
-    let (places, order) = try ClassMatch(model: explainer.model.name, head.names).places(of: dataset)
+    let names = head.prompts
+    let (places, order) = try ClassMatch(model: explainer.model.name, names).places(of: dataset)
     let taken = Set(places)
-    let all = places + head.names.indices.filter { !taken.contains($0) }
-    var numbers = [Int](repeating: 0, count: all.count)
-    for (number, place) in all.enumerated() { numbers[place] = number }
+    let all = places + names.indices.filter { !taken.contains($0) }
     return ImageClassifier(
-      classNames: dataset.classNames, others: all.dropFirst(places.count).map { head.names[$0] },
-      rows: head.rows(all), hash: SHA256.hash(of: ["head"] + dataset.classIDs + all.map { "\($0) \(head.names[$0])" }),
-      source: .head(order), decision: .highest(head, numbers: numbers))
+      classNames: dataset.classNames, others: all.dropFirst(places.count).map { names[$0] }, rows: head.rows(all),
+      hash: SHA256.hash(of: ["head"] + dataset.classIDs + all.map { "\($0) \(names[$0])" }), source: .head(order))
   }
 }
 

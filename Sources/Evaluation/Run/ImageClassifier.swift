@@ -18,7 +18,6 @@ package struct ImageClassifier: Sendable {
   package let source: Source
   /// The prompts that the text tower could not read whole.
   package let cut: CutPrompts
-  private let decision: Decision
 
   /// Where rows come from.
   package enum Source: Equatable, Sendable {
@@ -43,16 +42,9 @@ package struct ImageClassifier: Sendable {
     }
   }
 
-  enum Decision: Sendable {
-    /// The class whose row is nearest to the unit embedding of an image.
-    case nearest
-    /// The class with the highest logit. `numbers` has the classes' numbers here, in the order of the head's.
-    case highest(ClassHead, numbers: [Int])
-  }
-
   init(
     classNames: [String], others: [String] = [], rows: TextEmbeddings, hash: String, source: Source,
-    cut: CutPrompts = CutPrompts(), decision: Decision = .nearest
+    cut: CutPrompts = CutPrompts()
   ) {
     self.classNames = classNames
     self.others = others
@@ -60,38 +52,19 @@ package struct ImageClassifier: Sendable {
     self.hash = hash
     self.source = source
     self.cut = cut
-    self.decision = decision
   }
 
-  /// The class of an image; the first of those that are equally good.
+  /// The class of an image: the one whose row is nearest to its unit embedding, or whose logit is the highest; the first
+  /// of those that are equally good.
   /// - Parameter embedding: as `Explanation.imageEmbedding` has it.
   package func classify(_ embedding: [Float]) -> Int {
     precondition(embedding.count == rows.width, "\(embedding.count) values, rows of \(rows.width)")
-    switch decision {
-    case .highest(let head, let numbers):
-      let logits = head.logits(of: embedding)
-      var best = 0
-      for index in logits.indices where logits[index] > logits[best] { best = index }
-      return numbers[best]
-    case .nearest:
-      var best = (index: 0, cosine: -Double.infinity)
-      for index in 0..<rows.count {
-        let cosine = Self.product(rows.values, from: index * rows.width, embedding)
-        if cosine > best.cosine { best = (index, cosine) }
-      }
-      return best.index
+    var best = (index: 0, score: -Double.infinity)
+    for index in 0..<rows.count {
+      let score = rows.score(index, of: embedding)
+      if score > best.score { best = (index, score) }
     }
-  }
-
-  /// In float64, four sums side by side: one would wait for each of its additions.
-  private static func product(_ rows: [Float], from first: Int, _ embedding: [Float]) -> Double {
-    var sums = SIMD4<Double>()
-    let end = embedding.count / 4 * 4
-    for column in stride(from: 0, to: end, by: 4) {
-      for lane in 0..<4 { sums[lane] += Double(rows[first + column + lane]) * Double(embedding[column + lane]) }
-    }
-    for column in end..<embedding.count { sums[0] += Double(rows[first + column]) * Double(embedding[column]) }
-    return (sums[0] + sums[1]) + (sums[2] + sums[3])
+    return best.index
   }
 }
 

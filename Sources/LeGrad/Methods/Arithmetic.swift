@@ -27,7 +27,7 @@ package struct Arithmetic: Sendable, Equatable {
 
   private var n: Double { Double(tokens) }
   private var d: Double { Double(width) }
-  /// Multiply–adds of an MLP for one token: a gated one's first product makes gate and value.
+  /// PartProduct–adds of an MLP for one token: a gated one's first product makes gate and value.
   private var mlp: Double { d * Double(vision.mlpInputWidth + vision.mlpWidth) }
 
   /// Patch products, all blocks, the pooler and the projection of one image.

@@ -1,3 +1,4 @@
+package import Compute
 import Failures
 public import VisionTransformer
 
@@ -55,6 +56,11 @@ extension Method {
 
   /// Whether it computes in float64, whatever the device's precision.
   public var isFloat64: Bool { description.isFloat64 }
+
+  /// What it computes in on a device of `precision`, as reports name it.
+  package func precisionName(on precision: Precision) -> String {
+    isFloat64 ? Scalar.float64.rawValue : precision.rawValue
+  }
 
   /// Whether its relevance has a value per pixel instead of one per patch.
   public var givesPixels: Bool { description.mapKind == .pixels }

@@ -67,3 +67,14 @@ extension MethodDescription {
 
 /// Something that a method can be told: `LayerSelection`, `Readout`, `RolloutStart` or `TextBaseline`.
 public protocol MethodSetting: Sendable {}
+
+/// A method that reads the last block, and unless it says otherwise goes back through it once for each prompt.
+protocol LastBlockDescription: MethodDescription {}
+
+extension LastBlockDescription {
+  func blocks(of layers: Int) -> Range<Int> { layers - 1..<layers }
+
+  func arithmetic(_ tower: Arithmetic, prompts: Int, layers: Int) -> Double {
+    tower.forward + Double(prompts * layers) * tower.rowBackward
+  }
+}

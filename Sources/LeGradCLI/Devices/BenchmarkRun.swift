@@ -130,7 +130,7 @@ struct BenchmarkRun {
   private func row(of method: Method, _ measured: Measured, _ setting: Setting) throws(LeGradError) -> BenchmarkRow {
     let (layers, arithmetic) = try work(of: method, setting)
     return row(
-      method.name, precision: method.isFloat64 ? "f64" : nil, layers: layers, seconds: measured.seconds,
+      method.name, precision: method.precisionName(on: explainer.precision), layers: layers, seconds: measured.seconds,
       arithmetic: arithmetic, peak: setting.peak, traffic: measured.traffic, runs: images * repetitions)
   }
 

@@ -37,7 +37,7 @@ struct DevicesCommand: ParsableCommand {
     /// What `--precision auto` takes.
     let fastestPrecision: String
     /// Whether it computes in float64.
-    let fp64: Bool
+    let float64: Bool
     /// Whether `--device auto` takes it.
     let isDefault: Bool
   }
@@ -71,7 +71,7 @@ extension DevicesCommand.Row {
       computeUnits: device.computeUnits,
       memory: device.openCL?.memory, largestBuffer: device.openCL?.largestBuffer,
       precisions: Precision.allCases.map(\.rawValue), fastestPrecision: device.fastestPrecision.rawValue,
-      fp64: device.hasFloat64, isDefault: isDefault)
+      float64: device.hasFloat64, isDefault: isDefault)
   }
 
   /// A line that identifies the device, and what the backend uses below it.
@@ -84,7 +84,8 @@ extension DevicesCommand.Row {
       ("variants", variants.map { $0 == variant ? $0 + "*" : $0 }.joined(separator: " ")),
       (
         "precisions",
-        precisions.joined(separator: " ") + (fp64 ? ", float64 too" : ", no float64") + ", auto is \(fastestPrecision)"
+        precisions.joined(separator: " ") + (float64 ? ", float64 too" : ", no float64")
+          + ", auto is \(fastestPrecision)"
       ), ("unusable", problem),
     ]
     var table = TextTable()

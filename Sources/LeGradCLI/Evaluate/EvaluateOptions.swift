@@ -69,7 +69,7 @@ struct EvaluateOptions: ParsableArguments {
 
   func validate() throws {
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
-    if output?.isEmpty ?? false { throw ValidationError("--output: expected a folder, found an empty name") }
+    try requireOutputName(output)
     if [!template.isEmpty, templates != nil, textEmbeddings != nil].count(where: \.self) > 1 {
       throw ValidationError("--template, --templates and --text-embeddings exclude each other; give one")
     }

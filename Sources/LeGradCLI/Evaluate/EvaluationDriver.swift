@@ -50,11 +50,7 @@ struct EvaluationDriver {
     let explaining = try options.computing.explainerOptions(device: choice, pixels: options.pixels)
     try model.check(size: settings.size, resize: .squash, methods: methods, prompts: 1, options: explaining)
     let correction = try options.correcting.source(for: model)
-    let given = try options.textEmbeddings.map { path in
-      let source = PromptSource.embeddings(try PromptSource.rows(path), path: path)
-      try source.check(against: model)
-      return source
-    }
+    let given = try options.textEmbeddings.map { try PromptSource.embeddings($0, for: model) }
     let explainer = try Explainer(model, options: explaining)
     explainer.noteDevice(choice)
     if let correction {

@@ -24,7 +24,7 @@ struct DemoCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    if output.isEmpty { throw ValidationError("--output: expected a folder, found an empty name") }
+    try requireOutputName(output)
   }
 
   func run() throws {

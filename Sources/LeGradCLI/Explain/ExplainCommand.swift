@@ -102,7 +102,7 @@ struct ExplainCommand: ParsableCommand {
     if let top { try requirePositive(top, "--top", atMost: 1_000) }
     guard (0...1).contains(alpha) else { throw ValidationError("--alpha \(alpha): expected a number from 0 to 1") }
     if images.contains("") { throw ValidationError("an image has an empty name") }
-    if output.isEmpty { throw ValidationError("--output: expected a folder, found an empty name") }
+    try requireOutputName(output)
   }
 
   func run() throws {

@@ -71,16 +71,9 @@ struct ExplainRun {
   }
 
   private func prepare(_ index: Int) throws(LeGradError) -> Waiting {
-    let path = writer.plan.items[index].image
-    if let reason = FileSystem.unreadableReason(path) {
-      throw .badFile("\(path): the image cannot be read: \(reason)")
-    }
     let clock = ContinuousClock()
     let start = clock.now
-    let decoded: DecodedImage
-    do {
-      decoded = try RGBImage.decode(path: path, pixelLimit: settings.pixelLimit, applyOrientation: true)
-    } catch { throw LeGradError(error) }
+    let decoded = try FileSystem.picture(writer.plan.items[index].image, pixelLimit: settings.pixelLimit)
     let middle = clock.now
     let prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
     return Waiting(
@@ -217,7 +210,7 @@ struct ExplainRun {
       correction: explanation.method.isCorrected
         ? question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) } : nil,
       layers: Array(explanation.layers),
-      device: .init(result.device), precision: explanation.method.isFloat64 ? "f64" : result.precision.rawValue,
+      device: .init(result.device), precision: explanation.method.precisionName(on: result.precision),
       verification: result.disagreements.map { .init($0[method]) }, batchSize: result.batchSize,
       inputSize: .init(width: explanation.inputWidth, height: explanation.inputHeight),
       grid: .init(width: explanation.grid.width, height: explanation.grid.height),

@@ -48,8 +48,7 @@ struct CorrectionOptions: ParsableArguments {
       return nil
     }
     if let emptyEmbedding {
-      let source = PromptSource.embeddings(try PromptSource.rows(emptyEmbedding), path: emptyEmbedding)
-      try source.check(against: model)
+      let source = try PromptSource.embeddings(emptyEmbedding, for: model)
       guard source.count == 1 else {
         throw .badFile(
           "\(emptyEmbedding): shape: expected one row, found \(source.count); "

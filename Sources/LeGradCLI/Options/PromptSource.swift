@@ -75,17 +75,8 @@ enum PromptSource: Sendable {
     case .top: return try explainer.encode(classes: [])
     case .references(let paths):
       let pictures = try paths.map { path throws(LeGradError) -> PreparedImage in
-        if let reason = FileSystem.unreadableReason(path) {
-          throw .badFile("\(path): the reference image cannot be read: \(reason)")
-        }
-        do {
-          let decoded = try RGBImage.decode(path: path, pixelLimit: pixelLimit, applyOrientation: true)
-          return try explainer.prepare(decoded.image, resize: resize)
-        } catch let error as ImageError { throw LeGradError(error) } catch let error as LeGradError {
-          throw error
-        } catch {
-          throw .badFile("\(path): \(error)")
-        }
+        let decoded = try FileSystem.picture(path, called: "reference image", pixelLimit: pixelLimit)
+        return try explainer.prepare(decoded.image, resize: resize)
       }
       return try explainer.encode(references: pictures, names: paths.map(FileSystem.name(of:)))
     }
@@ -129,7 +120,14 @@ enum PromptSource: Sendable {
     }
   }
 
-  static func rows(_ path: String) throws(LeGradError) -> TextEmbeddings {
+  /// The rows of a file, checked against the model that is to be asked with them.
+  static func embeddings(_ path: String, for model: Model) throws(LeGradError) -> PromptSource {
+    let source = PromptSource.embeddings(try rows(path), path: path)
+    try source.check(against: model)
+    return source
+  }
+
+  private static func rows(_ path: String) throws(LeGradError) -> TextEmbeddings {
     let array: NpyArray<Float>
     do { array = try NpyFile.readFloats(path) } catch { throw LeGradError(error) }
     guard array.shape.count == 2, !array.shape.contains(0) else {

@@ -17,6 +17,10 @@ func requirePositive(_ value: Int?, _ option: String, atMost limit: Int = .max) 
   throw ValidationError("\(option) \(value): expected a number \(range)")
 }
 
+func requireOutputName(_ folder: String?) throws {
+  if folder?.isEmpty ?? false { throw ValidationError("--output: expected a folder, found an empty name") }
+}
+
 /// A comma-separated list of values.
 struct ValueList<Value: ExpressibleByArgument & Equatable & Sendable>: ExpressibleByArgument, Equatable, Sendable {
   let values: [Value]

@@ -1,6 +1,7 @@
 import Failures
 import Files
 import Glibc
+import ImageFiles
 import LeGrad
 
 /// Questions about paths, and folders to write in.
@@ -45,6 +46,17 @@ enum FileSystem {
   /// Removes those of the folders that nothing was written into.
   static func removeEmpty(_ folders: [String]) {
     for folder in folders.reversed() { unsafe rmdir(folder) }
+  }
+
+  /// The upright picture of a file.
+  /// - Parameter name: what the picture is to whoever named it.
+  static func picture(
+    _ path: String, called name: String = "image", pixelLimit: Int
+  ) throws(LeGradError) -> DecodedImage {
+    if let reason = unreadableReason(path) { throw .badFile("\(path): the \(name) cannot be read: \(reason)") }
+    do {
+      return try RGBImage.decode(path: path, pixelLimit: pixelLimit, applyOrientation: true)
+    } catch { throw LeGradError(error) }
   }
 
   /// Why an image cannot be read, as far as that is known without opening it.

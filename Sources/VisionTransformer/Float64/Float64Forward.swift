@@ -118,8 +118,8 @@ extension Float64Forward {
         pixels: parts.pixels, height: grid.height * patch, width: grid.width * patch, patch: patch,
         leadingRows: vision.leadingTokens, patches: parts.patches))
     let patches = vision.leadingTokens..<tokens
-    try backend.multiply(
-      Multiply(
+    try backend.partProduct(
+      PartProduct(
         .init(parts.patches.rows(patches)), .init(parts.convolution, transposed: true),
         bias: vision.hasPatchBias ? parts.patchBias : nil, output: parts.tokens.rows(patches)))
     try backend.addRows(AddRows(input: parts.tokens, addend: parts.positions, output: parts.sum))
@@ -139,8 +139,8 @@ extension Float64Forward {
     for number in 0..<vision.heads {
       let head = Head(block.queriesKeysValues, number, of: vision.heads)
       try attend(head)
-      try backend.multiply(
-        Multiply(.init(map), .init(head.values), output: block.attended.columns(head.columns)))
+      try backend.partProduct(
+        PartProduct(.init(map), .init(head.values), output: block.attended.columns(head.columns)))
     }
     try apply(weights.attentionOutput, to: block.attended, output: block.projected)
     try backend.addRows(AddRows(input: block.input, addend: block.projected, output: block.middle))
@@ -154,8 +154,8 @@ extension Float64Forward {
   /// Leaves a head's products and map, of all queries or of the first ones.
   package func attend(_ head: Head, queries: Int? = nil) throws(BackendError) {
     let rows = 0..<(queries ?? tokens)
-    try backend.multiply(
-      Multiply(.init(head.queries.rows(rows)), .init(head.keys, transposed: true), output: products.rows(rows)))
+    try backend.partProduct(
+      PartProduct(.init(head.queries.rows(rows)), .init(head.keys, transposed: true), output: products.rows(rows)))
     try backend.softmax(
       Softmax(
         input: products.rows(rows), factor: 1 / Double(head.queries.columns).squareRoot(), output: map.rows(rows)))
@@ -165,8 +165,8 @@ extension Float64Forward {
   package func read() throws(BackendError) {
     try normalize(checkpoint(vision.layers).rows(0..<1), readOut.norm, to: readOut.normalized)
     guard let projection = readOut.projection, let embedding = readOut.embedding else { return }
-    try backend.multiply(
-      Multiply(.init(readOut.normalized), .init(projection, transposed: true), output: embedding))
+    try backend.partProduct(
+      PartProduct(.init(readOut.normalized), .init(projection, transposed: true), output: embedding))
   }
 
   private func normalize(_ input: Place, _ norm: Norm, to output: Place) throws(BackendError) {
@@ -175,8 +175,8 @@ extension Float64Forward {
   }
 
   private func apply(_ linear: Linear, to input: Place, output: Place) throws(BackendError) {
-    try backend.multiply(
-      Multiply(.init(input), .init(linear.weight, transposed: true), bias: linear.bias, output: output))
+    try backend.partProduct(
+      PartProduct(.init(input), .init(linear.weight, transposed: true), bias: linear.bias, output: output))
   }
 
   /// A head's columns of the fused projection.

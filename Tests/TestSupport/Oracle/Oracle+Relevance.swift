@@ -17,7 +17,7 @@ extension Oracle {
   }
 
   /// `factor · scale[r % scale.rows] · Σ_k left[r][k] · right[k] + bias`.
-  public static func multiply(
+  public static func partProduct(
     _ left: DoubleMatrix, _ right: DoubleMatrix, factor: Double, scale: DoubleMatrix?, bias: DoubleMatrix?,
     initial: DoubleMatrix?
   ) -> DoubleMatrix {

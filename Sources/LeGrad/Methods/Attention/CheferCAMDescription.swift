@@ -5,14 +5,8 @@ extension Method {
   public static let cheferCAM = Method(CheferCAMDescription())
 }
 
-struct CheferCAMDescription: MethodDescription {
+struct CheferCAMDescription: LastBlockDescription {
   let name = "chefercam"
-
-  func blocks(of layers: Int) -> Range<Int> { layers - 1..<layers }
-
-  func arithmetic(_ tower: Arithmetic, prompts: Int, layers: Int) -> Double {
-    tower.forward + Double(prompts * layers) * tower.rowBackward
-  }
 
   func plan<B: Backend>(_ run: inout RunPlan<B>) -> (any ForwardMethod<B>)? {
     run.head.query.map { LastBlockMethod($0, .positiveProduct, explainsLogit: true, &run) }

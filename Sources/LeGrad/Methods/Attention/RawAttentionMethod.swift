@@ -6,11 +6,10 @@ extension Method {
   public static let rawAttention = Method(RawAttentionDescription())
 }
 
-struct RawAttentionDescription: MethodDescription {
+struct RawAttentionDescription: LastBlockDescription {
   let name = "raw-attention"
   let ignoresPrompts = true
 
-  func blocks(of layers: Int) -> Range<Int> { layers - 1..<layers }
   func arithmetic(_ tower: Arithmetic, prompts: Int, layers: Int) -> Double { tower.forward }
 
   func plan<B: Backend>(_ run: inout RunPlan<B>) -> (any ForwardMethod<B>)? {

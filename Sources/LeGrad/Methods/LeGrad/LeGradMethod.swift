@@ -6,42 +6,29 @@ import VisionTransformer
 /// Block `l`'s score of prompt `p` is `text_p · readOut(mean token of block l's output)`. Its gradient at the
 /// block's own attention map, clamped at zero and averaged over heads and queries, is the relevance of the keys. A
 /// model that reads the mean of its patches alone is asked for that (methods §1.8).
-struct LeGradMethod<B: Backend>: ForwardMethod {
-  private let sizes: RunSizes<B>
-  private let blocks: Range<Int>
+struct LeGradMethod<B: Backend>: LayerMethod {
+  let maps: LayerMaps<B>
   private let reader: TokenReader<B>
   private let readsPatches: Bool
   /// The prompts' directions of one token, where the model's head reads two.
   @Planned private var directions: Matrix<B.Buffer>?
   private let gradients: any SharedTokenBackward<B>
   @Planned private var embeddingGradient: Matrix<B.Buffer>
-  /// `[layers · prompts · images, tokens]`.
-  @Planned private var relevance: Matrix<B.Buffer>
 
   /// - Parameter readsPatches: whether the mean is that of the patches alone.
   init(_ reader: TokenReader<B>, readsPatches: Bool, _ run: inout RunPlan<B>) {
     let (sizes, shape) = (run.sizes, run.sizes.shape)
     let embeddingWidth = sizes.tower.projection?.outputs ?? sizes.tower.blockShape.width
-    self.sizes = sizes
     self.reader = reader
     self.readsPatches = readsPatches
-    blocks = run.blocks
     _directions = run.memory.reserve(
       rows: sizes.prompts, columnsIfAny: embeddingWidth == sizes.tower.embeddingWidth ? nil : embeddingWidth)
     _embeddingGradient = run.memory.reserve(rows: sizes.groupsPerPass, columns: embeddingWidth)
-    _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
-    let stack = RowStack(copies: sizes.promptsPerPass, rows: shape.tokens)
-    let block = sizes.tower.blockShape
-    if block.isFolded {
-      gradients = FoldedGradients(images: shape.images, stack: stack, shape: block, in: &run.memory)
-    } else {
-      gradients = LocalGradients(images: shape.images, stack: stack, shape: block, in: &run.memory)
-    }
+    try fill(maps, outputGradient: outputGradient, stack, forward)
   }
 
   var reach: BackwardReach { .attention }
-  func keepsDerivative(of block: Int) -> Bool { blocks.contains(block) }
-  var readsLastMeanToken: Bool { blocks.contains(sizes.lastBlock) && !readsPatches }
+  var readsLastMeanToken: Bool { maps.blocks.contains(sizes.lastBlock) && !readsPatches }
 
   /// A head of two tokens says of their mean what it says of both.
   func ask(_ text: ArraySlice<Float>, _ forward: SharedForward<B>) throws(BackendError) {
@@ -57,8 +44,7 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
     try forward.backend.upload(sums.span, to: directions)
   }
 
-  func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
-    guard blocks.contains(block) else { return }
+  func read(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
     let (backend, readOut, shape) = (forward.backend, reader.readOut, forward.shape)
     if readsPatches {
       try readOut.readPatches(of: forward.activations.block.stream, shape: shape, on: backend)
@@ -69,10 +55,11 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
         MeanRows(input: forward.activations.block.stream, rowsPerGroup: shape.tokens, output: readOut.input))
     }
     try readOut.forward(forward.tower)
-    for pass in sizes.passes { try relevance(of: block, pass, forward) }
   }
 
-  private func relevance(of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
+  func fill(
+    _ maps: Matrix<B.Buffer>, of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>
+  ) throws(BackendError) {
     let (tower, shape, activations) = (forward.tower, forward.shape, forward.activations.block)
     let stack = RowStack(copies: pass.count, rows: shape.tokens)
     let gradients = self.gradients.part(images: shape.images, stack: stack)
@@ -88,13 +75,6 @@ struct LeGradMethod<B: Backend>: ForwardMethod {
         try tower.backend.fill(Fill(outputGradient.everyRow(shape.tokens, from: token), with: 0))
       }
     }
-    try tower.backend.attentionRelevance(
-      AttentionRelevance(
-        outputGradient: outputGradient, values: activations.values, heads: sizes.heads,
-        stack: stack, relevance: relevance.rows(sizes.rows(layer: block - blocks.lowerBound, pass: pass))))
-  }
-
-  func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
-    try sizes.collect(relevance, layers: blocks.count)
+    try fill(maps, outputGradient: outputGradient, stack, forward)
   }
 }

@@ -4,9 +4,8 @@ import VisionTransformer
 
 /// LeGrad where a block's score reads parts of its normalised tokens (methods §1.8): a token's gradient is its own then,
 /// and the backward through the MLP has a row per token.
-struct PartsLeGradMethod<B: Backend>: ForwardMethod {
-  private let sizes: RunSizes<B>
-  private let blocks: Range<Int>
+struct PartsLeGradMethod<B: Backend>: LayerMethod {
+  let maps: LayerMaps<B>
   private let head: PartsHead<B>
   private let gradients: FullGradients<B>
   @Planned private var embeddingGradient: Matrix<B.Buffer>
@@ -16,25 +15,20 @@ struct PartsLeGradMethod<B: Backend>: ForwardMethod {
   @Planned private var partGradients: Matrix<B.Buffer>
   /// 1 / number of patches, `[images, width]`.
   @Planned private var patchShare: Matrix<B.Buffer>
-  /// `[layers · prompts · images, tokens]`.
-  @Planned private var relevance: Matrix<B.Buffer>
 
   init(_ head: PartsHead<B>, _ run: inout RunPlan<B>) {
     let (sizes, shape) = (run.sizes, run.sizes.shape)
     let (groups, width) = (sizes.groupsPerPass, sizes.tower.blockShape.width)
-    self.sizes = sizes
     self.head = head
-    blocks = run.blocks
     gradients = FullGradients(rows: groups * shape.tokens, shape: sizes.tower.blockShape, in: &run.memory)
     _embeddingGradient = run.memory.reserve(rows: groups, columns: sizes.tower.embeddingWidth)
     _featureGradient = run.memory.reserve(rows: groups, columns: head.parts.count * width)
     _partGradients = run.memory.reserve(rows: head.parts.count * groups + 1, columns: width)
     _patchShare = run.memory.reserve(rows: shape.images, columns: width)
-    _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
+    maps = LayerMaps(&run)
   }
 
   var reach: BackwardReach { .attention }
-  func keepsDerivative(of block: Int) -> Bool { blocks.contains(block) }
 
   func prepare() throws(ModelError) {
     do {
@@ -42,13 +36,13 @@ struct PartsLeGradMethod<B: Backend>: ForwardMethod {
     } catch { throw .backend(error) }
   }
 
-  func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
-    guard blocks.contains(block) else { return }
+  func read(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
     try head.read(forward.activations.block.stream, tower: forward.tower)
-    for pass in sizes.passes { try relevance(of: block, pass, forward) }
   }
 
-  private func relevance(of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
+  func fill(
+    _ maps: Matrix<B.Buffer>, of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>
+  ) throws(BackendError) {
     let (tower, shape, activations) = (forward.tower, forward.shape, forward.activations.block)
     let groups = shape.images * pass.count
     let stack = RowStack(copies: pass.count, rows: shape.tokens)
@@ -61,10 +55,7 @@ struct PartsLeGradMethod<B: Backend>: ForwardMethod {
         upstream: gradients.stream, input: activations.stream, statistics: head.statistics,
         scale: tower.outputNorm.scale, stack: stack, output: gradients.stream))
     try tower.blocks[block].backwardToAttention(activations, stack: stack, gradients: gradients, on: tower.backend)
-    try tower.backend.attentionRelevance(
-      AttentionRelevance(
-        outputGradient: gradients.attentionOutput, values: activations.values, heads: sizes.heads,
-        stack: stack, relevance: relevance.rows(sizes.rows(layer: block - blocks.lowerBound, pass: pass))))
+    try fill(maps, outputGradient: gradients.attentionOutput, stack, forward)
   }
 
   /// From a pass's scores to `partGradients`.
@@ -99,9 +90,5 @@ struct PartsLeGradMethod<B: Backend>: ForwardMethod {
         return (part ?? head.parts.count) * groups + (part == nil ? 0 : group)
       }
     }
-  }
-
-  func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
-    try sizes.collect(relevance, layers: blocks.count)
   }
 }

@@ -7,27 +7,25 @@ import VisionTransformer
 /// attention, clamped at zero and averaged over heads, is the relevance of the tokens. SigLIP's score is the cosine
 /// with what the pooler makes of the tokens before the tower's last layer norm; CoCa's is the product with the first
 /// query's row, projected, neither normalised nor scaled to a unit: its gradient is the same for every image.
-struct PoolerLeGradMethod<B: Backend>: ForwardMethod {
-  private let sizes: RunSizes<B>
-  private let blocks: Range<Int>
+struct PoolerLeGradMethod<B: Backend>: LayerMethod {
+  let maps: LayerMaps<B>
   private let head: PoolerHead<B>
   private let gradients: PoolerGradients<B>
-  /// `[layers · prompts · images, tokens]`.
-  @Planned private var relevance: Matrix<B.Buffer>
 
   init(_ head: PoolerHead<B>, _ run: inout RunPlan<B>) {
     let (pooler, shape) = (head.pooler, run.sizes.shape)
     // The largest matrix of a prompt has a row per head, not per token.
     let sizes = RunSizes(
       tower: run.sizes.tower, shape: shape, prompts: run.sizes.prompts, rowsPerPrompt: shape.images * pooler.heads)
-    self.sizes = sizes
     self.head = head
-    blocks = run.blocks
     gradients = PoolerGradients(
       groups: pooler.mlp == nil ? sizes.prompts : sizes.groupsPerPass, mapGroups: sizes.groupsPerPass,
       tokens: shape.tokens, pooler: pooler, tower: sizes.tower, in: &run.memory)
-    _relevance = run.memory.reserve(rows: blocks.count * sizes.prompts * shape.images, columns: shape.tokens)
+    maps = LayerMaps(&run, sizes: sizes)
   }
+
+  /// The gradient ends at the pooler.
+  func keepsDerivative(of block: Int) -> Bool { false }
 
   /// Without an MLP the gradient does not depend on the image.
   func ask(_ text: ArraySlice<Float>, _ forward: SharedForward<B>) throws(BackendError) {
@@ -36,32 +34,31 @@ struct PoolerLeGradMethod<B: Backend>: ForwardMethod {
       prompts: forward.directions.rows(0..<sizes.prompts), gradients: gradients, tower: forward.tower)
   }
 
-  func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
-    guard blocks.contains(block) else { return }
+  func read(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
     let (backend, pooler, pooled) = (forward.backend, head.pooler, head.activations)
     try pooler.load(forward.activations.block.stream, into: pooled, on: backend)
     if let mlp = pooler.mlp {
       try pooler.attend(pooled, on: backend)
       try pooler.readOut(pooled, through: mlp, tower: forward.tower)
     }
-    for pass in sizes.passes {
-      let groups = forward.shape.images * pass.count
-      let directions: Matrix<B.Buffer>
-      if let mlp = pooler.mlp {
-        let gradients = self.gradients.part(groups: groups, heads: pooler.heads)
-        try pooler.backward(
-          prompts: forward.directions.rows(pass), pooled, through: mlp, gradients: gradients, tower: forward.tower)
-        directions = gradients.directions
-      } else {
-        directions = gradients.directions.rows(pass.lowerBound * pooler.heads..<pass.upperBound * pooler.heads)
-      }
-      try pooler.relevance(
-        pooled, directions: directions, scratch: gradients.map.rows(0..<groups * pooler.heads),
-        relevance: relevance.rows(sizes.rows(layer: block - blocks.lowerBound, pass: pass)), on: backend)
-    }
   }
 
-  func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
-    try sizes.collect(relevance, layers: blocks.count)
+  func fill(
+    _ maps: Matrix<B.Buffer>, of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>
+  ) throws(BackendError) {
+    let (pooler, pooled) = (head.pooler, head.activations)
+    let groups = forward.shape.images * pass.count
+    let directions: Matrix<B.Buffer>
+    if let mlp = pooler.mlp {
+      let gradients = self.gradients.part(groups: groups, heads: pooler.heads)
+      try pooler.backward(
+        prompts: forward.directions.rows(pass), pooled, through: mlp, gradients: gradients, tower: forward.tower)
+      directions = gradients.directions
+    } else {
+      directions = gradients.directions.rows(pass.lowerBound * pooler.heads..<pass.upperBound * pooler.heads)
+    }
+    try pooler.relevance(
+      pooled, directions: directions, scratch: gradients.map.rows(0..<groups * pooler.heads), relevance: maps,
+      on: forward.backend)
   }
 }

@@ -49,12 +49,12 @@ struct LRPRules<B: Backend>: Sendable {
   func linear(_ relevance: Place, input: Place, weight: Place, to output: Place) throws(BackendError) {
     let totals = totals.rows(0..<input.rows).columns(0..<weight.rows)
     let quotients = quotients.rows(0..<relevance.rows).columns(0..<weight.rows)
-    for part in [Multiply<B.Buffer>.Part.positive, .negative] {
-      try backend.multiply(
-        Multiply(.init(input, part), .init(weight, part, transposed: true), output: totals))
+    for part in [PartProduct<B.Buffer>.Part.positive, .negative] {
+      try backend.partProduct(
+        PartProduct(.init(input, part), .init(weight, part, transposed: true), output: totals))
       try backend.relevanceShare(RelevanceShare(of: relevance, total: totals, output: quotients))
-      try backend.multiply(
-        Multiply(
+      try backend.partProduct(
+        PartProduct(
           .init(quotients), .init(weight, part), scale: .init(input, part), accumulates: part == .negative,
           output: output))
     }
@@ -150,8 +150,8 @@ struct LRPRules<B: Backend>: Sendable {
         to: maps.rows(0..<prompts * heads).everyRow(heads, from: number))
     }
     for prompt in 0..<prompts {
-      try backend.multiply(
-        Multiply(
+      try backend.partProduct(
+        PartProduct(
           .init(ones), .init(maps.rows(prompt * heads..<(prompt + 1) * heads), .positive), factor: 1 / Double(heads),
           output: output.rows(prompt..<prompt + 1)))
     }
@@ -159,9 +159,9 @@ struct LRPRules<B: Backend>: Sendable {
 
   /// Half of `value ⊙ (left · right)`: a product of two values leaves each of them half of its relevance.
   private func halve(
-    _ left: Multiply<B.Buffer>.Operand, _ right: Multiply<B.Buffer>.Operand, _ value: Place, to output: Place
+    _ left: PartProduct<B.Buffer>.Operand, _ right: PartProduct<B.Buffer>.Operand, _ value: Place, to output: Place
   ) throws(BackendError) {
-    try backend.multiply(Multiply(left, right, factor: 0.5, scale: .init(value), output: output))
+    try backend.partProduct(PartProduct(left, right, factor: 0.5, scale: .init(value), output: output))
   }
 
   /// From what enters the first block to the pixels: the positions take their share, leading tokens are dropped, and
@@ -173,12 +173,12 @@ struct LRPRules<B: Backend>: Sendable {
   func throughEmbedding(_ relevance: Place, to output: Place) throws(BackendError) {
     let (parts, tokens, rows) = (forward.embedding, forward.tokens, 0..<relevance.rows)
     let (first, totals) = (first.rows(rows), totals.columns(0..<parts.tokens.columns))
-    let bounds: [(Multiply<B.Buffer>.Part, Place)] = [
+    let bounds: [(PartProduct<B.Buffer>.Part, Place)] = [
       (.positive, parts.patches.rows(tokens..<2 * tokens)), (.negative, parts.patches.rows(2 * tokens..<3 * tokens)),
     ]
     for (part, distance) in bounds {
-      try backend.multiply(
-        Multiply(
+      try backend.partProduct(
+        PartProduct(
           .init(distance), .init(parts.convolution, part, transposed: true), accumulates: part == .negative,
           output: totals))
     }
@@ -188,8 +188,8 @@ struct LRPRules<B: Backend>: Sendable {
     for channel in 0..<3 {
       let columns = channel * output.columns..<(channel + 1) * output.columns
       for (part, distance) in bounds {
-        try backend.multiply(
-          Multiply(
+        try backend.partProduct(
+          PartProduct(
             .init(first), .init(parts.convolution.columns(columns), part), scale: .init(distance.columns(columns)),
             accumulates: channel > 0 || part == .negative, output: output))
       }

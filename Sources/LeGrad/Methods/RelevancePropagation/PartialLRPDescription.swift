@@ -6,15 +6,9 @@ extension Method {
   public static let partialLRP = Method(PartialLRPDescription())
 }
 
-struct PartialLRPDescription: MethodDescription {
+struct PartialLRPDescription: LastBlockDescription {
   let name = "partial-lrp"
   let isFloat64 = true
-
-  func blocks(of layers: Int) -> Range<Int> { layers - 1..<layers }
-
-  func arithmetic(_ tower: Arithmetic, prompts: Int, layers: Int) -> Double {
-    tower.forward + Double(prompts * layers) * tower.rowBackward
-  }
 
   func isDefined(for vision: VisionConfiguration) -> Bool { vision.hasRelevanceRules }
 

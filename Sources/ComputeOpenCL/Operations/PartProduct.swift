@@ -3,13 +3,13 @@ import Failures
 import OpenCLRuntime
 
 extension OpenCLBackend {
-  public func multiply(_ operation: Multiply<OpenCLBuffer>) throws(BackendError) {
+  public func partProduct(_ operation: PartProduct<OpenCLBuffer>) throws(BackendError) {
     let (left, right, output) = (operation.left, operation.right, operation.output)
     let rowsPerItem = 8
     let width = variant == .portable ? 64 : 16
-    try perform(.multiply) { stream throws(OpenCLError) in
+    try perform(.partProduct) { stream throws(OpenCLError) in
       try stream.run(
-        KernelIdentifier("multiply", scalar: .float64, ["ROWS_PER_ITEM": rowsPerItem]),
+        KernelIdentifier("part_product", scalar: .float64, ["ROWS_PER_ITEM": rowsPerItem]),
         [
           .matrix(left.matrix), .flag(left.isTransposed), .part(left.part), .matrix(right.matrix),
           .flag(right.isTransposed), .part(right.part), .matrix(operation.scale?.matrix ?? output),
@@ -24,8 +24,8 @@ extension OpenCLBackend {
 }
 
 extension KernelArgument {
-  /// `const uint`: which values of an operand count, as `multiply.cl` numbers them.
-  fileprivate static func part(_ part: Multiply<OpenCLBuffer>.Part) -> KernelArgument {
+  /// `const uint`: which values of an operand count, as `part_product.cl` numbers them.
+  fileprivate static func part(_ part: PartProduct<OpenCLBuffer>.Part) -> KernelArgument {
     switch part {
     case .all: .size(0)
     case .positive: .size(1)

@@ -1,11 +1,11 @@
-/// A product of two matrices that are not weights, float64 alone:
+/// A product of parts of two matrices that are not weights, float64 alone; `Matmul` is the one with a prepared weight:
 ///
 ///     output[r][c] = factor · scale[r % scale.rows][c] · Σ_k left[r][k] · right[k][c] + bias[c]
 ///
 /// or added to what `output` holds where the product `accumulates`. `scale` and `bias` are optional. An operand may be
 /// read from its other side, and in part: the values of the other sign count as zero, which is how relevance
 /// propagation splits a layer. Each element is summed over `k` in ascending order. `output` overlaps no operand.
-public struct Multiply<Buffer: Sendable>: Sendable {
+public struct PartProduct<Buffer: Sendable>: Sendable {
   /// Which values of an operand count.
   public enum Part: Sendable, CaseIterable {
     case all
@@ -47,11 +47,11 @@ public struct Multiply<Buffer: Sendable>: Sendable {
   ) {
     precondition(
       left.columns == right.rows && output.rows == left.rows && output.columns == right.columns,
-      "multiply: \(left.rows)×\(left.columns) and \(right.rows)×\(right.columns) into \(output.shape)")
+      "partProduct: \(left.rows)×\(left.columns) and \(right.rows)×\(right.columns) into \(output.shape)")
     precondition(
       scale.map { $0.columns == output.columns && output.rows % $0.rows == 0 && !$0.isTransposed } ?? true
         && bias.map { $0.rows == 1 && $0.columns == output.columns } ?? true,
-      "multiply: \(scale?.matrix.shape ?? "no") scale and \(bias?.shape ?? "no") bias for \(output.shape)")
+      "partProduct: \(scale?.matrix.shape ?? "no") scale and \(bias?.shape ?? "no") bias for \(output.shape)")
     self.left = left
     self.right = right
     self.factor = factor

@@ -51,7 +51,7 @@ INLINE void pack_lines(
       to[k * step + i] = part_of(values[i * element_step + k * line_step], low, high);
 }
 
-static void multiply_pack(const struct legrad_multiply *o, ptrdiff_t begin, ptrdiff_t end) {
+static void part_product_pack(const struct legrad_part_product *o, ptrdiff_t begin, ptrdiff_t end) {
   for (ptrdiff_t tile = begin; tile < end; tile++)
     pack_lines(
         o->left, o->left.row_step, o->left.column_step, o->first_row + tile * TILE_ROWS,
@@ -60,13 +60,13 @@ static void multiply_pack(const struct legrad_multiply *o, ptrdiff_t begin, ptrd
 }
 
 // Where row `row` of the scale begins, at column `first`; null where there is none.
-INLINE const double *scale_of(const struct legrad_multiply *o, ptrdiff_t row, ptrdiff_t first) {
+INLINE const double *scale_of(const struct legrad_part_product *o, ptrdiff_t row, ptrdiff_t first) {
   return o->scale.values ? o->scale.values + row % o->scale_rows * o->scale.row_step + first : NULL;
 }
 
 // Sums of one row, as many of the columns as the output still has.
 INLINE void finish_doubles(
-    const struct legrad_multiply *o, ptrdiff_t row, ptrdiff_t first, const vdouble sums[2]) {
+    const struct legrad_part_product *o, ptrdiff_t row, ptrdiff_t first, const vdouble sums[2]) {
   double *to = ROW(o->output, row) + first;
   const double *scale = scale_of(o, row, first), *bias = o->bias ? o->bias + first : NULL;
   const double low = low_of(o->scale), high = high_of(o->scale);
@@ -92,7 +92,7 @@ INLINE void finish_doubles(
 
 // `rows` rows of the output from `row` on; `left` is their first element in a packed tile.
 INLINE void double_tile(
-    const int rows, const struct legrad_multiply *o, const double *left, ptrdiff_t row, ptrdiff_t first,
+    const int rows, const struct legrad_part_product *o, const double *left, ptrdiff_t row, ptrdiff_t first,
     const double *panel) {
   vdouble sums[TILE_ROWS][2] = {};
   // What the sums meet at the end lies in rows far from each other.
@@ -115,8 +115,8 @@ INLINE void double_tile(
   for (int r = 0; r < rows; r++) finish_doubles(o, row + r, first, sums[r]);
 }
 
-static void multiply(
-    const struct legrad_multiply *o, ptrdiff_t tile_begin, ptrdiff_t tile_end, ptrdiff_t panel_begin,
+static void part_product(
+    const struct legrad_part_product *o, ptrdiff_t tile_begin, ptrdiff_t tile_end, ptrdiff_t panel_begin,
     ptrdiff_t panel_end, float *scratch) {
   double *const panel = (double *)scratch;
   for (ptrdiff_t item = panel_begin; item < panel_end; item++) {

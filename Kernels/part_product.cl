@@ -1,5 +1,5 @@
 // output = factor · scale ⊙ (left · right) + bias, or added to what the output holds, in double alone
-// (Compute/Operations/Multiply.swift). Sums run over k in ascending order.
+// (Compute/Operations/PartProduct.swift). Sums run over k in ascending order.
 //
 // A work-item computes ROWS_PER_ITEM rows (dimension 1) of one column (0), so that an element of `right` serves them
 // all; neighbours compute neighbouring columns. An operand's element (r, k) lies at r · stride + k, or where it is
@@ -15,7 +15,7 @@ static inline real part_of(real x, uint part) {
   return part == 2 && x > 0.0f ? 0.0f : x;
 }
 
-__kernel void multiply(
+__kernel void part_product(
     INPUT(left), const uint left_transposed, const uint left_part, INPUT(right), const uint right_transposed,
     const uint right_part, INPUT(scale), const uint scale_rows, const uint scale_part, INPUT(bias), const uint has_bias,
     OUTPUT(output), const uint accumulates, const real factor, const uint rows, const uint inner, const uint columns) {
