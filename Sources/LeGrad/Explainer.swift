@@ -26,9 +26,9 @@ public final class Explainer: Sendable {
     public var threads: Int?
     /// Which kernels an OpenCL device runs; the faster of those that compute right if nil.
     public var kernelVariant: KernelVariant?
-    /// Whether LeGrad goes back through one product in place of two, which is made when the model is loaded (methods
-    /// §11.2): a third more weight memory, `2 · hidden · width²` operations more for each block once, and `2 · tokens ·
-    /// width²` less for each block, image and prompt but the first. Results differ by rounding.
+    /// Whether LeGrad goes back through one product in place of two, which is made when the model is loaded
+    /// (methods §11.2): a third more weight memory, `2 · hidden · width²` operations more for each block once, and
+    /// `2 · tokens · width²` less for each block, image and prompt but the first. Results differ by rounding.
     public var foldsProjections = false
     /// Bytes of an OpenCL device's memory to use at most; all of it if nil. Weights that exceed it stream.
     public var memoryLimit: Int?

@@ -24,7 +24,14 @@ struct LeGradMethod<B: Backend>: LayerMethod {
     _directions = run.memory.reserve(
       rows: sizes.prompts, columnsIfAny: embeddingWidth == sizes.tower.embeddingWidth ? nil : embeddingWidth)
     _embeddingGradient = run.memory.reserve(rows: sizes.groupsPerPass, columns: embeddingWidth)
-    try fill(maps, outputGradient: outputGradient, stack, forward)
+    maps = LayerMaps(&run)
+    let stack = RowStack(copies: sizes.promptsPerPass, rows: shape.tokens)
+    let block = sizes.tower.blockShape
+    if block.isFolded {
+      gradients = FoldedGradients(images: shape.images, stack: stack, shape: block, in: &run.memory)
+    } else {
+      gradients = LocalGradients(images: shape.images, stack: stack, shape: block, in: &run.memory)
+    }
   }
 
   var reach: BackwardReach { .attention }
