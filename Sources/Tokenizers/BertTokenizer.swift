@@ -56,7 +56,7 @@ public struct BertTokenizer: TextTokenizer {
     func part(_ name: String) -> String { settings.content(of: name, default: Self.parts[name] ?? "") }
     let frame = frame ?? TextFrame(prefix: [part("cls_token")], suffix: [part("sep_token")])
     framing = try frame.framing(
-      padding: id(part("pad_token")) ?? 0, padsLeft: settings.padsLeft, file: file, id: id)
+      padding: id(part("pad_token")) ?? 0, sides: settings, file: file, id: id)
     blanked = stripsSeparator ? id(part("sep_token")) : nil
     self.vocabulary = vocabulary
     self.words = words
