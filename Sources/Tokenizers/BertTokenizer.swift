@@ -85,7 +85,8 @@ public struct BertTokenizer: TextTokenizer {
     let prompt = framing.framed(ids, contextLength: contextLength)
     guard let blanked else { return prompt }
     return TokenizedPrompt(
-      ids: prompt.ids.map { $0 == blanked ? 0 : $0 }, tokens: prompt.tokens, cut: prompt.cut)
+      ids: prompt.ids.map { $0 == blanked ? 0 : $0 }, tokens: prompt.tokens, cut: prompt.cut,
+      cutsStart: prompt.cutsStart)
   }
 }
 

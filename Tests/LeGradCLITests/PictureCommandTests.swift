@@ -65,7 +65,8 @@ import Testing
       #expect((0..<(size["width"] ?? 0)).contains(x) && (0..<(size["height"] ?? 0)).contains(y), "\(x), \(y)")
       let cells = relevance.values[prompt * rows * columns..<(prompt + 1) * rows * columns]
       let first = try #require(cells.indices.max { cells[$0] < cells[$1] }) - cells.startIndex
-      let centre = Double(region["y"] ?? 0) + (Double(first / columns) + 0.5) * Double(region["height"] ?? 0) / Double(rows)
+      let centre =
+        Double(region["y"] ?? 0) + (Double(first / columns) + 0.5) * Double(region["height"] ?? 0) / Double(rows)
       if centre < 0 || centre >= Double(size["height"] ?? 0) { paddedMaxima += 1 }
     }
     #expect(paddedMaxima > 0, "no map has its maximum in the padding")

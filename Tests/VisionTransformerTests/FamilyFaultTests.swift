@@ -58,9 +58,10 @@ import Testing
     return try Checkpoint(folder: folder.path).configuration.classes
   }
 
-  private static let entries = [
-    ("7", "7"), ("null", nil), ("\"\"", nil), ("\" \\t\"", nil), ("\"red fox\"", "red fox"),
-  ] as [(String, String?)]
+  private static let entries =
+    [
+      ("7", "7"), ("null", nil), ("\"\"", nil), ("\" \\t\"", nil), ("\"red fox\"", "red fox"),
+    ] as [(String, String?)]
 
   /// A number is a name; null and blank ones are no names, and two classes may have one.
   @Test(arguments: entries) func entriesThatAreNoNames(_ entry: String, name: String?) throws {

@@ -72,7 +72,8 @@ struct ModelPlaceTests {
       try Checkpoint(folder: ModelPlace("acme/clip", hubCache: cache.path).folder)
     }
     let text = error?.description ?? ""
-    #expect(text.contains("\(name): ") && text.contains("a link to ../../blobs/\(name).sha, which is not there"), "\(text)")
+    #expect(
+      text.contains("\(name): ") && text.contains("a link to ../../blobs/\(name).sha, which is not there"), "\(text)")
     #expect(text.contains("the download is incomplete"), "\(text)")
   }
 

@@ -224,7 +224,8 @@ extension ModelConfiguration {
     if let rows = try top.rows(of: "head.weight", in: store) {
       // Older files have their labels elsewhere.
       let unnamed = unnamedClasses(rows)
-      let labels = try top.labels("label_names", unnamed: unnamed) ?? defaults.labels("labels", unnamed: unnamed)
+      var labels = try top.labels("label_names", unnamed: unnamed)
+      if labels == nil { labels = try defaults.labels("labels", unnamed: unnamed) }
       configuration.takeHead(of: named.tower, rows: rows, hasBias: store.contains("head.bias"), labels: labels)
     }
     try configuration.validate(file: top.file)
