@@ -100,7 +100,7 @@ import VisionTransformer
       try rules.throughMLP(block, relevance.wrappedValue, residual: rules.residual, attention: rules.attention)
       let (residual, attention) = (try sums(rules.residual), try sums(rules.attention))
       let scale = try magnitude(rules.residual) + magnitude(rules.attention)
-      try expectSums(zip(residual, attention).map { $0 + $1 / 2 }, expected, of: scale, "MLP of block \(number)")
+      expectSums(zip(residual, attention).map { $0 + $1 / 2 }, expected, of: scale, "MLP of block \(number)")
       try rules.throughAttention(block, prompts: prompts, to: relevance.wrappedValue)
       try expectSums(
         try sums(relevance.wrappedValue), zip(residual, attention).map { $0 + 2 * $1 },
