@@ -30,7 +30,7 @@ import Testing
     #expect(error(of: bytes) == nil)
   }
 
-  @Test("what a PNG has behind its last pixel may be missing", arguments: samples.filter { $0.hasSuffix("png") })
+  @Test("what a PNG has behind its last IDAT may be missing", arguments: samples.filter { $0.hasSuffix("png") })
   func withoutItsEnd(name: String) throws {
     let bytes = try ImageFixtures.bytes("images/" + name)
     let whole = try RGBImage.decode(bytes: bytes).image

@@ -43,7 +43,7 @@ struct CheckpointRandomTests {
     #expect(error?.expected.contains("ViT-B-32, ViT-B-16, ViT-L-14, ViT-H-14, ViT-bigG-14") == true)
     #expect(try Architecture(name: "ViT_Base_Patch16_224").configuration.classes?.count == 1_000)
     for (name, reason) in [
-      ("vit_pe_spatial_base_patch16_512", "norm before its head"),
+      ("eva02_enormous_patch14_clip_224", "post-norm"),
       ("vit_base_patch16_rope_mixed_224", "learned rotary"),
       ("dinov3_vitb61", "nearest is dinov3_vitb16"),
     ] {

@@ -100,7 +100,7 @@ extension TimmTower {
       // Nothing comes between the mean and the head then.
       if !vision.hasOutputNorm { vision.normsAfterPooling = true }
     }
-    if normsAfterPooling { names.outputNorm = "fc_norm" }
+    if normsAfterPooling, vision.hasOutputNorm { names.outputNorm = "fc_norm" }
     vision.poolerHeads = pooler?.heads ?? heads
     vision.poolerMLPWidth = pooler?.mlpWidth ?? mlpWidth
     vision.poolsPatchesOnly = pooling == .map && prefixTokens > 0 && kind == .vit && !poolsPrefix
