@@ -19,6 +19,7 @@ typedef struct png_source {
   const uint8_t *bytes;
   size_t count;
   size_t offset;
+  int ended_early;
 } png_source;
 
 typedef struct png_sink {
@@ -41,6 +42,7 @@ static void ignore_warning(png_structp png, png_const_charp text) {
 static void read_bytes(png_structp png, png_bytep out, size_t count) {
   png_source *source = png_get_io_ptr(png);
   if (count > source->count - source->offset) {
+    source->ended_early = 1;
     png_error(png, "the file ends early");
   }
   memcpy(out, source->bytes + source->offset, count);
@@ -79,7 +81,7 @@ static legrad_codec_status no_reader(legrad_codec_message *message) {
 legrad_codec_status legrad_png_size(
     const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, legrad_codec_message *message) {
   message->text[0] = '\0';
-  png_source source = {bytes, count, 0};
+  png_source source = {bytes, count, 0, 0};
   png_infop info = NULL;
   png_structp png = make_reader(&source, &info, message);
   if (png == NULL) {
@@ -123,6 +125,16 @@ static void request_rgb(png_structp png, png_infop info) {
   }
 }
 
+/// Reads what is behind the pixels, and says whether that may be so: damage may not, but the end may be missing, as in
+/// Pillow, which has no more use for it either. After this, libpng must not fail.
+static int read_end(png_structp png, const png_source *source) {
+  if (setjmp(png_jmpbuf(png))) {
+    return source->ended_early;
+  }
+  png_read_end(png, NULL);
+  return 1;
+}
+
 /// Turns indices, which lie in the last third of each row, into colours. libpng would give black for an index past the
 /// palette; here that is an error.
 static void look_up_colours(png_structp png, png_infop info, uint32_t width, uint32_t height, uint8_t *pixels) {
@@ -149,7 +161,7 @@ legrad_codec_status legrad_png_decode(
     const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
     legrad_codec_message *message) {
   message->text[0] = '\0';
-  png_source source = {bytes, count, 0};
+  png_source source = {bytes, count, 0, 0};
   png_infop info = NULL;
   png_structp png = make_reader(&source, &info, message);
   if (png == NULL) {
@@ -177,12 +189,12 @@ legrad_codec_status legrad_png_decode(
       png_read_row(png, pixels + y * stride + start, NULL);
     }
   }
-  png_read_end(png, NULL);
   if (has_palette) {
     look_up_colours(png, info, width, height, pixels);
   }
+  int is_whole = read_end(png, &source);
   png_destroy_read_struct(&png, &info, NULL);
-  return LEGRAD_CODEC_OK;
+  return is_whole ? LEGRAD_CODEC_OK : LEGRAD_CODEC_CORRUPT;
 }
 
 static void write_bytes(png_structp png, png_bytep bytes, size_t count) {

@@ -61,6 +61,8 @@ int32_t legrad_sentencepiece_piece_count(const legrad_sentencepiece *model) {
 
 int32_t legrad_sentencepiece_end_id(const legrad_sentencepiece *model) { return model->processor.eos_id(); }
 
+int32_t legrad_sentencepiece_unknown_id(const legrad_sentencepiece *model) { return model->processor.unk_id(); }
+
 legrad_sentencepiece_status legrad_sentencepiece_encode(
     const legrad_sentencepiece *model, const char *text, size_t length, int32_t *ids, size_t capacity,
     size_t *id_count, legrad_sentencepiece_message *message) {

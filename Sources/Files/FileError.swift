@@ -39,15 +39,25 @@ extension Fault<FileRule> {
   /// What the last system call says of opening `path`.
   static func opening(_ path: String, expected: String = "a readable file") -> FileError {
     let code = errno
+    if code == ENOENT, let target = FileTree.deadLink(path) {
+      return FileError(
+        .missing, path, expected: expected, found: "a link to \(target), which is not there",
+        remedy: "the download is incomplete; fetch the file again")
+    }
     return FileError(
       code == ENOENT || code == ENOTDIR ? .missing : .unopenable, path, expected: expected, found: systemMessage(code),
       remedy: "check the path and its permissions")
   }
 
   static func notRegular(_ path: String, mode: mode_t) -> FileError {
-    FileError(
-      .notRegular, path, expected: "a regular file", found: mode & S_IFMT == S_IFDIR ? "a folder" : "a pipe or device",
-      remedy: "name the file itself")
+    let found =
+      switch mode & S_IFMT {
+      case S_IFDIR: "a folder"
+      case S_IFIFO: "a pipe"
+      case S_IFSOCK: "a socket"
+      default: "a device"
+      }
+    return FileError(.notRegular, path, expected: "a regular file", found: found, remedy: "name the file itself")
   }
 
   static func tooLarge(_ path: String, limit: Int, found: String) -> FileError {

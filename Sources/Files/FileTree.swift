@@ -8,8 +8,19 @@ package enum FileTree {
     folder.hasSuffix("/") ? folder + name : folder + "/" + name
   }
 
-  /// Whether there is something at `path`, be it a file or not.
-  package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+  /// Whether there is something at `path`, be it a file or not, or a link that leads nowhere: who opens that learns more.
+  package static func exists(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0
+  }
+
+  /// Where the symbolic link at `path` leads, if that is nowhere; nil for anything else.
+  package static func deadLink(_ path: String) -> String? {
+    guard unsafe access(path, F_OK) != 0 else { return nil }
+    var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = unsafe readlink(path, &target, target.count)
+    return count > 0 ? String(decoding: target[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
+  }
 
   /// Whether there is a folder at `path`, or a link that leads to one.
   package static func isFolder(_ path: String) -> Bool {

@@ -7,8 +7,8 @@ package enum WholeFile {
 
   /// The bytes of the file at `path`, which are refused beyond `limit`; a regular file of a larger size is refused
   /// before any is read. Symbolic links are followed.
-  /// - Parameter allowingPipes: also reads a pipe or a device to its end, waiting for the writer. Without, they are
-  ///   refused at once.
+  /// - Parameter allowingPipes: also reads a pipe or a terminal to its end, waiting for the writer. Without, they are
+  ///   refused at once, as other devices always are: they need not end.
   package static func read(
     _ path: String, limit: Int, allowingPipes: Bool = false
   ) throws(FileError) -> [UInt8] {
@@ -19,7 +19,10 @@ package enum WholeFile {
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { throw .opening(path) }
     let type = status.st_mode & S_IFMT
-    guard type == S_IFREG || allowingPipes && type != S_IFDIR else { throw .notRegular(path, mode: status.st_mode) }
+    let isPipe = type == S_IFIFO || type == S_IFSOCK || isatty(descriptor) == 1
+    guard type == S_IFREG || allowingPipes && isPipe else {
+      throw .notRegular(path, mode: status.st_mode)
+    }
     var bytes: [UInt8] = []
     if type == S_IFREG {
       guard status.st_size <= limit else { throw .tooLarge(path, limit: limit, found: "\(status.st_size)") }

@@ -25,7 +25,7 @@ extension Fault<ImageRule> {
     if case .tooLarge = error.rule {
       self.init(
         .tooLarge, file: error.file, place: "the file is too long", expected: error.expected, found: error.found,
-        remedy: "raise the limit if the file is trusted")
+        remedy: error.remedy)
     } else {
       let verb = error.rule == .unreadable ? "read" : "opened"
       self.init(

@@ -37,7 +37,8 @@ extension RGBImage {
   ///
   /// Alpha is dropped, palettes are looked up, gamma and colour profiles are ignored, CMYK is converted by Pillow's
   /// formula taking inks as stored inverted. 16 bits a channel become their high byte, 16-bit grey too (where Pillow
-  /// clips to 255). Damaged or truncated data is an error: there are no half images.
+  /// clips to 255). Damaged or truncated data is an error, there being no half images, but for
+  /// what a PNG has behind its pixels.
   ///
   /// - Parameters:
   ///   - name: what errors call the bytes.

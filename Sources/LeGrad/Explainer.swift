@@ -128,7 +128,7 @@ public final class Explainer: Sendable {
     }
     return TextEmbeddings(
       prompts: prompts, width: model.configuration.embeddingWidth, unitRows: rows,
-      lengths: tokenized.map { PromptLength(tokens: $0.tokens, cut: $0.cut) })
+      lengths: tokenized.map { PromptLength(tokens: $0.tokens, cut: $0.cut, cutsStart: $0.cutsStart) })
   }
 
   /// What pictures show, to look for in others: their own image embeddings.

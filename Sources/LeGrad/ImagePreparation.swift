@@ -176,16 +176,19 @@ extension Model {
       return .crop(
         width: width, height: height, offset: configuration.preprocessing.cropsAtFloor ? .floor : .roundHalfEven)
     case .fit: return .fit(longerSide: max(width, height), patch: patch)
-    case .processor: return .steps(steps(width: width, height: height))
+    case .processor:
+      // A size that was asked for goes before the folder's number of patches.
+      let limit = size == .native ? configuration.preprocessing.patchLimit : nil
+      return .steps(steps(width: width, height: height, patchLimit: limit))
     }
   }
 
   /// The way of the library that wrote the folder to an input of this size.
-  private func steps(width: Int, height: Int) -> PictureSteps {
+  private func steps(width: Int, height: Int, patchLimit: Int?) -> PictureSteps {
     let (vision, preprocessing) = (configuration.vision, configuration.preprocessing)
     if vision.readsPatchRows {
       let patch = vision.patchSize
-      return PictureSteps(.patches(limit: width / patch * (height / patch), side: patch))
+      return PictureSteps(.patches(limit: patchLimit ?? width / patch * (height / patch), side: patch))
     }
     var (fullWidth, fullHeight) = (width, height)
     if let resized = preprocessing.resized {

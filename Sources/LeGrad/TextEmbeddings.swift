@@ -4,12 +4,15 @@ import Failures
 public struct PromptLength: Sendable, Equatable {
   /// Tokens that it read: the text's and those that frame it, without padding.
   public let tokens: Int
-  /// Tokens of the text's end that had no room in the context and were left out.
+  /// Tokens of the text that had no room in the context and were left out.
   public let cut: Int
+  /// Whether they are the text's first, as some folders have it, and not its last.
+  public let cutsStart: Bool
 
-  package init(tokens: Int, cut: Int) {
+  package init(tokens: Int, cut: Int, cutsStart: Bool) {
     self.tokens = tokens
     self.cut = cut
+    self.cutsStart = cutsStart
   }
 }
 

@@ -24,27 +24,43 @@ struct Command: ParsableCommand {
     ])
 
   static func main() {
-    // A reader that closes early (`legrad … | head`) is no reason to die; writes then fail and are ignored.
+    // A reader that closes early is no reason to die: writes then fail.
     signal(SIGPIPE, SIG_IGN)
     Interruption.install()
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(CommandLine.arguments.dropFirst().flatMap(Self.parted))
       try command.run()
     } catch { end(error) }
+    end(.success)
+  }
+
+  /// `--option=value` in two where a mark that combines with `=` begins the value: the parser would take both for one
+  /// character, and the option for an unknown one. Such a value is none that begins with a dash.
+  private static func parted(_ argument: String) -> [String] {
+    let scalars = argument.unicodeScalars
+    guard argument.hasPrefix("--"), let sign = scalars.firstIndex(of: "="),
+      argument.firstIndex(of: "=").map({ $0 > sign }) ?? true
+    else { return [argument] }
+    return [String(scalars[..<sign]), String(scalars[scalars.index(after: sign)...])]
+  }
+
+  /// Says what was lost of the results, which is a failure of its own.
+  private static func end(_ status: ExitStatus) -> Never {
+    guard let fault = Terminal.outputFault else { Glibc.exit(status.rawValue) }
+    Terminal.error(fault.line)
+    Glibc.exit((status == .success ? ExitStatus(fault.kind) : status).rawValue)
   }
 
   /// Help and version go to standard output with exit code 0; any other error is one line on standard error.
   private static func end(_ error: any Error) -> Never {
-    if let status = error as? ExitStatus {
-      Glibc.exit(status.rawValue)
-    }
+    if let status = error as? ExitStatus { end(status) }
     if exitCode(for: error).isSuccess {
       Terminal.out(message(for: error).isEmpty ? helpMessage() : fullMessage(for: error))
-      Glibc.exit(ExitStatus.success.rawValue)
+      end(.success)
     }
     let failure = LeGradError(error, command: self)
     Terminal.error(failure.line)
-    Glibc.exit(ExitStatus(failure.kind).rawValue)
+    end(ExitStatus(failure.kind))
   }
 }
 

@@ -44,9 +44,9 @@ struct SafeTensorsHeader: Sendable {
 
   /// The header's length from the first 8 bytes, checked against the file's size.
   static func length(prefix: [UInt8], fileSize: Int, file: String) throws(SafeTensorsError) -> Int {
-    guard fileSize >= 8, prefix.count == 8 else {
+    guard fileSize > 8, prefix.count == 8 else {
       throw SafeTensorsError(
-        .tooShort, file: file, place: "file size", expected: "at least 8 bytes", found: "\(fileSize)",
+        .tooShort, file: file, place: "file size", expected: "more than 8 bytes", found: "\(fileSize)",
         remedy: "the file is empty or cut; fetch it again")
     }
     let length = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }

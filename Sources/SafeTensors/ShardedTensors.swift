@@ -160,7 +160,9 @@ package struct ShardIndex: Sendable {
   /// Links may lead only to files of the same folder or, in the Hugging Face cache, to the `blobs` beside `snapshots`.
   private func contained(_ file: String) throws(SafeTensorsError) {
     guard let root = FileTree.resolved(folder), let target = FileTree.resolved(path(of: file)) else {
-      throw failure(.index, "weight_map", expected: "the file \"\(file)\" in the folder", found: "no such file")
+      let link = FileTree.deadLink(path(of: file)).map { "a link to \($0), which is not there" }
+      throw failure(
+        .index, "weight_map", expected: "the file \"\(file)\" in the folder", found: link ?? "no such file")
     }
     var roots = [root]
     let components = root.split(separator: "/")

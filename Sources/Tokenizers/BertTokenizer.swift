@@ -56,7 +56,7 @@ public struct BertTokenizer: TextTokenizer {
     func part(_ name: String) -> String { settings.content(of: name, default: Self.parts[name] ?? "") }
     let frame = frame ?? TextFrame(prefix: [part("cls_token")], suffix: [part("sep_token")])
     framing = try frame.framing(
-      padding: id(part("pad_token")) ?? 0, padsLeft: settings.padsLeft, file: file, id: id)
+      padding: id(part("pad_token")) ?? 0, sides: settings, file: file, id: id)
     blanked = stripsSeparator ? id(part("sep_token")) : nil
     self.vocabulary = vocabulary
     self.words = words
@@ -85,7 +85,8 @@ public struct BertTokenizer: TextTokenizer {
     let prompt = framing.framed(ids, contextLength: contextLength)
     guard let blanked else { return prompt }
     return TokenizedPrompt(
-      ids: prompt.ids.map { $0 == blanked ? 0 : $0 }, tokens: prompt.tokens, cut: prompt.cut)
+      ids: prompt.ids.map { $0 == blanked ? 0 : $0 }, tokens: prompt.tokens, cut: prompt.cut,
+      cutsStart: prompt.cutsStart)
   }
 }
 

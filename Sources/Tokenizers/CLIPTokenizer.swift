@@ -92,7 +92,9 @@ public struct CLIPTokenizer: TextTokenizer {
       tokens.removeAll { vocabulary.baseIDs[$0.content] != nil || frame.contains(Int32($0.id)) }
     }
     added = AddedTokens(tokens, normalize: rules.normalized)
-    framing = Framing(prefix: [vocabulary.startID], suffix: [vocabulary.endID], padding: 0)
+    framing = Framing(
+      prefix: [vocabulary.startID], suffix: [vocabulary.endID], padding: 0,
+      cutsStart: rules != .openCLIP && settings.cutsStart)
   }
 
   /// The id of the start-of-text token.

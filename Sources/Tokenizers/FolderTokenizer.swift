@@ -33,13 +33,15 @@ public func folderTokenizer(
   if case .openCLIPNamed(_, let strips) = convention { stripsSeparator = strips }
   // SentencePiece's own file is read before what was made of it.
   if has(SigLIPTokenizer.modelName), convention != .siglip2, cleaning == .none || cleaning == .canonicalize {
-    return try SigLIPTokenizer.load(folder: folder)
+    return try SigLIPTokenizer.load(folder: folder, rules: convention == .siglip ? .transformers : .openCLIP)
   }
   if has(TokenizerSettings.tokenizerName) {
     let document = try TokenizerSettings.document(folder)
     let model = try document.required("model")
     switch try model.optional("type")?.string() {
-    case "Unigram": return try SigLIPTokenizer(document: document, folder: folder)
+    case "Unigram":
+      return try SigLIPTokenizer(
+        document: document, folder: folder, rules: convention == .siglip ? .transformers : .openCLIP)
     case "WordPiece":
       return try BertTokenizer(
         document: document, folder: folder, cleaning: cleaning, stripsSeparator: stripsSeparator)

@@ -44,7 +44,7 @@ public struct GemmaTokenizer: TextTokenizer {
     }
     let padding = settings.content(of: "pad_token", default: "<pad>")
     framing = try frame.framing(
-      padding: id(padding) ?? 0, padsLeft: settings.padsLeft, file: document.file, id: id)
+      padding: id(padding) ?? 0, sides: settings, file: document.file, id: id)
     self.vocabulary = vocabulary
     self.cleaning = cleaning
     let lowers = lowercases

@@ -10,6 +10,7 @@ import Files
   private static let limit = 64 << 20
 
   let endID: Int32
+  let unknownID: Int32
   let pieceCount: Int
   private let file: String
   private let model: OpaquePointer
@@ -31,6 +32,7 @@ import Files
     unsafe model = opened
     self.file = file
     endID = unsafe legrad_sentencepiece_end_id(opened)
+    unknownID = unsafe legrad_sentencepiece_unknown_id(opened)
     pieceCount = Int(unsafe legrad_sentencepiece_piece_count(opened))
     guard endID >= 0 else {
       throw TokenizerError(

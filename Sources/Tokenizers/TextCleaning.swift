@@ -25,6 +25,11 @@ enum TextCleaning {
     return withSingleSpaces(UnicodeText.lowercased(scalars))
   }
 
+  /// What transformers' `SiglipTokenizer` makes of text: lower case without ASCII punctuation, `_` being some.
+  static func withoutPunctuation(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    withSingleSpaces(UnicodeText.lowercased(text).filter { !isPunctuation($0) && $0 != "_" })
+  }
+
   private static func repaired(_ text: String) -> [Unicode.Scalar] {
     HTMLEntities.unescapeAll(HTMLEntities.unescapeAll(TextRepair.repaired(Array(text.unicodeScalars))))
   }

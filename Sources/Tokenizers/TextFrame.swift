@@ -45,8 +45,9 @@ struct TextFrame: Sendable {
   }
 
   /// The ids of the tokens.
+  /// - Parameter sides: where texts are padded and cut.
   func framing(
-    padding: Int32, padsLeft: Bool = false, file: String, id: (String) -> Int32?
+    padding: Int32, sides: TokenizerSettings, file: String, id: (String) -> Int32?
   ) throws(TokenizerError) -> Framing {
     func ids(_ tokens: [String]) throws(TokenizerError) -> [Int32] {
       var ids: [Int32] = []
@@ -60,6 +61,8 @@ struct TextFrame: Sendable {
       }
       return ids
     }
-    return Framing(prefix: try ids(prefix), suffix: try ids(suffix), padding: padding, padsLeft: padsLeft)
+    return Framing(
+      prefix: try ids(prefix), suffix: try ids(suffix), padding: padding, padsLeft: sides.padsLeft,
+      cutsStart: sides.cutsStart)
   }
 }

@@ -6,6 +6,8 @@ public struct TokenizedPrompt: Sendable, Equatable {
   public let tokens: Int
   /// Tokens of the text that were left out because the context has no room for them.
   public let cut: Int
+  /// Whether they are the text's first, and not its last.
+  public let cutsStart: Bool
 }
 
 /// The ids around a text's own, and those that fill the context.
@@ -14,13 +16,17 @@ struct Framing: Sendable {
   let suffix: [Int32]
   let padding: Int32
   var padsLeft = false
+  /// Whether a text loses its start, and not its end.
+  var cutsStart = false
 
-  /// A text that does not fit loses its end and keeps what frames it.
+  /// A text that does not fit is cut and keeps what frames it.
   func framed(_ ids: [Int32], contextLength: Int) -> TokenizedPrompt {
     let room = max(0, contextLength - prefix.count - suffix.count)
-    let kept = (prefix + ids.prefix(room) + suffix).prefix(contextLength)
+    let own = cutsStart ? ids.suffix(room) : ids.prefix(room)
+    let kept = (prefix + own + suffix).prefix(contextLength)
     let padding = [Int32](repeating: padding, count: contextLength - kept.count)
     return TokenizedPrompt(
-      ids: padsLeft ? padding + kept : kept + padding, tokens: kept.count, cut: max(0, ids.count - room))
+      ids: padsLeft ? padding + kept : kept + padding, tokens: kept.count, cut: max(0, ids.count - room),
+      cutsStart: cutsStart)
   }
 }

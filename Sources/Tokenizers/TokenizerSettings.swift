@@ -10,6 +10,8 @@ struct TokenizerSettings: Sendable {
   /// Such as `GemmaTokenizer`; nil where the folder does not say.
   var className: String?
   var padsLeft = false
+  /// Whether a text that is too long loses its start.
+  private(set) var cutsStart = false
   /// Whether the start and the end token frame a text, where the folder says so beside tokenizer.json.
   private(set) var addsStart: Bool?
   private(set) var addsEnd: Bool?
@@ -62,6 +64,7 @@ struct TokenizerSettings: Sendable {
       className = try configuration.optional("tokenizer_class")?.string()
       if className?.hasSuffix("Fast") == true { className?.removeLast(4) }
       padsLeft = try configuration.optional("padding_side")?.string() == "left"
+      cutsStart = try configuration.optional("truncation_side")?.string() == "left"
       addsStart = try configuration.optional("add_bos_token")?.boolean()
       addsEnd = try configuration.optional("add_eos_token")?.boolean()
       doLowerCase = try configuration.optional("do_lower_case")?.boolean()

@@ -9,7 +9,7 @@ struct UnigramVocabulary: Sendable {
   let pieceCount: Int
   /// One more than the largest id that a text can become.
   let idCount: Int
-  private let unknownID: Int32
+  let unknownID: Int32
   private let scores: [Float]
   private let unknownScore: Float
   private let trie: PieceTrie

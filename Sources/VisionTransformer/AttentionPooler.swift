@@ -22,6 +22,8 @@ package struct AttentionPooler<B: Backend>: Sendable {
   package let output: Linear<B>
   /// The MLP behind the attention; CoCa has none.
   package let mlp: PoolerMLP<B>?
+  /// Whether the tokens before the patches are left out.
+  package let readsPatchesOnly: Bool
 
   package var headWidth: Int { width / heads }
 
@@ -71,6 +73,7 @@ extension AttentionPooler {
       output: try loader.linear(
         TensorPair(name + "mlp.c_proj"), outputs: width, inputs: vision.poolerMLPWidth),
       activation: vision.activation)
+    readsPatchesOnly = vision.poolsPatchesOnly
   }
 
   private init(
@@ -98,6 +101,7 @@ extension AttentionPooler {
     output = try loader.linear(
       TensorPair(name + "attn.out_proj"), outputs: width, inputs: width)
     mlp = nil
+    readsPatchesOnly = false
   }
 }
 

@@ -88,6 +88,7 @@ extension TransformerBlock {
           valueGradient: gradient.columns(2 * width..<3 * width)))
     }
     try activations.rotation?.turn(gradients.queriesKeysValues, heads: shape.heads, back: true, on: backend)
+    try headsBackward(activations, stack: stack, gradient: gradients.queriesKeysValues, on: backend)
     try backend.matmul(
       Matmul(
         input: gradients.queriesKeysValues, weight: queriesKeysValues.weight, side: .inputs, output: gradients.stream))

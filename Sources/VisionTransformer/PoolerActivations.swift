@@ -90,7 +90,11 @@ extension AttentionPooler {
       KeyScores(
         rows: keyDirections, tokens: tokens, heads: 1,
         stack: RowStack(copies: heads, rows: activations.shape.tokens), scores: map))
-    try backend.softmax(Softmax(input: map, output: map))
+    let first = readsPatchesOnly ? activations.shape.leadingTokens : 0
+    let read = map.columns(first..<map.columns)
+    try backend.softmax(Softmax(input: read, output: read))
+    // Where a map is zero, nothing is added here and nothing goes back.
+    if first > 0 { try backend.fill(Fill(map.columns(0..<first), with: 0)) }
     try backend.tokenSums(TokenSums(weights: map, tokens: tokens, sums: activations.sums))
     for head in 0..<heads {
       try backend.matmul(

@@ -24,11 +24,14 @@ package struct ReadOut<B: Backend>: Sendable {
 
   /// Reads `input` into `embedding`.
   package func forward(_ tower: VisionTower<B>) throws(BackendError) {
-    let backend = tower.backend
-    try backend.layerNorm(
-      LayerNorm(
-        input: input, scale: tower.outputNorm.scale, shift: tower.outputNorm.shift, epsilon: tower.outputNorm.epsilon,
-        output: normalized, statistics: statistics))
+    if let norm = tower.readOutNorm {
+      try tower.backend.layerNorm(
+        LayerNorm(
+          input: input, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: normalized,
+          statistics: statistics))
+    } else {
+      try tower.backend.copy(Copy(input, to: normalized))
+    }
     try tower.project(normalized, to: embedding, norms: norms)
   }
 
@@ -37,7 +40,7 @@ package struct ReadOut<B: Backend>: Sendable {
   package func forward(
     pooling stream: Matrix<B.Buffer>, scratch: Matrix<B.Buffer>, shape: VisionShape, tower: VisionTower<B>
   ) throws(BackendError) {
-    let (backend, norm) = (tower.backend, tower.outputNorm)
+    let backend = tower.backend
     if tower.configuration.pooling == .unpooled {
       try backend.meanRows(MeanRows(input: stream, rowsPerGroup: shape.tokens, output: input))
       return try forward(tower)
@@ -46,6 +49,7 @@ package struct ReadOut<B: Backend>: Sendable {
       try shape.meanPatches(of: stream, into: input, on: backend)
       return try forward(tower)
     }
+    let norm = tower.outputNorm
     try backend.layerNorm(
       LayerNorm(input: stream, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: scratch))
     try shape.meanPatches(of: scratch, into: normalized, on: backend)
@@ -67,9 +71,16 @@ package struct ReadOut<B: Backend>: Sendable {
   ) throws(BackendError) {
     try tower.scoreGradient(directions: directions, embedding: embedding, norms: norms, to: embeddingGradient)
     try tower.projectionBackward(embeddingGradient, to: gradient)
+    let stack = RowStack(copies: directions.rows, rows: 1)
+    guard let norm = tower.readOutNorm else {
+      // The projection has read these rows.
+      try tower.backend.fill(Fill(normalized, with: factor))
+      return try tower.backend.activationBackward(
+        ActivationBackward(upstream: gradient, derivative: normalized, stack: stack, gradient: gradient))
+    }
     try tower.backend.layerNormBackward(
       LayerNormBackward(
-        upstream: gradient, input: input, statistics: statistics, scale: tower.outputNorm.scale,
-        stack: RowStack(copies: directions.rows, rows: 1), factor: factor, output: gradient))
+        upstream: gradient, input: input, statistics: statistics, scale: norm.scale, stack: stack, factor: factor,
+        output: gradient))
   }
 }

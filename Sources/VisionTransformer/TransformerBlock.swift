@@ -14,12 +14,14 @@ package struct BlockShape: Sendable, Equatable {
   package let hasHiddenNorm: Bool
   /// Whether the attention's output is normalised before its projection.
   package let hasAttendedNorm: Bool
+  /// Whether queries and keys are normalised in every head.
+  package let hasQueryKeyNorm: Bool
   /// Whether the blocks have the product of the MLP's first layer and the attention's projection (methods §11.2).
   package let isFolded: Bool
 
   init(
     width: Int, heads: Int, mlpWidth: Int, activation: Activation, epsilon: Float, isGated: Bool = false,
-    hasHiddenNorm: Bool = false, hasAttendedNorm: Bool = false, isFolded: Bool = false
+    hasHiddenNorm: Bool = false, hasAttendedNorm: Bool = false, hasQueryKeyNorm: Bool = false, isFolded: Bool = false
   ) {
     self.width = width
     self.heads = heads
@@ -29,20 +31,27 @@ package struct BlockShape: Sendable, Equatable {
     self.isGated = isGated
     self.hasHiddenNorm = hasHiddenNorm
     self.hasAttendedNorm = hasAttendedNorm
+    self.hasQueryKeyNorm = hasQueryKeyNorm
     self.isFolded = isFolded
   }
+
+  /// Columns of a head of the queries, or of the keys, whose heads come after these.
+  func columns(of head: Int) -> Range<Int> { head * (width / heads)..<(head + 1) * (width / heads) }
 
   /// Columns of the MLP's first product.
   var mlpInputWidth: Int { isGated ? 2 * mlpWidth : mlpWidth }
 }
 
-/// One pre-norm residual block (methods §0): attention and MLP, each added to what came in. The MLP may be gated, and
-/// attention and MLP may each have one more norm, before their last product (methods §0.1).
+/// One pre-norm residual block (methods §0): attention and MLP, each added to what came in. The MLP may be gated,
+/// attention and MLP may each have one more norm, before their last product, and so may queries and keys (methods §0.1).
 package struct TransformerBlock<B: Backend>: Sendable {
   package let shape: BlockShape
   package let attentionNorm: Norm<B>
   /// Q, K and V in one product, in this order.
   package let queriesKeysValues: Linear<B>
+  /// Of queries and of keys, in each head.
+  let queryNorm: Norm<B>?
+  let keyNorm: Norm<B>?
   /// Of the attention's output, before its projection.
   let attendedNorm: Norm<B>?
   package let attentionOutput: Linear<B>
@@ -62,6 +71,8 @@ package struct TransformerBlock<B: Backend>: Sendable {
     self.shape = shape
     attentionNorm = try loader.norm(tensors.attentionNorm, epsilon: shape.epsilon)
     queriesKeysValues = try loader.linear(tensors.attentionInput, outputs: 3 * width, inputs: width, group: group)
+    queryNorm = shape.hasQueryKeyNorm ? try loader.norm(tensors.queryNorm, epsilon: shape.epsilon) : nil
+    keyNorm = shape.hasQueryKeyNorm ? try loader.norm(tensors.keyNorm, epsilon: shape.epsilon) : nil
     attendedNorm = shape.hasAttendedNorm ? try loader.norm(tensors.attendedNorm, epsilon: shape.epsilon) : nil
     attentionOutput = try loader.linear(tensors.attentionOutput, outputs: width, inputs: width, group: group)
     mlpNorm = try loader.norm(tensors.mlpNorm, epsilon: shape.epsilon)
@@ -99,6 +110,10 @@ package struct BlockActivations<B: Backend>: Sendable {
   /// What the last layer norm or attention gave.
   @Planned package var normalized: Matrix<B.Buffer>
   @Planned package var queriesKeysValues: Matrix<B.Buffer>
+  /// Queries and keys before their norms, `[rows, 2 · width]`, and mean and 1/σ of each head of either, side by side;
+  /// absent where there are no norms, and where no backward goes that far.
+  @Planned var plainQueriesKeys: Matrix<B.Buffer>?
+  @Planned var headStatistics: Matrix<B.Buffer>?
   /// The attention's output where a norm follows it, and the statistics of its rows.
   @Planned var attended: Matrix<B.Buffer>?
   @Planned var attendedStatistics: Matrix<B.Buffer>?
@@ -134,6 +149,9 @@ package struct BlockActivations<B: Backend>: Sendable {
     _middleStatistics = plan.reserve(rows: rows, columns: 2)
     _normalized = plan.reserve(rows: rows, columns: shape.width)
     _queriesKeysValues = plan.reserve(rows: rows, columns: 3 * shape.width)
+    let keepsHeads = shape.hasQueryKeyNorm && backward >= .input
+    _plainQueriesKeys = plan.reserve(rows: rows, columnsIfAny: keepsHeads ? 2 * shape.width : nil)
+    _headStatistics = plan.reserve(rows: rows, columnsIfAny: keepsHeads ? 4 * shape.heads : nil)
     _attended = plan.reserve(rows: rows, columnsIfAny: shape.hasAttendedNorm ? shape.width : nil)
     _attendedStatistics = plan.reserve(rows: rows, columnsIfAny: shape.hasAttendedNorm ? 2 : nil)
     _hidden = plan.reserve(rows: rows, columns: shape.mlpWidth)
@@ -184,7 +202,43 @@ extension TransformerBlock {
       Matmul(
         input: activations.normalized, weight: queriesKeysValues.weight, output: activations.queriesKeysValues,
         epilogue: .init(bias: queriesKeysValues.bias)))
+    try normalizeHeads(activations, on: backend)
     try activations.rotation?.turn(activations.queriesKeysValues, heads: shape.heads, on: backend)
+  }
+
+  /// The norms of queries and keys, in place.
+  private func normalizeHeads(_ activations: BlockActivations<B>, on backend: B) throws(BackendError) {
+    guard let queryNorm, let keyNorm else { return }
+    let output = activations.queriesKeysValues
+    if let plain = activations.plainQueriesKeys {
+      try backend.copy(Copy(output.columns(0..<plain.columns), to: plain))
+    }
+    for head in 0..<2 * shape.heads {
+      let (norm, columns) = (head < shape.heads ? queryNorm : keyNorm, shape.columns(of: head))
+      try backend.layerNorm(
+        LayerNorm(
+          input: (activations.plainQueriesKeys ?? output).columns(columns), scale: norm.scale, shift: norm.shift,
+          epsilon: norm.epsilon, output: output.columns(columns),
+          statistics: activations.headStatistics?.columns(2 * head..<2 * head + 2)))
+    }
+  }
+
+  /// From the gradients at normalised queries and keys to those before their norms, in place.
+  func headsBackward(
+    _ activations: BlockActivations<B>, stack: RowStack, gradient: Matrix<B.Buffer>, on backend: B
+  ) throws(BackendError) {
+    guard let queryNorm, let keyNorm else { return }
+    guard let plain = activations.plainQueriesKeys, let statistics = activations.headStatistics else {
+      preconditionFailure("a backward to a block's input needs what its heads were")
+    }
+    for head in 0..<2 * shape.heads {
+      let (norm, columns) = (head < shape.heads ? queryNorm : keyNorm, shape.columns(of: head))
+      try backend.layerNormBackward(
+        LayerNormBackward(
+          upstream: gradient.columns(columns), input: plain.columns(columns),
+          statistics: statistics.columns(2 * head..<2 * head + 2), scale: norm.scale, stack: stack,
+          output: gradient.columns(columns)))
+    }
   }
 
   /// Everything up to and including the MLP's activation: leaves `middle`, its statistics, `hidden`, the values

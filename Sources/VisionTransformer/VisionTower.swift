@@ -9,8 +9,8 @@ package final class VisionTower<B: Backend>: Sendable {
   package let backend: B
   package let blocks: [TransformerBlock<B>]
   package let blockShape: BlockShape
-  /// The layer norm of the read-out.
-  package let outputNorm: Norm<B>
+  /// The layer norm of the read-out; nil for a tower without one.
+  let readOutNorm: Norm<B>?
   /// What makes the embedding by attention on the tokens; nil where a row of them is read.
   package let pooler: AttentionPooler<B>?
   /// What the read-out ends in; nil where norm or pooler give the embedding themselves.
@@ -38,7 +38,7 @@ package final class VisionTower<B: Backend>: Sendable {
     let shape = BlockShape(
       width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth, activation: vision.activation,
       epsilon: vision.epsilon, isGated: vision.mlp == .gated, hasHiddenNorm: vision.hasHiddenNorm,
-      hasAttendedNorm: vision.hasAttendedNorm, isFolded: source is FoldedWeights)
+      hasAttendedNorm: vision.hasAttendedNorm, hasQueryKeyNorm: vision.hasQueryKeyNorm, isFolded: source is FoldedWeights)
     blockShape = shape
     leadingTokens =
       (vision.hasClassToken ? try loader.values(VisionTensors.classEmbedding) : [])
@@ -57,7 +57,7 @@ package final class VisionTower<B: Backend>: Sendable {
           VisionTensors.block(layer), shape: shape, group: weights.group(layer), loader: loader))
     }
     self.blocks = blocks
-    outputNorm = try loader.norm(VisionTensors.outputNorm, epsilon: vision.epsilon)
+    readOutNorm = vision.hasOutputNorm ? try loader.norm(VisionTensors.outputNorm, epsilon: vision.epsilon) : nil
     pooler = try AttentionPooler(source.configuration, loader: loader)
     scalesToUnit = source.configuration.classes == nil
     projection =
@@ -70,6 +70,13 @@ package final class VisionTower<B: Backend>: Sendable {
     } else {
       logitScale = scalesToUnit && projection != nil ? 100 : 1
     }
+  }
+
+  /// The layer norm of the read-out.
+  /// - Precondition: the tower has one, as all have whose tokens are normalised before they are pooled.
+  package var outputNorm: Norm<B> {
+    guard let readOutNorm else { preconditionFailure("a tower with a norm before its head") }
+    return readOutNorm
   }
 
   /// What is added to the patch products of an image: the leading tokens, then the patches' bias, each with its

@@ -40,7 +40,9 @@ struct FileTreeTests {
     #expect(FileTree.resolved(folder.path + "/dead") == nil)
     #expect(FileTree.exists(folder.path + "/link"))
     #expect(FileTree.exists(folder.path))
-    #expect(!FileTree.exists(folder.path + "/dead"))
+    #expect(FileTree.exists(folder.path + "/dead"))
+    #expect(FileTree.deadLink(folder.path + "/dead") == "nowhere")
+    for name in ["/link", "/target", "/absent"] { #expect(FileTree.deadLink(folder.path + name) == nil) }
     #expect(!FileTree.exists(folder.path + "/absent"))
   }
 

@@ -27,7 +27,7 @@ struct WholeFileTests {
     #expect(error?.rule == .tooLarge(limit: 3))
   }
 
-  @Test func pipesAndDevicesAreReadWhereTheyAreAllowed() throws {
+  @Test func pipesAreReadWhereTheyAreAllowed() throws {
     let folder = try ScratchFolder()
     let path = folder.path + "/pipe"
     #expect(unsafe mkfifo(path, 0o600) == 0)
@@ -40,7 +40,7 @@ struct WholeFileTests {
     let endless = #expect(throws: FileError.self) {
       try WholeFile.read("/dev/zero", limit: 1_000_000, allowingPipes: true)
     }
-    #expect(endless?.rule == .tooLarge(limit: 1_000_000))
+    #expect(endless?.rule == .notRegular && endless?.found == "a device")
   }
 
   /// Opening a named pipe that nobody writes to would wait for ever.
@@ -50,7 +50,7 @@ struct WholeFileTests {
     #expect(unsafe mkfifo(path, 0o600) == 0)
     let error = #expect(throws: FileError.self) { try WholeFile.read(path, limit: 9) }
     #expect(error?.rule == .notRegular)
-    #expect(error?.found == "a pipe or device")
+    #expect(error?.found == "a pipe")
   }
 
   @Test(arguments: [true, false]) func whatIsNoFileIsRefused(allowingPipes: Bool) throws {

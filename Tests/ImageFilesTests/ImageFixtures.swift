@@ -42,6 +42,17 @@ enum ImageFixtures {
     try Array(Data(contentsOf: URL(filePath: path(name))))
   }
 
+  /// How many bytes of a PNG are before what may be missing: up to the end of its last IDAT.
+  static func endOfPixels(_ bytes: [UInt8]) -> Int {
+    var (position, end) = (8, 8)
+    while position + 8 <= bytes.count {
+      let length = bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
+      if Array(bytes[position + 4..<position + 8]) == Array("IDAT".utf8) { end = position + 12 + length }
+      position += 12 + length
+    }
+    return end
+  }
+
   /// A folder for one test, empty.
   static func temporaryFolder() throws -> URL {
     let name = "legrad-images-\(UInt64.random(in: 0...(.max)))"

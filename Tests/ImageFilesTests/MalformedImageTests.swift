@@ -22,11 +22,21 @@ import Testing
   @Test("every shorter prefix of a file is an error", arguments: samples)
   func truncated(name: String) throws {
     let bytes = try ImageFixtures.bytes("images/" + name)
-    for count in 0..<bytes.count {
+    let end = name.hasSuffix("png") ? ImageFixtures.endOfPixels(bytes) : bytes.count
+    for count in 0..<end {
       let kind = error(of: Array(bytes[..<count]))?.rule
       #expect(kind == (count < (name.hasSuffix("png") ? 8 : 3) ? .unsupported : .corrupt), "\(count) bytes")
     }
     #expect(error(of: bytes) == nil)
+  }
+
+  @Test("what a PNG has behind its last IDAT may be missing", arguments: samples.filter { $0.hasSuffix("png") })
+  func withoutItsEnd(name: String) throws {
+    let bytes = try ImageFixtures.bytes("images/" + name)
+    let whole = try RGBImage.decode(bytes: bytes).image
+    for count in ImageFixtures.endOfPixels(bytes)..<bytes.count {
+      #expect(try RGBImage.decode(bytes: Array(bytes[..<count])).image == whole, "\(count) bytes")
+    }
   }
 
   @Test("a wrong checksum in any chunk is an error")

@@ -339,6 +339,13 @@ import Testing
       ["explain", GoldenCommand.image, "-p", "x", "-m", folder.path, "--format", "npy,json,png"], in: scratch)
     expectExit(0, result)
     #expect(result.errors.contains("the map of \"x\" is flat"))
+    let both = try CommandRunner.run(
+      ["explain", GoldenCommand.image, "-p", "x", "-m", folder.path, "--method", "legrad,chefercam", "-o", "both"],
+      in: scratch)
+    expectExit(0, both)
+    for method in ["legrad", "chefercam"] {
+      #expect(both.errors.contains("the map of \"x\" by \(method) is flat"), "\(both.errors)")
+    }
     #expect(try floats("legrad-out/image_32x32.heatmaps.npy").values.allSatisfy { $0 == 0 })
     let prompts = try #require(try scratch.json("legrad-out/image_32x32.json")["prompts"] as? [[String: Any]])
     #expect(prompts[0]["flat"] as? Bool == true)

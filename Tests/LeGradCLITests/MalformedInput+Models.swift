@@ -7,8 +7,8 @@ extension MalformedInput {
   // MARK: Weight files
 
   static let weightFiles: [MalformedInput] = [
-    .model("empty weight file", "at least 8 bytes") { try $0.edit(MalformedModel.weights) { _ in [] } },
-    .model("weight file of 7 bytes", "at least 8 bytes") {
+    .model("empty weight file", "more than 8 bytes") { try $0.edit(MalformedModel.weights) { _ in [] } },
+    .model("weight file of 7 bytes", "more than 8 bytes") {
       try $0.edit(MalformedModel.weights) { Array($0.prefix(7)) }
     },
     .model("header length 0", "header length") {

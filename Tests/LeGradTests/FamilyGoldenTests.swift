@@ -27,13 +27,14 @@ import VisionTransformer
       Family("vit"), Family("vit-nobias"), Family("vit-newnames", answers: "vit-nobias"), Family("deit"),
       Family("deit-teacher"), Family("timm-vit"), Family("timm-vit-avg"), Family("timm-deit3"), Family("timm-vit-reg4"),
       Family("dinov2"), Family("dinov2-swiglu"), Family("dinov2-newnames", answers: "dinov2-swiglu"),
-      Family("dinov2-registers"), Family("timm-eva02"), Family("timm-eva02-small"),
+      Family("dinov2-registers"), Family("timm-eva02"), Family("timm-eva02-small"), Family("timm-map"),
+      Family("timm-qknorm"), Family("timm-nonorm-avg"),
     ]
     static let encoders = [
       "dinov2-encoder", "dinov3", "dinov3-gated", "timm-dinov3", "siglip2", "siglip2-so400m", "siglip2-naflex",
       "siglip2-openclip", "siglip2-openclip-so400m16", "pe-core", "pe-core-timm", "eva01-clip", "eva02-clip",
       "metaclip2", "clipa",
-      "mobileclip2-l", "xlm-roberta",
+      "mobileclip2-l", "xlm-roberta", "timm-map-class", "timm-nonorm",
     ].map { Family($0) }
 
     func path(_ name: String) -> String { Fixtures.path("families/\(answers)/\(name)") }

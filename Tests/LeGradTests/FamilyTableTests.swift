@@ -23,6 +23,10 @@ import VisionTransformer
     Row(name: "timm, class token", folders: ["timm-vit", "timm-deit3", "timm-vit-reg4"]),
     Row(name: "timm, `avg` and `fc_norm`", folders: ["timm-vit-avg", "timm-eva02", "timm-eva02-small"]),
     Row(name: "timm, `avg` behind the norm (DINOv3)", folders: ["timm-dinov3"]),
+    Row(name: "timm, `map` of the patches", folders: ["timm-map", "timm-map-class"]),
+    Row(name: "timm, norms of queries and keys", folders: ["timm-qknorm"]),
+    Row(name: "timm, class token without a norm", folders: ["timm-nonorm"]),
+    Row(name: "timm, `avg` without a norm", folders: ["timm-nonorm-avg"]),
     Row(
       name: "SigLIP 2, fixed and NaFlex",
       folders: [

@@ -97,6 +97,26 @@ import Testing
     #expect(try model.prepare(image, by: statistics, size: .native, resize: .squash).width == 42)
   }
 
+  /// Of a tower that takes any grid the folder's processor says how many patches there may be, not the model.
+  @Test(arguments: [(nil, 40), ("max_num_patches", 12)] as [(String?, Int)])
+  func theProcessorsOwnNumberOfPatchesIsFed(_ key: String?, limit: Int) throws {
+    let field = key.map { [$0: Value.text("\(limit)")] } ?? [:]
+    let fields = ["image_mean": Value.text("0.5"), "image_std": .text("0.5"), "resample": .text("2")]
+    let model = try Self.model(
+      Case(
+        image: "", name: "naflex", library: "transformers", expected: "",
+        config: fields.merging(field) { first, _ in first }, shape: []), patch: 4)
+    let image = try RGBImage.decode(path: Fixtures.path("processors/wide.png")).image
+    let statistics = try #require(model.pixelStatistics)
+    let prepared = try model.prepare(image, by: statistics, size: .native, resize: .processor)
+    let expected = PictureSteps(.patches(limit: limit, side: 4)).resized(width: image.width, height: image.height)
+    #expect((prepared.width, prepared.height) == expected)
+    #expect(prepared.width / 4 * (prepared.height / 4) <= limit)
+    // A size that is asked for goes first.
+    let asked = try model.prepare(image, by: statistics, size: .pixels(width: 16, height: 16), resize: .processor)
+    #expect(asked.width / 4 * (asked.height / 4) <= 16 && asked.width > 12)
+  }
+
   /// `[patches, (y, x, channel)]`.
   private static func patchRows(_ image: PreparedImage, patch: Int) -> [Float] {
     let (rows, columns, plane) = (image.height / patch, image.width / patch, image.height * image.width)

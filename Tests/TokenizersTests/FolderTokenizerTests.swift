@@ -85,16 +85,17 @@ private let bert = TokenizerConvention.openCLIPNamed(.whitespace, stripsSeparato
     #expect(different == [])
   }
 
-  @Test func siglipFindsAddedTokens() throws {
+  @Test func openCLIPsSigLIPFindsAddedTokens() throws {
+    let convention = TokenizerConvention.openCLIPNamed(.canonicalize, stripsSeparator: false)
     var files: [String: [UInt8]] = [:]
     for name in ["spiece.model", "tokenizer.json"] {
       files[name] = Array(try Data(contentsOf: URL(filePath: "\(fixtures)/tokenizer-unigram/\(name)")))
     }
     let added = Array(#"{"<cat-toy>": 176}"#.utf8)
     for layout in ["spiece.model", "tokenizer.json"] {
-      let plain = try withFolder([layout: files[layout] ?? []]) { try folderTokenizer($0, .siglip) }
+      let plain = try withFolder([layout: files[layout] ?? []]) { try folderTokenizer($0, convention) }
       let tokenizer = try withFolder([layout: files[layout] ?? [], "added_tokens.json": added]) {
-        try folderTokenizer($0, .siglip)
+        try folderTokenizer($0, convention)
       }
       #expect(tokenizer.idCount == 177)
       let (left, right) = (

@@ -38,6 +38,7 @@ private func differences(_ name: String, _ tokenizer: any TextTokenizer) throws 
     ("bert-cased", .openCLIPNamed(.none, stripsSeparator: false)),
     ("bert-accents", .openCLIPNamed(.none, stripsSeparator: false)),
     ("bert-openclip", .openCLIPNamed(.whitespace, stripsSeparator: true)),
+    ("clip-left", .clip), ("gemma-left", .siglip), ("bert-left", .openCLIPNamed(.none, stripsSeparator: false)),
   ]
 
   @Test(arguments: conventions)
@@ -45,6 +46,32 @@ private func differences(_ name: String, _ tokenizer: any TextTokenizer) throws 
     let tokenizer = try folderTokenizer("\(folder)/\(name)", convention)
     let different = try differences(name, tokenizer)
     #expect(different == [], "\(different.count)")
+  }
+
+  /// transformers' own cleaning and splitting, with the library and with our own segmentation
+  /// (make_siglip_cases.py).
+  @Test(arguments: ["siglip-bare", "siglip", "siglip-added", "siglip-left"], SigLIPTokenizerTests.layouts)
+  func siglipsIDsEqualTransformers(name: String, layout: String) throws {
+    var files = [layout: Array(try Data(contentsOf: URL(filePath: "\(fixtures)/tokenizer-unigram/\(layout)")))]
+    for file in ["tokenizer_config.json", "added_tokens.json"] {
+      files[file] = (try? Data(contentsOf: URL(filePath: "\(folder)/\(name)/\(file)"))).map { Array($0) }
+    }
+    let different = try withFolder(files) { try differences(name, folderTokenizer($0, .siglip)) }
+    #expect(different == [], "\(different.count)")
+  }
+
+  /// What is cut is told from which end.
+  @Test func aTextLosesTheEndThatTheFolderSays() throws {
+    let left = try folderTokenizer("\(folder)/clip-left", .clip)
+    let right = try folderTokenizer("\(folder)/clip", .clip)
+    let (fromLeft, fromRight) = (
+      try left.tokenize("a b c d e f", contextLength: 5), try right.tokenize("a b c d e f", contextLength: 5)
+    )
+    #expect(fromLeft.cut == 3 && fromLeft.cutsStart && fromRight.cut == 3 && !fromRight.cutsStart)
+    let whole = try right.encode("a b c d e f", contextLength: 8)
+    #expect(fromLeft.ids == [whole[0]] + whole[4...7] && fromRight.ids == whole[0...3] + [whole[7]])
+    // OpenCLIP's own tokenizer does not read the setting.
+    #expect(try !folderTokenizer("\(folder)/clip-left", .openCLIP).tokenize("a b", contextLength: 3).cutsStart)
   }
 
   /// Siglip2Model's folder may name Gemma's class, and is read in lower case all the same.

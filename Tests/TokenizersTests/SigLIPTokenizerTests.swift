@@ -11,6 +11,8 @@ private struct Case: Decodable {
   let ids: [Int32]
 }
 
+private func load(_ folder: String) throws -> SigLIPTokenizer { try SigLIPTokenizer.load(folder: folder) }
+
 private func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(filePath: folder + "/" + name))) }
 
 /// `tokenizer.json` with one part of its text replaced.
@@ -35,7 +37,7 @@ extension String {
 
   @Test(arguments: layouts)
   func idsEqualSentencePieces(layout: String) throws {
-    let tokenizer = try withFolder([layout: bytes(layout)], SigLIPTokenizer.load(folder:))
+    let tokenizer = try withFolder([layout: bytes(layout)], load)
     let cases = try JSONDecoder().decode([Case].self, from: Data(bytes("cases.json")))
     #expect(cases.count == 23)
     for one in cases { #expect(try tokenizer.encode(one.text, contextLength: 64) == one.ids, "\(one.text)") }
@@ -45,7 +47,7 @@ extension String {
 
   @Test(arguments: layouts)
   func longTextsEndWithTheEndToken(layout: String) throws {
-    let tokenizer = try withFolder([layout: bytes(layout)], SigLIPTokenizer.load(folder:))
+    let tokenizer = try withFolder([layout: bytes(layout)], load)
     let all = try tokenizer.encode("a photo of a cat", contextLength: 6)
     for length in 1...7 {
       let kept = min(5, length - 1)
@@ -59,7 +61,7 @@ extension String {
     var text = try String(contentsOf: URL(filePath: folder + "/tokenizer.json"), encoding: .utf8)
     text = text.replacing(#""special": true}]"#, with: #""special": true}, {"id": 176, "content": "<extra_id_0>"}]"#)
     if !piece.isEmpty { text = text.replacing(#"]], "byte_fallback""#, with: "], \(piece)], \"byte_fallback\"") }
-    let tokenizer = try withFolder(["tokenizer.json": Array(text.utf8)], SigLIPTokenizer.load(folder:))
+    let tokenizer = try withFolder(["tokenizer.json": Array(text.utf8)], load)
     #expect(text.contains("extra_id"))
     #expect(tokenizer.idCount == 176)
   }
@@ -82,13 +84,13 @@ extension String {
 
   @Test(arguments: layouts, ["abcdefghij", "in the ", "a", "\u{301}", "🐱"])
   func longTextsAreTokenized(layout: String, part: String) throws {
-    let tokenizer = try withFolder([layout: bytes(layout)], SigLIPTokenizer.load(folder:))
+    let tokenizer = try withFolder([layout: bytes(layout)], load)
     let text = String(repeating: part, count: (1 << 18) / part.utf8.count)
     #expect(try tokenizer.encode(text, contextLength: 64).count == 64)
   }
 
   @Test func aFolderWithoutEitherFileSaysSo() throws {
-    let error = #expect(throws: TokenizerError.self) { try withFolder([:], SigLIPTokenizer.load(folder:)) }
+    let error = #expect(throws: TokenizerError.self) { try withFolder([:], load) }
     #expect(error?.rule == .missingFiles)
     #expect(error?.description.contains("spiece.model or tokenizer.json") == true)
   }
@@ -106,7 +108,7 @@ extension String {
     damaged.append(model + [0x1A, UInt8(normalizer.count & 0x7F | 0x80), UInt8(normalizer.count >> 7)] + normalizer)
     for (number, bytes) in damaged.enumerated() {
       let error = #expect(throws: TokenizerError.self, "\(number)") {
-        try withFolder(["spiece.model": bytes], SigLIPTokenizer.load(folder:))
+        try withFolder(["spiece.model": bytes], load)
       }
       #expect(error?.rule == .badModel, "\(number): \(error?.description ?? "")")
     }
@@ -129,7 +131,7 @@ extension String {
   ])
   func damagedTokenizerFilesAreRefused(part: String, replacement: String, reason: TokenizerRule) throws {
     let files = try edited(part, replacement)
-    let error = #expect(throws: TokenizerError.self) { try withFolder(files, SigLIPTokenizer.load(folder:)) }
+    let error = #expect(throws: TokenizerError.self) { try withFolder(files, load) }
     #expect(error?.rule == reason, "\(error?.description ?? "")")
   }
 

@@ -49,6 +49,54 @@ import Testing
       error?.rule == .configuration && error?.place == "pretrained_cfg.input_size", "\(String(describing: error))")
   }
 
+  /// The classes of a fixture's folder with other names.
+  private func classes(_ fixture: String, _ key: String, _ labels: String) throws -> [String]? {
+    let folder = try CheckpointFolder()
+    let text = try CheckpointFolder.fixtureText("families/\(fixture)/model/config.json")
+    try folder.write(text.replacing("\"\(key)\"", with: "\"\(key)\": \(labels), \"unread\""), "config.json")
+    try folder.link("families/\(fixture)/model/model.safetensors", as: "model.safetensors")
+    return try Checkpoint(folder: folder.path).configuration.classes
+  }
+
+  private static let entries =
+    [
+      ("7", "7"), ("null", nil), ("\"\"", nil), ("\" \\t\"", nil), ("\"red fox\"", "red fox"),
+    ] as [(String, String?)]
+
+  /// A number is a name; null and blank ones are no names, and two classes may have one.
+  @Test(arguments: entries) func entriesThatAreNoNames(_ entry: String, name: String?) throws {
+    let names = (0..<7).map { $0 == 3 ? entry : "\"cat\"" }
+    let members = names.enumerated().map { "\"\($0)\": \($1)" }
+    let expected = (0..<7).map { $0 == 3 ? name : "cat" }
+    for labels in ["[\(names.joined(separator: ", "))]", "{\(members.joined(separator: ", "))}"] {
+      let found = try classes("timm-vit", "label_names", labels)
+      #expect(found == expected.enumerated().map { $1 ?? "class \($0)" }, "\(labels)")
+    }
+    let found = try classes("vit", "id2label", "{\(members.joined(separator: ", "))}")
+    #expect(found == expected.enumerated().map { $1 ?? "LABEL_\($0)" })
+  }
+
+  @Test(arguments: ["[]", "{}", "true", "1.5"]) func entriesThatAreNothingOfAName(_ entry: String) throws {
+    for (fixture, key) in [("timm-vit", "label_names"), ("vit", "id2label")] {
+      let error = #expect(throws: CheckpointError.self) { try classes(fixture, key, "{\"3\": \(entry)}") }
+      #expect(error?.rule == .configuration && error?.place == "\(key).3", "\(String(describing: error))")
+    }
+  }
+
+  /// The tensor is at fault, and not the names of as many classes.
+  @Test(arguments: [("timm-vit", "head.weight"), ("vit", "classifier.weight"), ("dinov2", "classifier.weight")])
+  func aHeadThatIsNoMatrixIsRefused(_ fixture: String, tensor: String) throws {
+    for shape in [[7], [7, 8, 6], []] {
+      let folder = try CheckpointFolder()
+      try folder.link("families/\(fixture)/model/config.json", as: "config.json")
+      try folder.copyWeights(from: "families/\(fixture)/model/model.safetensors", as: "model.safetensors") { old in
+        old.name == tensor ? TensorDescription(name: tensor, shape: shape, elementType: old.elementType) : old
+      }
+      let error = #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path) }
+      #expect(error?.rule == .tensorShape && error?.place == "tensor \"\(tensor)\"", "\(String(describing: error))")
+    }
+  }
+
   /// Without one the model's arguments say the size.
   @Test func timmsImageSizeStandsInForItsInputSize() throws {
     let folder = try CheckpointFolder()

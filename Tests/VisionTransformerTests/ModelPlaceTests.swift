@@ -62,6 +62,21 @@ struct ModelPlaceTests {
     }
   }
 
+  /// Of a download that was interrupted, the links of a snapshot lead to blobs that are not there.
+  @Test(arguments: ["config.json", "preprocessor_config.json", "model.safetensors"])
+  func aSnapshotWhoseLinksLeadNowhereIsAnIncompleteDownload(name: String) throws {
+    let cache = try Cache()
+    let root = try cache.add()
+    try FileManager.default.removeItem(atPath: "\(root)/blobs/\(name).sha")
+    let error = #expect(throws: CheckpointError.self) {
+      try Checkpoint(folder: ModelPlace("acme/clip", hubCache: cache.path).folder)
+    }
+    let text = error?.description ?? ""
+    #expect(
+      text.contains("\(name): ") && text.contains("a link to ../../blobs/\(name).sha, which is not there"), "\(text)")
+    #expect(text.contains("the download is incomplete"), "\(text)")
+  }
+
   @Test func aNameMayHaveARevision() throws {
     let cache = try Cache()
     try cache.add(

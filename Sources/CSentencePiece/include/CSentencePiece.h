@@ -36,6 +36,8 @@ int32_t legrad_sentencepiece_piece_count(const legrad_sentencepiece *model);
 /// The id of the end-of-sentence piece; -1 where there is none.
 int32_t legrad_sentencepiece_end_id(const legrad_sentencepiece *model);
 
+int32_t legrad_sentencepiece_unknown_id(const legrad_sentencepiece *model);
+
 /// The ids of UTF-8 text. Writes the first `capacity` of them; `*id_count` is the number of all.
 legrad_sentencepiece_status legrad_sentencepiece_encode(
     const legrad_sentencepiece *model, const char *text, size_t length, int32_t *ids, size_t capacity,

@@ -84,7 +84,7 @@ extension ImageClassifier {
       _ classNames: [String], _ templates: PromptTemplates, width: Int
     ) -> (TextEmbeddings, CutPrompts)? {
       let rowWords = classNames.count * width
-      guard let bytes = files.content(parts), bytes.count == (rowWords + 4) * 4 else { return nil }
+      guard let bytes = files.content(parts), bytes.count == (rowWords + 5) * 4 else { return nil }
       let words = stride(from: 0, to: bytes.count, by: 4).map { first in
         (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[first + $1]) << UInt32(8 * $1) }
       }
@@ -97,13 +97,18 @@ extension ImageClassifier {
       let perClass = templates.texts.count
       guard number < classNames.count * perClass else { return nil }
       let prompt = templates.prompts(classNames[number / perClass])[number % perClass]
-      let first = CutPrompts.First(number: number, prompt: prompt, length: PromptLength(tokens: tokens, cut: rest))
+      let first = CutPrompts.First(
+        number: number, prompt: prompt,
+        length: PromptLength(tokens: tokens, cut: rest, cutsStart: words[rowWords + 4] != 0))
       return (rows, CutPrompts(count: count, first: first))
     }
 
     func keep(_ rows: TextEmbeddings, _ cut: CutPrompts) {
       let first = cut.first
-      let figures = [cut.count, first?.number ?? 0, first?.length.tokens ?? 0, first?.length.cut ?? 0]
+      let figures = [
+        cut.count, first?.number ?? 0, first?.length.tokens ?? 0, first?.length.cut ?? 0,
+        first?.length.cutsStart == true ? 1 : 0,
+      ]
       let words = rows.values.map(\.bitPattern) + figures.map { UInt32(clamping: $0) }
       files.keep(words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }, parts)
     }

@@ -20,7 +20,7 @@ struct ExplainPresentation {
         switch result {
         case .success(let reports):
           for report in reports {
-            Self.remarks(report).forEach(Terminal.note)
+            Self.remarks(report, namesMethod: reports.count > 1).forEach(Terminal.note)
             if json { stream.append(report) } else { Terminal.out(Self.table(report)) }
           }
         case .failure(let error):
@@ -37,13 +37,15 @@ struct ExplainPresentation {
   }
 
   /// What a reader should know about an image's result.
-  static func remarks(_ report: ExplanationReport) -> [String] {
+  /// - Parameter namesMethod: where there are several.
+  static func remarks(_ report: ExplanationReport, namesMethod: Bool = false) -> [String] {
     var remarks: [String] = []
     if report.orientation.applied {
       remarks.append("\(report.image): turned upright as its EXIF orientation \(report.orientation.stored) asks")
     }
     for prompt in report.prompts where prompt.flat {
-      remarks.append("\(report.image): the map of \"\(prompt.prompt)\" is flat; its heatmap is all zero")
+      let method = namesMethod ? " by \(report.method)" : ""
+      remarks.append("\(report.image): the map of \"\(prompt.prompt)\"\(method) is flat; its heatmap is all zero")
     }
     return remarks
   }

@@ -186,6 +186,7 @@ struct ExplainRun {
   ) throws(LeGradError) -> ExplanationReport {
     let explanation = result.explanations[method]
     let (decoded, region) = (result.image.decoded, result.image.prepared.region)
+    let imageSize = ExplanationReport.Size(width: decoded.image.width, height: decoded.image.height)
     let options = explanation.method.report(of: explainer.model.configuration.vision)
     let text = result.text
     let classes = try text.classes.map { numbers throws(LeGradError) in
@@ -199,11 +200,11 @@ struct ExplainRun {
         class: classes.map { .init($0[prompt]) }, flat: heatmaps[prompt].isFlat,
         relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
         maximum: heatmaps[prompt].isFlat
-          ? nil : ExplanationReport.Point(maximumOf: explanation, prompt: prompt, region: region))
+          ? nil : .init(maximumOf: explanation, prompt: prompt, region: region, image: imageSize))
     }
     return ExplanationReport(
       version: Version.number, image: item.image,
-      imageSize: .init(width: decoded.image.width, height: decoded.image.height),
+      imageSize: imageSize,
       orientation: .init(stored: decoded.storedOrientation.rawValue, applied: decoded.appliedOrientation != .upright),
       prompts: prompts, model: identity, method: explanation.method.name,
       options: options.isEmpty ? nil : options,

@@ -14,7 +14,7 @@ struct ExplanationReport: Codable, Sendable {
 
   struct Prompt: Codable, Sendable {
     let prompt: String
-    /// Tokens that the text tower read, framing included, and those of the text's end that it had no room for; absent
+    /// Tokens that the text tower read, framing included, and those of the text that it had no room for; absent
     /// for embeddings that were given.
     let tokens: Int?
     let tokensCut: Int?
@@ -27,7 +27,7 @@ struct ExplanationReport: Codable, Sendable {
     /// Smallest and largest relevance, before any correction, enlargement and min–max.
     let relevanceRange: [Float]
     /// Centre of the patch (or pixel, where relevance has pixels) with the largest relevance, in pixels of the upright
-    /// image; absent for a flat map.
+    /// image; absent for a flat map. Padding is no part of the image.
     let maximum: Point?
   }
 
@@ -151,17 +151,24 @@ extension ExplanationReport.Verification {
 }
 
 extension ExplanationReport.Point {
-  /// Centre of the patch with the largest relevance of `prompt`, in pixels of the image that `region` is a part of.
-  /// Ties go to the first patch in reading order.
-  init(maximumOf explanation: Explanation, prompt: Int, region: PixelRegion) {
+  /// Centre of the patch with the largest relevance of `prompt`, in pixels of `image`, which `region` is a part of or
+  /// goes beyond: of patches whose centre lies in the padding there is none. Ties go to the first in reading order.
+  init?(maximumOf explanation: Explanation, prompt: Int, region: PixelRegion, image: ExplanationReport.Size) {
     let grid = explanation.mapSize
     let cells = explanation.correctedRelevance(prompt: prompt)
-    let best = cells.indices.max { cells[$0] < cells[$1] || (cells[$0] == cells[$1] && $0 > $1) } ?? cells.startIndex
-    let cell = best - cells.startIndex
     func centre(_ index: Int, of count: Int, start: Int, length: Int) -> Int {
       start + min(length - 1, Int((Double(index) + 0.5) * Double(length) / Double(count)))
     }
-    x = centre(cell % grid.width, of: grid.width, start: region.x, length: region.width)
-    y = centre(cell / grid.width, of: grid.height, start: region.y, length: region.height)
+    func centre(of cell: Int) -> Self {
+      Self(
+        x: centre(cell % grid.width, of: grid.width, start: region.x, length: region.width),
+        y: centre(cell / grid.width, of: grid.height, start: region.y, length: region.height))
+    }
+    let shown = cells.indices.filter { cell in
+      let point = centre(of: cell)
+      return (0..<image.width).contains(point.x) && (0..<image.height).contains(point.y)
+    }
+    guard let best = shown.max(by: { cells[$0] < cells[$1] || (cells[$0] == cells[$1] && $0 > $1) }) else { return nil }
+    self = centre(of: best)
   }
 }

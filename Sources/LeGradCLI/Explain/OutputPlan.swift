@@ -88,7 +88,7 @@ struct OutputPlan: Sendable {
       throw .badFile(
         "\(folder): the output folder cannot be made: a file of that name is in the way; choose another with -o")
     }
-    let taken = items.flatMap(\.names).map(path).filter(FileSystem.entryExists)
+    let taken = items.flatMap(\.names).map(path).filter(FileTree.exists)
     try FileSystem.requireAbsent(taken, overwrite: overwrite)
     let inputs = Set(taken.isEmpty ? [] : (items.map(\.image) + references).compactMap(FileTree.resolved))
     for path in taken {

@@ -199,8 +199,8 @@ struct Question: Sendable {
       }
     let start = prompt.count > 40 ? prompt.prefix(39) + "…" : prompt
     Terminal.note(
-      "\"\(start)\" has \(length.tokens + length.cut) tokens, the model reads \(length.tokens): the last "
-        + "\(length.cut) of its text are left out\(others)")
+      "\"\(start)\" has \(length.tokens + length.cut) tokens, the model reads \(length.tokens): the "
+        + "\(length.cutsStart ? "first" : "last") \(length.cut) of its text are left out\(others)")
   }
 }
 

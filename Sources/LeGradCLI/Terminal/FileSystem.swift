@@ -6,12 +6,6 @@ import LeGrad
 
 /// Questions about paths, and folders to write in.
 enum FileSystem {
-  /// Whether a directory entry exists, even a link that leads nowhere.
-  static func entryExists(_ path: String) -> Bool {
-    var status = stat()
-    return unsafe lstat(path, &status) == 0
-  }
-
   static func name(of path: String) -> String {
     path.split(separator: "/").last.map(String.init) ?? path
   }
@@ -39,7 +33,7 @@ enum FileSystem {
 
   /// Refuses to replace what is there, unless that is asked for.
   static func requireAbsent(_ paths: [String], overwrite: Bool) throws(LeGradError) {
-    guard !overwrite, let path = paths.first(where: entryExists) else { return }
+    guard !overwrite, let path = paths.first(where: FileTree.exists) else { return }
     throw .usage("\(path) exists; give --overwrite to replace it, or another folder with -o")
   }
 

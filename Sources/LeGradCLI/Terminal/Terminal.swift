@@ -1,15 +1,28 @@
 import Failures
+import Files
 import Glibc
+import LeGrad
 import Synchronization
 
 enum Terminal {
   /// What a progress bar has drawn on standard error's last line, to be wiped before anything else is written.
   private static let hasTransientLine = Mutex(false)
+  private static let lostOutput = Mutex<Int32?>(nil)
 
   /// Results.
   static func out(_ text: String) {
     wipeTransientLine()
-    write(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO)
+    let code = write(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO)
+    // A reader that has seen enough (`legrad … | head`) closes the pipe.
+    guard let code, code != EPIPE else { return }
+    lostOutput.withLock { $0 = $0 ?? code }
+  }
+
+  /// Why results did not reach standard output; nil where all did, or their reader wanted no more.
+  static var outputFault: LeGradError? {
+    lostOutput.withLock { $0 }.map {
+      .badFile("standard output: expected room for the results, found: \(systemMessage($0)); send them elsewhere")
+    }
   }
 
   /// One line about something that failed.
@@ -58,7 +71,9 @@ enum Terminal {
     return Int(size.ws_col)
   }
 
-  private static func write(_ text: String, to descriptor: Int32) {
+  /// - Returns: the system's error code; nil where all was written.
+  @discardableResult
+  private static func write(_ text: String, to descriptor: Int32) -> Int32? {
     let bytes = Array(text.utf8)
     var offset = 0
     while offset < bytes.count {
@@ -66,9 +81,10 @@ enum Terminal {
         unsafe Glibc.write(descriptor, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
       }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return }
+      guard count > 0 else { return count < 0 ? errno : EIO }
       offset += count
     }
+    return nil
   }
 }
 

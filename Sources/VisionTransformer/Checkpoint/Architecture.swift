@@ -25,7 +25,6 @@ public struct Architecture: Sendable, Equatable {
       let reason = TimmTower.reason(against: sought) ?? nearest.map { "nearest is \($0)" }
       throw failure(found: name + (reason.map { " (\($0))" } ?? ""))
     }
-    if let reason = tower.reasonAgainst { throw failure(found: "\(name) (\(reason))") }
     var configuration = tower.ownConfiguration
     if tower.classes > 0 { configuration.takeHead(of: tower, rows: tower.classes, hasBias: true, labels: nil) }
     self.init(name, configuration)
@@ -245,14 +244,6 @@ extension Preprocessing {
 // MARK: timm
 
 extension TimmTower {
-  /// What is not computed of it; nil for a tower that is.
-  fileprivate var reasonAgainst: String? {
-    if hasQueryKeyNorm { return "norms of queries and keys" }
-    if !hasFinalNorm, !hasPooledNorm { return "no norm before its head" }
-    if pooling == .map, prefixTokens > 0, !poolsPrefix { return "a pooler that leaves tokens out" }
-    return nil
-  }
-
   /// The tower without a head.
   fileprivate var ownConfiguration: ModelConfiguration {
     let size = (height: imageHeight, width: imageWidth)

@@ -70,7 +70,7 @@ extension ModelConfiguration {
       tensors += queryTensors(count)
       pooled = embeddingWidth
     }
-    tensors += Self.pair(VisionTensors.outputNorm, [pooled])
+    if vision.hasOutputNorm { tensors += Self.pair(VisionTensors.outputNorm, [pooled]) }
     if vision.hasProjection {
       tensors.append(CanonicalTensor(name: VisionTensors.projection, shape: [embeddingWidth, pooled]))
       if vision.hasProjectionBias {
@@ -85,6 +85,9 @@ extension ModelConfiguration {
     let (width, mlpWidth) = (vision.width, vision.mlpWidth)
     var tensors = Self.pair(block.attentionNorm, [width])
     tensors += Self.pair(block.attentionInput, [3 * width, width])
+    if vision.hasQueryKeyNorm {
+      tensors += Self.pair(block.queryNorm, [vision.headWidth]) + Self.pair(block.keyNorm, [vision.headWidth])
+    }
     if vision.hasAttendedNorm { tensors += Self.pair(block.attendedNorm, [width]) }
     tensors += Self.pair(block.attentionOutput, [width, width])
     tensors += Self.pair(block.mlpNorm, [width])

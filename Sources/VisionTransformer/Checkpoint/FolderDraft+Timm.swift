@@ -20,10 +20,11 @@ struct MatchingTower {
 
   private init?(_ tower: TimmTower, _ configuration: ModelConfiguration, prefix: String) {
     let vision = configuration.vision
-    guard let pooling = TimmTower.Pooling(vision.pooling), !tower.hasQueryKeyNorm else { return nil }
+    guard let pooling = TimmTower.Pooling(vision.pooling) else { return nil }
     var sized = tower
     (sized.layers, sized.width, sized.heads) = (vision.layers, vision.width, vision.heads)
     (sized.mlpWidth, sized.patchSize, sized.pooling) = (vision.mlpWidth, vision.patchSize, pooling)
+    sized.hasQueryKeyNorm = vision.hasQueryKeyNorm
     let table = vision.positions.map { ($0.height * vision.patchSize, $0.width * vision.patchSize) }
     var read = sized.read(
       prefix: prefix, imageHeight: vision.imageHeight, imageWidth: vision.imageWidth,
@@ -105,6 +106,7 @@ extension FolderDraft {
       arguments.append("\"mlp_ratio\": \(match.ratio)")
     }
     if tower.patchSize != vision.patchSize { arguments.append("\"patch_size\": \(vision.patchSize)") }
+    if tower.hasQueryKeyNorm != vision.hasQueryKeyNorm { arguments.append("\"qk_norm\": \(vision.hasQueryKeyNorm)") }
     if tower.pooling != match.pooling { arguments.append("\"global_pool\": \(quoted(match.pooling.rawValue))") }
     if vision.pooling == .map, tower.kind == .eva, tower.pooler?.heads != vision.poolerHeads {
       arguments.append("\"attn_pool_num_heads\": \(vision.poolerHeads)")

@@ -174,7 +174,10 @@ extension ModelConfiguration {
     }
     preprocessing.cropsAtFloor = true
     preprocessing.resizesNumbers = try object.string("image_processor_type")?.hasPrefix("DINOv3") ?? false
-    if object.value("max_num_patches") != nil { preprocessing.resizeMode = .squash }
+    if object.value("max_num_patches") != nil {
+      preprocessing.resizeMode = .squash
+      preprocessing.patchLimit = try object.integer("max_num_patches", default: 256, in: ConfigurationRange.tokens)
+    }
     if let size = try object.sizeObject("size") {
       if size.value("shortest_edge") == nil, size.value("height") != nil, size.value("width") != nil {
         preprocessing.resizeMode = .squash

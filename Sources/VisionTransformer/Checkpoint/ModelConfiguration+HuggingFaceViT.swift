@@ -122,7 +122,7 @@ extension ModelConfiguration {
     to read: inout ReadConfiguration, _ top: ConfigurationObject, store: any TensorStore
   ) throws(CheckpointError) {
     guard let classifier = read.names?.classes.first else { return }
-    guard let count = store.shape(of: classifier + ".weight")?.first, count > 0 else {
+    guard let count = try top.rows(of: classifier + ".weight", in: store) else {
       var isClassifier = store.contains(classifier + ".bias")
       if case .array(let names)? = top.value("architectures"), case .string(let name)? = names.first {
         isClassifier = isClassifier || name.contains("ForImageClassification")
@@ -133,16 +133,8 @@ extension ModelConfiguration {
         expected: "the weights of a classifier",
         found: "none", remedy: "the weights lack a part; fetch the folder again")
     }
-    var classes = unnamedLabels(count)
-    if let labels = try top.object("id2label") {
-      for key in labels.members.keys.sorted() {
-        guard let id = Int(key), classes.indices.contains(id) else {
-          throw labels.failure(key, expected: "a class from 0 to \(count - 1), the rows of the classifier", found: key)
-        }
-        classes[id] = try labels.string(key) ?? classes[id]
-      }
-    }
-    read.configuration.classes = classes
+    let unnamed = unnamedLabels(count)
+    read.configuration.classes = try top.labels("id2label", unnamed: unnamed) ?? unnamed
   }
 
   /// A token for training, and the empty tensor that stands for no registers.

@@ -19,9 +19,6 @@ private struct NamedTower {
         found: name + (TimmTower.reason(against: name).map { " (\($0))" } ?? " (unknown to timm\(nearest))"))
     }
     self.tower = tower
-    guard !tower.hasQueryKeyNorm else {
-      throw object.unsupported(key, expected: "a tower without norms of queries and keys", found: name)
-    }
   }
 
   /// Sizes that the file gives win over those of the name, so that towers without a name can be said too.
@@ -50,13 +47,6 @@ private struct NamedTower {
       throw object.unsupported(key, expected: "token, avg or map", found: name)
     }
     tower.pooling = pooling
-  }
-
-  /// Refuses a pooler that leaves tokens out; `key` of `object` says how tokens are pooled.
-  func checkPooler(_ object: ConfigurationObject, key: String) throws(CheckpointError) {
-    guard tower.pooling != .map || tower.prefixTokens == 0 || tower.poolsPrefix else {
-      throw object.unsupported(key, expected: "a pooler that reads all tokens", found: "one that leaves some out")
-    }
   }
 
   /// The tower, and the names of its tensors.
@@ -103,10 +93,17 @@ extension TimmTower {
     vision.biases.queries = qkvBias != .none
     vision.biases.keys = qkvBias == .all
     vision.biases.values = qkvBias != .none
-    if pooling == .average { vision.blockScore = .ownPooling }
-    if normsAfterPooling { names.outputNorm = "fc_norm" }
+    vision.hasQueryKeyNorm = hasQueryKeyNorm
+    vision.hasOutputNorm = hasFinalNorm || hasPooledNorm
+    if pooling == .average {
+      vision.blockScore = .ownPooling
+      // Nothing comes between the mean and the head then.
+      if !vision.hasOutputNorm { vision.normsAfterPooling = true }
+    }
+    if normsAfterPooling, vision.hasOutputNorm { names.outputNorm = "fc_norm" }
     vision.poolerHeads = pooler?.heads ?? heads
     vision.poolerMLPWidth = pooler?.mlpWidth ?? mlpWidth
+    vision.poolsPatchesOnly = pooling == .map && prefixTokens > 0 && kind == .vit && !poolsPrefix
     if gate == .split { names.mlpInput = .stacked(["mlp.fc1_g", "mlp.fc1_x"]) }
     if !hasFusedQKV {
       names.queriesKeysValues = .stacked(["attn.q_proj", "attn.k_proj", "attn.v_proj"])
@@ -167,7 +164,6 @@ extension ModelConfiguration {
       store: store, prefix: "visual.trunk.", imageHeight: size.height, imageWidth: size.width,
       table: named.hasOwnSizes ? size : own)
     if object.value("act_kwargs") != nil { vision.activation = try openCLIPActivation(object, quickGELU: false) }
-    try named.checkPooler(object, key: "timm_pool")
     // OpenCLIP's own default is a projection without a bias.
     let projection = object.members.keys.contains("timm_proj") ? try object.string("timm_proj") : "linear"
     switch projection {
@@ -220,15 +216,17 @@ extension ModelConfiguration {
     let (tower, names) = named.read(
       store: store, prefix: "", imageHeight: input.height, imageWidth: input.width, table: table)
     var vision = tower
-    try named.checkPooler(arguments, key: "global_pool")
     vision.hasProjection = false
     var configuration = ModelConfiguration(
       embeddingWidth: vision.width, vision: vision, text: nil,
       preprocessing: try timmPreprocessing(defaults, named.tower, height: input.height, width: input.width),
       layout: .timm)
-    if let rows = store.shape(of: "head.weight")?.first, rows > 0 {
-      configuration.takeHead(
-        of: named.tower, rows: rows, hasBias: store.contains("head.bias"), labels: try labels(top, count: rows))
+    if let rows = try top.rows(of: "head.weight", in: store) {
+      // Older files have their labels elsewhere.
+      let unnamed = unnamedClasses(rows)
+      var labels = try top.labels("label_names", unnamed: unnamed)
+      if labels == nil { labels = try defaults.labels("labels", unnamed: unnamed) }
+      configuration.takeHead(of: named.tower, rows: rows, hasBias: store.contains("head.bias"), labels: labels)
     }
     try configuration.validate(file: top.file)
     return ReadConfiguration(configuration, names: names)
@@ -257,7 +255,8 @@ extension ModelConfiguration {
       "global_pool", "reg_tokens", "no_embed_class", "init_values", "fc_norm", "class_token", "qkv_bias",
       "attn_pool_num_heads", "attn_pool_mlp_ratio", "ref_feat_shape", "dynamic_img_size", "dynamic_img_pad",
       "strict_img_size", "drop_rate", "drop_path_rate", "proj_drop_rate", "attn_drop_rate", "patch_drop_rate",
-      "pos_drop_rate", "weight_init", "fix_init",
+      "pos_drop_rate", "weight_init", "fix_init", "pool_include_prefix",
+      "qk_norm", "final_norm",
     ])
     try arguments.require("in_chans", .integer(3))
     try named.take(arguments, width: "embed_dim", layers: "depth", patchSize: "patch_size", ratio: "mlp_ratio")
@@ -269,7 +268,19 @@ extension ModelConfiguration {
       let hasBias = try arguments.bool("qkv_bias", default: true)
       named.tower.qkvBias = !hasBias ? .none : named.tower.qkvBias == .none ? .all : named.tower.qkvBias
     }
+    named.tower.hasQueryKeyNorm = try arguments.bool("qk_norm", default: named.tower.hasQueryKeyNorm)
+    if try !arguments.bool("final_norm", default: true) {
+      (named.tower.hasFinalNorm, named.tower.hasPooledNorm) = (false, false)
+    }
     try named.takePooling(arguments.string("global_pool"), arguments, key: "global_pool")
+    guard named.tower.pooling != .map || named.tower.hasFinalNorm || named.tower.hasPooledNorm else {
+      throw arguments.unsupported("global_pool", expected: "a norm before the pooler", found: "map without one")
+    }
+    named.tower.poolsPrefix = try arguments.bool("pool_include_prefix", default: named.tower.poolsPrefix)
+    if named.tower.poolsPrefix, named.tower.pooling == .average, named.tower.prefixTokens > 0 {
+      throw arguments.unsupported(
+        "pool_include_prefix", expected: "the mean of the patches", found: "that of all tokens")
+    }
     if named.tower.kind == .vit || named.tower.pooler == nil {
       let (heads, mlpWidth) = (named.tower.heads, named.tower.mlpWidth)
       named.tower.pooler = named.tower.pooling == .map ? .init(heads: heads, mlpWidth: mlpWidth) : nil
@@ -283,24 +294,6 @@ extension ModelConfiguration {
         "ref_feat_shape", default: (own?.height ?? 0, own?.width ?? 0), in: ConfigurationRange.imageSize)
       if grid.height > 0 { named.tower.rotary?.referenceGrid = .init(height: grid.height, width: grid.width) }
     }
-  }
-
-  /// `label_names`, a list or an object of ids; older files have `labels` in `pretrained_cfg`.
-  private static func labels(_ top: ConfigurationObject, count: Int) throws(CheckpointError) -> [String]? {
-    let older = try top.object("pretrained_cfg")?.value("labels")
-    let value = top.value("label_names") ?? older
-    let names: [JSONValue]
-    switch value {
-    case .array(let list)?: names = list
-    case .object(let members)?:
-      names = (0..<members.count).map { members[String($0)] ?? .null }
-    default: return nil
-    }
-    let labels = names.compactMap { if case .string(let name) = $0 { name } else { nil } }
-    guard labels.count == count, names.count == count else {
-      throw top.failure("label_names", expected: "\(count) names, one for each class", found: "\(names.count)")
-    }
-    return labels
   }
 
   /// How timm prepares pictures for validation (timm 1.0.31, `transforms_factory.py`). What the file does not say is as

@@ -108,6 +108,10 @@ public struct VisionConfiguration: Equatable, Sendable {
   public var hasHiddenNorm = false
   /// Whether the attention's output is normalised before its projection.
   public var hasAttendedNorm = false
+  /// Whether queries and keys are normalised in every head.
+  public var hasQueryKeyNorm = false
+  /// Whether what is pooled, or is about to be, is normalised before the projection or the head.
+  public var hasOutputNorm = true
   /// Whether tokens are normalised before the first block.
   public var hasInputNorm: Bool
   public var hasPatchBias: Bool
@@ -120,6 +124,8 @@ public struct VisionConfiguration: Equatable, Sendable {
   public var poolerHeads: Int
   /// Width of the `map` pooler's MLP.
   public var poolerMLPWidth: Int
+  /// Whether the `map` pooler attends to the patches alone, and not to the leading tokens.
+  public var poolsPatchesOnly = false
   /// Whether a projection follows the pooling and its norm.
   public var hasProjection: Bool
   public var hasProjectionBias = false
@@ -341,6 +347,9 @@ public struct Preprocessing: Equatable, Sendable {
   public var padding: [UInt8] = [0, 0, 0]
   /// Whether pixels are resized as numbers in 0…1, without rounding to 8 bits.
   public var resizesNumbers = false
+  /// The most patches of a picture, where the tower takes any grid and the folder's processor says how many; nil for
+  /// the model's own number.
+  public var patchLimit: Int?
 
   /// Height and width in pixels.
   public struct Sides: Equatable, Sendable {

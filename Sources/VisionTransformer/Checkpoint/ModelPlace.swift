@@ -90,7 +90,8 @@ public struct ModelPlace: Equatable, Sendable {
     guard isIndex || ([".safetensors"] + TorchFolder.suffixes).contains(where: name.hasSuffix) else {
       throw CheckpointError(
         .missingFile, file: path, expected: "a model's folder, or a file that ends in .safetensors, .bin, .pt or .pth",
-        found: "another file", remedy: "name the folder that holds the model's configuration and weights")
+        found: FileTree.deadLink(path).map { "a link to \($0), which is not there" } ?? "another file",
+        remedy: "name the folder that holds the model's configuration and weights")
     }
     return ModelPlace(folder: folder, weights: name)
   }

@@ -11,7 +11,8 @@ struct TensorPair {
 
 /// Canonical names of a block's tensors.
 struct BlockTensors {
-  let attentionNorm, attentionInput, attendedNorm, attentionOutput, mlpNorm, mlpInput, hiddenNorm, mlpOutput: TensorPair
+  let attentionNorm, attentionInput, queryNorm, keyNorm, attendedNorm, attentionOutput: TensorPair
+  let mlpNorm, mlpInput, hiddenNorm, mlpOutput: TensorPair
   /// Of `FoldedWeights` alone.
   let folded: String
 
@@ -20,6 +21,8 @@ struct BlockTensors {
     let block = "\(tower).resblocks.\(layer)."
     attentionNorm = TensorPair(block + "ln_1")
     attentionInput = TensorPair(block + "attn.in_proj", separator: "_")
+    queryNorm = TensorPair(block + "attn.ln_q")
+    keyNorm = TensorPair(block + "attn.ln_k")
     attendedNorm = TensorPair(block + "attn.ln_out")
     attentionOutput = TensorPair(block + "attn.out_proj")
     mlpNorm = TensorPair(block + "ln_2")

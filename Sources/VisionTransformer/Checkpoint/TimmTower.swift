@@ -131,7 +131,8 @@ package struct TimmTower: Equatable, Sendable {
   package var hasPooledNorm: Bool
   /// Nil without attention pooling.
   package var pooler: Pooler?
-  /// Whether the pooling sees class token and registers beside the patches.
+  /// Whether the pooling sees class token and registers beside the patches. An attention pooler of the class Eva does
+  /// whatever is said here.
   package var poolsPrefix: Bool
   /// Rows of `head`; 0 without one.
   package var classes: Int

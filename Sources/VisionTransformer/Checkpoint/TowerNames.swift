@@ -31,6 +31,8 @@ struct TowerNames: Equatable, Sendable {
   var blocks = "blocks."
   var attentionNorm = "norm1"
   var queriesKeysValues = Layer.one("attn.qkv")
+  var queryNorm = "attn.q_norm"
+  var keyNorm = "attn.k_norm"
   var attendedNorm = "attn.norm"
   var attentionOutput = "attn.proj"
   var mlpNorm = "norm2"
@@ -75,6 +77,8 @@ struct TowerNames: Equatable, Sendable {
     switch names[4] {
     case "ln_1": return StoredTensor("\(block)\(attentionNorm).\(kind)", shape)
     case "attn.in_proj": return queriesKeysValues(block: block, kind: kind, shape: shape, vision.biases)
+    case "attn.ln_q": return StoredTensor("\(block)\(queryNorm).\(kind)", shape)
+    case "attn.ln_k": return StoredTensor("\(block)\(keyNorm).\(kind)", shape)
     case "attn.ln_out": return StoredTensor("\(block)\(attendedNorm).\(kind)", shape)
     case "attn.out_proj" where kind == "bias" && !vision.biases.output: return .zeros(shape)
     case "attn.out_proj": return StoredTensor("\(block)\(attentionOutput).\(kind)", shape)

@@ -67,6 +67,7 @@ package struct Float64Forward<B: Backend>: Sendable {
     if let norm = embedding.norm { try load(VisionTensors.inputNorm, to: norm) }
     try load(VisionTensors.outputNorm, to: readOut.norm)
     if let projection = readOut.projection { try load(VisionTensors.projection, to: projection) }
+    if let bias = readOut.projectionBias { try load(VisionTensors.projectionBias, to: bias) }
   }
 
   /// Brings a block's weights to the device, in the place of another's.
@@ -166,7 +167,9 @@ extension Float64Forward {
     try normalize(checkpoint(vision.layers).rows(0..<1), readOut.norm, to: readOut.normalized)
     guard let projection = readOut.projection, let embedding = readOut.embedding else { return }
     try backend.partProduct(
-      PartProduct(.init(readOut.normalized), .init(projection, transposed: true), output: embedding))
+      PartProduct(
+        .init(readOut.normalized), .init(projection, transposed: true), bias: readOut.projectionBias, output: embedding)
+    )
   }
 
   private func normalize(_ input: Place, _ norm: Norm, to output: Place) throws(BackendError) {

@@ -135,6 +135,7 @@ extension Float64Forward {
     let norm: Norm
     /// `[embedding, width]`; nil where the norm's output is the embedding.
     @Planned package private(set) var projection: Place?
+    @Planned private(set) var projectionBias: Place?
     @Planned package private(set) var normalized: Place
     @Planned package private(set) var embedding: Place?
 
@@ -143,6 +144,8 @@ extension Float64Forward {
       norm = Norm(width, in: &plan)
       let isProjected = configuration.vision.hasProjection
       _projection = plan.doubles(configuration.embeddingWidth, columnsIfAny: isProjected ? width : nil)
+      _projectionBias = plan.doubles(
+        1, columnsIfAny: configuration.vision.hasProjectionBias ? configuration.embeddingWidth : nil)
       _normalized = plan.doubles(1, width)
       _embedding = plan.doubles(1, columnsIfAny: isProjected ? configuration.embeddingWidth : nil)
     }

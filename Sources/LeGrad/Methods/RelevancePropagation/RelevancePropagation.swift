@@ -170,6 +170,7 @@ extension VisionConfiguration {
   /// positions (methods §3.1).
   var hasRelevanceRules: Bool {
     pooling == .classToken && mlp == .plain && !hasHiddenNorm && !hasAttendedNorm && rotary == nil
+      && !hasQueryKeyNorm && hasOutputNorm
   }
 }
 

@@ -64,7 +64,9 @@ struct TextSpanDescription: MethodDescription {
   func report(of vision: VisionConfiguration) -> [String: String] { ["baseline": baseline.description] }
 
   /// A norm between the values and their projection makes a patch's part depend on all others.
-  func isDefined(for vision: VisionConfiguration) -> Bool { vision.pooling == .classToken && !vision.hasAttendedNorm }
+  func isDefined(for vision: VisionConfiguration) -> Bool {
+    vision.pooling == .classToken && !vision.hasAttendedNorm && vision.hasOutputNorm
+  }
   func blocks(of layers: Int) -> Range<Int> { 0..<layers }
 
   func check(prompts: Int) throws(LeGradError) {
@@ -128,7 +130,7 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
     let directions = baseline.subtracted(from: Array(text), prompts: sizes.prompts)
     try backend.upload(directions.span, to: embedding)
     try tower.projectionBackward(embedding, to: projected)
-    let made = try Constants(sizes, projected: sizes.values(of: projected))
+    let made = try Constants(sizes, directions: directions, projected: sizes.values(of: projected))
     constants.value.withLock { $0 = made }
   }
 
@@ -188,7 +190,7 @@ extension TextSpanMethod {
     /// Of no prompts.
     init() {}
 
-    init(_ sizes: RunSizes<B>, projected: [Float]) throws(BackendError) {
+    init(_ sizes: RunSizes<B>, directions: [Float], projected: [Float]) throws(BackendError) {
       let tower = sizes.tower
       layers = tower.blocks.count
       let width = tower.blockShape.width
@@ -199,8 +201,12 @@ extension TextSpanMethod {
         guard let row = block.attentionOutput.bias else { continue }
         for (index, value) in try sizes.values(of: row).enumerated() { bias[index] += Double(value) }
       }
+      let last = try tower.projection?.bias.map { bias throws(BackendError) in try sizes.values(of: bias) } ?? []
       for prompt in 0..<sizes.prompts {
         var (biasSum, sum, shift) = (0.0, 0.0, 0.0)
+        for (column, value) in last.enumerated() {
+          shift += Double(value) * Double(directions[prompt * last.count + column])
+        }
         for column in 0..<width {
           let value = Double(projected[prompt * width + column])
           let gained = Double(gains[column]) * value
