@@ -1,3 +1,4 @@
+public import Compute
 public import Failures
 import Files
 public import SafeTensors
@@ -88,6 +89,17 @@ public struct Checkpoint: WeightSource {
 
   public func doubles(_ canonicalName: String) throws(CheckpointError) -> [Double] {
     try scaled(canonicalName) { name, shape throws(SafeTensorsError) in try store.doubles(name, shape: shape) }
+  }
+
+  /// See `WeightSource`.
+  public func stored(_ canonicalName: String) -> StoredWeight? {
+    guard let tensor = stored[canonicalName], tensor.isPlain, scales[canonicalName] == nil else { return nil }
+    let mapped = tensor.parts.compactMap { part in part.name.flatMap(store.mappedTensor) }
+    guard mapped.count == tensor.parts.count, mapped.count <= StoredWeight.maximumParts,
+      let type = mapped[0].elementType.precision,
+      mapped.allSatisfy({ $0.elementType == mapped[0].elementType && $0.shape == mapped[0].shape })
+    else { return nil }
+    return StoredWeight(type: type, parts: mapped.map { FileRegion($0) })
   }
 
   /// The tensor as `read` gives it, with LayerScale multiplied in.
@@ -306,5 +318,32 @@ private struct CheckpointCheck {
     }
     used.insert(name)
     storageTypes[found.elementType, default: 0] += shape.reduce(1, *)
+  }
+}
+
+/// A part of a mapped file.
+private final class FileRegion: StoredBytes {
+  private let file: FileBytes
+  private let range: Range<Int>
+
+  init(_ tensor: MappedTensor) {
+    file = tensor.file
+    range = tensor.bytes
+  }
+
+  var count: Int { range.count }
+  func bringIn() -> UnsafeRawPointer? { unsafe file.bringIn(range) }
+  func letGo() { file.letGo(range) }
+}
+
+extension ElementType {
+  /// As which weights have this type; nil where they have not.
+  fileprivate var precision: Precision? {
+    switch self {
+    case .f32: .f32
+    case .f16: .f16
+    case .bf16: .bf16
+    default: nil
+    }
   }
 }
