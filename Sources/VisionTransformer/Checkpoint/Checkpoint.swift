@@ -146,21 +146,13 @@ public struct Checkpoint: WeightSource {
   }
 
   /// SHA-256 of the weight files, one after the other in the order of their names, in hexadecimal: what `sha256sum`
-  /// says of a single file. Reads every byte.
-  public func fileHash() throws(CheckpointError) -> String {
-    var hash = SHA256()
-    do throws(FileError) {
-      for path in store.files {
-        let file = try FileBytes(path: path, mapped: false)
-        try unsafe file.forEachChunk(of: 0..<file.size) { chunk in
-          unsafe hash.update(chunk)
-          return true
-        }
-      }
-    } catch {
+  /// says of a single file.
+  /// - Parameter cacheFolder: where the hash is kept, and found again as long as size, times and inode of the files are
+  ///   the same; nil reads every byte.
+  public func fileHash(cacheFolder: String? = nil) throws(CheckpointError) -> String {
+    do throws(FileError) { return try FileHash.of(store.files, cacheFolder: cacheFolder) } catch {
       throw CheckpointError(SafeTensorsError(error))
     }
-    return hash.finish()
   }
 }
 
