@@ -56,8 +56,8 @@ struct FileStamp: Equatable {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return nil }
     let numbers: [Int] = [
-      Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
-      status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+      Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), status.st_size,
+      status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
     ]
     fields = numbers.map { String($0) }
     changed = max(status.st_mtim.tv_sec, status.st_ctim.tv_sec)

@@ -62,7 +62,8 @@ struct CheckpointTests {
       #expect(checkpoint.stored("absent")?.parts.count == nil)
     }
     #expect(try Self.golden("clip").stored("visual.proj")?.parts.count == nil)
-    #expect(try Self.golden("clip-odd").stored("visual.transformer.resblocks.0.attn.out_proj.weight")?.parts.count == nil)
+    let scaled = "visual.transformer.resblocks.0.attn.out_proj.weight"
+    #expect(try Self.golden("clip-odd").stored(scaled)?.parts.count == nil)
     #expect(try Self.golden("clip", mapped: false).stored("visual.conv1.weight")?.parts.count == nil)
     let fused = "visual.transformer.resblocks.1.attn.in_proj_weight"
     #expect(try Self.golden("clip").stored(fused)?.parts.count == 1)

@@ -103,7 +103,8 @@ INLINE vint became_infinite(vfloat x, vword low) {
   return ((low & splat_word(0x7fff)) == splat_word(0x7f80)) & (magnitude < splat_word(0x7f800000));
 }
 
-// A square of floats [input][output] of a panel, in its storage at `to`. Returns the finite values that became infinite.
+// A square of floats [input][output] of a panel, in its storage at `to`. Returns how many finite values became
+// infinite.
 INLINE ptrdiff_t narrow_square(enum legrad_storage storage, const float *square, char *to) {
   const ptrdiff_t count = TILE_COLUMNS * TILE_COLUMNS;
   ptrdiff_t overflows = 0;

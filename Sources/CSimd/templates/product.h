@@ -177,7 +177,7 @@ static void product(
   const ptrdiff_t element = p->weight.storage == LEGRAD_F32 ? 4 : 2;
   const ptrdiff_t weight_panel = p->weight.padded_inputs * TILE_COLUMNS * element;
   const char *const weights = p->weight.panels;
-  const ptrdiff_t first_panel = p->weight.first_panel;
+  const ptrdiff_t first = p->weight.first_panel;
   for (ptrdiff_t k = 0; k < p->depth; k += p->depth_block) {
     const ptrdiff_t depth = smaller_count(p->depth - k, p->depth_block), words = (depth + word - 1) / word;
     const bool last = k + depth == p->depth;
@@ -187,9 +187,9 @@ static void product(
     for (ptrdiff_t panel = panel_begin; panel < panel_end; panel++) {
       const ptrdiff_t number = panel - panel_begin;
       const float *right = expanded;
-      if (direct) right = (const float *)(weights + (panel - first_panel) * weight_panel + k * TILE_COLUMNS * element);
+      if (direct) right = (const float *)(weights + (panel - first) * weight_panel + k * TILE_COLUMNS * element);
       else if (p->transposed) right += number * panel_size;
-      else widen_rows(p->weight.storage, weights + (panel - first_panel) * weight_panel, k, depth + (depth & 1), expanded);
+      else widen_rows(p->weight.storage, weights + (panel - first) * weight_panel, k, depth + (depth & 1), expanded);
       for (ptrdiff_t tile = tile_begin; tile < tile_end; tile++) {
         const ptrdiff_t row = tile * TILE_ROWS, rows = smaller_count(p->rows - row, TILE_ROWS);
         const float *left = p->left + (k / word * all_tiles + tile * words) * TILE_ROWS;
