@@ -42,6 +42,10 @@ public protocol Backend: Sendable {
   /// Takes a weight `[rows = outputs, columns = inputs]`, row-major, as the Linear layer `y = W x` has it.
   /// - Parameter group: the weights that it is used with; one without a group is always in the device's memory.
   func prepare(_ values: Span<Float>, rows: Int, columns: Int, group: WeightGroup?) throws(BackendError) -> Weight
+  /// Takes a weight as a file stores it, `[rows = outputs, columns = inputs]`, without a copy of its own for now.
+  /// - Returns: nil where this backend wants the values instead, or where the stored ones cannot be read, are not
+  ///   finite, or exceed the range of the precision: `prepare(_:rows:columns:group:)` of the values says which.
+  func prepare(_ stored: StoredWeight, rows: Int, columns: Int, group: WeightGroup?) throws(BackendError) -> Weight?
   /// Copies row-major host values into a matrix of their scalar; `values.count` is rows × columns.
   func upload(_ values: Span<Float>, to matrix: Matrix<Buffer>) throws(BackendError)
   func upload(_ values: Span<Double>, to matrix: Matrix<Buffer>) throws(BackendError)
@@ -100,6 +104,10 @@ extension Backend {
   public func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer> {
     try makeMatrix(rows: rows, columns: columns, of: .float32)
   }
+
+  public func prepare(
+    _ stored: StoredWeight, rows: Int, columns: Int, group: WeightGroup?
+  ) throws(BackendError) -> Weight? { nil }
 
   /// A weight without a group.
   public func prepare(_ values: Span<Float>, rows: Int, columns: Int) throws(BackendError) -> Weight {

@@ -12,6 +12,8 @@ public struct BackendError: LegibleError {
     case unsupported
     /// An operation failed while it ran.
     case launchFailed
+    /// The file that holds a weight can no longer be read, or was changed.
+    case weightLost
   }
 
   public let code: Code
@@ -27,7 +29,13 @@ public struct BackendError: LegibleError {
     self.bytesNeeded = bytesNeeded
   }
 
-  public var kind: FailureKind { code == .outOfMemory ? .memory : .device }
+  public var kind: FailureKind {
+    switch code {
+    case .outOfMemory: .memory
+    case .weightLost: .input
+    case .unavailable, .unsupported, .launchFailed: .device
+    }
+  }
 
   public var message: Message { "\(operation.rawValue): \(reason)" }
 }

@@ -1,6 +1,7 @@
 import CSimd
 public import Compute
 import Failures
+import Synchronization
 
 extension CPUBackend {
   public var hasFloat64: Bool { true }
@@ -20,26 +21,70 @@ extension CPUBackend {
     precondition(
       rows > 0 && columns > 0 && values.count == rows * columns,
       "prepare: \(values.count) values for a \(rows)×\(columns) weight")
-    let weight = try CPUWeight(
-      outputs: rows, inputs: columns, precision: precision, tileColumns: kernels.tileColumns)
-    let overflows = Overflows()
-    unsafe try values.withUnsafeBufferPointer { values throws(BackendError) in
-      let packing = unsafe legrad_weight_packing(values: values.baseAddress, weight: weight.description)
-      try perform { crew throws(BackendError) in
-        unsafe try crew.run(
-          weight.panels, packing, scratchCount: weight.paddedInputs * weight.tileColumns, operation: .prepare
-        ) { packing, begin, end, scratch in
-          overflows.add(unsafe kernels.table.pack_weight(packing, begin, end, scratch))
-        }
-      }
+    let weight = try CPUWeight(outputs: rows, inputs: columns, precision: precision, tileColumns: kernels.tileColumns)
+    guard case .packed(let memory) = weight.place else { preconditionFailure("a new weight is in memory") }
+    var overflows = 0
+    unsafe values.withUnsafeBufferPointer { values in
+      let source = unsafe legrad_stored_weight(
+        type: LEGRAD_F32, part_rows: rows, parts: (UnsafeRawPointer(values.baseAddress), nil, nil))
+      perform { crew in overflows = pack(source, weight, into: memory, crew) }
     }
-    if overflows.count > 0 {
+    if overflows > 0 {
       throw BackendError(
         .unsupported, operation: .prepare,
-        "\(overflows.count) values of a \(rows)×\(columns) weight exceed the range of \(precision.rawValue); use f32")
+        "\(overflows) values of a \(rows)×\(columns) weight exceed the range of \(precision.rawValue); use f32")
     }
     count { $0.weightBytes += weight.bytes }
     return weight
+  }
+
+  /// Packs all panels.
+  /// - Returns: how many finite values became infinite.
+  func pack(_ source: legrad_stored_weight, _ weight: CPUWeight, into memory: AlignedMemory, _ crew: Crew) -> Int {
+    let overflows = Overflows()
+    let packing = unsafe legrad_weight_packing(source: source, weight: weight.description(in: memory))
+    unsafe withUnsafePointer(to: packing) { packing in
+      crew.run(weight.panels) { begin, end in
+        overflows.add(unsafe kernels.table.pack_weight(packing, begin, end))
+      }
+    }
+    return overflows.count
+  }
+
+  /// The weight stays in its file; its elements are looked at once.
+  public func prepare(
+    _ stored: StoredWeight, rows: Int, columns: Int, group: WeightGroup?
+  ) throws(BackendError) -> CPUWeight? {
+    precondition(rows > 0 && columns > 0, "prepare: a \(rows)×\(columns) weight")
+    let (elements, overflow) = rows.multipliedReportingOverflow(by: columns)
+    let partBytes = elements / stored.parts.count * stored.type.bytes
+    precondition(
+      !overflow && rows.isMultiple(of: stored.parts.count) && stored.parts.allSatisfy { $0.count == partBytes },
+      "prepare: \(stored.parts.map(\.count)) bytes of \(stored.type) for a \(rows)×\(columns) weight")
+    for part in stored.parts {
+      guard let start = unsafe part.bringIn() else { return nil }
+      defer { part.letGo() }
+      guard unsafe largestMagnitude(start, part.count, stored.type) < precision.firstInfinite else { return nil }
+    }
+    let weight = try CPUWeight(
+      outputs: rows, inputs: columns, precision: precision, tileColumns: kernels.tileColumns, stored: stored)
+    count { $0.weightBytes += weight.bytes }
+    return weight
+  }
+
+  /// The float32 bits of the largest magnitude in `bytes` bytes of elements; NaN is larger than any.
+  private func largestMagnitude(_ start: UnsafeRawPointer, _ bytes: Int, _ type: Precision) -> UInt32 {
+    let largest = Mutex<UInt32>(0)
+    perform { crew in
+      let piece = 1 << 18
+      crew.run((bytes + piece - 1) / piece) { begin, end in
+        let range = begin * piece..<min(end * piece, bytes)
+        let found = unsafe kernels.table.largest_magnitude(
+          type.storage, start + range.lowerBound, range.count / type.bytes)
+        largest.withLock { $0 = max($0, found) }
+      }
+    }
+    return largest.withLock { $0 }
   }
 
   public func upload(_ values: Span<Float>, to matrix: Matrix<CPUBuffer>) throws(BackendError) {

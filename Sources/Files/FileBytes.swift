@@ -12,6 +12,8 @@ package final class FileBytes: Sendable {
   private let descriptor: Int32
   /// Address of the map, 0 when the file is read piece by piece.
   private let base: UInt
+  /// When the file was last written to.
+  private let modified: timespec
 
   private static let mappedChunk = 16 << 20
   private static let readChunk = 1 << 20
@@ -35,6 +37,7 @@ package final class FileBytes: Sendable {
     self.size = status.st_size
     self.descriptor = descriptor
     self.base = base
+    modified = status.st_mtim
   }
 
   deinit {
@@ -66,6 +69,35 @@ package final class FileBytes: Sendable {
     return bytes
   }
 
+  package var isMapped: Bool { base != 0 }
+
+  /// Where the bytes of `range` are in the map, brought into memory; valid while this object lives. Nil without a map, and
+  /// where they cannot be read or the file was written to since it was opened.
+  package func bringIn(_ range: Range<Int>) -> UnsafeRawPointer? {
+    precondition(range.lowerBound >= 0 && range.upperBound <= size)
+    var status = stat()
+    guard base != 0, unsafe fstat(descriptor, &status) == 0, status.st_size == size,
+      status.st_mtim.tv_sec == modified.tv_sec, status.st_mtim.tv_nsec == modified.tv_nsec
+    else { return nil }
+    let (pages, count) = unsafe pages(of: range)
+    if unsafe madvise(pages, count, populateForReading) != 0, errno == EFAULT { return nil }
+    return unsafe UnsafeRawPointer(bitPattern: base + UInt(range.lowerBound))
+  }
+
+  /// Gives the pages of a map back, which are brought in again where they are read.
+  package func letGo(_ range: Range<Int>) {
+    guard base != 0 else { return }
+    let (pages, count) = unsafe pages(of: range)
+    _ = unsafe madvise(pages, count, MADV_DONTNEED)
+  }
+
+  /// The pages of the map from the first byte of `range` to its last.
+  private func pages(of range: Range<Int>) -> (UnsafeMutableRawPointer?, Int) {
+    let page = max(4096, sysconf(Int32(_SC_PAGESIZE)))
+    let first = range.lowerBound & ~(page - 1)
+    return unsafe (UnsafeMutableRawPointer(bitPattern: base + UInt(first)), range.upperBound - first)
+  }
+
   private var cut: FileError {
     FileError(
       .unreadable, path, expected: "\(size) bytes", found: "fewer, or a read error",
@@ -75,18 +107,16 @@ package final class FileBytes: Sendable {
   private func mapChunks(
     of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Bool
   ) throws(FileError) {
-    let page = max(4096, sysconf(Int32(_SC_PAGESIZE)))
     var start = range.lowerBound
     while start < range.upperBound {
       let end = min(start + Self.mappedChunk, range.upperBound)
-      let firstPage = start & ~(page - 1)
-      let pages = unsafe UnsafeMutableRawPointer(bitPattern: base + UInt(firstPage))
+      let (pages, count) = unsafe pages(of: start..<end)
       // Older systems answer EINVAL and bring pages in on access instead.
-      if unsafe madvise(pages, end - firstPage, populateForReading) != 0, errno == EFAULT { throw cut }
+      if unsafe madvise(pages, count, populateForReading) != 0, errno == EFAULT { throw cut }
       let chunk = unsafe UnsafeRawBufferPointer(
         start: UnsafeRawPointer(bitPattern: base + UInt(start)), count: end - start)
       let goOn = unsafe body(chunk)
-      _ = unsafe madvise(pages, end - firstPage, MADV_DONTNEED)
+      _ = unsafe madvise(pages, count, MADV_DONTNEED)
       guard goOn else { return }
       start = end
     }

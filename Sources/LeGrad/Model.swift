@@ -94,8 +94,8 @@ public struct Model: Sendable {
     do { return try folderTokenizer(folder, convention) } catch { throw LeGradError(error) }
   }
 
-  private static func fileHash(of checkpoint: Checkpoint) throws(LeGradError) -> String {
-    do { return try checkpoint.fileHash() } catch { throw LeGradError(error) }
+  private static func fileHash(of checkpoint: Checkpoint, cacheFolder: String? = nil) throws(LeGradError) -> String {
+    do { return try checkpoint.fileHash(cacheFolder: cacheFolder) } catch { throw LeGradError(error) }
   }
 
   /// The tokenizer of the model's folder; needed for prompts in words only.
@@ -149,11 +149,12 @@ public struct Model: Sendable {
   }
 
   /// SHA-256 of the weight files in hexadecimal, which identifies the model in reports; nil for random weights.
-  /// Reads every byte of them.
-  public func fileHash() throws(LeGradError) -> String? {
+  /// - Parameter cacheFolder: where it is kept, and found again as long as size, times and inode of the files are the
+  ///   same; nil reads every byte of them.
+  public func fileHash(cacheFolder: String? = nil) throws(LeGradError) -> String? {
     if case .bundled(_, let hash) = origin { return hash }
     guard let checkpoint = source as? Checkpoint else { return nil }
-    return try Self.fileHash(of: checkpoint)
+    return try Self.fileHash(of: checkpoint, cacheFolder: cacheFolder)
   }
 
   /// The names of the files that `write` makes.

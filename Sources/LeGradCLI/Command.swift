@@ -16,6 +16,9 @@ struct Command: ParsableCommand {
       Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 some images failed, \
       2 usage, 3 bad or missing model or file, 4 device unusable, 5 out of memory, 6 numerical fault, \
       7 incomplete or inconsistent shards.
+
+      Built kernels, hashes of weight files and rows of classes are kept in ~/.cache/legrad, or in the folder \
+      LEGRAD_CACHE; with LEGRAD_CACHE= nothing is.
       """,
     version: Version.summary,
     subcommands: [

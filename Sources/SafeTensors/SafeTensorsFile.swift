@@ -8,7 +8,7 @@ public final class SafeTensorsFile: TensorStore {
   public let metadata: [String: String]
   public let tensors: [TensorDescription]
 
-  private let data: TensorData
+  fileprivate let data: TensorData
 
   public var files: [String] { [path] }
   public var totalBytes: Int { data.totalBytes }
@@ -61,4 +61,8 @@ public final class SafeTensorsFile: TensorStore {
   public func rows(_ name: String, indices: [Int], columns: Int) throws(SafeTensorsError) -> [Float] {
     try data.rows(name, indices: indices, columns: columns)
   }
+}
+
+extension SafeTensorsFile: MappedTensorStore {
+  package func mapped(_ name: String) -> MappedTensor? { data.mapped(name) }
 }

@@ -5,7 +5,7 @@ import StrictJSON
 /// A model over several files, listed by an index `{"metadata"?, "weight_map": {tensor: file}}`.
 ///
 /// Every tensor is in exactly the file that the map says and in no other, and the files hold nothing else.
-public final class ShardedTensors: TensorStore {
+public final class ShardedTensors: MappedTensorStore {
   public let indexPath: String
   public let files: [String]
   public let tensors: [TensorDescription]
@@ -59,6 +59,10 @@ public final class ShardedTensors: TensorStore {
 
   public func rows(_ name: String, indices: [Int], columns: Int) throws(SafeTensorsError) -> [Float] {
     try shard(of: name).rows(name, indices: indices, columns: columns)
+  }
+
+  package func mapped(_ name: String) -> MappedTensor? {
+    shardOfTensor[name].flatMap { shards[$0]?.mappedTensor(name) }
   }
 
   private func shard(of name: String) throws(SafeTensorsError) -> any TensorStore {

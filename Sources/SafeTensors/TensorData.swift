@@ -35,6 +35,15 @@ package struct TensorData: Sendable {
 
   package func description(of name: String) -> TensorDescription? { entries[name]?.description }
 
+  /// See `MappedTensorStore`.
+  package func mapped(_ name: String) -> MappedTensor? {
+    guard let entry = entries[name], entry.strides == nil, entry.elementCount > 0, source.isMapped,
+      entry.description.elementType.isReadableAsFloat
+    else { return nil }
+    return MappedTensor(
+      elementType: entry.description.elementType, shape: entry.description.shape, file: source, bytes: entry.bytes)
+  }
+
   /// See `TensorStore`.
   package func floats(_ name: String, shape: [Int]) throws(SafeTensorsError) -> [Float] {
     let entry = try floatEntry(name, shape: shape)

@@ -1,5 +1,5 @@
 /// Tensors without what wrappers put before all of their names.
-package struct UnwrappedTensors: TensorStore {
+package struct UnwrappedTensors: MappedTensorStore {
   private let stored: any TensorStore
   /// The stored name of each tensor.
   private let storedNames: [String: String]
@@ -60,4 +60,6 @@ package struct UnwrappedTensors: TensorStore {
   package func rows(_ name: String, indices: [Int], columns: Int) throws(SafeTensorsError) -> [Float] {
     try stored.rows(storedNames[name] ?? name, indices: indices, columns: columns)
   }
+
+  package func mapped(_ name: String) -> MappedTensor? { stored.mappedTensor(storedNames[name] ?? name) }
 }

@@ -14,7 +14,7 @@ public final class TorchFile: TensorStore {
   /// is the object itself.
   public let dictionaryKeys: [String]
 
-  private let data: TensorData
+  fileprivate let data: TensorData
 
   public var files: [String] { [path] }
   public var totalBytes: Int { data.totalBytes }
@@ -119,4 +119,8 @@ public final class TorchFile: TensorStore {
     }
     do throws(FileError) { return try source.bytes(range) } catch { throw TorchFileError(error) }
   }
+}
+
+extension TorchFile: MappedTensorStore {
+  package func mapped(_ name: String) -> MappedTensor? { data.mapped(name) }
 }

@@ -37,14 +37,27 @@ struct LayerLoader<B: Backend> {
   func linear(
     weight: String, bias: String?, outputs: Int, inputs: Int, group: WeightGroup? = nil
   ) throws(ModelError) -> Linear<B> {
-    let values = try values(weight)
-    let prepared: B.Weight
-    do {
-      prepared = try backend.prepare(values.span, rows: outputs, columns: inputs, group: group)
-    } catch { throw .backend(error) }
+    let prepared = try prepare(weight, outputs: outputs, inputs: inputs, group: group)
     var biasRow: Matrix<B.Buffer>?
     if let bias { biasRow = try row(bias) }
     return Linear(weight: prepared, bias: biasRow, inputs: inputs, outputs: outputs)
+  }
+
+  /// A weight as its file stores it where that will do, else by its values.
+  private func prepare(
+    _ name: String, outputs: Int, inputs: Int, group: WeightGroup?
+  ) throws(ModelError) -> B.Weight {
+    do throws(BackendError) {
+      if let stored = source.stored(name),
+        let weight = try backend.prepare(stored, rows: outputs, columns: inputs, group: group)
+      {
+        return weight
+      }
+    } catch { throw .backend(error) }
+    let values = try values(name)
+    do { return try backend.prepare(values.span, rows: outputs, columns: inputs, group: group) } catch {
+      throw .backend(error)
+    }
   }
 
   func linear(

@@ -38,7 +38,8 @@ package final class VisionTower<B: Backend>: Sendable {
     let shape = BlockShape(
       width: vision.width, heads: vision.heads, mlpWidth: vision.mlpWidth, activation: vision.activation,
       epsilon: vision.epsilon, isGated: vision.mlp == .gated, hasHiddenNorm: vision.hasHiddenNorm,
-      hasAttendedNorm: vision.hasAttendedNorm, hasQueryKeyNorm: vision.hasQueryKeyNorm, isFolded: source is FoldedWeights)
+      hasAttendedNorm: vision.hasAttendedNorm, hasQueryKeyNorm: vision.hasQueryKeyNorm,
+      isFolded: source is FoldedWeights)
     blockShape = shape
     leadingTokens =
       (vision.hasClassToken ? try loader.values(VisionTensors.classEmbedding) : [])

@@ -101,9 +101,13 @@ import Testing
     let width = weight.tileColumns
     #expect(weight.bytes == (shape.outputs + width - 1) / width * width * weight.paddedInputs * 2)
     #expect(backend.traffic.weightBytes == weight.bytes)
+    guard case .packed(let memory) = weight.place else {
+      Issue.record("the weight is not in memory")
+      return
+    }
     let count = weight.bytes / 4
     let words = unsafe UnsafeBufferPointer(
-      start: weight.memory.base.assumingMemoryBound(to: UInt32.self), count: count)
+      start: memory.base.assumingMemoryBound(to: UInt32.self), count: count)
     func half(_ output: Int, _ input: Int) -> UInt32 {
       guard output < shape.outputs && input < shape.inputs else { return 0 }
       return values[output * shape.inputs + input].bitPattern >> 16

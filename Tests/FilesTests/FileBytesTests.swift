@@ -41,6 +41,42 @@ struct FileBytesTests {
     #expect(try file.bytes(0..<5_000).count == 5_000)
   }
 
+  @Test func bytesAreReadInPlace() throws {
+    let folder = try ScratchFolder()
+    let bytes = (0..<20_011).map { UInt8(truncatingIfNeeded: $0 &* 5 ^ $0 >> 9) }
+    let file = try FileBytes(path: folder.write(bytes, "x"), mapped: true)
+    #expect(file.isMapped)
+    for range in [0..<1, 4_095..<4_097, 13..<20_011, 0..<20_011] {
+      for _ in 0..<2 {
+        let start = unsafe try #require(unsafe file.bringIn(range))
+        #expect(unsafe UnsafeRawBufferPointer(start: start, count: range.count).elementsEqual(bytes[range]))
+        file.letGo(range)
+      }
+    }
+    let unmapped = try FileBytes(path: folder.path + "/x", mapped: false)
+    #expect(unsafe !unmapped.isMapped && unmapped.bringIn(0..<1) == nil)
+  }
+
+  /// A file that another takes the place of stays what it was; one that is written to does not.
+  @Test func bytesInPlaceAreThoseThatWereOpened() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write([UInt8](repeating: 1, count: 10_000), "x")
+    let file = try FileBytes(path: path, mapped: true)
+    let other = try folder.write([UInt8](repeating: 2, count: 10_000), "y")
+    #expect(unsafe rename(other, path) == 0)
+    let start = unsafe try #require(unsafe file.bringIn(0..<10_000))
+    #expect(unsafe UnsafeRawBufferPointer(start: start, count: 10_000).allSatisfy { $0 == 1 })
+
+    let second = try FileBytes(path: path, mapped: true)
+    var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 1)]
+    #expect(unsafe utimensat(AT_FDCWD, path, &times, 0) == 0)
+    #expect(unsafe second.bringIn(0..<10_000) == nil)
+
+    let third = try FileBytes(path: path, mapped: true)
+    #expect(unsafe truncate(path, 5_000) == 0)
+    #expect(unsafe third.bringIn(0..<10_000) == nil && third.bringIn(0..<1) == nil)
+  }
+
   @Test(arguments: [true, false]) func whatIsNoFileIsRefused(mapped: Bool) throws {
     let folder = try ScratchFolder()
     let open = { (path: String) in

@@ -32,6 +32,44 @@ struct CheckpointTests {
     }
   }
 
+  /// What is read in place has the bits of what is read by value, in every layout; what is not stored as the towers want
+  /// it is not read in place.
+  @Test func tensorsAreReadWhereTheyLie() throws {
+    for (name, minimum) in [("clip", 20), ("clip-hf", 20), ("clip-hf-sharded", 20), ("clip-odd", 20)] {
+      let checkpoint = try Self.golden(name)
+      var count = 0
+      for tensor in checkpoint.tensors {
+        guard let stored = checkpoint.stored(tensor.name) else { continue }
+        count += 1
+        var values: [Float] = []
+        for part in stored.parts {
+          let start = unsafe try #require(unsafe part.bringIn())
+          let bytes = unsafe UnsafeRawBufferPointer(start: start, count: part.count)
+          for first in stride(from: 0, to: part.count, by: stored.type.bytes) {
+            switch stored.type {
+            case .f32: values.append(unsafe bytes.loadUnaligned(fromByteOffset: first, as: Float.self))
+            case .f16: values.append(Float(unsafe bytes.loadUnaligned(fromByteOffset: first, as: Float16.self)))
+            case .bf16:
+              let bits = unsafe bytes.loadUnaligned(fromByteOffset: first, as: UInt16.self)
+              values.append(Float(bitPattern: UInt32(bits) << 16))
+            }
+          }
+          part.letGo()
+        }
+        #expect(try values == checkpoint.floats(tensor.name), "\(name) \(tensor.name)")
+      }
+      #expect(count >= minimum)
+      #expect(checkpoint.stored("absent")?.parts.count == nil)
+    }
+    #expect(try Self.golden("clip").stored("visual.proj")?.parts.count == nil)
+    let scaled = "visual.transformer.resblocks.0.attn.out_proj.weight"
+    #expect(try Self.golden("clip-odd").stored(scaled)?.parts.count == nil)
+    #expect(try Self.golden("clip", mapped: false).stored("visual.conv1.weight")?.parts.count == nil)
+    let fused = "visual.transformer.resblocks.1.attn.in_proj_weight"
+    #expect(try Self.golden("clip").stored(fused)?.parts.count == 1)
+    #expect(try Self.golden("clip-hf-sharded").stored(fused)?.parts.count == 3)
+  }
+
   @Test func configurationsAreRead() throws {
     let openCLIP = try Self.golden("clip").configuration
     var expected = ModelConfiguration(

@@ -58,12 +58,24 @@ struct legrad_weight {
   ptrdiff_t outputs;
   ptrdiff_t inputs;
   ptrdiff_t padded_inputs;
+  // Which of them are in memory, the first at `panels`.
+  ptrdiff_t first_panel;
+  ptrdiff_t panel_count;
   void *panels;
 };
 
-// Items: panels of the weight. Scratch: padded_inputs * tile_columns floats.
+// A weight as files have it: rows of elements one after the other, BF16 too, at any address; one part over the other,
+// `part_rows` rows each.
+#define LEGRAD_WEIGHT_PARTS 3
+struct legrad_stored_weight {
+  enum legrad_storage type;
+  ptrdiff_t part_rows;
+  const void *parts[LEGRAD_WEIGHT_PARTS];
+};
+
+// Items: panels of the weight.
 struct legrad_weight_packing {
-  const float *values;
+  struct legrad_stored_weight source;
   struct legrad_weight weight;
 };
 
@@ -368,7 +380,9 @@ struct legrad_simd_table {
   bool multiplies_pairs;
 
   // Returns the count of finite values that became infinite in the weight's storage.
-  ptrdiff_t (*pack_weight)(const struct legrad_weight_packing *, ptrdiff_t begin, ptrdiff_t end, float *scratch);
+  ptrdiff_t (*pack_weight)(const struct legrad_weight_packing *, ptrdiff_t begin, ptrdiff_t end);
+  // The float32 bits of the largest magnitude among stored elements; NaN is larger than any.
+  uint32_t (*largest_magnitude)(enum legrad_storage type, const void *elements, ptrdiff_t count);
   void (*pack_left)(const struct legrad_left_packing *, ptrdiff_t begin, ptrdiff_t end);
   // Scratch: product_scratch floats for the numbers of row tiles and panels at hand.
   void (*product)(

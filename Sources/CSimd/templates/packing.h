@@ -52,41 +52,154 @@ INLINE vfloat widen_halves(const uint16_t *from) {
 #endif
 }
 
-static ptrdiff_t pack_weight(
-    const struct legrad_weight_packing *packing, ptrdiff_t begin, ptrdiff_t end, float *scratch) {
+// to[n][k] = from[k][n] for a square of TILE_COLUMNS.
+INLINE void transpose_square(const float *from, float *to) {
+  for (int v = 0; v < TILE_COLUMNS; v += LANES)
+    for (int n = 0; n < TILE_COLUMNS; n += 4) {
+      vfloat columns[4];
+      transpose_columns(from + v * TILE_COLUMNS + n, TILE_COLUMNS, columns);
+      for (int i = 0; i < 4; i++) store(to + (n + i) * TILE_COLUMNS + v, columns[i]);
+    }
+}
+
+INLINE ptrdiff_t storage_bytes(enum legrad_storage storage) { return storage == LEGRAD_F32 ? 4 : 2; }
+
+INLINE const char *stored_row(const struct legrad_weight_packing *p, ptrdiff_t row) {
+  const struct legrad_stored_weight *s = &p->source;
+  return (const char *)s->parts[row / s->part_rows] + row % s->part_rows * p->weight.inputs * storage_bytes(s->type);
+}
+
+// `count` ≤ TILE_COLUMNS stored elements as floats, zeros after them up to TILE_COLUMNS.
+INLINE void widen_stored(enum legrad_storage type, const char *from, ptrdiff_t count, float *to) {
+  if (type == LEGRAD_F32) {
+    if (count < TILE_COLUMNS) __builtin_memset(to, 0, TILE_COLUMNS * sizeof(float));
+    __builtin_memcpy(to, from, (size_t)count * sizeof(float));
+    return;
+  }
+  uint16_t halves[TILE_COLUMNS] = {0};
+  __builtin_memcpy(halves, from, (size_t)count * sizeof(uint16_t));
+  for (int v = 0; v < TILE_COLUMNS; v += LANES) {
+    if (type == LEGRAD_F16) {
+      store(to + v, widen_halves(halves + v));
+    } else {
+      typedef uint16_t lanes __attribute__((vector_size(2 * LANES)));
+      lanes packed;
+      __builtin_memcpy(&packed, halves + v, sizeof packed);
+      store(to + v, (vfloat)(__builtin_convertvector(packed, vword) << 16));
+    }
+  }
+}
+
+INLINE vword bfloat16_lanes(vfloat x) {
+  const vword bits = (vword)x;
+  const vword rounded = (bits + splat_word(0x7fff) + ((bits >> 16) & splat_word(1))) >> 16;
+  const vword is_nan = (vword)(x != x);
+  return (rounded & ~is_nan) | (((bits >> 16) | splat_word(0x40)) & is_nan);
+}
+
+// Lanes that are −1 where a finite float became the infinity `low`, bfloat16 bits.
+INLINE vint became_infinite(vfloat x, vword low) {
+  const vword magnitude = (vword)x & splat_word(0x7fffffff);
+  return ((low & splat_word(0x7fff)) == splat_word(0x7f80)) & (magnitude < splat_word(0x7f800000));
+}
+
+// A square of floats [input][output] of a panel, in its storage at `to`. Returns how many finite values became
+// infinite.
+INLINE ptrdiff_t narrow_square(enum legrad_storage storage, const float *square, char *to) {
+  const ptrdiff_t count = TILE_COLUMNS * TILE_COLUMNS;
+  ptrdiff_t overflows = 0;
+  if (storage == LEGRAD_F32) {
+    __builtin_memcpy(to, square, (size_t)count * sizeof(float));
+  } else if (storage == LEGRAD_F16) {
+    uint16_t *halves = (uint16_t *)to;
+    for (ptrdiff_t i = 0; i < count; i++) {
+      halves[i] = half_of(square[i]);
+      overflows += (halves[i] & 0x7fff) == 0x7c00 && square[i] <= FLT_MAX && square[i] >= -FLT_MAX;
+    }
+  } else {
+    vint infinite = splat_int(0);
+    for (ptrdiff_t k = 0; k < TILE_COLUMNS; k += 2)
+      for (int v = 0; v < TILE_COLUMNS; v += LANES, to += sizeof(vword)) {
+        const vfloat even = load(square + k * TILE_COLUMNS + v), odd = load(square + (k + 1) * TILE_COLUMNS + v);
+        const vword low = bfloat16_lanes(even), high = bfloat16_lanes(odd);
+        const vword words = low | high << 16;
+        __builtin_memcpy(to, &words, sizeof words);
+        infinite += became_infinite(even, low) + became_infinite(odd, high);
+      }
+    for (int lane = 0; lane < LANES; lane++) overflows -= infinite[lane];
+  }
+  return overflows;
+}
+
+// A panel whose elements are stored as the weight has them, moved word by word: one float, or the two bfloat16 of
+// neighbouring inputs. False, and nothing done, where rows are no whole words, or not in one piece.
+INLINE bool pack_words(const struct legrad_weight_packing *p, ptrdiff_t panel, char *to) {
+  const struct legrad_weight *w = &p->weight;
+  const ptrdiff_t first = panel * TILE_COLUMNS, last = smaller_count(first + TILE_COLUMNS, w->outputs) - 1;
+  const ptrdiff_t word = w->storage == LEGRAD_F32 ? 1 : 2, words = w->inputs / word;
+  if (p->source.type != w->storage || w->storage == LEGRAD_F16 || w->inputs % word != 0) return false;
+  if (first / p->source.part_rows != last / p->source.part_rows) return false;
+  float *const packed = (float *)to;
+  for (int v = 0; v < TILE_COLUMNS; v += LANES) {
+    const ptrdiff_t row = first + v, rows = smaller_count(w->outputs - row, LANES);
+    if (rows > 0)
+      transpose_strip((const float *)stored_row(p, row), words, rows, words, packed + v, TILE_COLUMNS);
+    else
+      for (ptrdiff_t k = 0; k < words; k++) store(packed + k * TILE_COLUMNS + v, splat(0));
+  }
+  for (ptrdiff_t i = words * TILE_COLUMNS; i < w->padded_inputs / word * TILE_COLUMNS; i++) packed[i] = 0;
+  return true;
+}
+
+static ptrdiff_t pack_weight(const struct legrad_weight_packing *packing, ptrdiff_t begin, ptrdiff_t end) {
   const struct legrad_weight w = packing->weight;
-  const ptrdiff_t size = w.padded_inputs * TILE_COLUMNS;
+  const ptrdiff_t element = storage_bytes(w.storage), stored = storage_bytes(packing->source.type);
   ptrdiff_t overflows = 0;
   for (ptrdiff_t panel = begin; panel < end; panel++) {
-    const ptrdiff_t first = panel * TILE_COLUMNS;
-    float *wide = w.storage == LEGRAD_F32 ? (float *)w.panels + panel * size : scratch;
-    for (int v = 0; v < 2; v++) {
-      const ptrdiff_t row = first + v * LANES, rows = smaller_count(w.outputs - row, LANES);
-      if (rows > 0)
-        transpose_strip(packing->values + row * w.inputs, w.inputs, rows, w.inputs, wide + v * LANES, TILE_COLUMNS);
-      else
-        for (ptrdiff_t k = 0; k < w.inputs; k++) store(wide + k * TILE_COLUMNS + v * LANES, splat(0));
+    char *to = (char *)w.panels + (panel - w.first_panel) * w.padded_inputs * TILE_COLUMNS * element;
+    if (pack_words(packing, panel, to)) continue;
+    const char *rows[TILE_COLUMNS];
+    for (ptrdiff_t r = 0; r < TILE_COLUMNS; r++) {
+      const ptrdiff_t row = panel * TILE_COLUMNS + r;
+      rows[r] = row < w.outputs ? stored_row(packing, row) : NULL;
     }
-    for (ptrdiff_t i = w.inputs * TILE_COLUMNS; i < size; i++) wide[i] = 0;
-    if (w.storage == LEGRAD_F16) {
-      uint16_t *to = (uint16_t *)w.panels + panel * size;
-      for (ptrdiff_t i = 0; i < size; i++) {
-        to[i] = half_of(wide[i]);
-        overflows += (to[i] & 0x7fff) == 0x7c00 && wide[i] <= FLT_MAX && wide[i] >= -FLT_MAX;
+    for (ptrdiff_t k = 0; k < w.padded_inputs; k += TILE_COLUMNS) {
+      float wide[TILE_COLUMNS * TILE_COLUMNS], square[TILE_COLUMNS * TILE_COLUMNS];
+      const ptrdiff_t count = smaller_count(w.inputs - k, TILE_COLUMNS);
+      for (ptrdiff_t r = 0; r < TILE_COLUMNS; r++) {
+        if (rows[r]) widen_stored(packing->source.type, rows[r] + k * stored, count, wide + r * TILE_COLUMNS);
+        else __builtin_memset(wide + r * TILE_COLUMNS, 0, TILE_COLUMNS * sizeof(float));
       }
-    } else if (w.storage == LEGRAD_BF16) {
-      uint32_t *to = (uint32_t *)w.panels + panel * size / 2;
-      for (ptrdiff_t k = 0; k < w.padded_inputs; k += 2) {
-        const float *even = wide + k * TILE_COLUMNS, *odd = even + TILE_COLUMNS;
-        for (ptrdiff_t c = 0; c < TILE_COLUMNS; c++, to++) {
-          *to = bfloat16_of(even[c]) | bfloat16_of(odd[c]) << 16;
-          overflows += (*to & 0x7fff) == 0x7f80 && even[c] <= FLT_MAX && even[c] >= -FLT_MAX;
-          overflows += (*to >> 16 & 0x7fff) == 0x7f80 && odd[c] <= FLT_MAX && odd[c] >= -FLT_MAX;
-        }
-      }
+      transpose_square(wide, square);
+      overflows += narrow_square(w.storage, square, to + k * TILE_COLUMNS * element);
     }
   }
   return overflows;
+}
+
+static uint32_t largest_magnitude(enum legrad_storage type, const void *elements, ptrdiff_t count) {
+  uint32_t largest = 0;
+  if (type == LEGRAD_F32) {
+    for (ptrdiff_t i = 0; i < count; i++) {
+      uint32_t bits;
+      __builtin_memcpy(&bits, (const char *)elements + i * 4, sizeof bits);
+      bits &= 0x7fffffff;
+      largest = largest < bits ? bits : largest;
+    }
+    return largest;
+  }
+  uint16_t half = 0;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    uint16_t bits;
+    __builtin_memcpy(&bits, (const char *)elements + i * 2, sizeof bits);
+    bits &= 0x7fff;
+    half = half < bits ? bits : half;
+  }
+  if (type == LEGRAD_BF16) return (uint32_t)half << 16;
+  uint16_t lanes[LANES] = {half};
+  const vfloat wide = widen_halves(lanes);
+  __builtin_memcpy(&largest, &wide, sizeof largest);
+  return largest;
 }
 
 // Words `first ..< first + 4` of a row of `depth` elements, zero past its end.

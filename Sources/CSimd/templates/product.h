@@ -27,16 +27,6 @@ INLINE void widen_rows(enum legrad_storage storage, const void *panel, ptrdiff_t
   }
 }
 
-// to[n][k] = from[k][n] for a square of TILE_COLUMNS.
-INLINE void transpose_square(const float *from, float *to) {
-  for (int v = 0; v < TILE_COLUMNS; v += LANES)
-    for (int n = 0; n < TILE_COLUMNS; n += 4) {
-      vfloat columns[4];
-      transpose_columns(from + v * TILE_COLUMNS + n, TILE_COLUMNS, columns);
-      for (int i = 0; i < 4; i++) store(to + (n + i) * TILE_COLUMNS + v, columns[i]);
-    }
-}
-
 // A square of bfloat16, words of input pairs [k / 2][n] to words of output pairs [n / 2][k].
 INLINE void transpose_pairs(const uint32_t *from, float *to) {
   for (int n = 0; n < TILE_COLUMNS; n += 4) {
@@ -142,7 +132,8 @@ INLINE struct upcoming weight_ahead(
   if (first >= p->depth) {
     first = 0;
     begin = end;
-    end = smaller_count(end + panels, tiles_of(p->columns, TILE_COLUMNS));
+    const ptrdiff_t in_memory = p->transposed ? tiles_of(p->columns, TILE_COLUMNS) : w->first_panel + w->panel_count;
+    end = smaller_count(end + panels, in_memory);
   }
   const ptrdiff_t depth = smaller_count(p->depth - first, p->depth_block);
   const char *weights = w->panels;
@@ -153,7 +144,7 @@ INLINE struct upcoming weight_ahead(
     u.chunks = tiles_of(depth, TILE_COLUMNS);
     u.chunk = (end - begin) * TILE_COLUMNS * TILE_COLUMNS * element;
   } else {
-    u.piece = weights + begin * panel + first * TILE_COLUMNS * element;
+    u.piece = weights + (begin - w->first_panel) * panel + first * TILE_COLUMNS * element;
     u.chunks = end - begin;
     u.chunk = depth * TILE_COLUMNS * element;
   }
@@ -188,6 +179,7 @@ static void product(
   const ptrdiff_t element = p->weight.storage == LEGRAD_F32 ? 4 : 2;
   const ptrdiff_t weight_panel = p->weight.padded_inputs * TILE_COLUMNS * element;
   const char *const weights = p->weight.panels;
+  const ptrdiff_t first = p->weight.first_panel;
   for (ptrdiff_t k = 0; k < p->depth; k += p->depth_block) {
     const ptrdiff_t depth = smaller_count(p->depth - k, p->depth_block), words = (depth + word - 1) / word;
     const bool last = k + depth == p->depth;
@@ -197,9 +189,9 @@ static void product(
     for (ptrdiff_t panel = panel_begin; panel < panel_end; panel++) {
       const ptrdiff_t number = panel - panel_begin;
       const float *right = expanded;
-      if (direct) right = (const float *)(weights + panel * weight_panel + k * TILE_COLUMNS * element);
+      if (direct) right = (const float *)(weights + (panel - first) * weight_panel + k * TILE_COLUMNS * element);
       else if (p->transposed) right += number * panel_size;
-      else widen_rows(p->weight.storage, weights + panel * weight_panel, k, depth + (depth & 1), expanded);
+      else widen_rows(p->weight.storage, weights + (panel - first) * weight_panel, k, depth + (depth & 1), expanded);
       for (ptrdiff_t tile = tile_begin; tile < tile_end; tile++) {
         const ptrdiff_t row = tile * TILE_ROWS, rows = smaller_count(p->rows - row, TILE_ROWS);
         const float *left = p->left + (k / word * all_tiles + tile * words) * TILE_ROWS;

@@ -21,6 +21,7 @@ const struct legrad_simd_table LEGRAD_TABLE = {
     .tile_columns = TILE_COLUMNS,
     .multiplies_pairs = LEGRAD_MULTIPLIES_PAIRS,
     .pack_weight = pack_weight,
+    .largest_magnitude = largest_magnitude,
     .pack_left = pack_left,
     .product = product,
     .product_scratch = product_scratch,

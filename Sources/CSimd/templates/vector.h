@@ -160,5 +160,9 @@ INLINE void transpose_strip(
     }
   }
   for (; c < columns; c++)
-    for (ptrdiff_t r = 0; r < LANES; r++) to[c * to_stride + r] = r < rows ? from[r * stride + c] : 0;
+    for (ptrdiff_t r = 0; r < LANES; r++) {
+      to[c * to_stride + r] = 0;
+      // Rows of a file need not be aligned.
+      if (r < rows) __builtin_memcpy(to + c * to_stride + r, from + r * stride + c, sizeof(float));
+    }
 }

@@ -18,16 +18,46 @@ extension CPUBackend {
       rows: output.rows, columns: output.columns, depth: depth, kernels: kernels, pairs: multipliesPairs,
       threads: threadCount)
     try perform { crew throws(BackendError) in
+      let operand = try operand(of: operation, crew)
       // Rows by passes, so that the packed left operand stays small however many rows there are.
       for first in stride(from: 0, to: output.rows, by: schedule.rowsPerPass) {
         let rows = min(schedule.rowsPerPass, output.rows - first)
-        try multiply(operation, rows: first..<first + rows, schedule: schedule, crew: crew)
+        try multiply(operation, operand, rows: first..<first + rows, schedule: schedule, crew: crew)
       }
+      if case .stored(let stored, _) = weight.place { stored.letGo() }
+    }
+  }
+
+  /// Where a product reads its weight.
+  @safe private enum Operand {
+    case packed(legrad_weight)
+    /// Panels are packed by the thread that multiplies them.
+    case stored(legrad_stored_weight)
+  }
+
+  /// A weight that a file holds is read from there by its first product, and packed for the second, or where its other
+  /// side is read.
+  private func operand(of operation: Matmul<CPUBuffer, CPUWeight>, _ crew: Crew) throws(BackendError) -> Operand {
+    let weight = operation.weight
+    switch weight.place {
+    case .packed(let memory): return unsafe .packed(weight.description(in: memory))
+    case .stored(let stored, let wasRead):
+      let source = try stored.brought(outputs: weight.outputs, operation: .matmul)
+      if operation.side == .outputs, !wasRead {
+        weight.place = .stored(stored, wasRead: true)
+        return .stored(source)
+      }
+      let memory = try AlignedMemory(count: weight.bytes, elementSize: 1, operation: .prepare)
+      _ = pack(source, weight, into: memory, crew)
+      stored.letGo()
+      weight.place = .packed(memory)
+      return unsafe .packed(weight.description(in: memory))
     }
   }
 
   private func multiply(
-    _ operation: Matmul<CPUBuffer, CPUWeight>, rows: Range<Int>, schedule: MatmulSchedule, crew: Crew
+    _ operation: Matmul<CPUBuffer, CPUWeight>, _ operand: Operand, rows: Range<Int>, schedule: MatmulSchedule,
+    crew: Crew
   ) throws(BackendError) {
     let tiles = (rows.count + kernels.tileRows - 1) / kernels.tileRows
     let left = unsafe try crew.sharedScratch(tiles * kernels.tileRows * schedule.depthWords, operation: .matmul)
@@ -37,21 +67,35 @@ extension CPUBackend {
         unsafe kernels.table.pack_left(packing, begin, end)
       }
     }
-    let product = unsafe product(of: operation, rows: rows, schedule: schedule, left: left)
+    let product = unsafe product(of: operation, operand, rows: rows, schedule: schedule, left: left)
     let rowItems = (tiles + schedule.tilesPerItem - 1) / schedule.tilesPerItem
     let panels = (operation.output.columns + kernels.tileColumns - 1) / kernels.tileColumns
     let panelItems = (panels + schedule.panelsPerItem - 1) / schedule.panelsPerItem
     let tilesPerItem = (tiles + rowItems - 1) / rowItems
-    let scratch = unsafe withUnsafePointer(to: product) {
+    let own = unsafe withUnsafePointer(to: product) {
       unsafe kernels.table.product_scratch($0, tilesPerItem, schedule.panelsPerItem)
+    }
+    // Behind the product's own memory, from the next cache line, the panels of a piece of work.
+    let panelStart = (own + 15) / 16 * 16
+    var scratch = own
+    if case .stored = operand {
+      scratch = panelStart + schedule.panelsPerItem * operation.weight.panelBytes / MemoryLayout<Float>.size
     }
     unsafe try crew.run(rowItems * panelItems, product, scratchCount: scratch, operation: .matmul) {
       product, begin, end, scratch in
       for item in begin..<end {
-        let (tile, panel) = (item / panelItems * tilesPerItem, item % panelItems * schedule.panelsPerItem)
-        unsafe kernels.table.product(
-          product, min(tile, tiles), min(tile + tilesPerItem, tiles), panel,
-          min(panel + schedule.panelsPerItem, panels), scratch)
+        let (tile, first) = (item / panelItems * tilesPerItem, item % panelItems * schedule.panelsPerItem)
+        let range = first..<min(first + schedule.panelsPerItem, panels)
+        let tileEnd = min(tile + tilesPerItem, tiles)
+        guard case .stored(let source) = operand else {
+          unsafe kernels.table.product(product, min(tile, tiles), tileEnd, range.lowerBound, range.upperBound, scratch)
+          continue
+        }
+        var packed = unsafe product.pointee
+        unsafe packed.weight = operation.weight.description(range, at: UnsafeMutableRawPointer(scratch + panelStart))
+        var packing = unsafe legrad_weight_packing(source: source, weight: packed.weight)
+        _ = unsafe kernels.table.pack_weight(&packing, range.lowerBound, range.upperBound)
+        unsafe kernels.table.product(&packed, min(tile, tiles), tileEnd, range.lowerBound, range.upperBound, scratch)
       }
     }
   }
@@ -69,13 +113,19 @@ extension CPUBackend {
   }
 
   private func product(
-    of operation: Matmul<CPUBuffer, CPUWeight>, rows: Range<Int>, schedule: MatmulSchedule,
+    of operation: Matmul<CPUBuffer, CPUWeight>, _ operand: Operand, rows: Range<Int>, schedule: MatmulSchedule,
     left: UnsafeMutablePointer<Float>
   ) -> legrad_product {
     let (output, epilogue) = (operation.output, operation.epilogue)
+    // Of a stored weight, each piece of work has its own panels in place of these.
+    let weight =
+      switch operand {
+      case .packed(let weight): unsafe weight
+      case .stored: unsafe operation.weight.description(0..<0, at: UnsafeMutableRawPointer(left))
+      }
     return unsafe legrad_product(
       left: left, first_row: rows.lowerBound, rows: rows.count, columns: output.columns, depth: operation.input.columns,
-      depth_block: schedule.depthBlock, weight: operation.weight.description, transposed: operation.side == .inputs,
+      depth_block: schedule.depthBlock, weight: weight, transposed: operation.side == .inputs,
       pairs: multipliesPairs, output: .init(output), bias: epilogue.bias?.base,
       activation: legrad_activation(epilogue.activation), derivative: .init(epilogue.derivative),
       slopes: .init(epilogue.slopes), residual: .init(epilogue.residual),

@@ -10,7 +10,7 @@ struct BenchmarkCommand: ParsableCommand {
     abstract: "Measure how fast images are explained.",
     discussion: """
       One repetition takes all images from preprocessed pixels to heatmaps, with random pixels and random unit text \
-      rows, or a classifier's classes. One repetition warms up and is not counted. gflops counts the arithmetic of the method's formulas; \
+      rows, or a classifier's classes. Two repetitions warm up and are not counted. gflops counts the arithmetic of the method's formulas; \
       shareOfPeak divides it by the float32 multiply-adds per second that the same device reaches in registers with \
       the same threads. Rows of operations have the arithmetic of that operation.
 

@@ -65,7 +65,8 @@ struct BenchmarkRun {
   /// A method by itself; among several, with the forward beside every repetition, so that both see the same machine.
   private func measure(_ setting: Setting, _ method: Method) throws(LeGradError) -> Measured {
     var measured = Measured()
-    try explain(setting, by: method)
+    // The first finds weights in their file, the second takes memory for them.
+    for _ in 0..<2 { try explain(setting, by: method) }
     let profileBefore = explainer.profile
     var bar = ProgressBar(total: repetitions)
     for _ in 0..<repetitions {

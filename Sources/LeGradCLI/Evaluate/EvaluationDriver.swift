@@ -22,7 +22,7 @@ struct EvaluationDriver {
     if templates != nil { try model.checkText(else: "--text-embeddings with a row for each class, or a classifier") }
     // A folder that cannot be written is told before any work.
     if let output = options.output { try RunFolder(output).create() }
-    guard let hash = try model.fileHash() else {
+    guard let hash = try model.fileHash(cacheFolder: Environment.cacheFolder) else {
       throw LeGradError.badFile("\(model.name): a model without files cannot be evaluated")
     }
     let run = try makeRun(model, hash: hash, templates)

@@ -125,6 +125,8 @@ struct ExplainCommand: ParsableCommand {
     let correction = try correcting.source(for: model)
     let made = try FileSystem.makeWritableFolder(output)
     do {
+      let isHashed = json || format.formats.contains(.json)
+      let identity = Ahead { () throws(LeGradError) in try model.identity(hashed: isHashed) }
       let explainer = try Explainer(model, options: options)
       explainer.noteDevice(options.device)
       let question = try prompts.question(
@@ -137,7 +139,7 @@ struct ExplainCommand: ParsableCommand {
         } : nil
       let run = ExplainRun(
         explainer: explainer, question: question,
-        identity: try model.identity(hashed: json || format.formats.contains(.json)),
+        identity: try identity.value(),
         writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
         settings: .init(methods: methods, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels),
         verification: verification)

@@ -5,7 +5,7 @@ import LeGrad
 /// The variables that the command reads, other than those of launchers (`Shard.resolve`) and of the terminal.
 enum Environment {
   /// Where what can be computed again is kept: `LEGRAD_CACHE` (empty for nowhere), else the user's cache folder.
-  private static var cacheFolder: String? {
+  static var cacheFolder: String? {
     if let folder = Terminal.environment("LEGRAD_CACHE") { return folder.isEmpty ? nil : folder }
     return value("XDG_CACHE_HOME").map { $0 + "/legrad" } ?? value("HOME").map { $0 + "/.cache/legrad" }
   }

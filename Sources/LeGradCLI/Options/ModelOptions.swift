@@ -21,9 +21,9 @@ struct ModelOptions: ParsableArguments {
 }
 
 extension Model {
-  /// What reports call this model. With `hashed` every byte of its weight files is read.
+  /// What reports call this model. With `hashed` every byte of its weight files is read, unless the cache knows them.
   func identity(hashed: Bool = true) throws(LeGradError) -> ExplanationReport.ModelIdentity {
-    .init(name: name, hash: hashed ? try fileHash() : nil)
+    .init(name: name, hash: hashed ? try fileHash(cacheFolder: Environment.cacheFolder) : nil)
   }
 
   /// Opens `demo`, the bundled model, or a folder.

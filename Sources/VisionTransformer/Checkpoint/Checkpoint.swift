@@ -1,3 +1,4 @@
+public import Compute
 public import Failures
 import Files
 public import SafeTensors
@@ -90,6 +91,17 @@ public struct Checkpoint: WeightSource {
     try scaled(canonicalName) { name, shape throws(SafeTensorsError) in try store.doubles(name, shape: shape) }
   }
 
+  /// See `WeightSource`.
+  public func stored(_ canonicalName: String) -> StoredWeight? {
+    guard let tensor = stored[canonicalName], tensor.isPlain, scales[canonicalName] == nil else { return nil }
+    let mapped = tensor.parts.compactMap { part in part.name.flatMap(store.mappedTensor) }
+    guard mapped.count == tensor.parts.count, mapped.count <= StoredWeight.maximumParts,
+      let type = mapped[0].elementType.precision,
+      mapped.allSatisfy({ $0.elementType == mapped[0].elementType && $0.shape == mapped[0].shape })
+    else { return nil }
+    return StoredWeight(type: type, parts: mapped.map { FileRegion($0) })
+  }
+
   /// The tensor as `read` gives it, with LayerScale multiplied in.
   private func scaled<Scalar: BinaryFloatingPoint>(
     _ canonicalName: String, _ read: (String, [Int]) throws(SafeTensorsError) -> [Scalar]
@@ -134,21 +146,13 @@ public struct Checkpoint: WeightSource {
   }
 
   /// SHA-256 of the weight files, one after the other in the order of their names, in hexadecimal: what `sha256sum`
-  /// says of a single file. Reads every byte.
-  public func fileHash() throws(CheckpointError) -> String {
-    var hash = SHA256()
-    do throws(FileError) {
-      for path in store.files {
-        let file = try FileBytes(path: path, mapped: false)
-        try unsafe file.forEachChunk(of: 0..<file.size) { chunk in
-          unsafe hash.update(chunk)
-          return true
-        }
-      }
-    } catch {
+  /// says of a single file.
+  /// - Parameter cacheFolder: where the hash is kept, and found again as long as size, times and inode of the files are
+  ///   the same; nil reads every byte.
+  public func fileHash(cacheFolder: String? = nil) throws(CheckpointError) -> String {
+    do throws(FileError) { return try FileHash.of(store.files, cacheFolder: cacheFolder) } catch {
       throw CheckpointError(SafeTensorsError(error))
     }
-    return hash.finish()
   }
 }
 
@@ -306,5 +310,32 @@ private struct CheckpointCheck {
     }
     used.insert(name)
     storageTypes[found.elementType, default: 0] += shape.reduce(1, *)
+  }
+}
+
+/// A part of a mapped file.
+private final class FileRegion: StoredBytes {
+  private let file: FileBytes
+  private let range: Range<Int>
+
+  init(_ tensor: MappedTensor) {
+    file = tensor.file
+    range = tensor.bytes
+  }
+
+  var count: Int { range.count }
+  func bringIn() -> UnsafeRawPointer? { unsafe file.bringIn(range) }
+  func letGo() { file.letGo(range) }
+}
+
+extension ElementType {
+  /// As which weights have this type; nil where they have not.
+  fileprivate var precision: Precision? {
+    switch self {
+    case .f32: .f32
+    case .f16: .f16
+    case .bf16: .bf16
+    default: nil
+    }
   }
 }

@@ -52,6 +52,11 @@ struct StoredTensor: Equatable {
     }
   }
 
+  /// Whether the tensor is its parts, one over the other, as they lie in the file.
+  var isPlain: Bool {
+    joint == .stacked && !isTransposed && !isChannelLast
+  }
+
   /// The parts' numbers as those of the tensor.
   func joined<Scalar: BinaryFloatingPoint>(_ values: [[Scalar]]) -> [Scalar] {
     switch joint {

@@ -1,3 +1,4 @@
+public import Compute
 public import Failures
 
 /// Where a model's weights come from: files, or a random generator.
@@ -12,6 +13,10 @@ public protocol WeightSource: Sendable {
   /// The same in float64: what the files store is exact there, and LayerScale's factors are multiplied in it.
   func doubles(_ canonicalName: String) throws(CheckpointError) -> [Double]
 
+  /// The same where a file has it, if it is stored as rows of that tensor and in a type of which weights are made; nil
+  /// where `floats` is the way, which also says what is wrong.
+  func stored(_ canonicalName: String) -> StoredWeight?
+
   /// Rows of `token_embedding.weight`, `[ids.count, width]`, without the rest of the table.
   /// - Throws: `tokenID` for an id outside the vocabulary, `unknownTensor` for a model without a text tower.
   func tokenEmbeddingRows(ids: [Int]) throws(CheckpointError) -> [Float]
@@ -21,6 +26,8 @@ extension WeightSource {
   public func doubles(_ canonicalName: String) throws(CheckpointError) -> [Double] {
     try floats(canonicalName).map { Double($0) }
   }
+
+  public func stored(_ canonicalName: String) -> StoredWeight? { nil }
 
   /// Every tensor, in the order of the towers.
   public var tensors: [CanonicalTensor] { configuration.canonicalTensors }
