@@ -81,11 +81,20 @@ static const char matmul[] = {
 static const char matmul_cpu[] = {
 #embed "../../Kernels/matmul_cpu.cl" suffix(, 0)
 };
+static const char matmul_rows[] = {
+#embed "../../Kernels/matmul_rows.cl" suffix(, 0)
+};
+static const char matmul_tiles[] = {
+#embed "../../Kernels/matmul_tiles.cl" suffix(, 0)
+};
 static const char mean_rows[] = {
 #embed "../../Kernels/mean_rows.cl" suffix(, 0)
 };
 static const char multiply[] = {
 #embed "../../Kernels/multiply.cl" suffix(, 0)
+};
+static const char multiply_cpu[] = {
+#embed "../../Kernels/multiply_cpu.cl" suffix(, 0)
 };
 static const char normalize_rows[] = {
 #embed "../../Kernels/normalize_rows.cl" suffix(, 0)
@@ -175,8 +184,11 @@ static const struct legrad_kernel_file files[] = {
     FILE(layer_norm_cpu),
     FILE(matmul),
     FILE(matmul_cpu),
+    FILE(matmul_rows),
+    FILE(matmul_tiles),
     FILE(mean_rows),
     FILE(multiply),
+    FILE(multiply_cpu),
     FILE(normalize_rows),
     FILE(normalize_rows_backward),
     FILE(normalize_rows_backward_cpu),

@@ -35,6 +35,8 @@ final class KernelLibrary: Sendable {
   func kernel(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLKernel {
     try built.withLock { built throws(OpenCLError) in
       if let kernel = built.kernels[identifier] { return kernel }
+      precondition(
+        ProgramList.contains(identifier), "\(identifier.file) with \(identifier.options) is not in ProgramList.swift")
       let key = identifier.file + " " + identifier.options
       let program: OpenCLProgram
       if let known = built.programs[key] {
@@ -62,8 +64,7 @@ final class KernelLibrary: Sendable {
   /// The pieces of a program. `#line` makes the compiler's messages name the file and the line in it.
   private func sources(of identifier: KernelIdentifier) throws(OpenCLError) -> [String] {
     var sources: [String] = []
-    for file in ["common", identifier.shared, identifier.file] {
-      guard let file else { continue }
+    for file in identifier.files {
       sources += ["\n#line 1 \"\(file).cl\"\n", try text(of: file + ".cl")]
     }
     return sources
