@@ -11,11 +11,13 @@
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
 # lint         formatting rules, and every OpenCL kernel and what includes system headers through the toolchain's own
 #              clang, warnings as errors
+# gpu-lint     compile the OpenCL kernels for NVIDIA's and AMD's GPUs, none of which is needed, and check registers,
+#              memory and instructions; ALL=1: every program and GPU (network: packages of Debian and PyPI)
 # setup        install the system packages that are missing (Debian, Ubuntu)
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-debian13 test-dist test-cluster test-real build dist docs bench lint setup setup-tests
+.PHONY: demo test test-large test-debian13 test-dist test-cluster test-real build dist docs bench lint gpu-lint setup setup-tests
 
 packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
@@ -107,6 +109,12 @@ lint:
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; \
 	$$clang -std=gnu2x -fsyntax-only -Wall -Wextra -Werror -ITests/Headers -ISources/COpenCL/include \
 	  -ISources/CHDF5/include Sources/COpenCL/opencl.c Sources/CHDF5/hdf5_library.c
+
+gpu-lint: setup
+	Tests/GPULint/setup.sh .build/gpu-lint
+	swift build $(optimised) --product ListPrograms
+	"$$(swift build $(optimised) --show-bin-path)/ListPrograms" > .build/gpu-lint/programs
+	Tests/GPULint/gpu_lint.py --tools .build/gpu-lint --programs .build/gpu-lint/programs $(if $(ALL),--all)
 
 # Installs those of the packages $(1) that are missing.
 define install

@@ -27,6 +27,13 @@
 #define DEPTH 32  // Columns that are in local memory at once for a map.
 #endif
 
+// How many halves of a tile's rows an item reads at once; wide heads have no registers left for two.
+#if HEAD_WIDTH > 112
+#define HALVES 1
+#else
+#define HALVES 2
+#endif
+
 #define ITEMS 128  // of a work-group
 #define TILE_ROWS 64
 #define TILE_COLUMNS 32
@@ -81,7 +88,7 @@ static inline void stage_turned(
 // to[row][column] = from[row][column], TILE_COLUMNS rows and HEAD_WIDTH columns, zeros likewise.
 static inline void stage_straight(
     __global const float *from, uint stride, uint count, uint width, __local float4 *to) {
-#pragma unroll
+#pragma unroll HALVES
   for (uint first = 0; first < TILE_COLUMNS; first += ITEMS / 8) {
     const uint row = first + ITEM / 8, end = row < count ? width : 0;
     __global const float *own = from + (ulong)min(row, count - 1) * stride;

@@ -25,6 +25,7 @@ typedef float real;
 
 // Where a driver of Intel's GPUs is told to compute SUB_GROUP work-items at once.
 #ifdef SUB_GROUP
+#pragma OPENCL EXTENSION cl_intel_required_subgroup_size : enable
 #define SUB_GROUPS __attribute__((intel_reqd_sub_group_size(SUB_GROUP)))
 #else
 #define SUB_GROUPS

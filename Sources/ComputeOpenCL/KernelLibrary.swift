@@ -53,11 +53,17 @@ final class KernelLibrary: Sendable {
 
   private func build(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLProgram {
     let sources = try sources(of: identifier)
-    if let cache, let program = cache.program(context, sources: sources, options: identifier.options) {
-      return program
+    if let vendors = VendorOptions(identifier).options(for: context.device) {
+      // A driver that says it knows them and does not gets the program without.
+      do { return try build(sources, options: identifier.options + " " + vendors) } catch {}
     }
-    let program = try OpenCLProgram(context, sources: sources, options: identifier.options)
-    cache?.keep(program, sources: sources, options: identifier.options)
+    return try build(sources, options: identifier.options)
+  }
+
+  private func build(_ sources: [String], options: String) throws(OpenCLError) -> OpenCLProgram {
+    if let cache, let program = cache.program(context, sources: sources, options: options) { return program }
+    let program = try OpenCLProgram(context, sources: sources, options: options)
+    cache?.keep(program, sources: sources, options: options)
     return program
   }
 

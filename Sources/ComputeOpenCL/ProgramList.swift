@@ -20,9 +20,11 @@ package enum ProgramList {
   package struct Listed: Sendable {
     package let program: Program
     package let group: Int
+    package let vendorOptions: VendorOptions
 
     fileprivate init(_ identifier: KernelIdentifier, group: Int) {
       program = Program(identifier)
+      vendorOptions = VendorOptions(identifier)
       self.group = group
     }
   }

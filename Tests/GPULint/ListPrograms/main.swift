@@ -2,7 +2,13 @@
 
 import ComputeOpenCL
 
+func quoted(_ text: String) -> String { "\"\(text)\"" }
+
 for listed in ProgramList.all {
-  let files = listed.program.files.map { "\"\($0).cl\"" }.joined(separator: ", ")
-  print("{\"files\": [\(files)], \"group\": \(listed.group), \"options\": \"\(listed.program.options)\"}")
+  let files = listed.program.files.map { quoted($0 + ".cl") }.joined(separator: ", ")
+  let vendors = [("nvidia", listed.vendorOptions.nvidia), ("intel", listed.vendorOptions.intel)]
+  let extra = vendors.compactMap { name, options in options.map { "\(quoted(name)): \(quoted($0))" } }
+  print(
+    "{\"files\": [\(files)], \"group\": \(listed.group), \"options\": \(quoted(listed.program.options)), "
+      + "\"extra\": {\(extra.joined(separator: ", "))}}")
 }
