@@ -12,7 +12,7 @@
 # lint         formatting rules, and every OpenCL kernel and what includes system headers through the toolchain's own
 #              clang, warnings as errors
 # gpu-lint     compile the OpenCL kernels for NVIDIA's and AMD's GPUs, none of which is needed, and check registers,
-#              memory and instructions; ALL=1: every program and GPU (network: packages of Debian and PyPI)
+#              memory and instructions; ALL=1: every program and GPU (Debian 12; network: packages of Debian and PyPI)
 # setup        install the system packages that are missing (Debian, Ubuntu)
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
@@ -111,6 +111,7 @@ lint:
 	  -ISources/CHDF5/include Sources/COpenCL/opencl.c Sources/CHDF5/hdf5_library.c
 
 gpu-lint: setup
+	@command -v pip3 >/dev/null || { $(call install,python3-pip); }
 	Tests/GPULint/setup.sh .build/gpu-lint
 	swift build $(optimised) --product ListPrograms
 	"$$(swift build $(optimised) --show-bin-path)/ListPrograms" > .build/gpu-lint/programs

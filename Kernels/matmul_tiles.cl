@@ -36,14 +36,11 @@ static inline float4 weight_quad(__global const stored *from) {
 
 // Elements k … k + 3 of a row of the left operand, 0 beyond its end.
 static inline float4 row_quad(__global const float *row, uint k, uint depth) {
-#if WHOLE
-  return *(__global const float4 *)(row + k);
-#else
+  if (WHOLE) return *(__global const float4 *)(row + k);
   if (k + 4 <= depth) return vload4(0, row + k);
   float4 quad = (float4)(0.0f);
   if (k < depth) quad.x = row[k];
   if (k + 1 < depth) quad.y = row[k + 1];
   if (k + 2 < depth) quad.z = row[k + 2];
   return quad;
-#endif
 }

@@ -68,7 +68,7 @@ def compile_nvidia(tools, source, base, program, target):
     most = re.search(r"maxrregcount=(\d+)", program.extra.get("nvidia", ""))
     limit = ["--maxrregcount", most[1]] if most else []
     said = tools.run(tools.ptxas, "-v", "-O3", *limit, "--gpu-name", target, "-o", base + ".cubin", base + ".ptx")
-    shares = fma_shares_nvidia(tools.run(tools.nvdisasm, "-c", base + ".cubin"), trips_of(program))
+    shares = fma_shares_nvidia(tools.run(tools.nvdisasm, "-c", base + ".cubin"), *trips_of(program))
     kernels = {}
     for part in said.split("Compiling entry function '")[1:]:
         name = part.split("'")[0]
@@ -101,7 +101,7 @@ def compile_amd(tools, source, base, program, target):
         base + ".s", source)
     with open(base + ".s") as file:
         text = file.read()
-    shares = fma_shares_amd(text, trips_of(program))
+    shares = fma_shares_amd(text, *trips_of(program))
     infos = re.findall(r"; Kernel info:\n((?:;.*\n)+)", text)
     kernels = {}
     for (name, body), info in zip(re.findall(r"\.amdhsa_kernel (\w+)\n((?:.|\n)*?)\.end_amdhsa_kernel", text), infos):
@@ -127,11 +127,11 @@ def compile_intel(tools, source, base, program, target):
     return {name: Kernel(0, int(spilled.get(name, 0)), 0, None, None) for name in names}
 
 
-def step_share(instructions, labels, weight_of, trips):
+def step_share(instructions, labels, weight_of, trips, work):
     """Multiply-adds per instruction of a step: one turn of the loop over tiles with the loops inside it, of which only
     the multiply-adds of innermost loops count. None where no loop has eight of them.
 
-    instructions: (operation, label that it jumps to or None); trips: see trips_of."""
+    instructions: (operation, label that it jumps to or None); trips and work: see trips_of."""
     loops = sorted({(labels[to], at + 1) for at, (_, to) in enumerate(instructions) if labels.get(to, at + 1) <= at})
     fma = [weight_of(operation) for operation, _ in instructions]
 
@@ -151,17 +151,20 @@ def step_share(instructions, labels, weight_of, trips):
             total, useful = total + turns * length, useful + turns * count
         return total, useful
 
-    best = None
-    for loop in inside((0, len(instructions))):
-        length, count = cost(loop, 0)
-        if count >= 8 and (best is None or count > best[0]):
-            best = (count, count / length)
-    return best and best[1]
+    if work:
+        # The shortest loop that does a step's work: compilers lay blocks so that longer ones go around it.
+        costs = [cost(loop, 0) for loop in loops]
+        steps = [(length, count) for length, count in costs if work <= count < 2 * work]
+        return max((count / length for length, count in steps), default=None)
+    costs = [cost(loop, 0) for loop in inside((0, len(instructions)))]
+    length, count = max(costs, key=lambda each: each[1], default=(1, 0))
+    return count / length if count >= 8 else None
 
 
 def trips_of(program):
     """How often the loops inside a step are run: a function of how deep they lie in it and, of innermost ones, how many
-    multiply-adds a turn does. It follows from the sizes of the tiles, which the kernels' comments draw."""
+    multiply-adds a turn does. It follows from the sizes of the tiles, which the kernels' comments draw. And how many an
+    item does in a step, where that is one number."""
     values = {name: int(value) for name, value in re.findall(r"-D(\w+)=(-?\d+)", program.options)}
     if "HEAD_WIDTH" in values:
         width = values["HEAD_WIDTH"]
@@ -171,18 +174,20 @@ def trips_of(program):
                 return -(-width // 32)  # columns of a map, 32 at a time
             # 4 x 4 elements of 32 columns, or 4 rows of the sums by 32 keys.
             return max(1, (32 * 16 if level == 2 else 32 * 4 * width // 8) // count)
-        return trips
-    work = values.get("TILE_K", 0) * values.get("ITEM_M", 0) * values.get("ITEM_N", 0) or 128
-    return lambda _, count: max(1, work // count) if count else 1
+        return trips, None
+    work = values.get("TILE_K", 0) * values.get("ITEM_M", 0) * values.get("ITEM_N", 0)
+    if program.files[-1] == "matmul_rows.cl":
+        work = 128
+    return lambda _, count: max(1, work // count) if count else 1, work
 
 
-def fma_shares_nvidia(text, trips):
+def fma_shares_nvidia(text, trips, work):
     shares, name, instructions, labels = {}, None, [], {}
 
     def end():
         if name:
             shares[name] = step_share(
-                instructions, labels, lambda operation: int(operation.startswith("FFMA")), trips)
+                instructions, labels, lambda operation: int(operation.startswith("FFMA")), trips, work)
 
     for line in text.splitlines():
         section = re.match(r"\s*\.section\s+\.text\.(\w+)", line)
@@ -202,7 +207,7 @@ def fma_shares_nvidia(text, trips):
     return shares
 
 
-def fma_shares_amd(text, trips):
+def fma_shares_amd(text, trips, work):
     shares, name, instructions, labels = {}, None, [], {}
 
     def weight(operation):
@@ -218,7 +223,7 @@ def fma_shares_amd(text, trips):
             name, instructions, labels = start[1], [], {}
         elif line.startswith(".Lfunc_end"):
             if name:
-                shares[name] = step_share(instructions, labels, weight, trips)
+                shares[name] = step_share(instructions, labels, weight, trips, work)
             name = None
         elif name:
             label = re.match(r"(\.LBB\w+):", line)

@@ -9,12 +9,12 @@ debian="clang-19 libclang-cpp19 libllvm19 libclang-common-19-dev libclc-19 rocm-
 nvidia="nvidia-cuda-nvcc==13.5.37 nvidia-cuda-nvdisasm==13.5.37"
 wanted="$debian $nvidia"
 [ "$(cat "$folder/packages" 2>/dev/null)" != "$wanted" ] || exit 0
-command -v pip3 >/dev/null || { echo "gpu-lint: expected pip3; apt install python3-pip"; exit 1; }
 rm -rf "$folder"
 mkdir -p "$folder/downloads"
 (
   cd "$folder/downloads"
-  apt-get download -q $debian
+  # A machine whose lists of packages are missing or old gets new ones.
+  apt-get download -q $debian || { $([ "$(id -u)" = 0 ] || echo sudo) apt-get update -q; apt-get download -q $debian; }
   pip3 download -q --no-deps --only-binary :all: $nvidia
   for package in *.deb; do dpkg -x "$package" ..; done
   for wheel in *.whl; do python3 -m zipfile -e "$wheel" ..; done
