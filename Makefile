@@ -11,11 +11,13 @@
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
 # lint         formatting rules, and every OpenCL kernel and what includes system headers through the toolchain's own
 #              clang, warnings as errors
+# gpu-lint     compile the OpenCL kernels for NVIDIA's and AMD's GPUs, none of which is needed, and check registers,
+#              memory and instructions; ALL=1: every program and GPU (Debian 12; network: packages of Debian and PyPI)
 # setup        install the system packages that are missing (Debian, Ubuntu)
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-debian13 test-dist test-cluster test-real build dist docs bench lint setup setup-tests
+.PHONY: demo test test-large test-debian13 test-dist test-cluster test-real build dist docs bench lint gpu-lint setup setup-tests
 
 packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
@@ -85,7 +87,7 @@ lint:
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; failed=0; \
 	for kernel in $(filter-out Kernels/common.cl Kernels/%_tiles.cl Kernels/%_tiles_cpu.cl,$(wildcard Kernels/*.cl)); do \
 	  tiles=$$(grep -o '[a-z_]*_tiles[a-z_]*[.]cl' $$kernel | head -1); \
-	  case $$kernel in *_cpu.cl) lanes=16 ;; *) lanes=1; [ -e $${kernel%.cl}_cpu.cl ] || lanes="1 16" ;; esac; \
+	  case $$kernel in Kernels/multiply_cpu.cl) lanes=1 ;; *_cpu.cl) lanes=16 ;; *) lanes=1; [ -e $${kernel%.cl}_cpu.cl ] || lanes="1 16" ;; esac; \
 	  storages=0; ! grep -qw STORAGE $$kernel || storages="0 1 2"; \
 	  doubles=0; ! grep -qE '\bv?real\b' $$kernel || doubles="0 1"; \
 	  for lane in $$lanes; do for storage in $$storages; do for double in $$doubles; do \
@@ -107,6 +109,13 @@ lint:
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; \
 	$$clang -std=gnu2x -fsyntax-only -Wall -Wextra -Werror -ITests/Headers -ISources/COpenCL/include \
 	  -ISources/CHDF5/include Sources/COpenCL/opencl.c Sources/CHDF5/hdf5_library.c
+
+gpu-lint: setup
+	@command -v pip3 >/dev/null || { $(call install,python3-pip); }
+	Tests/GPULint/setup.sh .build/gpu-lint
+	swift build $(optimised) --product ListPrograms
+	"$$(swift build $(optimised) --show-bin-path)/ListPrograms" > .build/gpu-lint/programs
+	Tests/GPULint/gpu_lint.py --tools .build/gpu-lint --programs .build/gpu-lint/programs $(if $(ALL),--all)
 
 # Installs those of the packages $(1) that are missing.
 define install

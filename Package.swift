@@ -180,6 +180,9 @@ let package = Package(
         "LeGrad", "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "COpenCL",
         "CFaultyOpenCL", "CKernels", "Files", "ImageFiles", "OperationSamples",
       ]),
+    // The portable programs as JSON, for `make gpu-lint`.
+    .executableTarget(
+      name: "ListPrograms", dependencies: ["ComputeOpenCL"], path: "Tests/GPULint/ListPrograms", swiftSettings: strict),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
   ],

@@ -9,10 +9,10 @@
 //
 // Eight work-items share a query. They exchange their largest scores for every tile, and their sums at the end.
 
-__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void attention(
     INPUT(queries), INPUT(keys), INPUT(values), OUTPUT(output), const uint head_width, const uint tokens,
     const uint is_causal, const float factor) {
-  __local float4 stage[STAGE], weights[TILE_COLUMNS * ROWS_PITCH], exchange[GIVEN];
+  __local float4 stage[STAGE], weights[TILE_COLUMNS * MAP_PITCH], exchange[GIVEN];
   const uint column = get_group_id(1) * head_width, first_row = get_group_id(2) * tokens;
   const uint query = get_group_id(0) * TILE_ROWS, count = min(tokens - query, (uint)TILE_ROWS);
   const uint seen = is_causal ? query + count : tokens;

@@ -18,7 +18,7 @@ static inline float add_products_of_4(float4 a, float4 b, float sum) {
   return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
 }
 
-__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backward_statistics(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void attention_backward_statistics(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global float *statistics, const uint head_width,
     const uint tokens, const uint is_causal, const float factor) {
   __local float4 stage[STAGE], exchange[GIVEN];
@@ -56,10 +56,10 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backw
   store_4(to + 2 * tokens, along, ITEM_ROW * 4, count);
 }
 
-__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backward_queries(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void attention_backward_queries(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global const float *statistics,
     OUTPUT(query_gradient), const uint head_width, const uint tokens, const uint is_causal, const float factor) {
-  __local float4 stage[STAGE], weights[TILE_COLUMNS * ROWS_PITCH];
+  __local float4 stage[STAGE], weights[TILE_COLUMNS * MAP_PITCH];
   const uint column = get_group_id(1) * head_width, first_row = get_group_id(2) * tokens;
   const uint query = get_group_id(0) * TILE_ROWS, count = min(tokens - query, (uint)TILE_ROWS);
   const uint seen = is_causal ? query + count : tokens, own_query = query + ITEM_ROW * 4;
@@ -93,10 +93,10 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backw
   store_sums(sums, count, head_width, ROW(query_gradient, first_row + query) + column, query_gradient_stride);
 }
 
-__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_backward_keys(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void attention_backward_keys(
     INPUT(upstream), INPUT(queries), INPUT(keys), INPUT(values), __global const float *statistics, OUTPUT(key_gradient),
     OUTPUT(value_gradient), const uint head_width, const uint tokens, const uint is_causal, const float factor) {
-  __local float4 stage[STAGE], weights[TILE_COLUMNS * ROWS_PITCH];
+  __local float4 stage[STAGE], weights[TILE_COLUMNS * MAP_PITCH];
   const uint column = get_group_id(1) * head_width, first_row = get_group_id(2) * tokens;
   const uint key = get_group_id(0) * TILE_ROWS, count = min(tokens - key, (uint)TILE_ROWS);
   __global const float *of = HEAD_STATISTICS;

@@ -13,15 +13,17 @@
 //
 // A work-item's queries come in ascending order, and its neighbours' sums after its own.
 
-__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_relevance(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void attention_relevance(
     INPUT(gradient), INPUT(values), __global float *sums, const uint head_width, const uint prompts,
     const uint tokens) {
   __local float4 key_values[HEAD_WIDTH * COLUMNS_PITCH], stage[DEPTH * ROWS_PITCH];
   const uint column = get_group_id(1) * head_width, gradient_row = get_group_id(2) * tokens;
   const uint value_row = get_group_id(2) / prompts * tokens;
   const uint key = get_group_id(0) * TILE_COLUMNS, count = min(tokens - key, (uint)TILE_COLUMNS);
-  stage_turned(
-      ROW(values, value_row + key) + column, values_stride, count, head_width, TILE_COLUMNS, HEAD_WIDTH, key_values);
+  for (uint c = 0; c < head_width; c += DEPTH)
+    stage_turned(
+        ROW(values, value_row + key) + column + c, values_stride, count, head_width - c, TILE_COLUMNS,
+        min((uint)DEPTH, HEAD_WIDTH - c), key_values + c * COLUMNS_PITCH);
   float4 key_sums = (float4)(0.0f);
   for (uint query = 0; query < tokens; query += TILE_ROWS) {
     float4 products[4];
@@ -40,7 +42,7 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void attention_relev
     for (uint r = 0; r < 4; r++) key_sums += select(products[r], (float4)(0.0f), products[r] < 0.0f);
   }
   barrier(CLK_LOCAL_MEM_FENCE);
-  stage[ITEM] = key_sums;
+  stage[ITEM_ROW * 8 + ITEM_COLUMN] = key_sums;
   barrier(CLK_LOCAL_MEM_FENCE);
   if (ITEM < count) {
     float sum = 0.0f;

@@ -14,52 +14,89 @@
 // 16 rows of 8 work-items. Each holds 4 x 4 elements of a map in registers, and of the sums 4 rows of
 // W = HEAD_WIDTH / 8 columns: a vector of 4 from each operand serves 16 multiply-adds. Rows and columns past a matrix's
 // end are zeros in local memory. Lines of a turned tile are 4 elements longer than the tile, so that neighbours meet
-// different banks.
+// different banks. Items i and i ^ 1 have the same columns, i and i ^ 2 the same rows: NVIDIA's local memory serves such
+// pairs of vectors at once.
 
 #ifndef HEAD_WIDTH
 #define HEAD_WIDTH 64  // Of a head's columns, the next multiple of 16.
 #endif
+#ifndef ALIGNED
+#define ALIGNED 0  // whether every row of every head starts and ends at a multiple of four floats
+#endif
 #ifndef DEPTH
 #define DEPTH 32  // Columns that are in local memory at once for a map.
+#endif
+
+// How many halves of a tile's rows an item reads at once; wide heads have no registers left for two.
+#if HEAD_WIDTH > 112
+#define HALVES 1
+#else
+#define HALVES 2
 #endif
 
 #define ITEMS 128  // of a work-group
 #define TILE_ROWS 64
 #define TILE_COLUMNS 32
 #define ROWS_PITCH (TILE_ROWS / 4 + 1)
+#define MAP_PITCH (TILE_ROWS / 4 + 2)
 #define COLUMNS_PITCH (TILE_COLUMNS / 4 + 1)
 #define PAIRS (HEAD_WIDTH / 16)
 
 // This work-item's place: rows 4 · ITEM_ROW … of a tile, columns 4 · ITEM_COLUMN … of a map, and of the sums the pairs
 // of columns ITEM_COLUMN, ITEM_COLUMN + 8, …
 #define ITEM ((uint)get_local_id(0))
-#define ITEM_ROW (ITEM / 8)
-#define ITEM_COLUMN (ITEM % 8)
+#define ITEM_ROW (ITEM / 32 * 4 + ITEM % 32 / 16 * 2 + ITEM % 2)
+#define ITEM_COLUMN (ITEM / 2 % 8)
 
 // Local memory for the operands of one product at a time, in vectors of 4.
 #define TURNED (DEPTH * (ROWS_PITCH + COLUMNS_PITCH))
 #define STRAIGHT (TILE_COLUMNS * HEAD_WIDTH / 4)
 #define STAGE (TURNED > STRAIGHT ? TURNED : STRAIGHT)
 
-// to[column][row] = from[row][column], tile_rows rows and `depth` columns; zeros past `count` rows and `width`
-// columns.
+// Four columns of a row, zeros past `width`.
+static inline float4 row_quad(__global const float *row, uint column, uint width) {
+  if (ALIGNED) return column < width ? *(__global const float4 *)(row + column) : (float4)(0.0f);
+  if (column + 4 <= width) return vload4(0, row + column);
+  float4 quad = (float4)(0.0f);
+  if (column < width) quad.x = row[column];
+  if (column + 1 < width) quad.y = row[column + 1];
+  if (column + 2 < width) quad.z = row[column + 2];
+  return quad;
+}
+
+// to[column][row] = from[row][column], tile_rows rows and `depth` columns; zeros past `count` rows, of which there is
+// one at least, and `width` columns.
 static inline void stage_turned(
     __global const float *from, uint stride, uint count, uint width, const uint tile_rows, uint depth,
     __local float4 *to) {
-  // Eight neighbours read a row's neighbouring columns.
-  for (uint i = ITEM; i < tile_rows * depth; i += ITEMS) {
-    const uint column = i / (8 * tile_rows) * 8 + i % 8, row = i / 8 % tile_rows;
-    const float value = row < count && column < width ? from[(ulong)row * stride + column] : 0.0f;
-    ((__local float *)to)[column * (tile_rows + 4) + row] = value;
+  // Neighbours read two quads of a row and then the next row: their turned stores meet all banks.
+  const uint row = ITEM / 2 % tile_rows, first = (ITEM / 2 / tile_rows * 2 + ITEM % 2) * 4;
+  const uint step = ITEMS / tile_rows * 4, end = row < count ? width : 0;
+  __global const float *own = from + (ulong)min(row, count - 1) * stride;
+  __local float *turned = (__local float *)to + first * (tile_rows + 4) + row;
+#pragma unroll
+  for (uint i = 0; i < DEPTH; i += step) {
+    if (i >= depth) break;
+    const float4 quad = row_quad(own, first + i, end);
+    turned[i * (tile_rows + 4)] = quad.x;
+    turned[(i + 1) * (tile_rows + 4)] = quad.y;
+    turned[(i + 2) * (tile_rows + 4)] = quad.z;
+    turned[(i + 3) * (tile_rows + 4)] = quad.w;
   }
 }
 
 // to[row][column] = from[row][column], TILE_COLUMNS rows and HEAD_WIDTH columns, zeros likewise.
 static inline void stage_straight(
     __global const float *from, uint stride, uint count, uint width, __local float4 *to) {
-  for (uint i = ITEM; i < TILE_COLUMNS * HEAD_WIDTH; i += ITEMS) {
-    const uint row = i / HEAD_WIDTH, column = i % HEAD_WIDTH;
-    ((__local float *)to)[i] = row < count && column < width ? from[(ulong)row * stride + column] : 0.0f;
+#pragma unroll HALVES
+  for (uint first = 0; first < TILE_COLUMNS; first += ITEMS / 8) {
+    const uint row = first + ITEM / 8, end = row < count ? width : 0;
+    __global const float *own = from + (ulong)min(row, count - 1) * stride;
+#pragma unroll
+    for (uint i = 0; i < HEAD_WIDTH / 4; i += 8) {
+      const uint quad = i + ITEM % 8;
+      if (quad < HEAD_WIDTH / 4) to[row * (HEAD_WIDTH / 4) + quad] = row_quad(own, quad * 4, end);
+    }
   }
 }
 
@@ -67,6 +104,7 @@ static inline void stage_straight(
 static inline void add_products(__local const float4 *left, __local const float4 *right, uint depth, float4 map[4]) {
   left += ITEM_ROW;
   right += ITEM_COLUMN;
+#pragma unroll 8
   for (uint i = 0; i < depth; i++, left += ROWS_PITCH, right += COLUMNS_PITCH) {
     const float4 a = *left, b = *right;
     map[0] = fma((float4)(a.x), b, map[0]);
@@ -93,29 +131,37 @@ static inline void multiply_rows(
   }
 }
 
-// A map for add_rows: to[column][row]. Its readers wait at a barrier.
+// Which line of a stored map a column is: those of a work-item lie eight apart, so that its neighbours' lines lie
+// together and meet different banks.
+#define MAP_LINE(column) ((column) % 4 * (TILE_COLUMNS / 4) + (column) / 4)
+
+// A map for add_rows: to[MAP_LINE(column)][row]. Its readers wait at a barrier.
 static inline void store_map(const float4 map[4], __local float4 *to) {
-  to += ITEM_COLUMN * 4 * ROWS_PITCH + ITEM_ROW;
+  to += ITEM_COLUMN * MAP_PITCH + ITEM_ROW;
   to[0] = (float4)(map[0].x, map[1].x, map[2].x, map[3].x);
-  to[ROWS_PITCH] = (float4)(map[0].y, map[1].y, map[2].y, map[3].y);
-  to[2 * ROWS_PITCH] = (float4)(map[0].z, map[1].z, map[2].z, map[3].z);
-  to[3 * ROWS_PITCH] = (float4)(map[0].w, map[1].w, map[2].w, map[3].w);
+  to[MAP_LINE(1) * MAP_PITCH] = (float4)(map[0].y, map[1].y, map[2].y, map[3].y);
+  to[MAP_LINE(2) * MAP_PITCH] = (float4)(map[0].z, map[1].z, map[2].z, map[3].z);
+  to[MAP_LINE(3) * MAP_PITCH] = (float4)(map[0].w, map[1].w, map[2].w, map[3].w);
 }
 
-// sums[row] += Σ_column map[row][column] · right[column], for this work-item's 4 rows and pairs of columns.
+// sums[row] += Σ_column map[row][column] · right[column], for this work-item's 4 rows and pairs of columns. Columns of
+// the map go by fours; those past `count` are zeros on both sides.
 static inline void add_rows(
     __local const float4 *map, __local const float4 *right, uint count, float2 sums[4][PAIRS]) {
   __local const float2 *pairs = (__local const float2 *)right + ITEM_COLUMN;
   map += ITEM_ROW;
-  for (uint i = 0; i < count; i++, map += ROWS_PITCH, pairs += HEAD_WIDTH / 2) {
-    const float4 a = *map;
+  for (uint first = 0; first < count; first += 4, map += MAP_PITCH, pairs += 4 * HEAD_WIDTH / 2) {
 #pragma unroll
-    for (uint p = 0; p < PAIRS; p++) {
-      const float2 b = pairs[p * 8];
-      sums[0][p] = fma((float2)(a.x), b, sums[0][p]);
-      sums[1][p] = fma((float2)(a.y), b, sums[1][p]);
-      sums[2][p] = fma((float2)(a.z), b, sums[2][p]);
-      sums[3][p] = fma((float2)(a.w), b, sums[3][p]);
+    for (uint i = 0; i < 4; i++) {
+      const float4 a = map[MAP_LINE(i) * MAP_PITCH];
+#pragma unroll
+      for (uint p = 0; p < PAIRS; p++) {
+        const float2 b = pairs[i * HEAD_WIDTH / 2 + p * 8];
+        sums[0][p] = fma((float2)(a.x), b, sums[0][p]);
+        sums[1][p] = fma((float2)(a.y), b, sums[1][p]);
+        sums[2][p] = fma((float2)(a.z), b, sums[2][p]);
+        sums[3][p] = fma((float2)(a.w), b, sums[3][p]);
+      }
     }
   }
 }
@@ -161,24 +207,24 @@ static inline float4 hide(float4 scores, uint4 query, uint4 key, uint tokens, ui
 }
 
 // The eight work-items that share a row give each other a number: one vector per work-item, for its 4 rows.
-#define GIVEN (8 * ROWS_PITCH)
+#define GIVEN (8 * MAP_PITCH)
 
 static inline void give(float4 own, __local float4 *exchange) {
   // What was given before may still be read.
   barrier(CLK_LOCAL_MEM_FENCE);
-  exchange[ITEM_COLUMN * ROWS_PITCH + ITEM_ROW] = own;
+  exchange[ITEM_COLUMN * MAP_PITCH + ITEM_ROW] = own;
   barrier(CLK_LOCAL_MEM_FENCE);
 }
 
 static inline float4 largest_given(__local const float4 *exchange) {
   float4 result = exchange[ITEM_ROW];
-  for (uint i = 1; i < 8; i++) result = fmax(result, exchange[i * ROWS_PITCH + ITEM_ROW]);
+  for (uint i = 1; i < 8; i++) result = fmax(result, exchange[i * MAP_PITCH + ITEM_ROW]);
   return result;
 }
 
 static inline float4 sum_given(__local const float4 *exchange) {
   float4 result = exchange[ITEM_ROW];
-  for (uint i = 1; i < 8; i++) result += exchange[i * ROWS_PITCH + ITEM_ROW];
+  for (uint i = 1; i < 8; i++) result += exchange[i * MAP_PITCH + ITEM_ROW];
   return result;
 }
 

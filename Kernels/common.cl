@@ -23,6 +23,14 @@ typedef double real;
 typedef float real;
 #endif
 
+// Where a driver of Intel's GPUs is told to compute SUB_GROUP work-items at once.
+#ifdef SUB_GROUP
+#pragma OPENCL EXTENSION cl_intel_required_subgroup_size : enable
+#define SUB_GROUPS __attribute__((intel_reqd_sub_group_size(SUB_GROUP)))
+#else
+#define SUB_GROUPS
+#endif
+
 // A matrix argument: a buffer, its first element, and the elements from one row to the next.
 #define INPUT(name) __global const real *name##_buffer, const ulong name##_offset, const uint name##_stride
 #define OUTPUT(name) __global real *name##_buffer, const ulong name##_offset, const uint name##_stride

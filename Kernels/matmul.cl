@@ -1,5 +1,5 @@
 // output = epilogue(left · right): the portable variant of Compute/Operations/Matmul.swift, on a weight from
-// pack_weight.cl.
+// pack_weight.cl and on what matmul_tiles.cl reads.
 //
 //   sum[r][c] = Σ_k left[r][k] · right[k][c],   right[k][c] = weight[c][k], or weight[k][c] with SIDE_INPUTS
 //   left[r][k] = input[r][k], or input[shared row of r][k] · scales[r / tokens][k] with SCALED
@@ -17,18 +17,6 @@
 // chain of fma over ascending k, whatever the tile's sizes. The weight is filled up with zeros to whole tiles; the left
 // operand is read as 0 beyond the depth, and beyond the rows as the last row, whose sums nobody stores.
 
-#ifndef STORAGE
-#define STORAGE 0  // of the weight's elements: 0 float32, 1 float16, 2 bfloat16
-#endif
-#ifndef SIDE_INPUTS
-#define SIDE_INPUTS 0
-#endif
-#ifndef SCALED
-#define SCALED 0
-#endif
-#ifndef ALIGNED
-#define ALIGNED 0  // whether rows of input and scales start at multiples of four floats
-#endif
 #ifndef TILE_M
 #define TILE_M 64
 #endif
@@ -37,6 +25,9 @@
 #endif
 #ifndef TILE_K
 #define TILE_K 16
+#endif
+#ifndef UNROLL
+#define UNROLL 2  // Of a step's k, how many are written out: with all of them some compilers take too many registers.
 #endif
 #ifndef ITEM_M
 #define ITEM_M 4
@@ -48,7 +39,7 @@
 #define ITEMS_N (TILE_N / ITEM_N)
 #define GROUP_ITEMS (ITEMS_M * ITEMS_N)
 
-// Quads, four elements that lie together: of a row of TILE_K elements, of one of TILE_N, and how many an item brings.
+// Quads: of a row of TILE_K elements, of one of TILE_N, and how many an item brings.
 #define QUADS_K (TILE_K / 4)
 #define QUADS_N (TILE_N / 4)
 #define LEFT_QUADS (TILE_M * QUADS_K / GROUP_ITEMS)
@@ -63,36 +54,11 @@
 #define LEFT_STRIDE (TILE_M + 4)
 #define RIGHT_STRIDE (TILE_N + 4)
 
-// PoCL 3.1 loses local memory of a kernel that it finds in a function.
-#define INLINE __attribute__((always_inline)) static inline
-
-#if STORAGE == 0
-typedef float stored;
-static inline float4 weight_quad(__global const stored *from) { return *(__global const float4 *)from; }
-#elif STORAGE == 1
-typedef half stored;
-static inline float4 weight_quad(__global const stored *from) { return vloada_half4(0, from); }
-#else
-typedef ushort stored;
-static inline float4 weight_quad(__global const stored *from) {
-  return as_float4(convert_uint4(*(__global const ushort4 *)from) << (uint4)(16));
-}
-#endif
-
-// Elements k … k + 3 of a row of the left operand, 0 beyond its end.
-static inline float4 row_quad(__global const float *row, uint k, uint depth) {
-  if (k + 4 <= depth) return ALIGNED ? *(__global const float4 *)(row + k) : vload4(0, row + k);
-  float4 quad = (float4)(0.0f);
-  if (k < depth) quad.x = row[k];
-  if (k + 1 < depth) quad.y = row[k + 1];
-  if (k + 2 < depth) quad.z = row[k + 2];
-  return quad;
-}
-
 // What one item brings of every step.
 typedef struct {
   __global const float *rows[LEFT_QUADS], *scales[LEFT_QUADS];
-  __global const stored *weight[RIGHT_QUADS];
+  __global const stored *weight;
+  uint weight_step;  // from one of an item's quads to the next
   float4 left[LEFT_QUADS], right[RIGHT_QUADS];
 } delivery;
 
@@ -105,9 +71,9 @@ INLINE void fetch(delivery *d, uint k, uint depth, uint padded_inputs) {
   }
 #pragma unroll
   for (uint i = 0; i < RIGHT_QUADS; i++) {
-    d->right[i] = weight_quad(d->weight[i]);
-    d->weight[i] += SIDE_INPUTS ? TILE_K * padded_inputs : TILE_K;
+    d->right[i] = weight_quad(d->weight + i * d->weight_step);
   }
+  d->weight += SIDE_INPUTS ? TILE_K * padded_inputs : TILE_K;
 }
 
 // A quad of k becomes a column of a tile.
@@ -142,7 +108,7 @@ INLINE void put(const delivery *d, uint item, __local float *left, __local float
 
 // An item's sums go on over one step; `left` and `right` are its first elements of the tiles.
 INLINE void add_step(__local const float *left, __local const float *right, float4 sums[ITEM_M][ITEM_N / 4]) {
-#pragma unroll
+#pragma unroll UNROLL
   for (uint k = 0; k < TILE_K; k++) {
     float4 b[ITEM_N / 4];
 #pragma unroll
@@ -158,7 +124,7 @@ INLINE void add_step(__local const float *left, __local const float *right, floa
   }
 }
 
-__attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) __kernel void matmul(
+__attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) SUB_GROUPS __kernel void matmul(
     INPUT(input), INPUT(scales), __global const stored *weight, INPUT(bias), INPUT(residual), OUTPUT(output),
     OUTPUT(derivative), OUTPUT(slopes), const uint rows, const uint columns, const uint depth,
     const uint padded_inputs, const uint prompts, const uint tokens, const uint has_bias, const uint activation,
@@ -166,9 +132,11 @@ __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) __kernel void matmul(
   __local float4 left_quads[TILE_K * LEFT_STRIDE / 4], right_quads[TILE_K * RIGHT_STRIDE / 4];
   __local float *left = (__local float *)left_quads, *right = (__local float *)right_quads;
   const uint item = get_local_id(0), first_row = get_group_id(0) * TILE_M, first_column = get_group_id(1) * TILE_N;
-  // Blocks of 4 × 8 items start together on most GPUs: together they read few words of the tiles.
+  // Blocks of 4 × 8 items start together on most GPUs: together they read few words of the tiles. Items i and i ^ 1 read
+  // the same columns, i and i ^ 2 the same rows: NVIDIA's local memory serves such pairs of quads at once.
   const uint block = item / 32, lane = item % 32;
-  const uint item_m = (block / (ITEMS_N / 8) * 4 + lane / 8) * 4, item_n = (block % (ITEMS_N / 8) * 8 + lane % 8) * 4;
+  const uint item_m = (block / (ITEMS_N / 8) * 4 + lane / 16 * 2 + lane % 2) * 4;
+  const uint item_n = (block % (ITEMS_N / 8) * 8 + lane / 2 % 8) * 4;
 
   delivery next;
   const uint item_k = item % QUADS_K * 4;
@@ -178,12 +146,9 @@ __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) __kernel void matmul(
     next.rows[i] = ROW(input, SCALED ? shared_row(row, prompts, tokens) : row);
     if (SCALED) next.scales[i] = ROW(scales, row / tokens);
   }
-#pragma unroll
-  for (uint i = 0; i < RIGHT_QUADS; i++) {
-    const uint quad = item + i * GROUP_ITEMS;
-    const uint line = SIDE_INPUTS ? quad / QUADS_N : first_column + quad / QUADS_K;
-    next.weight[i] = weight + (ulong)line * padded_inputs + (SIDE_INPUTS ? first_column + quad % QUADS_N * 4 : item_k);
-  }
+  const uint line = SIDE_INPUTS ? item / QUADS_N : first_column + item / QUADS_K;
+  next.weight = weight + (ulong)line * padded_inputs + (SIDE_INPUTS ? first_column + item % QUADS_N * 4 : item_k);
+  next.weight_step = GROUP_ITEMS / (SIDE_INPUTS ? QUADS_N : QUADS_K) * padded_inputs;
 
   float4 sums[ITEM_M][ITEM_N / 4];
 #pragma unroll

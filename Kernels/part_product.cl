@@ -3,7 +3,7 @@
 //
 // A work-item computes ROWS_PER_ITEM rows (dimension 1) of one column (0), so that an element of `right` serves them
 // all; neighbours compute neighbouring columns. An operand's element (r, k) lies at r · stride + k, or where it is
-// transposed at k · stride + r. Its speed is no goal.
+// transposed at k · stride + r.
 
 #ifndef ROWS_PER_ITEM
 #define ROWS_PER_ITEM 8

@@ -9,7 +9,7 @@
 // work-group computes 64 queries or keys (dimension 0) of one head (1) of one image or row (2), and goes over the other
 // side in tiles of 32. A head's statistics are [2][tokens].
 
-__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void row_through_map_statistics(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void row_through_map_statistics(
     INPUT(queries), INPUT(keys), __global float *statistics, const uint head_width, const uint tokens,
     const float factor) {
   __local float4 stage[STAGE], exchange[GIVEN];
@@ -34,7 +34,7 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void row_through_map
   store_4(to + tokens, inverse, ITEM_ROW * 4, count);
 }
 
-__attribute__((reqd_work_group_size(ITEMS, 1, 1))) __kernel void row_through_map(
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void row_through_map(
     INPUT(row), INPUT(queries), INPUT(keys), INPUT(gradient), INPUT(values), __global const float *statistics,
     __global float *sums, const uint has_gradient, const uint prompts, const uint head_width, const uint tokens,
     const float factor) {

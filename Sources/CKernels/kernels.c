@@ -87,11 +87,14 @@ static const char matmul[] = {
 static const char matmul_cpu[] = {
 #embed "../../Kernels/matmul_cpu.cl" suffix(, 0)
 };
+static const char matmul_rows[] = {
+#embed "../../Kernels/matmul_rows.cl" suffix(, 0)
+};
+static const char matmul_tiles[] = {
+#embed "../../Kernels/matmul_tiles.cl" suffix(, 0)
+};
 static const char mean_rows[] = {
 #embed "../../Kernels/mean_rows.cl" suffix(, 0)
-};
-static const char part_product[] = {
-#embed "../../Kernels/part_product.cl" suffix(, 0)
 };
 static const char normalize_rows[] = {
 #embed "../../Kernels/normalize_rows.cl" suffix(, 0)
@@ -113,6 +116,12 @@ static const char pack_weight[] = {
 };
 static const char pack_weight_cpu[] = {
 #embed "../../Kernels/pack_weight_cpu.cl" suffix(, 0)
+};
+static const char part_product[] = {
+#embed "../../Kernels/part_product.cl" suffix(, 0)
+};
+static const char part_product_cpu[] = {
+#embed "../../Kernels/part_product_cpu.cl" suffix(, 0)
 };
 static const char patchify[] = {
 #embed "../../Kernels/patchify.cl" suffix(, 0)
@@ -183,8 +192,9 @@ static const struct legrad_kernel_file files[] = {
     FILE(layer_norm_cpu),
     FILE(matmul),
     FILE(matmul_cpu),
+    FILE(matmul_rows),
+    FILE(matmul_tiles),
     FILE(mean_rows),
-    FILE(part_product),
     FILE(normalize_rows),
     FILE(normalize_rows_backward),
     FILE(normalize_rows_backward_cpu),
@@ -192,6 +202,8 @@ static const struct legrad_kernel_file files[] = {
     FILE(pack_rows_cpu),
     FILE(pack_weight),
     FILE(pack_weight_cpu),
+    FILE(part_product),
+    FILE(part_product_cpu),
     FILE(patchify),
     FILE(peak),
     FILE(relevance_share),

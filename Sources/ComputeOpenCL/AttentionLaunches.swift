@@ -42,6 +42,24 @@ struct AttentionProgram {
   static let rowThroughMap = AttentionProgram(
     operation: "row_through_map", rowsPerGroup: 64, blocks: 2, maps: 2, panels: 2)
 
+  /// What tells a program how wide heads are, a multiple of 16.
+  static let widthDefine = "HEAD_WIDTH"
+
+  static let all = [attention, backward, relevance, rowThroughMap]
+
+  /// Work-items of a group of the portable variant.
+  static let items = 128
+
+  /// The portable kernel for heads of `headWidth` columns.
+  /// - Parameters:
+  ///   - isAligned: whether every row of every head starts and ends at a multiple of four floats.
+  ///   - function: the operation's name where nil.
+  func portableKernel(headWidth: Int, isAligned: Bool, function: String? = nil) -> KernelIdentifier {
+    KernelIdentifier(
+      operation, on: "attention_tiles", function: function, .portable,
+      [Self.widthDefine: headWidth.roundedUp(to: 16), "ALIGNED": isAligned ? 1 : 0])
+  }
+
   /// Rows of a panel.
   fileprivate static let panel = 32
   private static let tile = 8
@@ -63,16 +81,23 @@ extension OpenCLBackend {
     _ program: AttentionProgram, function: String? = nil, _ arguments: [KernelArgument], over launch: HeadLaunch,
     on stream: CommandStream
   ) throws(OpenCLError) {
-    let width = launch.headWidth.roundedUp(to: 16)
-    var defines = ["HEAD_WIDTH": width]
+    let kernel: KernelIdentifier
     let (groups, group, last): (Int, Int, [KernelArgument])
     switch variant {
     case .portable:
-      group = 128
+      let isAligned =
+        launch.headWidth % 4 == 0
+        && arguments.allSatisfy { if case .matrix(let matrix) = $0 { matrix.startsRowsAtQuads } else { true } }
+      kernel = program.portableKernel(headWidth: launch.headWidth, isAligned: isAligned, function: function)
+      group = AttentionProgram.items
       groups = launch.tokens.dividedUp(by: program.rowsPerGroup)
       last = []
     case .cpu:
-      defines["BLOCK"] = program.block(headWidth: width, localMemory: device.localMemory)
+      let width = launch.headWidth.roundedUp(to: 16)
+      let block = program.block(headWidth: width, localMemory: device.localMemory)
+      kernel = KernelIdentifier(
+        program.operation, on: "attention_tiles", function: function, .cpu,
+        [AttentionProgram.widthDefine: width, "BLOCK": block])
       // A work-item is a whole head, which it copies once; only where heads do not fill the device they are cut.
       let panels = launch.tokens.dividedUp(by: AttentionProgram.panel)
       let wanted = min(panels, (3 * device.computeUnits).dividedUp(by: launch.sequences * launch.heads))
@@ -82,8 +107,7 @@ extension OpenCLBackend {
       last = [.size(rows)]
     }
     try stream.run(
-      KernelIdentifier(program.operation, on: "attention_tiles", function: function, variant, defines),
-      arguments + last, global: [groups * group, launch.heads, launch.sequences], local: [group, 1, 1])
+      kernel, arguments + last, global: [groups * group, launch.heads, launch.sequences], local: [group, 1, 1])
   }
 }
 

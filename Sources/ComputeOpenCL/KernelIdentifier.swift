@@ -7,6 +7,7 @@ struct KernelIdentifier: Hashable, Sendable {
   /// What stands before it in its program, beside `common.cl`.
   let shared: String?
   let function: String
+  let variant: KernelVariant
   /// What its `real` is.
   let scalar: Scalar
   /// In the order of their names, so that equal sets are equal text.
@@ -21,18 +22,17 @@ struct KernelIdentifier: Hashable, Sendable {
   /// - Parameters:
   ///   - shared: a file of the same variant that it builds on.
   ///   - function: the operation's name where nil.
-  ///   - scalar: only portable kernels are built in float64.
+  ///   - scalar: what is built in float64 has no vectors of `LANES`.
   init(
     _ operation: String, on shared: String? = nil, function: String? = nil, _ variant: KernelVariant,
     scalar: Scalar = .float32, _ defines: [String: Int] = [:]
   ) {
-    precondition(scalar == .float32 || variant == .portable, "no \(operation) in float64 for processors")
     var defines = defines
-    if variant == .cpu { defines["LANES"] = 16 }
+    if variant == .cpu, scalar == .float32 { defines["LANES"] = 16 }
     let suffix = variant == .cpu ? "_cpu" : ""
     self.init(
-      file: operation + suffix, shared: shared.map { $0 + suffix }, function: function ?? operation, scalar: scalar,
-      defines: defines)
+      file: operation + suffix, shared: shared.map { $0 + suffix }, function: function ?? operation, variant,
+      scalar: scalar, defines: defines)
   }
 
   /// An operation's kernel in the one file of all variants.
@@ -42,18 +42,29 @@ struct KernelIdentifier: Hashable, Sendable {
   ) {
     var defines = defines
     if lanes != 1 { defines["LANES"] = lanes }
-    self.init(file: operation, function: function ?? operation, scalar: scalar, defines: defines)
+    self.init(
+      file: operation, shared: nil, function: function ?? operation, lanes == 1 ? .portable : .cpu, scalar: scalar,
+      defines: defines)
   }
 
-  private init(file: String, shared: String? = nil, function: String, scalar: Scalar, defines: [String: Int]) {
+  private init(
+    file: String, shared: String?, function: String, _ variant: KernelVariant, scalar: Scalar, defines: [String: Int]
+  ) {
     var defines = defines
     if scalar == .float64 { defines["FLOAT64"] = 1 }
     self.file = file
     self.shared = shared
     self.function = function
+    self.variant = variant
     self.scalar = scalar
     self.defines = defines.sorted { $0.key < $1.key }.map { Define(name: $0.key, value: $0.value) }
   }
+
+  /// The files of its program, in their order, without `.cl`.
+  var files: [String] { ["common", shared, file].compactMap { $0 } }
+
+  /// What a macro is defined as, nil where it is not.
+  func value(of define: String) -> Int? { defines.first { $0.name == define }?.value }
 
   /// The compiler's options.
   var options: String {

@@ -35,6 +35,8 @@ final class KernelLibrary: Sendable {
   func kernel(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLKernel {
     try built.withLock { built throws(OpenCLError) in
       if let kernel = built.kernels[identifier] { return kernel }
+      precondition(
+        ProgramList.contains(identifier), "\(identifier.file) with \(identifier.options) is not in ProgramList.swift")
       let key = identifier.file + " " + identifier.options
       let program: OpenCLProgram
       if let known = built.programs[key] {
@@ -51,19 +53,24 @@ final class KernelLibrary: Sendable {
 
   private func build(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLProgram {
     let sources = try sources(of: identifier)
-    if let cache, let program = cache.program(context, sources: sources, options: identifier.options) {
-      return program
+    if let vendors = VendorOptions(identifier).options(for: context.device) {
+      // A driver that says it knows them and does not gets the program without.
+      do { return try build(sources, options: identifier.options + " " + vendors) } catch {}
     }
-    let program = try OpenCLProgram(context, sources: sources, options: identifier.options)
-    cache?.keep(program, sources: sources, options: identifier.options)
+    return try build(sources, options: identifier.options)
+  }
+
+  private func build(_ sources: [String], options: String) throws(OpenCLError) -> OpenCLProgram {
+    if let cache, let program = cache.program(context, sources: sources, options: options) { return program }
+    let program = try OpenCLProgram(context, sources: sources, options: options)
+    cache?.keep(program, sources: sources, options: options)
     return program
   }
 
   /// The pieces of a program. `#line` makes the compiler's messages name the file and the line in it.
   private func sources(of identifier: KernelIdentifier) throws(OpenCLError) -> [String] {
     var sources: [String] = []
-    for file in ["common", identifier.shared, identifier.file] {
-      guard let file else { continue }
+    for file in identifier.files {
       sources += ["\n#line 1 \"\(file).cl\"\n", try text(of: file + ".cl")]
     }
     return sources

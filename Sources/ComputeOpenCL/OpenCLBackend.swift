@@ -31,6 +31,9 @@ public final class OpenCLBackend: Backend {
 
     var folders: KernelLibrary.Folders { .init(cache: cacheFolder, kernels: kernelFolder) }
 
+    /// How the portable product is unrolled; what is faster on the device if nil.
+    var unrolling: PortableTile.Unrolling?
+
     public init() {}
   }
 
@@ -38,6 +41,8 @@ public final class OpenCLBackend: Backend {
   public let precision: Precision
   public let variant: KernelVariant
   public let streamsWeights: Bool
+  /// Of the portable product.
+  let unrolling: PortableTile.Unrolling
   let memory: DeviceMemory
   let registry = WeightRegistry()
   private let stream: Mutex<CommandStream>
@@ -56,6 +61,7 @@ public final class OpenCLBackend: Backend {
     } else {
       variant = try VariantSelection.choose(for: device, options: options)
     }
+    unrolling = self.variant == .portable ? try UnrollingSelection.choose(for: device, options: options) : .all
     do {
       let context = try OpenCLContext(device)
       let memory = DeviceMemory(context, limit: options.memoryLimit)

@@ -82,3 +82,8 @@ extension Matrix<OpenCLBuffer> {
       buffer.memory, offset: offset * element, rows: rows, rowBytes: columns * element, rowPitch: rowStride * element)
   }
 }
+
+extension Matrix<OpenCLBuffer> {
+  /// Whether every row starts at a multiple of four floats of its buffer, which starts at one itself.
+  var startsRowsAtQuads: Bool { offset % 4 == 0 && (rowStride % 4 == 0 || rows == 1) }
+}

@@ -13,7 +13,7 @@ extension OpenCLBackend {
       .matrix(values), .memory(target), .memory(overflows.buffer.memory), .size(layout.outputs), .size(layout.inputs),
       .size(layout.paddedInputs),
     ]
-    let kernel = KernelIdentifier("pack_weight", variant, ["STORAGE": precision.storage])
+    let kernel = KernelIdentifier.packWeight(variant, precision)
     switch variant {
     case .portable:
       try stream.run(
@@ -27,6 +27,12 @@ extension OpenCLBackend {
       unsafe try stream.download(overflows.region, into: count)
     }
     return Int(count)
+  }
+}
+
+extension KernelIdentifier {
+  static func packWeight(_ variant: KernelVariant, _ precision: Precision) -> KernelIdentifier {
+    KernelIdentifier("pack_weight", variant, ["STORAGE": precision.storage])
   }
 }
 

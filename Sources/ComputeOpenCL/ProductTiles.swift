@@ -6,14 +6,19 @@ struct PortableTile: Sendable {
   let columns: Int
   let itemRows: Int
   let itemColumns: Int
+  /// Elements of the inner dimension that are in local memory at once: small groups bring more, since they wait longer
+  /// for it than they compute.
+  let depth: Int
+  /// Of these, how many a `Unrolling.some` writes out.
+  private let unrolled: Int
   /// The part of the arithmetic units' time that computes, as far as it is known from other programs' tiles.
   private let efficiency: Double
 
   static let all = [
-    PortableTile(rows: 128, columns: 128, itemRows: 8, itemColumns: 8, efficiency: 1),
-    PortableTile(rows: 64, columns: 64, itemRows: 4, itemColumns: 8, efficiency: 0.8),
-    PortableTile(rows: 32, columns: 64, itemRows: 4, itemColumns: 4, efficiency: 0.6),
-    PortableTile(rows: 16, columns: 64, itemRows: 4, itemColumns: 4, efficiency: 0.4),
+    PortableTile(rows: 128, columns: 128, itemRows: 8, itemColumns: 8, depth: 16, unrolled: 2, efficiency: 1),
+    PortableTile(rows: 64, columns: 64, itemRows: 4, itemColumns: 8, depth: 16, unrolled: 2, efficiency: 0.8),
+    PortableTile(rows: 32, columns: 64, itemRows: 4, itemColumns: 4, depth: 32, unrolled: 8, efficiency: 0.6),
+    PortableTile(rows: 16, columns: 64, itemRows: 4, itemColumns: 4, depth: 32, unrolled: 8, efficiency: 0.4),
   ]
 
   /// The tile with the least time, counted in rounds of one group per compute unit: large tiles reuse more of what they
@@ -36,7 +41,50 @@ struct PortableTile: Sendable {
 
   private func count(_ size: Int, _ tile: Int) -> Int { (size + tile - 1) / tile }
 
-  var defines: [String: Int] { ["TILE_M": rows, "TILE_N": columns, "ITEM_M": itemRows, "ITEM_N": itemColumns] }
+  /// How much of a step's loop is written out: with all of it NVIDIA's compilers take more registers than two groups
+  /// have; with some of it AMD's pair no multiply-adds. The same bits.
+  enum Unrolling: Sendable, CaseIterable { case some, all }
+
+  /// The kernel of `matmul.cl`, by what it is built with.
+  /// - Parameter isWhole: whether rows of its input and scales start at quads and `depth` divides them.
+  func kernel(_ kind: ProductKind, isWhole: Bool, _ unrolling: Unrolling) -> KernelIdentifier {
+    let unroll = unrolling == .some ? unrolled : depth
+    return KernelIdentifier(
+      "matmul", on: "matmul_tiles", .portable,
+      kind.defines.merging([
+        "TILE_M": rows, "TILE_N": columns, "TILE_K": depth, "ITEM_M": itemRows, "ITEM_N": itemColumns,
+        "UNROLL": unroll, "WHOLE": isWhole ? 1 : 0,
+      ]) { $1 })
+  }
+}
+
+/// The product of few rows; see `matmul_rows.cl`.
+enum FewRows {
+  static let limit = 8
+  static let columns = 16
+  static let items = 128
+
+  static func kernel(_ kind: ProductKind) -> KernelIdentifier {
+    KernelIdentifier("matmul_rows", on: "matmul_tiles", .portable, kind.defines)
+  }
+}
+
+/// What kernels of a product are built for, whatever its size.
+struct ProductKind: Sendable {
+  let precision: Precision
+  /// Whether the weight's outputs are summed over.
+  let isByInputs: Bool
+  let isScaled: Bool
+
+  static let all = Precision.allCases.flatMap { precision in
+    [false, true].flatMap { isByInputs in
+      [false, true].map { ProductKind(precision: precision, isByInputs: isByInputs, isScaled: $0) }
+    }
+  }
+
+  fileprivate var defines: [String: Int] {
+    ["STORAGE": precision.storage, "SIDE_INPUTS": isByInputs ? 1 : 0, "SCALED": isScaled ? 1 : 0]
+  }
 }
 
 /// How a product of the cpu variant is cut into launches and work-items; see `matmul_cpu.cl`.

@@ -16,7 +16,7 @@ extension CommandStream {
     let rows = min(matrix.rows, 65535)
     switch matrix.scalar == .float64 ? .portable : variant {
     case .portable:
-      let width = 64
+      let width = KernelIdentifier.elementGroup
       try run(
         KernelIdentifier(kernel, function: function, scalar: matrix.scalar), arguments,
         global: [matrix.columns.roundedUp(to: width), rows], local: [width, 1])
@@ -34,12 +34,22 @@ extension CommandStream {
   ) throws(OpenCLError) {
     switch matrix.scalar == .float64 ? .portable : variant {
     case .portable:
-      let group = 128
+      let group = KernelIdentifier.rowGroup
       try run(
-        KernelIdentifier(kernel, .portable, scalar: matrix.scalar, ["GROUP": group]), arguments,
-        global: [matrix.rows * group], local: [group])
+        .portableRow(kernel, matrix.scalar), arguments, global: [matrix.rows * group], local: [group])
     case .cpu:
       try run(KernelIdentifier(kernel, variant), arguments, global: [matrix.rows], local: [1])
     }
+  }
+}
+
+extension KernelIdentifier {
+  /// Work-items that sum over a row together.
+  static let rowGroup = 128
+  /// Neighbours that each compute one element.
+  static let elementGroup = 64
+
+  static func portableRow(_ kernel: String, _ scalar: Scalar) -> KernelIdentifier {
+    KernelIdentifier(kernel, .portable, scalar: scalar, ["GROUP": rowGroup])
   }
 }

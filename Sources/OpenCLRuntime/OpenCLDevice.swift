@@ -28,6 +28,8 @@ import COpenCL
   public let largestWorkGroup: Int
   /// Floats in a vector of its hardware; 1 where the driver makes its vectors of work-items, or none.
   public let vectorWidth: Int
+  /// What it can beside OpenCL's core, by name.
+  public let extensions: Set<String>
   /// Whether it is usable and has a compiler.
   public let isAvailable: Bool
   /// Whether it computes in float64.
@@ -57,6 +59,7 @@ import COpenCL
     localMemory = Int(clamping: try info.number(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong.self))
     largestWorkGroup = try info.number(CL_DEVICE_MAX_WORK_GROUP_SIZE, Int.self)
     vectorWidth = Int(try info.number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self))
+    extensions = Set(try info.text(CL_DEVICE_EXTENSIONS).split(separator: " ").map(String.init))
     let available = try info.number(CL_DEVICE_AVAILABLE, cl_bool.self)
     let hasCompiler = try info.number(CL_DEVICE_COMPILER_AVAILABLE, cl_bool.self)
     isAvailable = available != 0 && hasCompiler != 0

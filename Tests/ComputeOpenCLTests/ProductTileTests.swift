@@ -23,11 +23,14 @@ struct ProductTileTests {
     try backend.matmul(product)
     let expected = try HostMatrix.download(output, from: backend)
     for tile in PortableTile.all {
-      try backend.fill(Fill(output, with: .nan))
-      try backend.perform(.matmul) { stream throws(OpenCLError) in
-        try backend.portableMatmul(product, by: tile, on: stream)
+      for unrolling in PortableTile.Unrolling.allCases {
+        try backend.fill(Fill(output, with: .nan))
+        try backend.perform(.matmul) { stream throws(OpenCLError) in
+          try backend.portableMatmul(product, by: tile, unrolling, on: stream)
+        }
+        expectSameBits(
+          try HostMatrix.download(output, from: backend), expected, "\(tile.rows)×\(tile.columns), \(unrolling)")
       }
-      expectSameBits(try HostMatrix.download(output, from: backend), expected, "\(tile.rows)×\(tile.columns)")
     }
   }
 

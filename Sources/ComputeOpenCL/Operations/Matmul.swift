@@ -15,30 +15,48 @@ extension OpenCLBackend {
       switch variant {
       case .portable:
         let output = operation.output
-        try portableMatmul(
-          operation, by: .best(rows: output.rows, columns: output.columns, computeUnits: device.computeUnits),
-          on: stream)
+        if output.rows <= FewRows.limit {
+          try portableMatmulOfFewRows(operation, on: stream)
+        } else {
+          try portableMatmul(
+            operation, by: .best(rows: output.rows, columns: output.columns, computeUnits: device.computeUnits),
+            unrolling, on: stream)
+        }
       case .cpu: try cpuMatmul(operation, on: stream)
       }
     }
   }
 
   func portableMatmul(
-    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, by tile: PortableTile, on stream: CommandStream
+    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, by tile: PortableTile, _ unrolling: PortableTile.Unrolling,
+    on stream: CommandStream
   ) throws(OpenCLError) {
-    let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
-    let isAligned = input.startsRowsAtQuads && scale?.scales.startsRowsAtQuads ?? true
-    let defines = operation.defines.merging(tile.defines) { $1 }
-      .merging(["ALIGNED": isAligned ? 1 : 0, "SCALED": scale == nil ? 0 : 1]) { $1 }
+    let (input, scales, output) = (operation.input, operation.inputScale?.scales, operation.output)
+    let isWhole =
+      input.startsRowsAtQuads && scales?.startsRowsAtQuads ?? true && input.columns % tile.depth == 0
     try stream.run(
-      KernelIdentifier("matmul", variant, defines),
-      [.matrix(input), .matrix(scale?.scales ?? input), .memory(try stream.memory(of: operation.weight))]
-        + operation.epilogueMatrices + [
-          .size(output.rows), .size(output.columns), .size(input.columns),
-          .size(operation.weight.layout.paddedInputs), .size(scale?.stack.copies ?? 1),
-          .size(scale?.stack.rows ?? 1),
-        ] + operation.epilogueFlags,
+      tile.kernel(operation.kind, isWhole: isWhole, unrolling), try portableArguments(of: operation, on: stream),
       global: [tile.items * tile.rowTiles(of: output), tile.columnTiles(of: output)], local: [tile.items, 1])
+  }
+
+  func portableMatmulOfFewRows(
+    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
+  ) throws(OpenCLError) {
+    let groups = (operation.output.columns + FewRows.columns - 1) / FewRows.columns
+    try stream.run(
+      FewRows.kernel(operation.kind), try portableArguments(of: operation, on: stream),
+      global: [groups * FewRows.items], local: [FewRows.items])
+  }
+
+  private func portableArguments(
+    of operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
+  ) throws(OpenCLError) -> [KernelArgument] {
+    let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
+    return [.matrix(input), .matrix(scale?.scales ?? input), .memory(try stream.memory(of: operation.weight))]
+      + operation.epilogueMatrices + [
+        .size(output.rows), .size(output.columns), .size(input.columns),
+        .size(operation.weight.layout.paddedInputs), .size(scale?.stack.copies ?? 1), .size(scale?.stack.rows ?? 1),
+      ] + operation.epilogueFlags
   }
 
   private func cpuMatmul(
@@ -49,7 +67,10 @@ extension OpenCLBackend {
       rows: output.rows, columns: output.columns, depth: input.columns, computeUnits: device.computeUnits)
     let packing = KernelIdentifier("pack_rows", variant, CPUProductSchedule.defines)
     let product = KernelIdentifier(
-      "matmul", variant, operation.defines.merging(CPUProductSchedule.defines) { $1 })
+      "matmul", variant,
+      CPUProductSchedule.defines.merging([
+        "STORAGE": operation.weight.precision.storage, "SIDE_INPUTS": operation.side == .inputs ? 1 : 0,
+      ]) { $1 })
     for first in stride(from: 0, to: output.rows, by: schedule.rowsPerPass) {
       let rows = min(schedule.rowsPerPass, output.rows - first)
       let tiles = schedule.tiles(of: rows)
@@ -74,7 +95,7 @@ extension OpenCLBackend {
 
   /// The best of some bursts of multiply-adds in registers.
   public func measurePeak() throws(BackendError) -> Double {
-    let (lanes, chains) = variant == .cpu ? (16, 16) : (1, 16)
+    let (lanes, chains) = (KernelIdentifier.peakLanes(variant), KernelIdentifier.peakChains)
     // Enough items to fill a GPU, few enough that a processor's launch is no cost.
     let (items, group) = variant == .cpu ? (4 * device.computeUnits, 1) : (device.computeUnits * 2048, 128)
     let results = try makeMatrix(rows: 1, columns: items)
@@ -84,8 +105,7 @@ extension OpenCLBackend {
       let start = ContinuousClock.now
       try perform(.measurePeak) { stream throws(OpenCLError) in
         try stream.run(
-          KernelIdentifier("peak", lanes: lanes, ["CHAINS": chains]),
-          [.memory(results.buffer.memory), .size(rounds)], global: [items], local: [group])
+          .peak(variant), [.memory(results.buffer.memory), .size(rounds)], global: [items], local: [group])
         try stream.finish()
       }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -97,9 +117,19 @@ extension OpenCLBackend {
   }
 }
 
+extension KernelIdentifier {
+  /// Chains of multiply-adds that do not wait for each other.
+  fileprivate static let peakChains = 16
+  fileprivate static func peakLanes(_ variant: KernelVariant) -> Int { variant == .cpu ? 16 : 1 }
+
+  static func peak(_ variant: KernelVariant) -> KernelIdentifier {
+    KernelIdentifier("peak", lanes: peakLanes(variant), ["CHAINS": peakChains])
+  }
+}
+
 extension Matmul<OpenCLBuffer, OpenCLWeight> {
-  fileprivate var defines: [String: Int] {
-    ["STORAGE": weight.precision.storage, "SIDE_INPUTS": side == .inputs ? 1 : 0]
+  fileprivate var kind: ProductKind {
+    ProductKind(precision: weight.precision, isByInputs: side == .inputs, isScaled: inputScale != nil)
   }
 
   /// Absent matrices are the output, which the kernels then do not touch under that name.
@@ -116,9 +146,4 @@ extension Matmul<OpenCLBuffer, OpenCLWeight> {
       .flag(epilogue.slopes != nil), .size(epilogue.residual?.rows ?? 0),
     ]
   }
-}
-
-extension Matrix<OpenCLBuffer> {
-  /// Whether every row starts at a multiple of four floats of its buffer, which starts at one itself.
-  fileprivate var startsRowsAtQuads: Bool { offset % 4 == 0 && (rowStride % 4 == 0 || rows == 1) }
 }

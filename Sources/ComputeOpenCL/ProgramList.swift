@@ -1,0 +1,100 @@
+import Compute
+
+/// Every program of the portable variant that the launchers ask a driver for. `make gpu-lint` compiles them for GPUs
+/// that are not at hand; `KernelLibrary` builds no other.
+package enum ProgramList {
+  /// A program as a driver gets it.
+  package struct Program: Sendable, Hashable {
+    /// The files that it is made of, in their order, without `.cl`.
+    package let files: [String]
+    /// The compiler's options.
+    package let options: String
+
+    fileprivate init(_ identifier: KernelIdentifier) {
+      files = identifier.files
+      options = identifier.options
+    }
+  }
+
+  /// A program and the work-items of the groups that it is launched in.
+  package struct Listed: Sendable {
+    package let program: Program
+    package let group: Int
+    package let vendorOptions: VendorOptions
+
+    fileprivate init(_ identifier: KernelIdentifier, group: Int) {
+      program = Program(identifier)
+      vendorOptions = VendorOptions(identifier)
+      self.group = group
+    }
+  }
+
+  package static let all: [Listed] = products + attention + rows + elements + others
+
+  private static let programs = Set(all.map(\.program))
+
+  /// Whether the list has the kernel's program, or one for heads of another width, which come in any.
+  static func contains(_ identifier: KernelIdentifier) -> Bool {
+    guard identifier.variant == .portable else { return true }
+    let program = Program(identifier)
+    if programs.contains(program) { return true }
+    guard let width = identifier.value(of: AttentionProgram.widthDefine) else { return false }
+    return attention(headWidths: [width]).contains { $0.program == program }
+  }
+
+  private static var products: [Listed] {
+    ProductKind.all.flatMap { kind in
+      [Listed(FewRows.kernel(kind), group: FewRows.items)]
+        + PortableTile.all.flatMap { tile in
+          PortableTile.Unrolling.allCases.flatMap { unrolling in
+            [false, true].map { Listed(tile.kernel(kind, isWhole: $0, unrolling), group: tile.items) }
+          }
+        }
+    }
+  }
+
+  /// Widths of heads, rounded up, of the models that are known: 64 of most; 72, 80, 88, 96, 104, 112 and 128 of large
+  /// ones.
+  private static let headWidths = [64, 80, 96, 112, 128]
+
+  private static var attention: [Listed] { attention(headWidths: headWidths) }
+
+  private static func attention(headWidths: [Int]) -> [Listed] {
+    AttentionProgram.all.flatMap { program in
+      headWidths.flatMap { width in
+        [false, true].map {
+          Listed(program.portableKernel(headWidth: width, isAligned: $0), group: AttentionProgram.items)
+        }
+      }
+    }
+  }
+
+  private static var rows: [Listed] {
+    let float32 = [
+      "folded_norm_backward", "layer_norm", "layer_norm_backward", "normalize_rows", "normalize_rows_backward", "softmax",
+      "softmax_backward",
+    ]
+    let float64 = ["layer_norm", "softmax", "softmax_backward"]
+    let kernels =
+      float32.map { KernelIdentifier.portableRow($0, .float32) }
+      + float64.map { KernelIdentifier.portableRow($0, .float64) }
+    return kernels.map { Listed($0, group: KernelIdentifier.rowGroup) }
+  }
+
+  private static var elements: [Listed] {
+    let float32 = [
+      "activate", "activation_backward", "add_rows", "attention_relevance_mean", "copy", "fill", "gate", "gather_rows",
+      "key_relevance", "key_scores", "mean_rows", "patchify", "relevance_share", "rotate", "row_through_map_mean",
+      "token_sums", "token_sums_backward",
+    ]
+    let float64 = ["activate", "add_rows", "copy", "fill", "gather_rows", "patchify", "relevance_share"]
+    let kernels = float32.map { KernelIdentifier($0) } + float64.map { KernelIdentifier($0, scalar: .float64) }
+    return kernels.map { Listed($0, group: KernelIdentifier.elementGroup) }
+  }
+
+  private static var others: [Listed] {
+    Precision.allCases.map { Listed(.packWeight(.portable, $0), group: 128) } + [
+      Listed(.peak(.portable), group: 128), Listed(.partProduct(.portable), group: KernelIdentifier.partProductGroup),
+    ]
+  }
+}
