@@ -138,7 +138,7 @@ let package = Package(
     .executableTarget(
       name: "LeGradCLI",
       dependencies: [
-        "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "OperationSamples", "Randomness", "VisionTransformer",
+        "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness", "VisionTransformer",
         "Tokenizers", "Failures", "Files", "ImageFiles", "NpyFiles", "CVersion",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -11,7 +11,7 @@ struct DeviceOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Where to compute: auto (the first OpenCL GPU, else the CPU), cpu, gpu, opencl (the first of any kind), or an \
-      index or part of a name from 'legrad devices'.
+      index, part of a name or PLATFORM/NAME from 'legrad devices'.
       """,
       valueName: "device"))
   var device = "auto"
@@ -31,6 +31,8 @@ struct DeviceOptions: ParsableArguments {
       valueName: "bytes"))
   var memoryLimit: ByteCount?
 
+  @OptionGroup var trying: TrialOptions
+
   func validate() throws {
     try requirePositive(threads, "--threads", atMost: 4096)
   }
@@ -44,7 +46,6 @@ struct DeviceOptions: ParsableArguments {
   ) throws(LeGradError) -> Explainer.Options {
     var options = try options(device: device)
     options.pixelStatistics = pixels?.statistics
-    options.notify = { Terminal.note($0.advice) }
     try options.checkDevice()
     return options
   }
@@ -57,6 +58,8 @@ struct DeviceOptions: ParsableArguments {
     options.precision = Precision(rawValue: precision.rawValue)
     options.kernelVariant = kernelVariant
     options.memoryLimit = memoryLimit?.bytes
+    options.notify = { Terminal.note($0.advice) }
+    trying.apply(to: &options)
     return options
   }
 
