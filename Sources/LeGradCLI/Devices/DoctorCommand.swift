@@ -77,7 +77,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   /// What a check may take, in the time of a trial: it builds every kernel.
-  private static let trialsOfACheck = 15
+  private static let trialsOfACheck = 6
 
   /// Each device with each of its kernels.
   private func checked(_ options: Explainer.Options) throws(LeGradError) -> [(DeviceSummary, KernelVariant?)] {

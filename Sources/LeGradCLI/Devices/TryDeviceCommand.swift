@@ -28,7 +28,10 @@ struct TryDeviceCommand: ParsableCommand {
       &thread, nil,
       { _ in
         var byte: UInt8 = 0
-        while unsafe read(STDIN_FILENO, &byte, 1) > 0 {}
+        while true {
+          let count = unsafe read(STDIN_FILENO, &byte, 1)
+          guard count > 0 || (count < 0 && errno == EINTR) else { break }
+        }
         kill(0, SIGKILL)
         return nil
       }, nil)

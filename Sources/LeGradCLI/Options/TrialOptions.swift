@@ -4,7 +4,7 @@ import LeGrad
 
 /// How kernels are tried on an OpenCL device that was never seen.
 struct TrialOptions: ParsableArguments {
-  static let defaultSeconds = 120
+  static let defaultSeconds = 300
 
   @Option(
     help: ArgumentHelp(
