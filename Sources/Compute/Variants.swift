@@ -24,7 +24,7 @@ public struct DeviceTrial: Sendable {
   /// The command `legrad` of the same build as this library.
   public var executable: String
   /// What a variant's kernels may take to be built and tried.
-  public var timeLimit: Duration = .seconds(120)
+  public var timeLimit: Duration = .seconds(300)
   /// Whether verdicts that are kept in the cache folder are found anew.
   public var repeats = false
 
