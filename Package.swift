@@ -138,8 +138,8 @@ let package = Package(
     .executableTarget(
       name: "LeGradCLI",
       dependencies: [
-        "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "OperationSamples", "Randomness", "VisionTransformer",
-        "Tokenizers", "Failures", "Files", "ImageFiles", "NpyFiles", "CVersion",
+        "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness",
+        "VisionTransformer", "Tokenizers", "Failures", "Files", "ImageFiles", "NpyFiles", "CVersion",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -17,15 +17,20 @@ public struct BackendError: LegibleError {
   }
 
   public let code: Code
-  /// What failed and what to try, without the operation.
+  /// What failed, without the operation.
   public let reason: Message
+  /// What to try, where the reason does not say it.
+  public let advice: Message?
   public let operation: OperationName
   public let bytesNeeded: Int?
 
-  public init(_ code: Code, operation: OperationName, _ reason: Message, bytesNeeded: Int? = nil) {
+  public init(
+    _ code: Code, operation: OperationName, _ reason: Message, advice: Message? = nil, bytesNeeded: Int? = nil
+  ) {
     self.code = code
     self.operation = operation
     self.reason = reason
+    self.advice = advice
     self.bytesNeeded = bytesNeeded
   }
 
@@ -37,5 +42,5 @@ public struct BackendError: LegibleError {
     }
   }
 
-  public var message: Message { "\(operation.rawValue): \(reason)" }
+  public var message: Message { "\(operation.rawValue): \(reason)\(advice.map { "; \($0)" } ?? "")" }
 }

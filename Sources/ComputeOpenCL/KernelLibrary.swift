@@ -77,17 +77,27 @@ final class KernelLibrary: Sendable {
   }
 
   private func text(of name: String) throws(OpenCLError) -> String {
-    if let folder = kernelFolder {
-      do {
-        return String(decoding: try WholeFile.read(folder + "/" + name, limit: 1 << 20), as: UTF8.self)
-      } catch {
-        throw OpenCLError(call: "reading kernels", status: .success, detail: error.description)
-      }
-    }
+    if let kernelFolder { return try Self.text(of: name, in: kernelFolder) }
     guard let text = Self.embedded[name] else {
       preconditionFailure("\(name) is not in Sources/CKernels/kernels.c")
     }
     return text
+  }
+
+  /// The text of every file, embedded or in a folder that stands in for them.
+  static func texts(in folder: String?) throws(OpenCLError) -> [String: String] {
+    guard let folder else { return embedded }
+    var texts: [String: String] = [:]
+    for name in embedded.keys { texts[name] = try text(of: name, in: folder) }
+    return texts
+  }
+
+  private static func text(of name: String, in folder: String) throws(OpenCLError) -> String {
+    do {
+      return String(decoding: try WholeFile.read(folder + "/" + name, limit: 1 << 20), as: UTF8.self)
+    } catch {
+      throw OpenCLError(call: "reading kernels", status: .success, detail: error.description)
+    }
   }
 
   /// The embedded files by name.

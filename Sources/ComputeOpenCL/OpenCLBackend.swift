@@ -1,5 +1,5 @@
 public import Compute
-import Failures
+public import Failures
 public import OpenCLRuntime
 import Synchronization
 
@@ -28,6 +28,10 @@ public final class OpenCLBackend: Backend {
     public var kernelFolder: String?
     /// Whether it waits after every operation, so that an error names the one that failed.
     public var waitsAfterEveryOperation = false
+    /// How kernels are tried on a device that was never seen; in this process if nil.
+    public var trial: DeviceTrial?
+    /// Told in one line when a trial begins.
+    public var notify: (@Sendable (Message) -> Void)?
 
     var folders: KernelLibrary.Folders { .init(cache: cacheFolder, kernels: kernelFolder) }
 
@@ -57,6 +61,7 @@ public final class OpenCLBackend: Backend {
     self.precision = precision
     waitsAfterEveryOperation = options.waitsAfterEveryOperation
     if let variant = options.variant {
+      try VariantSelection.check(variant, for: device, options: options)
       self.variant = variant
     } else {
       variant = try VariantSelection.choose(for: device, options: options)
@@ -134,24 +139,23 @@ public final class OpenCLBackend: Backend {
 extension BackendError {
   init(_ error: OpenCLError, operation: OperationName, device: OpenCLDevice, bytesNeeded: Int? = nil) {
     let code: Code
-    var advice: Message = ""
+    let advice: Message?
     switch error.status {
     case let status where status.isLackOfMemory:
       code = .outOfMemory
-      advice = "; explain fewer images at once, or raise \(Subject.memoryLimit)"
+      advice = "explain fewer images at once, or raise \(Subject.memoryLimit)"
     case .success:
       // Nothing that the driver said.
       code = .unavailable
+      advice = nil
     case .buildProgramFailure:
       code = .unavailable
-      advice = "; try \(Subject.kernelVariant), or \(Subject.device) cpu"
+      advice = "try \(Subject.kernelVariant), or \(Subject.device) cpu"
     default:
       code = .launchFailed
       advice =
-        "; the failure is at this operation or before it, \(Subject.waitsAfterEveryOperation) tells; try \(Subject.device) cpu"
+        "the failure is at this operation or before it, \(Subject.waitsAfterEveryOperation) tells; try \(Subject.device) cpu"
     }
-    self.init(
-      code, operation: operation, "\(device.name): \(error)\(advice)",
-      bytesNeeded: bytesNeeded)
+    self.init(code, operation: operation, "\(device.name): \(error)", advice: advice, bytesNeeded: bytesNeeded)
   }
 }

@@ -95,8 +95,9 @@ struct CPUProductSchedule: Sendable {
   /// memory that OpenCL promises, and with the rows of an item the second-level cache.
   private static let depthBlock = 256
   private static let largestItem = 44
-  /// Floats of each piece of scratch memory.
+  /// Floats of each of the two pieces of scratch memory, and the share of the device's memory that one may have.
   private static let scratchFloats = 8 << 20
+  private static let scratchShare = 32
 
   static var defines: [String: Int] { ["TILE_ROWS": tileRows, "DEPTH_BLOCK": depthBlock] }
 
@@ -106,11 +107,18 @@ struct CPUProductSchedule: Sendable {
   let tilesPerItem: Int
   private let depth: Int
 
-  init(rows: Int, columns: Int, depth: Int, computeUnits: Int) {
+  /// - Parameter memoryLimit: bytes that the backend may use.
+  init(rows: Int, columns: Int, depth: Int, computeUnits: Int, memoryLimit: Int = .max) {
     self.depth = depth
     panels = (columns + Self.tileColumns - 1) / Self.tileColumns
     let unit = Self.tileRows * Self.largestItem
-    rowsPerPass = max(1, Self.scratchFloats / max(depth, panels * Self.tileColumns) / unit) * unit
+    let floatsPerRow = max(depth, panels * Self.tileColumns)
+    let most = memoryLimit / Self.scratchShare / MemoryLayout<Float>.size / floatsPerRow
+    // Rows are computed tile by tile, so that passes of any number of tiles give the same bits.
+    rowsPerPass =
+      most < unit
+      ? max(1, most / Self.tileRows) * Self.tileRows
+      : max(1, min(most, Self.scratchFloats / floatsPerRow) / unit) * unit
     let tiles = (min(rows, rowsPerPass) + Self.tileRows - 1) / Self.tileRows
     // Items of many tiles use what they bring to the caches more often; enough items keep all units busy to the end.
     let wanted = (16 * computeUnits + panels - 1) / panels

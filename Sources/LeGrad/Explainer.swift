@@ -43,7 +43,10 @@ public final class Explainer: Sendable {
     public var waitsAfterEveryOperation = false
     /// Whether an OpenCL device keeps the time of each kernel, which makes launches slower.
     public var profiles = false
-    /// Told in one line when another device takes over.
+    /// How kernels are tried on an OpenCL device that this machine never saw. Nil tries them in this process, which a bad
+    /// driver's compiler may end.
+    public var deviceTrial: DeviceTrial?
+    /// Told in one line when another device takes over, and when kernels are tried on one.
     public var notify: (@Sendable (Message) -> Void)?
     /// Replace those that the folder names.
     public var pixelStatistics: PixelStatistics?

@@ -23,7 +23,7 @@ struct Command: ParsableCommand {
     version: Version.summary,
     subcommands: [
       ExplainCommand.self, DemoCommand.self, DevicesCommand.self, DoctorCommand.self, BenchmarkCommand.self,
-      EvaluateCommand.self, MergeCommand.self, ModelCommand.self,
+      EvaluateCommand.self, MergeCommand.self, ModelCommand.self, TryDeviceCommand.self,
     ])
 
   static func main() {

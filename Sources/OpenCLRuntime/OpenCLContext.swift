@@ -15,7 +15,7 @@ import COpenCL
     var status: cl_int = 0
     var identifier: cl_device_id? = unsafe device.identifier
     let context = unsafe device.library.calls.clCreateContext(nil, 1, &identifier, nil, nil, &status)
-    unsafe handle = try checked(context, status, "clCreateContext", device.name)
+    unsafe handle = try checked(context, status, "clCreateContext")
   }
 
   deinit { _ = unsafe device.library.calls.clReleaseContext(handle) }

@@ -47,7 +47,7 @@ import COpenCL
   private func buildLog() throws(OpenCLError) -> String {
     let call = unsafe context.calls.clGetProgramBuildInfo
     let (program, device) = unsafe (handle, context.device.identifier)
-    return unsafe try string("clGetProgramBuildInfo") { size, value, needed in
+    return unsafe try string("clGetProgramBuildInfo", "CL_PROGRAM_BUILD_LOG") { size, value, needed in
       unsafe call?(program, device, cl_program_build_info(CL_PROGRAM_BUILD_LOG), size, value, needed)
         ?? CL_INVALID_VALUE
     }

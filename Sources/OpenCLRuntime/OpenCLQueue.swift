@@ -39,7 +39,7 @@ public struct OpenCLRegion: Sendable {
     let properties = profiles ? cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE) : 0
     let queue = unsafe context.calls.clCreateCommandQueue(
       context.handle, context.device.identifier, properties, &status)
-    unsafe handle = try checked(queue, status, "clCreateCommandQueue", context.device.name)
+    unsafe handle = try checked(queue, status, "clCreateCommandQueue")
   }
 
   deinit { _ = unsafe context.calls.clReleaseCommandQueue(handle) }

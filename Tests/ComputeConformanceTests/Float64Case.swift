@@ -10,7 +10,11 @@ protocol Float64Case: Sendable, CustomTestStringConvertible {
 
 extension TestBackend {
   /// The precision of weights plays no part.
-  static let float64 = available.filter { $0.precision == .f32 }
+  static let float64 = available.filter { $0.precision == .f32 && $0.hasFloat64 }
+
+  private var hasFloat64: Bool {
+    if case .openCL = self { TestDevice.hasFloat64 } else { true }
+  }
 }
 
 /// Expects the oracle's values in every layout, to 1e-12 of the largest, the same bits twice, and nothing else touched.

@@ -17,12 +17,10 @@ enum TestBackend: Sendable, Hashable, CustomTestStringConvertible {
 
   /// Every backend that this machine can run.
   static let available: [TestBackend] =
-    CPUBackend.availableInstructionSets.flatMap { instructionSet in
+    (TestDevice.isAlone ? [] : CPUBackend.availableInstructionSets).flatMap { instructionSet in
       Precision.allCases.map { .cpu(instructionSet, $0) } + [.cpuPairs(instructionSet)]
     }
-    + (TestDevice.first == nil
-      ? []
-      : KernelVariant.allCases.flatMap { variant in Precision.allCases.map { .openCL(variant, $0) } })
+    + TestDevice.variants.flatMap { variant in Precision.allCases.map { .openCL(variant, $0) } }
 
   private struct Key: Hashable {
     let backend: TestBackend

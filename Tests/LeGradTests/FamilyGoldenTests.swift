@@ -137,7 +137,8 @@ import VisionTransformer
     for size in sizes {
       let image = try RGBImage.decode(path: family.path("inputs/image_\(size.height)x\(size.width).png")).image
       let prepared = try explainer.prepare(image, size: .pixels(width: size.width, height: size.height))
-      for name in size.answers {
+      // Propagation of relevance computes in float64.
+      for name in size.answers where test.backend.hasFloat64 || !["lrp", "partial-lrp"].contains(name) {
         try check(name, "expected/\(size.height)x\(size.width)/\(name).npy", explainer, prepared, text, family)
       }
     }

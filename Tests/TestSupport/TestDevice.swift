@@ -12,6 +12,14 @@ import Testing
 public enum TestDevice {
   public static let first: OpenCLDevice? = try? OpenCLLibrary.system().devices().first { $0.isAvailable }
 
+  /// The kernels that can be of use on it; none without a device.
+  public static let variants: [KernelVariant] = first.map { KernelVariant.candidates(for: $0) } ?? []
+
+  public static let hasFloat64 = first?.hasFloat64 ?? false
+
+  /// `LEGRAD_TEST_BACKENDS=opencl`, for tests of another driver: backends of the CPU are no cases.
+  public static let isAlone = ProcessInfo.processInfo.environment["LEGRAD_TEST_BACKENDS"] == "opencl"
+
   public static var isRequired: Bool { ProcessInfo.processInfo.environment["LEGRAD_REQUIRE_OPENCL"] == "1" }
 
   /// `LEGRAD_KERNELS`: a folder of kernels to test in place of the embedded ones.

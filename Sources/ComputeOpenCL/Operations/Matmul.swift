@@ -64,7 +64,8 @@ extension OpenCLBackend {
   ) throws(OpenCLError) {
     let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
     let schedule = CPUProductSchedule(
-      rows: output.rows, columns: output.columns, depth: input.columns, computeUnits: device.computeUnits)
+      rows: output.rows, columns: output.columns, depth: input.columns, computeUnits: device.computeUnits,
+      memoryLimit: memory.limit)
     let packing = KernelIdentifier("pack_rows", variant, CPUProductSchedule.defines)
     let product = KernelIdentifier(
       "matmul", variant,

@@ -28,6 +28,10 @@ extension Explainer.Options {
   ///
   /// What a device multiplies fastest is not known before it is measured; float32 is right everywhere.
   func openCLBackend(_ device: OpenCLDevice, streamsWeights: Bool = false) throws(BackendError) -> OpenCLBackend {
+    try OpenCLBackend(device, precision: precision ?? .f32, options: openCLOptions(streamsWeights: streamsWeights))
+  }
+
+  func openCLOptions(streamsWeights: Bool = false) -> OpenCLBackend.Options {
     var settings = OpenCLBackend.Options()
     settings.variant = kernelVariant
     settings.memoryLimit = memoryLimit
@@ -36,6 +40,8 @@ extension Explainer.Options {
     settings.cacheFolder = cacheFolder
     settings.kernelFolder = kernelFolder
     settings.waitsAfterEveryOperation = waitsAfterEveryOperation
-    return try OpenCLBackend(device, precision: precision ?? .f32, options: settings)
+    settings.trial = deviceTrial
+    settings.notify = notify
+    return settings
   }
 }

@@ -8,16 +8,18 @@ import OpenCLRuntime
 public struct DeviceSummary: Sendable {
   public enum Kind: String, Sendable {
     case cpu, gpu, accelerator
+    /// Of a device that does not say it.
+    case unknown
   }
 
   /// What a driver says of its device.
   public struct Driver: Sendable {
     public let platform: String
-    /// The driver's own version.
+    /// The driver's own version; empty where it does not say it.
     public let driver: String
-    /// The version of OpenCL that the device has.
+    /// The version of OpenCL that the device has; empty where it does not say it.
     public let version: String
-    /// Bytes of the device, and of its largest buffer.
+    /// Bytes of the device, and of its largest buffer; 0 where it does not say them.
     public let memory: Int
     public let largestBuffer: Int
   }
@@ -33,49 +35,85 @@ public struct DeviceSummary: Sendable {
   /// Threads of the native backend, compute units of an OpenCL device.
   public let computeUnits: Int
   public let hasFloat64: Bool
-  public let isAvailable: Bool
+  /// Why it cannot be used, as far as that is known without trying; nil where nothing is known against it.
+  public let problem: String?
+
+  public var isAvailable: Bool { problem == nil }
 
   /// The devices of this machine.
   public static func all(_ options: Explainer.Options = .init()) throws(LeGradError) -> [DeviceSummary] {
     var summaries = [try native(options)]
-    for (offset, device) in Devices.found().openCL.enumerated() {
-      summaries.append(DeviceSummary(device, index: offset + 1))
+    for (offset, entry) in Devices.found().entries.enumerated() {
+      summaries.append(DeviceSummary(entry, index: offset + 1))
     }
     return summaries
   }
 
-  /// The one that the options' choice stands for.
+  /// The one that the options' choice stands for: of several the first that can be used. Tries them, if need be.
   public static func chosen(by options: Explainer.Options) throws(LeGradError) -> DeviceSummary {
     let devices = Devices.found()
-    guard case .openCL(let device) = try options.device.resolve(devices, options).device,
-      let offset = devices.openCL.firstIndex(where: { $0 === device })
+    return try options.device.resolve(devices, options).first { chosen, _ throws(LeGradError) in
+      let summary = try summary(of: chosen, devices, options)
+      _ = try summary.preferredVariant(options)
+      return summary
+    }
+  }
+
+  /// The first one that the options' choice stands for, whether it can be used or not.
+  public static func asked(by options: Explainer.Options) throws(LeGradError) -> DeviceSummary {
+    let devices = Devices.found()
+    return try summary(of: options.device.resolve(devices, options).devices[0], devices, options)
+  }
+
+  private static func summary(
+    of chosen: ChosenDevice, _ devices: Devices, _ options: Explainer.Options
+  ) throws(LeGradError) -> DeviceSummary {
+    guard case .openCL(let device) = chosen,
+      let offset = devices.entries.firstIndex(where: { $0.device === device })
     else { return try native(options) }
-    return DeviceSummary(device, index: offset + 1)
+    return DeviceSummary(devices.entries[offset], index: offset + 1)
   }
 
   public var backend: BackendKind { openCL == nil ? .native : .openCL }
 
-  /// The variant that this device uses with `options`; opens it, and builds and times kernels if need be.
+  /// The variant that this device uses with `options`; builds and times kernels if need be.
   public func preferredVariant(_ options: Explainer.Options = .init()) throws(LeGradError) -> DeviceVariant {
     do {
       guard openCL != nil else { return .instructions(try options.cpuBackend(precision: .f32).instructionSet) }
-      return .kernels(try options.openCLBackend(try openCLDevice()).variant)
+      return .kernels(try OpenCLBackend.preferredVariant(on: try openCLDevice(), options: options.openCLOptions()))
+    } catch { throw LeGradError(error) }
+  }
+
+  /// What came of trying each variant on this device; empty for the native backend.
+  public func trials(_ options: Explainer.Options = .init()) throws(LeGradError) -> [KernelTrial] {
+    guard openCL != nil else { return [] }
+    do {
+      return try OpenCLBackend.trials(on: try openCLDevice(), options: options.openCLOptions())
     } catch { throw LeGradError(error) }
   }
 
   /// The precision that `auto` picks.
   public var fastestPrecision: Precision { openCL == nil ? CPUBackend.fastestPrecision : .f32 }
 
-  /// Why there are no OpenCL devices; nil where there are.
+  /// Why OpenCL has nothing to list; nil where it has.
   public static var loaderProblem: String? { Devices.found().problem }
+
+  /// OpenCL's platforms that have no device, a line each; empty where that is the loader's problem.
+  public static var emptyPlatforms: [String] {
+    let devices = Devices.found()
+    return devices.problem == nil ? devices.emptyPlatforms : []
+  }
 
   /// The device that OpenCL has now in this one's place.
   func openCLDevice() throws(BackendError) -> OpenCLDevice {
-    let devices = Devices.found().openCL
-    guard devices.indices.contains(index - 1) else {
+    let entries = Devices.found().entries
+    guard entries.indices.contains(index - 1) else {
       throw BackendError(.unavailable, operation: .open, "\(name) is gone")
     }
-    return devices[index - 1]
+    guard let device = entries[index - 1].device, entries[index - 1].problem == nil else {
+      throw BackendError(.unavailable, operation: .open, "\(name): \(entries[index - 1].problem ?? "is gone")")
+    }
+    return device
   }
 
   static func native(_ options: Explainer.Options) throws(LeGradError) -> DeviceSummary {
@@ -90,24 +128,26 @@ public struct DeviceSummary: Sendable {
     variants = CPUBackend.availableInstructionSets.map { .instructions($0) }
     computeUnits = backend.threadCount
     hasFloat64 = true
-    isAvailable = true
+    problem = nil
   }
 
-  private init(_ device: OpenCLDevice, index: Int) {
+  private init(_ entry: Devices.Entry, index: Int) {
     self.index = index
     kind =
-      switch device.kind {
-      case .cpu: .cpu
-      case .gpu: .gpu
-      case .accelerator: .accelerator
+      switch entry.kind {
+      case .cpu?: .cpu
+      case .gpu?: .gpu
+      case .accelerator?: .accelerator
+      case nil: .unknown
       }
-    name = device.name
+    name = entry.name
+    let device = entry.device
     openCL = Driver(
-      platform: device.platform, driver: device.driver, version: device.version, memory: device.memory,
-      largestBuffer: device.largestBuffer)
-    variants = KernelVariant.candidates(for: device).map { .kernels($0) }
-    computeUnits = device.computeUnits
-    hasFloat64 = device.hasFloat64
-    isAvailable = device.isAvailable
+      platform: entry.platform, driver: device?.driver ?? "", version: device?.version ?? "",
+      memory: device?.memory ?? 0, largestBuffer: device?.largestBuffer ?? 0)
+    variants = device.map(KernelVariant.candidates)?.map { .kernels($0) } ?? []
+    computeUnits = device?.computeUnits ?? 0
+    hasFloat64 = device?.hasFloat64 ?? false
+    problem = entry.problem
   }
 }

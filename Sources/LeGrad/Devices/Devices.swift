@@ -1,35 +1,112 @@
 import Failures
 import OpenCLRuntime
 
-/// The OpenCL devices of this machine, or why there are none.
+/// What OpenCL has on this machine.
 struct Devices: Sendable {
-  let openCL: [OpenCLDevice]
-  /// What is missing, for people; nil where there are devices.
+  /// A device, or what stands in the place of one.
+  enum Entry: Sendable {
+    case device(OpenCLDevice)
+    case fault(OpenCLFault)
+
+    var device: OpenCLDevice? { if case .device(let device) = self { device } else { nil } }
+
+    /// What it says of itself.
+    var name: String {
+      switch self {
+      case .device(let device): device.name
+      case .fault(let fault): fault.device ?? fault.platform
+      }
+    }
+
+    var platform: String {
+      switch self {
+      case .device(let device): device.platform
+      case .fault(let fault): fault.platform
+      }
+    }
+
+    /// Nil where that is not known.
+    var kind: OpenCLDevice.Kind? {
+      switch self {
+      case .device(let device): device.kind
+      case .fault(let fault): fault.kind
+      }
+    }
+
+    /// Why it cannot be used; nil where nothing is known against it.
+    var problem: String? {
+      switch self {
+      case .device(let device):
+        device.isAvailable ? nil : "the driver says that it is not available or has no compiler"
+      case .fault(let fault): fault.error.description
+      }
+    }
+  }
+
+  /// In the loader's order.
+  let entries: [Entry]
+  /// Platforms without a device, a line for people each.
+  let emptyPlatforms: [String]
+  /// What is missing, for people; nil where there are entries.
   let problem: String?
 
   init(_ library: () throws(OpenCLError) -> OpenCLLibrary) {
+    var entries: [Entry] = []
+    var empty: [String] = []
+    var problem: String?
     do throws(OpenCLError) {
-      openCL = try library().devices()
-      problem = openCL.isEmpty ? "OpenCL has no driver here (Debian: \(Self.drivers))" : nil
+      for finding in try library().findings() {
+        switch finding {
+        case .device(let device): entries.append(.device(device))
+        case .fault(let fault): entries.append(.fault(fault))
+        case .noDevice(let platform): empty.append(Self.line(ofEmpty: platform))
+        }
+      }
+      if entries.isEmpty {
+        problem =
+          empty.isEmpty
+          ? "OpenCL has no driver here (Debian: \(Self.drivers))"
+          : "OpenCL has no device here: \(empty.joined(separator: "; "))"
+      }
+    } catch  where error.call == "dlopen" {
+      problem = "\(error.detail) (Debian: ocl-icd-libopencl1, and \(Self.drivers))"
     } catch {
-      openCL = []
-      problem =
-        error.call == "dlopen"
-        ? "\(error.detail) (Debian: ocl-icd-libopencl1, and \(Self.drivers))" : "OpenCL failed: \(error)"
+      entries = [.fault(OpenCLFault(platform: "OpenCL", device: nil, kind: nil, error: error))]
     }
+    self.entries = entries
+    emptyPlatforms = empty
+    self.problem = problem
   }
 
   private static let drivers = "a driver such as pocl-opencl-icd or the vendor's"
 
+  private static func line(ofEmpty platform: String) -> String {
+    let cause =
+      platform == "Portable Computing Language"
+      ? " (PoCL has none where it cannot write its cache: set POCL_CACHE_DIR to a folder that can be written)" : ""
+    return "the driver of '\(platform)' is there and finds no device\(cause)"
+  }
+
   /// Looked for each time: what a driver answers is not kept here.
   static func found() -> Devices { Devices { () throws(OpenCLError) in try OpenCLLibrary.system() } }
 
-  var usable: [OpenCLDevice] { openCL.filter(\.isAvailable) }
-  var firstGPU: OpenCLDevice? { usable.first { $0.kind == .gpu } }
+  /// Devices that nothing is known against.
+  var usable: [OpenCLDevice] { entries.filter { $0.problem == nil }.compactMap(\.device) }
+
+  /// What cannot be used and may be of that kind, a line each.
+  func unusable(_ mayBe: (OpenCLDevice.Kind?) -> Bool) -> [Message] {
+    entries.filter { mayBe($0.kind) }.compactMap { entry in
+      entry.problem.map { "\(entry.name) of \(entry.platform) (\($0))" }
+    }
+  }
 
   func missing(_ message: String) -> LeGradError {
-    LeGradError(
+    let faults = unusable { _ in true }
+    let known: Message =
+      faults.isEmpty ? "" : "; unusable: \(Message.joined(faults, separator: ", "))"
+    return LeGradError(
       .device,
-      "\(message)\(problem.map { ": \($0)" } ?? ""); \(Subject.devices) lists them, \(Subject.device) cpu needs none")
+      "\(message)\(problem.map { ": \($0)" } ?? "")\(known); \(Subject.devices) lists them, \(Subject.device) cpu needs none"
+    )
   }
 }

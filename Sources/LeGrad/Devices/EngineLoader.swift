@@ -10,7 +10,12 @@ struct EngineLoader {
   let source: any WeightSource
   let options: Explainer.Options
 
-  func load(_ chosen: ChosenDevice, reason: Message) throws(LeGradError) -> EngineRoom.Current {
+  /// Loads onto the first of the devices that takes the model.
+  func load(_ candidates: DeviceCandidates) throws(LeGradError) -> EngineRoom.Current {
+    try candidates.first { device, reason throws(LeGradError) in try load(device, reason: reason) }
+  }
+
+  private func load(_ chosen: ChosenDevice, reason: Message) throws(LeGradError) -> EngineRoom.Current {
     switch chosen {
     case .native: return try native(reason: reason)
     case .openCL(let device):
@@ -20,12 +25,8 @@ struct EngineLoader {
         do {
           return try openCL(device, streams: streams, reason: streams ? "\(reason); \(plan.explanation)" : reason)
         } catch {
-          if error.kind == .memory, !streams {
-            streams = true
-            continue
-          }
-          guard options.device == .auto, error.kind == .memory || error.kind == .device else { throw error }
-          return try native(reason: "automatic choice: \(error)")
+          guard error.kind == .memory, !streams else { throw error }
+          streams = true
         }
       }
     }

@@ -39,9 +39,8 @@ final class EngineRoom: Sendable {
   ) throws(LeGradError) {
     self.source = source
     self.options = options
-    let (chosen, reason) = try options.device.resolve(devices(), options)
-    let loader = EngineLoader(source: source, options: options)
-    state = Mutex(try loader.load(chosen, reason: reason))
+    let candidates = try options.device.resolve(devices(), options)
+    state = Mutex(try EngineLoader(source: source, options: options).load(candidates))
   }
 
   /// One engine that nothing replaces, on a backend of the caller's.

@@ -102,6 +102,13 @@ final class BackendEngine<B: Backend>: Engine {
   func encode(
     _ prompts: [[Int32]], source: any WeightSource, configuration: TextConfiguration
   ) throws(ModelError) -> [Float] {
-    try TextTower(source, configuration: configuration, on: backend).encode(prompts)
+    do throws(ModelError) {
+      return try TextTower(source, configuration: configuration, on: backend).encode(prompts)
+    } catch {
+      // The memory that is kept for the next batch may be what the text tower lacks.
+      guard LeGradError(error).kind == .memory, lastRun.withLock({ $0 != nil }) else { throw error }
+      lastRun.withLock { $0 = nil }
+      return try TextTower(source, configuration: configuration, on: backend).encode(prompts)
+    }
   }
 }

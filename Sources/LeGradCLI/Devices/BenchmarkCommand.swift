@@ -95,6 +95,7 @@ struct BenchmarkCommand: ParsableCommand {
 
   private func allDevices() throws -> [DeviceChoice] {
     if let problem = DeviceSummary.loaderProblem { Terminal.note("only the CPU is measured: \(problem)") }
+    for line in DeviceSummary.emptyPlatforms { Terminal.note(line) }
     return try DeviceSummary.all(try computing.options()).map { .named("\($0.index)") }
   }
 

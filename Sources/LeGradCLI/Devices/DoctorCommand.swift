@@ -1,6 +1,8 @@
 import ArgumentParser
 import Compute
+import ComputeOpenCL
 import Failures
+import FoundationEssentials
 import LeGrad
 import OperationSamples
 
@@ -14,6 +16,8 @@ struct DoctorCommand: ParsableCommand {
       Without --device all devices are checked. Errors are normalised mean squares; the explanation's is the largest \
       difference over the largest value.
 
+      OpenCL devices are checked in a process of their own each, because a driver may end it or never answer.
+
       Exit codes: 0 all good, also where there is no OpenCL device and none was asked for; 4 a device cannot be used; \
       6 a device computes wrong numbers.
       """)
@@ -23,22 +27,57 @@ struct DoctorCommand: ParsableCommand {
   @Flag(help: "Print a JSON array with an element per device and variant.")
   var json = false
 
+  @Flag(help: .hidden)
+  var inThisProcess = false
+
   func run() throws {
     var stream = JSONArrayStream()
     defer { if json { stream.finish() } }
     var status = ExitStatus.success
     let options = try computing.options()
     for (device, variant) in try checked(options) {
-      let check = try DeviceCheck(device, variant: variant, options: options)
-      let report = DoctorReport(check)
+      let report =
+        if inThisProcess || device.backend == .native || !device.isAvailable {
+          DoctorReport(try DeviceCheck(device, variant: variant, options: options))
+        } else {
+          report(ofProcessFor: device, variant)
+        }
       if json { stream.append(report) } else { Terminal.out(report.text + "\n") }
-      if let diagnosis = report.diagnosis { Terminal.error(diagnosis) }
+      if !inThisProcess, let diagnosis = report.diagnosis { Terminal.error(diagnosis) }
       // Wrong numbers are the worst.
-      if check.isWrong { status = .numericalFault }
-      if check.isUnusable, status == .success { status = .deviceUnusable }
+      if report.isWrong { status = .numericalFault }
+      if report.isUnusable, status == .success { status = .deviceUnusable }
     }
     guard status == .success else { throw status }
   }
+
+  /// The report of this command run for one device in a process of its own.
+  private func report(ofProcessFor device: DeviceSummary, _ variant: KernelVariant?) -> DoctorReport {
+    var arguments = [
+      "doctor", "--in-this-process", "--json", "--device", "\(device.index)", "--precision",
+      computing.precision.rawValue,
+      "--trial-seconds", "\(computing.trying.trialSeconds)",
+    ]
+    if let variant { arguments += ["--kernel-variant", variant.rawValue] }
+    if let threads = computing.threads { arguments += ["--threads", "\(threads)"] }
+    if let limit = computing.memoryLimit { arguments += ["--memory-limit", "\(limit.bytes)"] }
+    let limit = Self.trialsOfACheck * computing.trying.trialSeconds
+    guard let child = ChildProcess.run(Environment.ownExecutable, arguments, limit: .seconds(limit)) else {
+      return DoctorReport(device, variant, problem: "no process could be started for it")
+    }
+    if let report = DoctorReport.read(child.output), report.device.name == device.name { return report }
+    let words = child.lastWords.isEmpty ? "" : ": \(child.lastWords)"
+    let ending =
+      switch child.ending {
+      case .exited(let status): "the driver ended the process with exit code \(status)"
+      case .died(let signal): "the driver ended the process with signal \(signal)"
+      case .timedOut: "there was no answer in \(limit) s, see --trial-seconds"
+      }
+    return DoctorReport(device, variant, problem: ending + words)
+  }
+
+  /// What a check may take, in the time of a trial: it builds every kernel.
+  private static let trialsOfACheck = 6
 
   /// Each device with each of its kernels.
   private func checked(_ options: Explainer.Options) throws(LeGradError) -> [(DeviceSummary, KernelVariant?)] {
@@ -46,11 +85,12 @@ struct DoctorCommand: ParsableCommand {
     if ["all", "auto"].contains(computing.device) {
       devices = try DeviceSummary.all(options)
       if let problem = DeviceSummary.loaderProblem { Terminal.note("only the CPU is checked: \(problem)") }
+      for line in DeviceSummary.emptyPlatforms { Terminal.note(line) }
     } else {
-      devices = [try DeviceSummary.chosen(by: options)]
+      devices = [try DeviceSummary.asked(by: options)]
     }
     return devices.flatMap { device -> [(DeviceSummary, KernelVariant?)] in
-      guard device.backend == .openCL else { return [(device, nil)] }
+      guard device.backend == .openCL, device.isAvailable else { return [(device, nil)] }
       let kernels = computing.kernelVariant.map { [$0] } ?? device.variants.compactMap(\.kernels)
       return kernels.map { (device, $0) }
     }
@@ -78,6 +118,15 @@ struct DoctorReport: Codable, Sendable {
     let name: String
     /// OpenCL's; absent for the native backend.
     let platform, driver: String?
+
+    fileprivate init(_ device: DeviceSummary) {
+      index = device.index
+      backend = device.backend.rawValue
+      kind = device.kind.rawValue
+      name = device.name
+      platform = device.openCL?.platform
+      driver = device.openCL?.driver
+    }
   }
 
   let device: Device
@@ -91,11 +140,30 @@ struct DoctorReport: Codable, Sendable {
   let operations: [Operation]
   let explanation: Operation?
 
+  /// Of a device that could not be checked.
+  init(_ device: DeviceSummary, _ variant: KernelVariant?, problem: String) {
+    self.device = Device(device)
+    self.variant = variant?.rawValue
+    reference = ""
+    verdict = "unusable"
+    self.problem = problem
+    operations = []
+    explanation = nil
+  }
+
+  /// The only report in what another process of this command wrote; nil where that is none.
+  static func read(_ json: [UInt8]) -> DoctorReport? {
+    // A driver may print before.
+    guard let start = json.firstIndex(of: UInt8(ascii: "[")) else { return nil }
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    let reports = try? decoder.decode([DoctorReport].self, from: Data(json[start...]))
+    return reports?.count == 1 ? reports?.first : nil
+  }
+
   init(_ check: DeviceCheck) {
-    let device = check.device
-    self.device = Device(
-      index: device.index, backend: device.backend.rawValue, kind: device.kind.rawValue, name: device.name,
-      platform: device.openCL?.platform, driver: device.openCL?.driver)
+    device = Device(check.device)
     variant = check.variant?.description
     reference = check.reference
     verdict = check.isWrong ? "wrong" : check.isUnusable ? "unusable" : "good"
@@ -113,6 +181,10 @@ struct DoctorReport: Codable, Sendable {
     }
   }
 
+  var isWrong: Bool { verdict == "wrong" }
+  /// Whether something could not be run.
+  var isUnusable: Bool { verdict == "unusable" || checks.contains { $0.error == nil } }
+
   private var checks: [Operation] { operations + [explanation].compactMap { $0 } }
   private var faults: [Operation] { checks.filter { $0.problem != nil } }
 
@@ -120,7 +192,8 @@ struct DoctorReport: Codable, Sendable {
 
   private var name: String {
     let kernels = isNative ? nil : variant.map { ", \($0) kernels" }
-    return "[\(device.index)] \(device.backend) \(device.kind): \(device.name)\(kernels ?? "")"
+    let kind = device.kind == DeviceSummary.Kind.unknown.rawValue ? "" : " \(device.kind)"
+    return "[\(device.index)] \(device.backend)\(kind): \(device.name)\(kernels ?? "")"
   }
 
   /// What is wrong and what to do, in one line; nil where all is good.
@@ -128,7 +201,7 @@ struct DoctorReport: Codable, Sendable {
     if let problem { return "\(name): cannot be used: \(problem)" }
     guard let first = faults.first, let problem = first.problem else { return nil }
     let count = "\(faults.count) of \(checks.count) checks failed, first \(first.operation) \(first.detail): \(problem)"
-    guard verdict == "wrong" else { return "\(name): cannot be used: \(count)" }
+    guard isWrong else { return "\(name): cannot be used: \(count); use --device cpu or a newer driver" }
     let advice =
       isNative
       ? "set LEGRAD_CPU_ISA=portable and report this"

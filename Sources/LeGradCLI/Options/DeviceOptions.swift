@@ -11,7 +11,7 @@ struct DeviceOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Where to compute: auto (the first OpenCL GPU, else the CPU), cpu, gpu, opencl (the first of any kind), or an \
-      index or part of a name from 'legrad devices'.
+      index, part of a name or PLATFORM/NAME from 'legrad devices'.
       """,
       valueName: "device"))
   var device = "auto"
@@ -38,6 +38,8 @@ struct DeviceOptions: ParsableArguments {
       """)
   var fold = false
 
+  @OptionGroup var trying: TrialOptions
+
   func validate() throws {
     try requirePositive(threads, "--threads", atMost: 4096)
   }
@@ -51,7 +53,6 @@ struct DeviceOptions: ParsableArguments {
   ) throws(LeGradError) -> Explainer.Options {
     var options = try options(device: device)
     options.pixelStatistics = pixels?.statistics
-    options.notify = { Terminal.note($0.advice) }
     try options.checkDevice()
     return options
   }
@@ -65,6 +66,8 @@ struct DeviceOptions: ParsableArguments {
     options.kernelVariant = kernelVariant
     options.memoryLimit = memoryLimit?.bytes
     options.foldsProjections = fold
+    options.notify = { Terminal.note($0.advice) }
+    trying.apply(to: &options)
     return options
   }
 

@@ -40,11 +40,15 @@ enum Environment {
     return set
   }
 
+  /// This program, whatever its file is called by now.
+  static let ownExecutable = "/proc/self/exe"
+
   static func options() throws(LeGradError) -> Explainer.Options {
     var options = Explainer.Options()
     options.instructionSet = try instructionSet()
     options.cacheFolder = cacheFolder
     options.kernelFolder = kernelFolder
+    options.deviceTrial = DeviceTrial(executable: ownExecutable)
     options.waitsAfterEveryOperation = waitsAfterEveryOperation
     return options
   }

@@ -24,6 +24,7 @@ extension Subject {
     case .shard: "--shard"
     case .size: "--size"
     case .std: "--std"
+    case .triesDevicesAgain: "'legrad devices --try-again'"
     case .textEmbeddings: "--text-embeddings"
     case .waitsAfterEveryOperation: "LEGRAD_SYNC=1"
     }

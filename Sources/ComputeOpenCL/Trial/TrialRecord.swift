@@ -1,0 +1,79 @@
+import Compute
+import Files
+import OpenCLRuntime
+
+/// A trial of one variant on one device: what it depends on, and how its verdict is written down, in the cache folder and
+/// by the process that finds it.
+struct TrialRecord {
+  let variant: KernelVariant
+  private let device: OpenCLDevice
+  private let parts: [String]
+
+  /// Changes when the way a trial is made does, or that in which it is written.
+  private static let format = "1"
+
+  init(_ variant: KernelVariant, on device: OpenCLDevice, kernelFolder: String?) throws(OpenCLError) {
+    self.variant = variant
+    self.device = device
+    let kernels = try KernelLibrary.texts(in: kernelFolder)
+    parts =
+      [Self.format, variant.rawValue, device.platform, device.name, device.version, device.driver]
+      + kernels.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
+  }
+
+  /// The same in two processes that have the same device, driver and kernels.
+  var key: String { SHA256.hash(of: parts) }
+
+  private func files(in folder: String) -> SealedCache {
+    SealedCache(folder: folder, fileExtension: "trial", sizeLimit: 1 << 16)
+  }
+
+  /// What an earlier process found; nil where it gave up earlier than `limit`.
+  func kept(in folder: String, limit: Duration) -> KernelTrial.Verdict? {
+    guard let content = files(in: folder).content(parts),
+      let verdict = KernelTrial.Verdict(line: String(decoding: content, as: UTF8.self))
+    else { return nil }
+    if case .timedOut(let seconds, _) = verdict, limit > .seconds(seconds) { return nil }
+    return verdict
+  }
+
+  func keep(_ verdict: KernelTrial.Verdict, in folder: String) {
+    files(in: folder).keep(Array(verdict.line.utf8), parts)
+  }
+}
+
+extension KernelTrial.Verdict {
+  /// A word, a number where there is one, and text.
+  var line: String {
+    switch self {
+    case .works(let seconds): "works \(seconds)"
+    case .refused(let reason): "refused \(reason)"
+    case .exited(let status, let words): "exited \(status) \(words)"
+    case .died(let signal, let words): "died \(signal) \(words)"
+    case .timedOut(let seconds, let words): "timedOut \(seconds) \(words)"
+    }
+  }
+
+  init?(line: String) {
+    let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2 else { return nil }
+    if parts[0] == "refused" {
+      self = .refused(String(parts[1]))
+      return
+    }
+    let rest = parts[1].split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+    let words = rest.count > 1 ? String(rest[1]) : ""
+    switch parts[0] {
+    case "works":
+      guard let seconds = Double(rest[0]), seconds.isFinite else { return nil }
+      self = .works(seconds: seconds)
+    case "exited", "died":
+      guard let number = Int32(rest[0]) else { return nil }
+      self = parts[0] == "died" ? .died(signal: number, words: words) : .exited(status: number, words: words)
+    case "timedOut":
+      guard let seconds = Int(rest[0]) else { return nil }
+      self = .timedOut(seconds: seconds, words: words)
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,244 @@
+public import Compute
+import Failures
+public import OpenCLRuntime
+import Synchronization
+
+extension KernelVariant {
+  /// The variants that can be of use on a device. Those for processors compute in vectors of 16 floats; where the
+  /// driver makes vectors of work-items instead they waste most of each, and take minutes to build (rusticl).
+  public static func candidates(for device: OpenCLDevice) -> [KernelVariant] {
+    device.vectorWidth > 1 ? allCases : [.portable]
+  }
+}
+
+/// Finds a device's kernels by trying them, never by its name: a variant that does not build, or that computes a known
+/// product wrongly, is out; of the others the faster one is taken.
+enum VariantSelection {
+  private static let known = Mutex<[String: KernelTrial.Verdict]>([:])
+
+  /// The variant for `device` with the kernels that `options` name.
+  static func choose(
+    for device: OpenCLDevice, options: OpenCLBackend.Options
+  ) throws(BackendError) -> KernelVariant {
+    try best(of: trials(on: device, options: options), for: device)
+  }
+
+  /// Throws where a variant that was asked for ends the process, or holds it up.
+  static func check(
+    _ variant: KernelVariant, for device: OpenCLDevice, options: OpenCLBackend.Options
+  ) throws(BackendError) {
+    guard options.trial != nil else { return }
+    let trial = KernelTrial(variant, try verdict(on: variant, of: device, options: options))
+    guard trial.isDangerous, let problem = trial.problem else { return }
+    throw BackendError(
+      .unavailable, operation: .openCLBackend, "\(device.name): \(variant.rawValue) kernels: \(problem)",
+      advice: advice)
+  }
+
+  /// Every variant that can be of use on the device, tried once in a process.
+  static func trials(
+    on device: OpenCLDevice, options: OpenCLBackend.Options
+  ) throws(BackendError) -> [KernelTrial] {
+    var trials: [KernelTrial] = []
+    for variant in KernelVariant.candidates(for: device) {
+      trials.append(KernelTrial(variant, try verdict(on: variant, of: device, options: options)))
+    }
+    return trials
+  }
+
+  /// The variant that was found best just now, in this process.
+  static func best(
+    for device: OpenCLDevice, options: OpenCLBackend.Options
+  ) throws(BackendError) -> KernelVariant {
+    var trials: [KernelTrial] = []
+    for variant in KernelVariant.candidates(for: device) {
+      trials.append(KernelTrial(variant, try Trial.finding(of: variant, on: device, options).verdict))
+    }
+    return try best(of: trials, for: device)
+  }
+
+  private static let advice: Message =
+    "take a newer driver or \(Subject.device) cpu, \(Subject.triesDevicesAgain) tries it again"
+
+  private static func best(of trials: [KernelTrial], for device: OpenCLDevice) throws(BackendError) -> KernelVariant {
+    guard let best = KernelTrial.best(of: trials) else {
+      throw BackendError(
+        .unavailable, operation: .openCLBackend,
+        "\(device.name): \(KernelTrial.problem(of: trials) ?? "has no kernels")",
+        advice: advice)
+    }
+    return best
+  }
+
+  private static func verdict(
+    on variant: KernelVariant, of device: OpenCLDevice, options: OpenCLBackend.Options
+  ) throws(BackendError) -> KernelTrial.Verdict {
+    let record: TrialRecord
+    do {
+      record = try TrialRecord(variant, on: device, kernelFolder: options.kernelFolder)
+    } catch { throw BackendError(.unavailable, operation: .openCLBackend, "\(device.name): \(error)") }
+    let key = record.key
+    if let verdict = known.withLock({ $0[key] }) { return verdict }
+    let finding: Trial.Finding
+    if let trial = options.trial {
+      finding = try found(by: trial, record, device, options)
+    } else {
+      finding = try Trial.finding(of: variant, on: device, options)
+    }
+    if finding.lasts { known.withLock { $0[key] = finding.verdict } }
+    return finding.verdict
+  }
+
+  private static func found(
+    by trial: DeviceTrial, _ record: TrialRecord, _ device: OpenCLDevice, _ options: OpenCLBackend.Options
+  ) throws(BackendError) -> Trial.Finding {
+    if !trial.repeats, let folder = options.cacheFolder,
+      let verdict = record.kept(in: folder, limit: trial.timeLimit)
+    {
+      return (verdict, lasts: true)
+    }
+    let seconds = Int((trial.timeLimit / .seconds(1)).rounded())
+    options.notify?(
+      "trying the \(record.variant.rawValue) kernels on \(device.name) of \(device.platform) in a process of their own, "
+        + "for at most \(seconds) s")
+    let finding: Trial.Finding
+    if let found = try TrialProcess.finding(record, device, trial, options) {
+      finding = found
+    } else {
+      finding = try Trial.finding(of: record.variant, on: device, options)
+    }
+    if finding.lasts, let folder = options.cacheFolder { record.keep(finding.verdict, in: folder) }
+    return finding
+  }
+}
+
+extension OpenCLBackend {
+  /// The variant that a backend on the device takes where the options name none.
+  public static func preferredVariant(
+    on device: OpenCLDevice, options: Options = Options()
+  ) throws(BackendError) -> KernelVariant {
+    try VariantSelection.choose(for: device, options: options)
+  }
+
+  /// What came of trying every variant that can be of use on a device, the first time that a machine meets its driver
+  /// in a process of their own (`Options.trial`).
+  public static func trials(
+    on device: OpenCLDevice, options: Options = Options()
+  ) throws(BackendError) -> [KernelTrial] {
+    try VariantSelection.trials(on: device, options: options)
+  }
+}
+
+/// Products on one variant: a small one that is compared, a larger one that is timed.
+struct Trial {
+  private let backend: OpenCLBackend
+  private let variant: KernelVariant
+
+  /// No multiples of a tile, so that edges are compared too.
+  private static let compared = (rows: 13, inner: 67, columns: 41)
+  private static let timed = (rows: 256, inner: 512, columns: 512)
+  private static let repetitions = 3
+  private static let patience: Duration = .milliseconds(500)
+  /// The error allowed as a share of the largest sum; float32 in any order stays far below.
+  private static let bound = 1e-4
+
+  /// What came of a trial, and whether it would be the same tomorrow.
+  typealias Finding = (verdict: KernelTrial.Verdict, lasts: Bool)
+
+  /// A trial in this process.
+  static func finding(
+    of variant: KernelVariant, on device: OpenCLDevice, _ options: OpenCLBackend.Options
+  ) throws(BackendError) -> Finding {
+    do {
+      let time = try Trial(device, variant, options).run()
+      return (.works(seconds: time / .seconds(1)), true)
+    } catch {
+      // Memory says nothing about a variant.
+      if error.code == .outOfMemory { throw error }
+      let reason = error.reason.description
+      let start = "\(device.name): "
+      return (
+        .refused(reason.hasPrefix(start) ? String(reason.dropFirst(start.count)) : reason),
+        error.operation != .openCLBackend
+      )
+    }
+  }
+
+  private init(
+    _ device: OpenCLDevice, _ variant: KernelVariant, _ options: OpenCLBackend.Options
+  ) throws(BackendError) {
+    var options = options
+    options.variant = variant
+    options.trial = nil
+    options.streamsWeights = false
+    options.profiles = false
+    backend = try OpenCLBackend(device, options: options)
+    self.variant = variant
+  }
+
+  /// The least time of the timed product; of a device that takes long for the compared one, such as a simulator, as
+  /// many times that as the timed one has more arithmetic.
+  func run() throws(BackendError) -> Duration {
+    try compare()
+    let small = try time(Self.compared, repetitions: 1)
+    guard small < Self.patience else {
+      let (compared, timed) = (Self.compared, Self.timed)
+      return small * (timed.rows * timed.inner * timed.columns / (compared.rows * compared.inner * compared.columns))
+    }
+    return try time(Self.timed, repetitions: 1 + Self.repetitions)
+  }
+
+  private func time(
+    _ size: (rows: Int, inner: Int, columns: Int), repetitions: Int
+  ) throws(BackendError) -> Duration {
+    let input = try matrix(size.rows, size.inner)
+    let weight = try backend.prepare(
+      values(size.columns * size.inner).span, rows: size.columns, columns: size.inner)
+    let output = try backend.makeMatrix(rows: size.rows, columns: size.columns)
+    var best: Duration?
+    for _ in 0..<repetitions {
+      let start = ContinuousClock.now
+      try backend.matmul(Matmul(input: input, weight: weight, output: output))
+      try backend.synchronize()
+      let time = ContinuousClock.now - start
+      best = min(best ?? time, time)
+    }
+    return best ?? .zero
+  }
+
+  private func compare() throws(BackendError) {
+    let (rows, inner, columns) = Self.compared
+    let left = values(rows * inner)
+    let right = values(columns * inner)
+    let input = try matrix(rows, inner)
+    let weight = try backend.prepare(right.span, rows: columns, columns: inner)
+    let output = try backend.makeMatrix(rows: rows, columns: columns)
+    try backend.matmul(Matmul(input: input, weight: weight, output: output))
+    var results = [Float](repeating: .nan, count: rows * columns)
+    var span = results.mutableSpan
+    try backend.download(output, into: &span)
+    for row in 0..<rows {
+      for column in 0..<columns {
+        var sum = 0.0
+        for k in 0..<inner { sum += Double(left[row * inner + k]) * Double(right[column * inner + k]) }
+        let difference = abs(Double(results[row * columns + column]) - sum)
+        guard difference <= Self.bound * Double(inner) else {
+          throw BackendError(
+            .unavailable, operation: .matmul,
+            "the \(variant.rawValue) kernels compute \(results[row * columns + column]) where it is \(sum)")
+        }
+      }
+    }
+  }
+
+  private func matrix(_ rows: Int, _ columns: Int) throws(BackendError) -> Matrix<OpenCLBuffer> {
+    let matrix = try backend.makeMatrix(rows: rows, columns: columns)
+    try backend.upload(values(rows * columns).span, to: matrix)
+    return matrix
+  }
+
+  /// Numbers within ±1 without a pattern that a wrong index would repeat.
+  private func values(_ count: Int) -> [Float] {
+    (0..<count).map { Float(($0 * 7919 + 104_729) % 2003) / 1001.5 - 1 }
+  }
+}
