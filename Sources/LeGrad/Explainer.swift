@@ -39,6 +39,8 @@ public final class Explainer: Sendable {
     public var waitsAfterEveryOperation = false
     /// Whether an OpenCL device keeps the time of each kernel, which makes launches slower.
     public var profiles = false
+    /// Whether operations can be traced; see `trace(_:)`.
+    package var tracesOperations = false
     /// Told in one line when another device takes over.
     public var notify: (@Sendable (Message) -> Void)?
     /// Replace those that the folder names.

@@ -71,7 +71,13 @@ struct EngineLoader {
   ) throws(LeGradError) -> EngineRoom.Current {
     do {
       return EngineRoom.Current(
-        engine: try BackendEngine(source, backend: backend), device: device, precision: backend.precision, rung: rung)
+        engine: try engine(on: backend), device: device, precision: backend.precision, rung: rung)
     } catch { throw LeGradError(error) }
+  }
+
+  private func engine(on backend: some Backend) throws(ModelError) -> any Engine {
+    guard options.tracesOperations else { return try BackendEngine(source, backend: backend) }
+    let tracing = TracingBackend(backend)
+    return try BackendEngine(source, backend: tracing, prepare: tracing.label)
   }
 }
