@@ -11,6 +11,8 @@
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
 # docs         docs/, the pages of the Swift library, warnings as errors
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
+# gpu          everything one wants to know of this machine's GPU, in a Markdown report (QUICK=1; DEVICE=opencl without one)
+# gpu-bundle   dist/legrad-gpu-*.tar.gz: the same for a machine with a GPU driver and nothing else
 # lint         formatting rules, and every OpenCL kernel and what includes system headers through the toolchain's own
 #              clang, warnings as errors
 # gpu-lint     compile the OpenCL kernels for NVIDIA's and AMD's GPUs, none of which is needed, and check registers,
@@ -19,8 +21,8 @@
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-debian13 test-dist test-cluster test-drivers test-real build dist docs bench lint \
-  gpu-lint setup setup-tests
+.PHONY: demo test test-large test-debian13 test-dist test-cluster test-drivers test-real build dist docs bench gpu gpu-bundle lint \
+  gpu-lint setup setup-loader setup-tests
 
 packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
@@ -89,6 +91,17 @@ docs: setup
 bench: setup
 	cd Benchmarks && swift build -c release --product LeGradBenchmarks && swift package benchmark --quiet --no-progress
 
+# LEGRAD=COMMAND takes a built command, and installs and builds nothing.
+gpu:
+	@if [ -z "$$LEGRAD" ]; then \
+	  $(MAKE) build || exit; \
+	  ldconfig -p | grep -q libOpenCL.so.1 || $(MAKE) setup-loader || exit; \
+	  export LEGRAD="$$($(swift_build) --show-bin-path)/legrad"; \
+	fi; Benchmarks/GPU/run.sh $(if $(REPORT),-o $(REPORT))
+
+gpu-bundle: build setup-tests
+	Benchmarks/GPU/bundle.sh "$$($(swift_build) --show-bin-path)/legrad" dist
+
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; failed=0; \
@@ -140,6 +153,9 @@ endef
 
 setup:
 	@$(call install,$(packages))
+
+setup-loader:
+	@$(call install,ocl-icd-libopencl1)
 
 setup-tests:
 	@$(call install,$(packages) $(test_packages))

@@ -1,9 +1,9 @@
 import Compute
 
 /// The tile of the output that a work-group of the portable product computes, and an item's part of it.
-struct PortableTile: Sendable {
-  let rows: Int
-  let columns: Int
+package struct PortableTile: Sendable {
+  package let rows: Int
+  package let columns: Int
   let itemRows: Int
   let itemColumns: Int
   /// Elements of the inner dimension that are in local memory at once: small groups bring more, since they wait longer
@@ -14,7 +14,7 @@ struct PortableTile: Sendable {
   /// The part of the arithmetic units' time that computes, as far as it is known from other programs' tiles.
   private let efficiency: Double
 
-  static let all = [
+  package static let all = [
     PortableTile(rows: 128, columns: 128, itemRows: 8, itemColumns: 8, depth: 16, unrolled: 2, efficiency: 1),
     PortableTile(rows: 64, columns: 64, itemRows: 4, itemColumns: 8, depth: 16, unrolled: 2, efficiency: 0.8),
     PortableTile(rows: 32, columns: 64, itemRows: 4, itemColumns: 4, depth: 32, unrolled: 8, efficiency: 0.6),
@@ -23,7 +23,7 @@ struct PortableTile: Sendable {
 
   /// The tile with the least time, counted in rounds of one group per compute unit: large tiles reuse more of what they
   /// fetch, small ones leave less of the device idle and of themselves empty. All give the same bits.
-  static func best(rows: Int, columns: Int, computeUnits: Int) -> PortableTile {
+  package static func best(rows: Int, columns: Int, computeUnits: Int) -> PortableTile {
     func time(_ tile: PortableTile) -> Double {
       let groups = tile.count(rows, tile.rows) * tile.count(columns, tile.columns)
       return Double(tile.count(groups, computeUnits) * tile.rows * tile.columns) / tile.efficiency

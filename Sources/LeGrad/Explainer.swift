@@ -43,6 +43,8 @@ public final class Explainer: Sendable {
     public var waitsAfterEveryOperation = false
     /// Whether an OpenCL device keeps the time of each kernel, which makes launches slower.
     public var profiles = false
+    /// Whether operations can be traced; see `trace(_:)`.
+    package var tracesOperations = false
     /// How kernels are tried on an OpenCL device that this machine never saw. Nil tries them in this process, which a bad
     /// driver's compiler may end.
     public var deviceTrial: DeviceTrial?

@@ -60,7 +60,7 @@ public struct Model: Sendable {
   }
 
   /// A model of this configuration with random weights.
-  init(configuration: ModelConfiguration) {
+  package init(configuration: ModelConfiguration) {
     source = RandomCheckpoint(configuration: configuration)
     self.configuration = configuration
     name = "random"

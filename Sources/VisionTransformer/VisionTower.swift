@@ -20,7 +20,7 @@ package final class VisionTower<B: Backend>: Sendable {
   /// What the model multiplies its scores by: similarities by 100, where training ends, for a tower of CLIP's kind that
   /// does not say.
   package let logitScale: Float
-  private let patchEmbedding: Linear<B>
+  package let patchEmbedding: Linear<B>
   private let inputNorm: Norm<B>?
   /// Class token and registers, `[leading tokens, width]`.
   private let leadingTokens: [Float]

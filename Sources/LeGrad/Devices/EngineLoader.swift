@@ -75,8 +75,15 @@ struct EngineLoader {
     device.isFolded = vision != nil
     do {
       return EngineRoom.Current(
-        engine: try BackendEngine(source, vision: vision, backend: backend), device: device,
-        precision: backend.precision, rung: rung)
+        engine: try engine(on: backend, vision: vision), device: device, precision: backend.precision, rung: rung)
     } catch { throw LeGradError(error) }
+  }
+
+  private func engine(
+    on backend: some Backend, vision: (any WeightSource)?
+  ) throws(ModelError) -> any Engine {
+    guard options.tracesOperations else { return try BackendEngine(source, vision: vision, backend: backend) }
+    let tracing = TracingBackend(backend)
+    return try BackendEngine(source, vision: vision, backend: tracing, prepare: tracing.label)
   }
 }

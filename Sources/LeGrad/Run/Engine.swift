@@ -27,6 +27,9 @@ protocol Engine: AnyObject, Sendable {
   /// Runs work on the backend.
   func perform<Work: BackendWork>(_ work: Work) throws(BackendError) -> Work.Result
 
+  /// Runs `body` and keeps what it asks of a backend that was made to be traced.
+  func trace(_ body: () throws(LeGradError) -> Void) throws(LeGradError) -> [TracedOperation]
+
   /// Whether the weights are there.
   var isLoaded: Bool { get }
   /// Frees the weights. Calls that are under way finish; later ones fail.
@@ -53,11 +56,18 @@ final class BackendEngine<B: Backend>: Engine {
     let requests: [MethodRequest]
   }
 
-  /// - Parameter vision: the weights of the vision tower, `source`'s if nil.
-  init(_ source: any WeightSource, vision: (any WeightSource)? = nil, backend: B) throws(ModelError) {
+  /// - Parameters:
+  ///   - vision: the weights of the vision tower, `source`'s if nil.
+  ///   - prepare: what is done with the tower before it runs.
+  init(
+    _ source: any WeightSource, vision: (any WeightSource)? = nil, backend: B,
+    prepare: (VisionTower<B>) -> Void = { _ in }
+  ) throws(ModelError) {
     self.source = source
     self.backend = backend
-    loaded = Mutex(try VisionTower(vision ?? source, on: backend))
+    let tower = try VisionTower(vision ?? source, on: backend)
+    prepare(tower)
+    loaded = Mutex(tower)
   }
 
   var traffic: Traffic { backend.traffic }
@@ -74,6 +84,13 @@ final class BackendEngine<B: Backend>: Engine {
   func measurePeak() throws(BackendError) -> Double { try backend.measurePeak() }
 
   func perform<Work: BackendWork>(_ work: Work) throws(BackendError) -> Work.Result { try work.run(on: backend) }
+
+  func trace(_ body: () throws(LeGradError) -> Void) throws(LeGradError) -> [TracedOperation] {
+    guard let tracer = backend as? any OperationTracer else {
+      preconditionFailure("only a backend that was made for it is traced")
+    }
+    return try tracer.trace(body)
+  }
 
   func explain(
     _ images: ArraySlice<PreparedImage>, shape: VisionShape, text: [Float], requests: [MethodRequest]

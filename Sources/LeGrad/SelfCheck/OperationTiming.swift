@@ -57,7 +57,7 @@ private struct OperationBenchmark: BackendWork {
   }
 }
 
-private struct LaunchBenchmark: BackendWork {
+struct LaunchBenchmark: BackendWork {
   private static var launches: Int { 1000 }
 
   func run<B: Backend>(on backend: B) throws(BackendError) -> Double {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compute
 import Failures
 import ImageFiles
 import LeGrad
@@ -17,6 +18,11 @@ struct BenchmarkCommand: ParsableCommand {
       Several methods have a row each, measured one by one, and one for the forward alone.
 
       With --device all every device is measured, side by side; one that fails is told and the rest go on.
+
+      --predict adds what a device is expected to take, stage by stage, with what bounds each: arithmetic, memory, local \
+      memory, latency, launches, or the link to the host. The device that runs is measured beside it, each operation by \
+      itself. A device by name is described by data sheets and compilers; "this" is the one that runs, by rates that are \
+      measured in turn with the runs. --predict NAME --repetitions 0 runs nothing and reads no weights.
       """)
 
   enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
@@ -48,8 +54,14 @@ struct BenchmarkCommand: ParsableCommand {
   @Option(help: "Images computed together.")
   var batchSize = ExplainRun.defaultBatchSize
 
-  @Option(help: "Repetitions after the warm-up.")
+  @Option(help: "Repetitions after the warm-up; 0 with --predict NAME for the prediction alone.")
   var repetitions = 5
+
+  @Option(
+    help: """
+      Predict the time of each stage: \(PredictedDevice.known.map(\.name).joined(separator: ", ")), or this.
+      """)
+  var predict: String?
 
   @Flag(
     inversion: .prefixedNo,
@@ -70,6 +82,12 @@ struct BenchmarkCommand: ParsableCommand {
     try requirePositive(prompts, "--prompts", atMost: 100_000)
     try requirePositive(images, "--images", atMost: 100_000)
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
+    guard repetitions != 0 || predict == nil else {
+      guard predict != "this" else {
+        throw ValidationError("--predict this measures the device in use; give --repetitions of 1 or more")
+      }
+      return
+    }
     try requirePositive(repetitions, "--repetitions", atMost: 1_000_000)
   }
 
@@ -77,13 +95,15 @@ struct BenchmarkCommand: ParsableCommand {
   private var isForAll: Bool { computing.device == "all" }
 
   func run() throws {
+    let target = try predictionTarget()
+    guard repetitions > 0 else { return try predictAlone(target) }
     let devices = try isForAll ? allDevices() : [computing.choice]
     var failures = 0
     var results: [BenchmarkResult] = []
     let model = try openModel()
     for device in devices {
       do {
-        results.append(try measure(model, on: device))
+        results.append(try measure(model, on: device, predicting: target))
       } catch  where isForAll {
         failures += 1
         Terminal.error("\(name(of: device)): \(LeGradError(error, command: Self.self).line)")
@@ -103,9 +123,42 @@ struct BenchmarkCommand: ParsableCommand {
     if case .named(let name) = device { "device \(name)" } else { "device \(computing.device)" }
   }
 
-  private func measure(_ model: Model, on device: DeviceChoice) throws -> BenchmarkResult {
+  private func predictionTarget() throws(LeGradError) -> PredictionTarget? {
+    guard let predict else { return nil }
+    return predict == "this" ? .this : .known(try PredictedDevice(named: predict))
+  }
+
+  /// What a described device is expected to take, where nothing is measured.
+  private func predictAlone(_ target: PredictionTarget?) throws {
+    guard case .known(let device) = target else { preconditionFailure("validated: a device is named") }
+    let model = try openModel()
+    let options = try computing.explainerOptions(device: .cpu)
+    let methods = try explaining.methods(layers: layers, for: model)
+    var random = options
+    random.pixelStatistics = .halves
+    try model.check(size: size, resize: .squash, methods: methods, prompts: prompts, options: random)
+    let (width, height) = size.pixels(of: model)
+    let reports = try methods.map {
+      try PredictionReport(
+        model, on: device, method: $0, images: images, batchSize: batchSize, prompts: prompts, width: width,
+        height: height, precision: options.precision ?? .f32)
+    }
+    if format == .json { return Terminal.out(JSONText.encode(Report(rows: [], predictions: reports))) }
+    for line in reports.flatMap(\.lines) { Terminal.out(line.printable) }
+  }
+
+  /// What JSON has where something is predicted.
+  private struct Report: Encodable {
+    let rows: [BenchmarkRow]
+    let predictions: [PredictionReport]
+  }
+
+  private func measure(
+    _ model: Model, on device: DeviceChoice, predicting target: PredictionTarget?
+  ) throws -> BenchmarkResult {
     var options = try computing.explainerOptions(device: device)
     options.profiles = profile
+    options.tracesOperations = target != nil
     // Random pixels need no statistics of a model's own.
     options.pixelStatistics = .halves
     let methods = try explaining.methods(layers: layers, for: model)
@@ -114,7 +167,7 @@ struct BenchmarkCommand: ParsableCommand {
     explainer.noteDevice(device)
     return try BenchmarkRun(
       explainer: explainer, images: images, prompts: prompts, size: size, methods: methods, batchSize: batchSize,
-      repetitions: repetitions, measuresOperations: operations ?? (isForAll && format == .md)
+      repetitions: repetitions, measuresOperations: operations ?? (isForAll && format == .md), predicts: target
     ).measure()
   }
 
@@ -124,6 +177,8 @@ struct BenchmarkCommand: ParsableCommand {
     switch format {
     case .md: Terminal.out(BenchmarkRow.markdown(rows))
     case .csv: Terminal.out(BenchmarkRow.csv(rows))
+    case .json where predict != nil:
+      Terminal.out(JSONText.encode(Report(rows: rows, predictions: results.flatMap(\.predictions))))
     case .json: Terminal.out(JSONText.encode(rows))
     }
     let tell = format == .md ? Terminal.out : Terminal.note
@@ -131,6 +186,7 @@ struct BenchmarkCommand: ParsableCommand {
       if format == .md { Terminal.out("") }
       for line in [result.launchLine] + result.costs.map(\.line) { tell(line.printable) }
       if profile { result.profileLines.forEach(tell) }
+      if format != .json { for line in result.predictions.flatMap(\.lines) { tell(line.printable) } }
     }
   }
 

@@ -37,6 +37,8 @@ struct BenchmarkResult: Sendable {
   let waitsPerImage: Double
   /// The longest first; empty where no times were kept.
   let kernels: [Kernel]
+  /// Of each method; empty where none was asked for.
+  let predictions: [PredictionReport]
 
   /// What was added between two moments.
   static func kernels(from before: [String: KernelTime], to after: [String: KernelTime]) -> [Kernel] {

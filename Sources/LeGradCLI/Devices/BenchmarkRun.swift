@@ -13,6 +13,7 @@ struct BenchmarkRun {
   let batchSize: Int
   let repetitions: Int
   let measuresOperations: Bool
+  let predicts: PredictionTarget?
 
   private struct Measured {
     var seconds: [Double] = []
@@ -55,11 +56,21 @@ struct BenchmarkRun {
     // Read before operations are measured, which take memory of their own.
     let peakBytes = rows.last?.peakBytes ?? 0
     if measuresOperations { rows += try operationRows(peak: setting.peak, peakBytes: peakBytes) }
+    let predictions = try methods.compactMap { try prediction(of: $0, setting) }
     let perImage = Double(images * repetitions)
     return BenchmarkResult(
       device: explainer.device.name, rows: rows, costs: costs, launchSeconds: try explainer.measureLaunch(),
       launchesPerImage: Double(first.traffic.launches) / perImage,
-      waitsPerImage: Double(first.traffic.waits) / perImage, kernels: first.kernels)
+      waitsPerImage: Double(first.traffic.waits) / perImage, kernels: first.kernels, predictions: predictions)
+  }
+
+  private func prediction(of method: Method, _ setting: Setting) throws -> PredictionReport? {
+    guard let predicts else { return nil }
+    let (width, height) = inputSize
+    return try PredictionRun(
+      explainer: explainer, target: predicts, batches: setting.batches, text: setting.text, method: method,
+      repetitions: repetitions
+    ).measure(size: "\(width)x\(height)")
   }
 
   /// A method by itself; among several, with the forward beside every repetition, so that both see the same machine.
@@ -177,11 +188,7 @@ struct BenchmarkRun {
       uploadedBytes: traffic.uploadedBytes / runs, downloadedBytes: traffic.downloadedBytes / runs)
   }
 
-  private var inputSize: (width: Int, height: Int) {
-    let vision = explainer.model.configuration.vision
-    if case .pixels(let width, let height) = size { return (width, height) }
-    return (vision.imageWidth, vision.imageHeight)
-  }
+  private var inputSize: (width: Int, height: Int) { size.pixels(of: explainer.model) }
 
   private func makeBatches(
     width: Int, height: Int, using generator: inout SeededGenerator
@@ -223,4 +230,13 @@ func median(_ values: [Double]) -> Double {
   let sorted = values.sorted()
   let middle = sorted.count / 2
   return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+extension InputSize {
+  /// Width and height in pixels of what a model sees.
+  func pixels(of model: Model) -> (width: Int, height: Int) {
+    let vision = model.configuration.vision
+    if case .pixels(let width, let height) = self { return (width, height) }
+    return (vision.imageWidth, vision.imageHeight)
+  }
 }

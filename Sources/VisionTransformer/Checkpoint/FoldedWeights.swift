@@ -52,6 +52,10 @@ package struct FoldedWeights: WeightSource {
     return try source.floats(canonicalName)
   }
 
+  package func stored(_ canonicalName: String) -> StoredWeight? {
+    blocks.contains { $0.mlpInput.weight == canonicalName } ? nil : source.stored(canonicalName)
+  }
+
   /// `W₁ diag(γ)`.
   private func scaledInput(_ block: BlockTensors) throws(CheckpointError) -> [Double] {
     let scale = try source.doubles(block.mlpNorm.weight)

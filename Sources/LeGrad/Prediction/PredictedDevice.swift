@@ -1,0 +1,232 @@
+import Compute
+import ComputeOpenCL
+
+/// What an operation, or most of a stage's time, waits for.
+package enum Bottleneck: String, Sendable, CaseIterable {
+  /// The arithmetic units, and instructions beside multiply-adds that keep them from it.
+  case arithmetic
+  case memory
+  /// What work-items of a group share.
+  case localMemory = "local memory"
+  /// One step after the other where too little runs beside it.
+  case latency
+  /// The host, which starts kernels more slowly than the device runs them.
+  case launches
+  /// Between host and device.
+  case link
+}
+
+/// A device as far as the time of an operation depends on it: what its units do in a second, and how far below that the
+/// kernels stay.
+package struct PredictedDevice: Sendable {
+  /// As one asks for it.
+  package let name: String
+  /// For people.
+  package let title: String
+  /// Where the figures come from.
+  package let source: String
+  package let machine: Machine
+
+  package enum Machine: Sendable {
+    case groups(GroupMachine)
+    /// Rates that were measured on the machine itself.
+    case measured(MeasuredMachine)
+  }
+
+  /// Seconds of the device, and what they are spent with.
+  package func expected(_ work: OperationWork) -> ExpectedTime {
+    switch machine {
+    case .groups(let machine): machine.expected(work)
+    case .measured(let machine): machine.expected(work)
+    }
+  }
+
+  /// Seconds of the host for a launch that the device does not wait for.
+  package var launchSeconds: Double {
+    if case .groups(let machine) = machine { machine.launchSeconds } else { 0 }
+  }
+}
+
+package struct ExpectedTime: Sendable, Equatable {
+  package let seconds: Double
+  package let bottleneck: Bottleneck
+
+  init(_ seconds: Double, _ bottleneck: Bottleneck) {
+    self.seconds = seconds
+    self.bottleneck = bottleneck
+  }
+
+  /// The longest of bounds that overlap.
+  static func longest(_ bounds: ExpectedTime...) -> ExpectedTime {
+    bounds.dropFirst().reduce(bounds[0]) { $1.seconds > $0.seconds ? $1 : $0 }
+  }
+}
+
+/// A GPU: work-groups of the portable kernels on compute units, in rounds.
+package struct GroupMachine: Sendable {
+  /// What a kernel's inner loop makes of a unit.
+  package struct Loop: Sendable {
+    /// Multiply-adds among all that is issued.
+    let arithmeticShare: Double
+    /// Cycles of multiply-adds by cycles of local memory; above 1 local memory does not hold them up.
+    let localShare: Double
+    /// Groups that a unit has room for.
+    let residentGroups: Int
+    /// Elements of the inner dimension that a product takes in one step.
+    let stepDepth: Int
+
+    package init(arithmeticShare: Double, localShare: Double, residentGroups: Int, stepDepth: Int = 16) {
+      self.arithmeticShare = arithmeticShare
+      self.localShare = localShare
+      self.residentGroups = residentGroups
+      self.stepDepth = stepDepth
+    }
+  }
+
+  /// A tile of a product by its rows and columns.
+  package struct Tile: Hashable, Sendable {
+    package let rows, columns: Int
+
+    package init(_ rows: Int, _ columns: Int) {
+      self.rows = rows
+      self.columns = columns
+    }
+  }
+
+  /// Streaming multiprocessors, compute units, Xe cores.
+  let units: Int
+  /// Cycles per second.
+  let clock: Double
+  /// Float32 multiply-adds of a unit in a cycle.
+  let multiplyAdds: Double
+  /// Bytes per second that a kernel gets of main memory.
+  let memoryBandwidth: Double
+  /// Bytes per second between host and device.
+  let linkBandwidth: Double
+  /// Seconds in which the host can start a kernel.
+  package let launchSeconds: Double
+  /// Seconds that the shortest kernel takes.
+  let shortestKernel: Double
+  /// Cycles that a step of a product's inner loop takes at least: it waits for what it fetches, and for barriers.
+  let stepCycles: Double
+  /// Cycles of each step in which a group that is alone on its unit computes nothing.
+  let aloneCycles: Double
+  package let products: [Tile: Loop]
+  let attention: Loop
+  let relevance: Loop
+
+  package init(
+    units: Int, clock: Double, multiplyAdds: Double, memoryBandwidth: Double, linkBandwidth: Double,
+    launchSeconds: Double, shortestKernel: Double, stepCycles: Double, aloneCycles: Double, products: [Tile: Loop],
+    attention: Loop, relevance: Loop
+  ) {
+    self.units = units
+    self.clock = clock
+    self.multiplyAdds = multiplyAdds
+    self.memoryBandwidth = memoryBandwidth
+    self.linkBandwidth = linkBandwidth
+    self.launchSeconds = launchSeconds
+    self.shortestKernel = shortestKernel
+    self.stepCycles = stepCycles
+    self.aloneCycles = aloneCycles
+    self.products = products
+    self.attention = attention
+    self.relevance = relevance
+  }
+
+  /// Float32 operations per second.
+  package var peak: Double { 2 * Double(units) * multiplyAdds * clock }
+
+  /// Rows that a group of the attention kernels, and keys that one of the relevance's, holds at once, and the other
+  /// side's rows of one step.
+  private static var attentionTile: (rows: Int, others: Int) { (64, 32) }
+  private static var relevanceTile: (rows: Int, others: Int) { (32, 64) }
+  /// How much longer a step takes whose group is alone on its unit: nothing hides its latencies.
+  private static var aloneFactor: Double { 1.6 }
+  /// A row mean adds its rows in order, so many loads under way at once, each batch waiting for memory.
+  private static var meanBatch: (rows: Int, seconds: Double) { (32, 0.7e-6) }
+
+  func expected(_ work: OperationWork) -> ExpectedTime {
+    let memory = ExpectedTime(Double(work.bytes) / memoryBandwidth, .memory)
+    let shortest = ExpectedTime(shortestKernel, .latency)
+    switch work.kind {
+    case .transfer: return .longest(ExpectedTime(Double(work.bytes) / linkBandwidth, .link), shortest)
+    case .product(let rows, let columns, let depth):
+      return .longest(memory, shortest, product(rows: rows, columns: columns, depth: depth))
+    case .attention(let sequences, let heads, let tokens, let headWidth):
+      let maps = Maps(sequences: sequences, heads: heads, tokens: tokens, headWidth: headWidth)
+      // So many products as the operation has between rows and tokens.
+      let products = work.arithmetic / maps.product
+      switch work.operation {
+      case .attentionRelevance:
+        return .longest(memory, shortest, mapTime(maps, products: products, tile: Self.relevanceTile, relevance))
+      default:
+        return .longest(memory, shortest, mapTime(maps, products: products, tile: Self.attentionTile, attention))
+      }
+    case .rows:
+      guard work.operation == .meanRows else { return .longest(memory, shortest) }
+      let rows = work.inputRows / max(1, work.rows)
+      let seconds = Double(rows.dividedUp(by: Self.meanBatch.rows)) * Self.meanBatch.seconds
+      return .longest(memory, shortest, ExpectedTime(seconds, .latency))
+    }
+  }
+
+  private func product(rows: Int, columns: Int, depth: Int) -> ExpectedTime {
+    let best = PortableTile.best(rows: rows, columns: columns, computeUnits: units)
+    guard let loop = products[Tile(best.rows, best.columns)] else {
+      preconditionFailure("a device describes every tile of the products")
+    }
+    let groups = rows.dividedUp(by: best.rows) * columns.dividedUp(by: best.columns)
+    let steps = Double(depth.dividedUp(by: loop.stepDepth))
+    let step = Double(best.rows * best.columns * loop.stepDepth) / multiplyAdds
+    return rounds(groups.dividedUp(by: units), loop) { together in
+      let groups = Double(together)
+      let alone = together == 1 ? ExpectedTime(aloneCycles, .latency) : ExpectedTime(0, .latency)
+      let busy = ExpectedTime.longest(
+        ExpectedTime(groups * step / loop.arithmeticShare, .arithmetic),
+        ExpectedTime(groups * step / loop.localShare, .localMemory))
+      let longest = ExpectedTime.longest(
+        ExpectedTime(busy.seconds + alone.seconds, busy.bottleneck), ExpectedTime(stepCycles, .latency))
+      return ExpectedTime(longest.seconds * steps / clock, longest.bottleneck)
+    }
+  }
+
+  private struct Maps {
+    let sequences, heads, tokens, headWidth: Int
+
+    var product: Double { 2 * Double(sequences * heads * headWidth) * Double(tokens) * Double(tokens) }
+  }
+
+  private func mapTime(
+    _ maps: Maps, products: Double, tile: (rows: Int, others: Int), _ loop: Loop
+  ) -> ExpectedTime {
+    let groups = maps.tokens.dividedUp(by: tile.rows) * maps.heads * maps.sequences
+    let width = maps.headWidth.dividedUp(by: 16) * 16
+    let steps = Double(maps.tokens.dividedUp(by: tile.others))
+    let step = products * Double(tile.rows * tile.others * width) / multiplyAdds
+    return rounds(groups.dividedUp(by: units), loop) { together in
+      let groups = Double(together)
+      let longest = ExpectedTime.longest(
+        ExpectedTime(groups * step / loop.arithmeticShare, .arithmetic),
+        ExpectedTime(groups * step / loop.localShare, .localMemory),
+        ExpectedTime(Self.aloneFactor * step / loop.arithmeticShare, .latency))
+      return ExpectedTime(longest.seconds * steps / clock, longest.bottleneck)
+    }
+  }
+
+  /// The groups of the busiest unit, as many at once as there is room for.
+  private func rounds(_ groups: Int, _ loop: Loop, _ round: (Int) -> ExpectedTime) -> ExpectedTime {
+    let full = groups / loop.residentGroups
+    let rest = groups % loop.residentGroups
+    let whole = full > 0 ? round(loop.residentGroups) : ExpectedTime(0, .arithmetic)
+    guard rest > 0 else { return ExpectedTime(Double(full) * whole.seconds, whole.bottleneck) }
+    let last = round(rest)
+    return ExpectedTime(
+      Double(full) * whole.seconds + last.seconds,
+      Double(full) * whole.seconds > last.seconds ? whole.bottleneck : last.bottleneck)
+  }
+}
+
+extension Int {
+  fileprivate func dividedUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
+}

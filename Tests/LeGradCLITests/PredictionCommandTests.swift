@@ -1,0 +1,62 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `benchmark --predict`.
+@Suite struct PredictionCommandTests {
+  let scratch: ScratchFolder
+
+  init() throws { scratch = try ScratchFolder() }
+
+  private func benchmark(_ options: [String]) throws -> CommandResult {
+    try CommandRunner.run(["benchmark", "-m", GoldenCommand.model, "--predict"] + options, in: scratch)
+  }
+
+  private func predictions(_ result: CommandResult) throws -> [[String: Any]] {
+    let report = try #require(try result.json() as? [String: Any])
+    return try #require(report["predictions"] as? [[String: Any]])
+  }
+
+  @Test func aDescribedDeviceIsPredictedAlone() throws {
+    let result = try benchmark(["h200", "--repetitions", "0", "-o", "json", "--images", "3", "--batch-size", "2"])
+    expectExit(0, result)
+    let prediction = try #require(try predictions(result).first)
+    #expect(prediction["device"] as? String == "NVIDIA H200 SXM" && prediction["measuredDevice"] as? String == "")
+    #expect(prediction["measuredSeconds"] is NSNull && prediction["predictedShare"] is NSNull)
+    let parts = try #require(prediction["parts"] as? [[String: Any]])
+    #expect(parts.contains { $0["stage"] as? String == "attention" && $0["measuredSeconds"] is NSNull })
+    let sum = parts.reduce(0) { $0 + ($1["predictedSeconds"] as? Double ?? .nan) }
+    let launches = try #require(prediction["launchSeconds"] as? Double)
+    #expect(abs(try #require(prediction["predictedSeconds"] as? Double) - max(sum, launches)) < 1e-9)
+    let table = try benchmark(["h200", "--repetitions", "0"])
+    expectExit(0, table)
+    #expect(table.output.contains("predicted for NVIDIA H200 SXM") && table.output.contains("backward products"))
+  }
+
+  @Test(arguments: OpenCLCommand.isPossible ? ["cpu", "opencl"] : ["cpu"])
+  func theDeviceInUseIsMeasuredBesideItsPrediction(_ device: String) throws {
+    let result = try benchmark(["this", "--repetitions", "1", "-o", "json", "--device", device, "--method", "gradcam"])
+    expectExit(0, result)
+    let prediction = try #require(try predictions(result).first)
+    #expect(prediction["method"] as? String == "gradcam")
+    #expect(prediction["measuredDevice"] as? String == prediction["device"] as? String)
+    for key in ["measuredSeconds", "stageSeconds", "predictedSeconds", "predictedShare", "heatmapSeconds"] {
+      #expect(try #require(prediction[key] as? Double) > 0, "\(key)")
+    }
+    let parts = try #require(prediction["parts"] as? [[String: Any]])
+    #expect(parts.allSatisfy { ($0["measuredSeconds"] as? Double ?? 0) > 0 })
+    #expect(parts.contains { $0["stage"] as? String == "fc1" })
+  }
+
+  @Test func anUnknownDeviceIsRefusedWithTheKnownOnes() throws {
+    let result = try benchmark(["h2000"])
+    expectExit(2, result, complaint: "h200, mi300x, arc-a770")
+    #expect(result.output.isEmpty)
+  }
+
+  @Test func nothingIsPredictedWithoutADeviceOrARun() throws {
+    expectExit(2, try benchmark(["this", "--repetitions", "0"]), complaint: "--predict this")
+    let result = try CommandRunner.run(["benchmark", "--repetitions", "0"], in: scratch)
+    expectExit(2, result, complaint: "--repetitions")
+  }
+}
