@@ -71,8 +71,8 @@ package enum ProgramList {
 
   private static var rows: [Listed] {
     let float32 = [
-      "folded_norm_backward", "layer_norm", "layer_norm_backward", "normalize_rows", "normalize_rows_backward", "softmax",
-      "softmax_backward",
+      "folded_norm_backward", "layer_norm", "layer_norm_backward", "normalize_rows", "normalize_rows_backward",
+      "softmax", "softmax_backward",
     ]
     let float64 = ["layer_norm", "softmax", "softmax_backward"]
     let kernels =

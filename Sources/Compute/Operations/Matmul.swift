@@ -71,7 +71,8 @@ public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
       precondition(input.rows == output.rows, "matmul: \(input.shape) rows into \(output.shape)")
     }
     for (name, matrix) in [
-      ("bias", epilogue.bias), ("derivative", epilogue.derivative), ("slopes", epilogue.slopes), ("residual", epilogue.residual),
+      ("bias", epilogue.bias), ("derivative", epilogue.derivative), ("slopes", epilogue.slopes),
+      ("residual", epilogue.residual),
     ] {
       precondition(
         matrix.map { $0.columns == output.columns } ?? true, "matmul: \(name) does not fit \(output.shape)")

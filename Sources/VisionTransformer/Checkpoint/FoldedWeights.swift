@@ -86,8 +86,8 @@ package struct FoldedWeights: WeightSource {
     let projection = try source.floats(block.attentionOutput.weight)
     do { return try product(centred, projection, configuration.vision.mlpWidth, width, width) } catch {
       throw CheckpointError(
-        .folding, file: "folding", place: block.folded, expected: "memory for the product of two weights", found: "\(error)",
-        remedy: "leave \(Subject.fold) out")
+        .folding, file: "folding", place: block.folded, expected: "memory for the product of two weights",
+        found: "\(error)", remedy: "leave \(Subject.fold) out")
     }
   }
 }
