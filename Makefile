@@ -107,7 +107,7 @@ lint:
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; failed=0; \
 	for kernel in $(filter-out Kernels/common.cl Kernels/%_tiles.cl Kernels/%_tiles_cpu.cl,$(wildcard Kernels/*.cl)); do \
 	  tiles=$$(grep -o '[a-z_]*_tiles[a-z_]*[.]cl' $$kernel | head -1); \
-	  case $$kernel in Kernels/multiply_cpu.cl) lanes=1 ;; *_cpu.cl) lanes=16 ;; *) lanes=1; [ -e $${kernel%.cl}_cpu.cl ] || lanes="1 16" ;; esac; \
+	  case $$kernel in Kernels/part_product_cpu.cl) lanes=1 ;; *_cpu.cl) lanes=16 ;; *) lanes=1; [ -e $${kernel%.cl}_cpu.cl ] || lanes="1 16" ;; esac; \
 	  storages=0; ! grep -qw STORAGE $$kernel || storages="0 1 2"; \
 	  doubles=0; ! grep -qE '\bv?real\b' $$kernel || doubles="0 1"; \
 	  for lane in $$lanes; do for storage in $$storages; do for double in $$doubles; do \
