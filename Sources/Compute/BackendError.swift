@@ -42,5 +42,9 @@ public struct BackendError: LegibleError {
     }
   }
 
-  public var message: Message { "\(operation.rawValue): \(reason)\(advice.map { "; \($0)" } ?? "")" }
+  public var message: Message {
+    let line: Message = "\(operation.rawValue): \(reason)"
+    guard let advice else { return line }
+    return "\(line); \(advice)"
+  }
 }

@@ -172,7 +172,8 @@ extension DriverTests {
     @Test func callsOfATrial() throws {
       var options = OpenCLBackend.Options()
       options.cacheFolder = OwnProgramCache.folder
-      func run() throws -> KernelVariant { try VariantSelection.best(for: WatchedOpenCL.device(), options: options) }
+      let device = try WatchedOpenCL.device()
+      func run() throws -> KernelVariant { try VariantSelection.best(for: device, options: options) }
       _ = try run()
       let (_, counts) = try WatchedOpenCL.watch { try run() }
       for number in someCalls(of: counts.calls, step: 41) {
