@@ -175,7 +175,7 @@ compare() {
     }'
 }
 
-# Stored answers of a float64 reference, of most methods on a small CLIP and a small SigLIP.
+# Stored answers of a float64 reference: most methods on a small CLIP, LeGrad on a small SigLIP.
 golden() {
   local status=0 model size variant image methods method bound out
   echo "| model | size | kernels | method | largest difference |"
@@ -185,7 +185,8 @@ golden() {
       size=$(basename "$image" .png | sed 's/image_//')
       for variant in $(variants); do
         for method in legrad raw-attention rollout gradcam chefercam chefercam-all; do
-          [ -e "$fixtures/$model/expected/$size/$method.npy" ] || continue
+          # The other answers for the SigLIP are of other texts than its inputs.
+          [ $model = clip ] || [ $method = legrad ] || continue
           case $method in legrad) bound=1e-5 ;; *) bound=1e-4 ;; esac
           rm -rf "$work/golden"
           # Answers are those before SigLIP's correction. Folders say height × width, the option width × height.
@@ -195,7 +196,7 @@ golden() {
             $([ $model = siglip ] && echo "--siglip-correction off") -o "$work/golden" >"$work/golden.out" 2>&1; then
             out=$(compare "$work/golden"/*.relevance.npy "$fixtures/$model/expected/$size/$method.npy" $bound) || status=1
           else
-            out="FAILED: $(tail -1 "$work/golden.out")" status=1
+            out="FAILED with exit code $?: $(tail -1 "$work/golden.out")" status=1
           fi
           echo "| $model | $size | $variant | $method | $out |"
         done

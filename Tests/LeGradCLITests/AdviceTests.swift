@@ -15,10 +15,13 @@ import Testing
     let commands = [["explain"], ["evaluate", "perturbation"], ["evaluate", "segmentation"], ["benchmark"]]
     let help = try commands.map { try CommandRunner.run($0 + ["--help"], in: scratch).output }.joined()
     let options = Set(help.split { !$0.isLetter && $0 != "-" && $0 != "_" })
-    for subject in Subject.allCases where subject != .devices && subject != .waitsAfterEveryOperation {
+    let others: [Subject] = [.devices, .triesDevicesAgain, .waitsAfterEveryOperation]
+    for subject in Subject.allCases where !others.contains(subject) {
       #expect(options.contains(subject.option[...]), "\(subject)")
     }
     expectExit(0, try CommandRunner.run(["devices"], in: scratch))
+    expectExit(0, try CommandRunner.run(["devices", "--try-again"], in: scratch))
+    #expect(Subject.triesDevicesAgain.option == "'legrad devices --try-again'")
     #expect(Subject.devices.option == "'legrad devices'" && Subject.waitsAfterEveryOperation.option == "LEGRAD_SYNC=1")
     #expect(Set(Subject.allCases.map(\.option)).count == Subject.allCases.count)
   }

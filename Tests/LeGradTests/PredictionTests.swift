@@ -84,8 +84,9 @@ import VisionTransformer
     }
     #expect(expected(1) == ExpectedTime(1, .memory))
     probes[.streamedProduct] = probe(1e-9, rows: 1, elements: 1000)
-    #expect(abs(expected(1).seconds - 2e-3) < 1e-12 && expected(1).bottleneck == .arithmetic)
-    #expect(abs(expected(101).seconds - 22e-3) < 1e-12)
+    // Nine tenths of one row's time are not multiply-adds'.
+    #expect(abs(expected(1).seconds - 2e-3) < 1e-12 && expected(1).bottleneck == .memory)
+    #expect(abs(expected(101).seconds - 22e-3) < 1e-12 && expected(101).bottleneck == .arithmetic)
     #expect(abs(expected(201).seconds - 42e-3) < 1e-12)
   }
 

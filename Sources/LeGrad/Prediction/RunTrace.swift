@@ -15,9 +15,16 @@ package struct RunTrace: Sendable {
   package let steps: [Step]
 
   init(_ operations: [TracedOperation], blockRows: Int, hasPooler: Bool) {
-    steps = operations.map {
-      Step(
-        work: $0.work, stage: Stage(of: $0.work, blockRows: blockRows, hasPooler: hasPooler), seconds: $0.seconds)
+    steps = operations.indices.map { index in
+      let work = operations[index].work
+      // The MLP's second product comes before its first on the way back: with fewer rows where tokens share them.
+      let next =
+        work.role == .mlpOutput && work.isBackward
+        ? operations[index...].first { $0.work.role == .mlpInput && $0.work.isBackward } : nil
+      let isShared = next.map { work.rows < $0.work.rows } ?? false
+      return Step(
+        work: work, stage: Stage(of: work, blockRows: blockRows, hasPooler: hasPooler, isShared: isShared),
+        seconds: operations[index].seconds)
     }
   }
 

@@ -30,7 +30,8 @@ package enum Stage: String, Sendable, CaseIterable, Comparable {
   /// - Parameters:
   ///   - work: of a run whose blocks have `blockRows` rows, the tokens of all images.
   ///   - hasPooler: whether the tower ends in an attention pooler, whose operations read maps too.
-  init(of work: OperationWork, blockRows: Int, hasPooler: Bool) {
+  ///   - isShared: whether all tokens share the rows of a backward product.
+  init(of work: OperationWork, blockRows: Int, hasPooler: Bool, isShared: Bool = false) {
     switch work.operation {
     case .upload, .download: self = .transfers
     case .patchify: self = .patchEmbedding
@@ -40,22 +41,27 @@ package enum Stage: String, Sendable, CaseIterable, Comparable {
     case .keyScores, .keyRelevance, .tokenSums, .tokenSumsBackward, .softmax, .softmaxBackward:
       self = hasPooler ? .pooler : .relevance
     case .partProduct, .relevanceShare: self = .propagation
-    case .matmul: self = Self.product(work, blockRows: blockRows)
+    case .matmul: self = Self.product(work, blockRows: blockRows, isShared: isShared)
     default: self = work.rows < blockRows ? .readOut : .rows
     }
   }
 
-  private static func product(_ work: OperationWork, blockRows: Int) -> Stage {
-    if work.role == .patchEmbedding { return .patchEmbedding }
-    if work.role == .pooler { return .pooler }
-    if work.rows < blockRows { return .rowProducts }
-    if work.isBackward { return .backwardProducts }
+  private static func product(_ work: OperationWork, blockRows: Int, isShared: Bool) -> Stage {
+    // Tokens of all images, once or for each of some prompts.
+    let readsTokens = !isShared && work.rows % blockRows == 0
+    switch work.role {
+    case .patchEmbedding: return .patchEmbedding
+    case .pooler: return .pooler
+    case .projection, nil: return .rowProducts
+    case .queriesKeysValues, .attentionOutput, .mlpInput, .mlpOutput:
+      if !readsTokens { return .rowProducts }
+      if work.isBackward { return .backwardProducts }
+    }
     switch work.role {
     case .queriesKeysValues: return .queriesKeysValues
     case .attentionOutput: return .attentionOutput
     case .mlpInput: return .mlpInput
-    case .mlpOutput: return .mlpOutput
-    case .patchEmbedding, .projection, .pooler, nil: return .rowProducts
+    default: return .mlpOutput
     }
   }
 }
