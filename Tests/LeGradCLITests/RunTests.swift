@@ -121,7 +121,8 @@ import Testing
     let devices = try #require(
       try CommandRunner.run(["devices", "--json"], in: scratch).json() as? [[String: Any]])
     let name = try #require(devices[0]["name"] as? String)
-    for device in ["cpu", "0", String(name.prefix(3)).lowercased()] {
+    // A driver may call its device what the processor is called.
+    for device in ["cpu", "0", "native/" + String(name.prefix(3)).lowercased()] {
       expectExit(0, try explain([GoldenCommand.image], ["--device", device, "--threads", "1", "--overwrite"]))
       let said = try #require(try scratch.json("legrad-out/image_32x32.json")["device"] as? [String: Any])
       #expect(said["reason"] as? String == "as asked for")
