@@ -88,7 +88,8 @@ case $device in
   *) pattern='"backend" : "OpenCL"' missing="no OpenCL device" ;;
 esac
 if ! grep -q "$pattern" "$work/devices.json"; then
-  fail "$missing here; drivers are looked for in $drivers; $(tail -1 "$work/devices.err" | sed 's/^$/DEVICE=opencl takes any other/')" 4
+  hint=$(tail -1 "$work/devices.err")
+  fail "$missing here; drivers are looked for in $drivers; ${hint:-DEVICE=opencl takes what there is}" 4
 fi
 # What is told of the first device of that kind: the records have the keys in alphabetical order.
 field() {

@@ -51,7 +51,7 @@ struct PredictionReport: Encodable, Sendable, Equatable {
       "all", "\(parts.reduce(0) { $0 + $1.operations })",
       parts.reduce(0) { $0 + $1.gflop }.decimal(places: 3), parts.reduce(0) { $0 + $1.megabytes }.decimal(places: 1),
       Self.milliseconds(predictedSeconds),
-      predictedSeconds > parts.reduce(0) { $0 + $1.predictedSeconds }
+      launchSeconds > parts.reduce(0) { $0 + $1.predictedSeconds }
         ? Bottleneck.launches.rawValue : "", Self.milliseconds(stageSeconds),
     ])
     let heading =
