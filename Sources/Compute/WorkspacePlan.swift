@@ -48,8 +48,8 @@ public struct WorkspacePlan<B: Backend>: Sendable {
       } catch  where error.code == .outOfMemory {
         throw BackendError(
           .outOfMemory, operation: .workspace,
-          "the run needs \(bytes) bytes beside the weights; explain fewer images or prompts at once",
-          bytesNeeded: bytes)
+          "the run needs \(bytes) bytes beside the weights",
+          advice: "explain fewer images or prompts at once, or smaller images by \(Subject.size)", bytesNeeded: bytes)
       }
     }
     memory.matrices.withLock { $0 = matrices }

@@ -63,7 +63,7 @@ package struct TransformerBlock<B: Backend>: Sendable {
   package let mlpOutput: Linear<B>
   /// From the gradient at the MLP's first product to that at the attention's output, by its other side: the product of
   /// the first layer's and the projection's weights, where the tower is folded.
-  let folded: Linear<B>?
+  package let folded: Linear<B>?
 
   /// Reads the block of those tensors.
   init(_ tensors: BlockTensors, shape: BlockShape, group: WeightGroup, loader: LayerLoader<B>) throws(ModelError) {

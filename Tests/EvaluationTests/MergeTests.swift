@@ -127,7 +127,7 @@ struct MergeTests {
     let (run, folder) = (SyntheticRun(23), try ScratchFolder())
     try run.run(folder.path, Shard(index: 0, count: 2)!, device: "OpenCL: b, driver 1")
     try run.run(folder.path, Shard(index: 1, count: 2)!, device: "CPU: a")
-    #expect(refusal(folder.path).contains("found CPU: a, OpenCL: b, driver 1; allow it by allowsMixedDevices"))
+    #expect(refusal(folder.path).contains("found CPU: a; OpenCL: b, driver 1; allow it by allowsMixedDevices"))
     let merge = try Merge.read([folder.path], allowMixedDevices: true)
     #expect(merge.devices == ["CPU: a", "OpenCL: b, driver 1"])
     #expect(merge.rows.count == 23)

@@ -48,6 +48,23 @@ import Testing
     #expect(parts.contains { $0["stage"] as? String == "fc1" })
   }
 
+  /// What only a measured run has is refused, and what changes the run changes the prediction.
+  @Test func aPredictionAloneTakesNoOptionInVain() throws {
+    let alone = ["h200", "--repetitions", "0"]
+    for option in [
+      ["-o", "csv"], ["--device", "1"], ["--memory-limit", "1GiB"], ["--profile"], ["--operations"],
+      ["--kernel-variant", "cpu"],
+    ] {
+      expectExit(2, try benchmark(alone + option), complaint: option[0])
+    }
+    let prompts = alone + ["--prompts", "7", "-o", "json", "--layers", "all"]
+    let plain = try #require(predictions(benchmark(prompts)).first)
+    let folded = try #require(predictions(benchmark(prompts + ["--fold"])).first)
+    #expect(plain["launches"] as? Double != folded["launches"] as? Double)
+    let lrp = try #require(predictions(benchmark(alone + ["--method", "lrp", "-o", "json"])).first)
+    #expect(lrp["precision"] as? String == "float64")
+  }
+
   @Test func anUnknownDeviceIsRefusedWithTheKnownOnes() throws {
     let result = try benchmark(["h2000"])
     expectExit(2, result, complaint: "h200, mi300x, arc-a770")

@@ -65,6 +65,23 @@ import VisionTransformer
     #expect(arithmetic(trace, .pooler, .propagation, .attentionBackward, .rows, .readOut, .transfers) == 0)
   }
 
+  /// One product for each prompt, and one that prompts share; the prompts' own rows go through the projection.
+  @Test func aFoldedTowerIsTraced() throws {
+    let (images, prompts, layers, n, d, mlp) = (2, 3, 3, 16, 30, 77)
+    let trace = try RunTrace(
+      of: Self.model(), methods: [.legrad(layers: .all)], images: images, prompts: prompts, width: 35, height: 21,
+      precision: .bf16, folds: true)
+    #expect(
+      arithmetic(trace, .backwardProducts) == Double(images * layers)
+        * (Double(prompts) * product(n, mlp, d) + product(n, d, d)))
+    #expect(trace.steps.count { $0.work.operation == .foldedNormBackward } == layers)
+    #expect(throws: LeGradError.self) {
+      try RunTrace(
+        of: Self.model { $0.mlp = .gated }, methods: [.legrad()], images: 1, prompts: 1, width: 35, height: 21,
+        precision: .f32, folds: true)
+    }
+  }
+
   /// A product's role comes from its weight, not from its shape, which another may have.
   @Test func productsOfOneShapeAreToldApart() throws {
     let trace = try trace(Self.model { ($0.mlpWidth, $0.width) = (90, 30) }, .legrad(layers: .all))

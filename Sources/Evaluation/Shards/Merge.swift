@@ -40,8 +40,9 @@ package struct Merge: Sendable {
     let devices = merge.devices
     guard devices.count < 2 || allowMixedDevices else {
       throw fault(
-        first, kind: .inconsistent, expected: "rows of one device", found: devices.joined(separator: ", "),
-        remedy: "allow it by \(Subject.allowsMixedDevices), or run the shards on devices of one kind")
+        first, kind: .inconsistent, expected: "rows of one device", found: devices.joined(separator: "; "),
+        remedy: "allow it by \(Subject.allowsMixedDevices), or run all shards on devices of one kind, all with "
+          + "\(Subject.fold) or all without")
     }
     return merge
   }

@@ -15,12 +15,7 @@ extension Explainer.Options {
   /// What the vision tower is loaded from, if that is not the model's own weights.
   func visionWeights(of source: any WeightSource) throws(LeGradError) -> (any WeightSource)? {
     guard foldsProjections else { return nil }
-    guard source.configuration.vision.canFold else {
-      throw LeGradError(
-        .usage,
-        "the tower has a gated MLP, a norm inside its MLP or an attention pooler, whose products do not fold into one; "
-          + "leave \(Subject.fold) out")
-    }
+    try source.configuration.vision.requireFolding()
     do { return FoldedWeights(source, on: try cpuBackend(precision: .f32)) } catch { throw LeGradError(error) }
   }
 
@@ -43,5 +38,17 @@ extension Explainer.Options {
     settings.trial = deviceTrial
     settings.notify = notify
     return settings
+  }
+}
+
+extension VisionConfiguration {
+  /// Refuses a tower whose products do not fold.
+  func requireFolding() throws(LeGradError) {
+    let reason =
+      hasAttentionPooler
+      ? "an attention pooler reads the tokens" : mlp == .gated ? "the MLP is gated" : "a norm is inside the MLP"
+    guard canFold else {
+      throw LeGradError(.usage, "the tower's products do not fold into one: \(reason); leave \(Subject.fold) out")
+    }
   }
 }

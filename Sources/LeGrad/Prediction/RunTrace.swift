@@ -37,12 +37,16 @@ extension RunTrace {
   /// - Parameters:
   ///   - width: of the images as the model sees them, in pixels.
   ///   - height: the same.
+  ///   - folds: whether the tower is folded; see `Explainer.Options.foldsProjections`.
   package init(
-    of model: Model, methods: [Method], images: Int, prompts: Int, width: Int, height: Int, precision: Precision
+    of model: Model, methods: [Method], images: Int, prompts: Int, width: Int, height: Int, precision: Precision,
+    folds: Bool = false
   ) throws(LeGradError) {
     let vision = model.configuration.vision
     let backend = TracingBackend(ShapeBackend(precision: precision))
     let source = ShapeSource(model.configuration)
+    if folds { try vision.requireFolding() }
+    let weights: any WeightSource = folds ? FoldedWeights(source, on: ShapeBackend(precision: .f32)) : source
     let blocks = try model.check(methods, prompts: prompts)
     let shape = VisionShape(
       images: images, grid: Grid(height: height / vision.patchSize, width: width / vision.patchSize),
@@ -54,7 +58,7 @@ extension RunTrace {
         region: PixelRegion(x: 0, y: 0, width: width, height: height)), count: images)
     let text = [Float](repeating: 0, count: prompts * model.configuration.embeddingWidth)
     do throws(ModelError) {
-      let tower = try VisionTower(source, on: backend)
+      let tower = try VisionTower(weights, on: backend)
       backend.label(tower)
       let run = try MethodRun(tower: tower, source: source, shape: shape, prompts: prompts, requests: requests)
       // The first batch brings the text, which later ones find there.

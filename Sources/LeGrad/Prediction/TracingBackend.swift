@@ -47,6 +47,7 @@ final class TracingBackend<Base: Backend>: Backend, OperationTracer {
       roles[block.attentionOutput.weight.number] = .attentionOutput
       roles[block.mlpInput.weight.number] = .mlpInput
       roles[block.mlpOutput.weight.number] = .mlpOutput
+      if let folded = block.folded { roles[folded.weight.number] = .mlpInput }
     }
     roles[tower.patchEmbedding.weight.number] = .patchEmbedding
     if let projection = tower.projection { roles[projection.weight.number] = .projection }

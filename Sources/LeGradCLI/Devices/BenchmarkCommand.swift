@@ -86,6 +86,15 @@ struct BenchmarkCommand: ParsableCommand {
       guard predict != "this" else {
         throw ValidationError("--predict this measures the device in use; give --repetitions of 1 or more")
       }
+      let measured: [(name: String, isGiven: Bool)] = [
+        ("--device", computing.device != "auto"), ("--kernel-variant", computing.kernelVariant != nil),
+        ("--memory-limit", computing.memoryLimit != nil), ("--operations", operations != nil), ("--profile", profile),
+        ("-o csv", format == .csv),
+      ]
+      if let option = measured.first(where: \.isGiven) {
+        throw ValidationError(
+          "\(option.name) says how a run is measured, and --repetitions 0 measures none; leave one of both out")
+      }
       return
     }
     try requirePositive(repetitions, "--repetitions", atMost: 1_000_000)
@@ -141,7 +150,7 @@ struct BenchmarkCommand: ParsableCommand {
     let reports = try methods.map {
       try PredictionReport(
         model, on: device, method: $0, images: images, batchSize: batchSize, prompts: prompts, width: width,
-        height: height, precision: options.precision ?? .f32)
+        height: height, precision: options.precision ?? .f32, folds: options.foldsProjections)
     }
     if format == .json { return Terminal.out(JSONText.encode(Report(rows: [], predictions: reports))) }
     for line in reports.flatMap(\.lines) { Terminal.out(line.printable) }

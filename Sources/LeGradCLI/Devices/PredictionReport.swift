@@ -87,19 +87,19 @@ extension PredictionReport {
   /// Of batches of `batchSize` on a device that nobody has, without weights.
   init(
     _ model: Model, on device: PredictedDevice, method: Method, images: Int, batchSize: Int, prompts: Int,
-    width: Int, height: Int, precision: Precision
+    width: Int, height: Int, precision: Precision, folds: Bool
   ) throws(LeGradError) {
     var steps: [RunTrace.Step] = []
     for first in stride(from: 0, to: images, by: batchSize) {
       steps += try RunTrace(
         of: model, methods: [method], images: min(batchSize, images - first), prompts: prompts, width: width,
-        height: height, precision: precision
+        height: height, precision: precision, folds: folds
       ).steps
     }
     let prediction = Prediction(steps, on: device)
     self.init(
       arch: model.name, method: method.name, images: images, prompts: prompts, size: "\(width)x\(height)",
-      precision: precision.rawValue, device: device.title, source: device.source, measuredDevice: "",
+      precision: method.precisionName(on: precision), device: device.title, source: device.source, measuredDevice: "",
       parts: prediction.parts.map { Part($0) }, predictedSeconds: prediction.seconds, launches: prediction.launches,
       launchSeconds: prediction.launchSeconds, stageSeconds: nil, measuredSeconds: nil, predictedShare: nil,
       heatmapSeconds: nil)

@@ -35,7 +35,7 @@ struct PredictionRun {
     guard let device = source, let first = turns.first else { preconditionFailure("a benchmark has repetitions") }
     return PredictionReport(
       arch: explainer.model.name, method: method.name, images: batches.reduce(0) { $0 + $1.count }, prompts: text.count,
-      size: size, precision: explainer.precision.rawValue, device: device.title, source: device.source,
+      size: size, precision: method.precisionName(on: explainer.precision), device: device.title, source: device.source,
       measuredDevice: explainer.device.name,
       parts: first.prediction.parts.indices.map { index in
         let part = first.prediction.parts[index]
