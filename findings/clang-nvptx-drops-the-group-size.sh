@@ -15,14 +15,14 @@
 #
 # Needs Debian 12's package lists, 350 MB in a temporary folder, seconds. Nothing is installed.
 set -euo pipefail
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
 apt-get download -q clang-19=1:19.1.7-3~deb12u1 libclang-cpp19=1:19.1.7-3~deb12u1 libllvm19=1:19.1.7-3~deb12u1 \
   libclang-common-19-dev=1:19.1.7-3~deb12u1 >download.log 2>&1 || { cat download.log; exit 2; }
 for package in *.deb; do dpkg -x "$package" root; done
-export LD_LIBRARY_PATH=$work/root/usr/lib/x86_64-linux-gnu:$work/root/usr/lib/llvm-19/lib
-clang=$work/root/usr/lib/llvm-19/bin/clang
+export LD_LIBRARY_PATH=$folder/root/usr/lib/x86_64-linux-gnu:$folder/root/usr/lib/llvm-19/lib
+clang=$folder/root/usr/lib/llvm-19/bin/clang
 "$clang" --version | head -1
 
 cat >kernel.cl <<'KERNEL'
