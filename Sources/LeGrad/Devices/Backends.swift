@@ -44,11 +44,7 @@ extension Explainer.Options {
 extension VisionConfiguration {
   /// Refuses a tower whose products do not fold.
   func requireFolding() throws(LeGradError) {
-    let reason =
-      hasAttentionPooler
-      ? "an attention pooler reads the tokens" : mlp == .gated ? "the MLP is gated" : "a norm is inside the MLP"
-    guard canFold else {
-      throw LeGradError(.usage, "the tower's products do not fold into one: \(reason); leave \(Subject.fold) out")
-    }
+    guard let obstacle = foldingObstacle else { return }
+    throw LeGradError(.usage, "the tower's products do not fold into one: \(obstacle); leave \(Subject.fold) out")
   }
 }

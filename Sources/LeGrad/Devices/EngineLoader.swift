@@ -56,18 +56,19 @@ struct EngineLoader {
     } catch { throw LeGradError(error) }
     let device = DeviceDescription(
       name: backend.deviceDescription, variant: .instructions(backend.instructionSet), reason: reason)
-    return try loaded(on: backend, device, .native)
+    return try load(on: backend, device, .native)
   }
 
   private func openCL(_ device: OpenCLDevice, streams: Bool, reason: Message) throws(LeGradError) -> EngineRoom.Current
   {
     let backend: OpenCLBackend
     do { backend = try options.openCLBackend(device, streamsWeights: streams) } catch { throw LeGradError(error) }
-    return try loaded(
+    return try load(
       on: backend, DeviceDescription(backend, reason: reason), streams ? .streaming(device) : .resident(device))
   }
 
-  private func loaded(
+  /// The engine of a backend.
+  func load(
     on backend: some Backend, _ device: DeviceDescription, _ rung: EngineRoom.Rung
   ) throws(LeGradError) -> EngineRoom.Current {
     let vision = try options.visionWeights(of: source)

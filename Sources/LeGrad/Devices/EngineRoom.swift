@@ -49,16 +49,7 @@ final class EngineRoom: Sendable {
   ) throws(LeGradError) {
     self.source = source
     self.options = options
-    let vision = try options.visionWeights(of: source)
-    var device = device
-    device.isFolded = vision != nil
-    do {
-      state = Mutex(
-        Current(
-          engine: try BackendEngine(source, vision: vision, backend: backend), device: device,
-          precision: backend.precision,
-          rung: .fixed))
-    } catch { throw LeGradError(error) }
+    state = Mutex(try EngineLoader(source: source, options: options).load(on: backend, device, .fixed))
   }
 
   /// Runs `body` with the engine in use, and again with the one that replaces it when it fails for a reason that the

@@ -93,6 +93,10 @@ package struct FoldedWeights: WeightSource {
 }
 
 extension VisionConfiguration {
-  /// Whether the product of two of a block's weights can stand for both: where the MLP is plain, with no norm inside.
-  package var canFold: Bool { mlp != .gated && !hasHiddenNorm && !hasAttentionPooler }
+  /// Why the product of two of a block's weights cannot stand for both; nil where it can.
+  package var foldingObstacle: String? {
+    if hasAttentionPooler { return "an attention pooler reads the tokens" }
+    if mlp == .gated { return "the MLP is gated" }
+    return hasHiddenNorm ? "a norm is inside the MLP" : nil
+  }
 }
