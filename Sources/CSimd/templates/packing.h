@@ -226,12 +226,59 @@ INLINE quad four_words(const float *row, const float *scale, bool pairs, ptrdiff
   return (quad)(even | odd << 16);
 }
 
+// LANES words from `first` of a row that has them all; the same words as four_words'.
+INLINE vfloat whole_words(const float *row, const float *scale, bool pairs, ptrdiff_t first) {
+  const ptrdiff_t from = pairs ? 2 * first : first;
+  vfloat x[2] = {load(row + from), pairs ? load(row + from + LANES) : splat(0)};
+  if (scale) x[0] *= load(scale + from);
+  if (!pairs) return x[0];
+  if (scale) x[1] *= load(scale + from + LANES);
+  typedef uint64_t two_words __attribute__((vector_size(4 * LANES)));
+  typedef uint32_t half_of_words __attribute__((vector_size(2 * LANES)));
+  half_of_words halves[2];
+  for (int i = 0; i < 2; i++) {
+    const two_words both = (two_words)bfloat16_lanes(x[i]);
+    halves[i] = __builtin_convertvector(both | both >> 16, half_of_words);
+  }
+  vfloat words;
+  __builtin_memcpy(&words, halves, sizeof words);
+  return words;
+}
+
 // One tile of rows: to[w * TILE_ROWS + r] = word w of row r, for words first ..< first + words. All TILE_ROWS
 // pointers are valid; `scales` is null or has as many.
 INLINE void pack_rows(
     const float *const rows[TILE_ROWS], const float *const *scales, bool pairs, ptrdiff_t depth, ptrdiff_t first,
     ptrdiff_t words, float *to) {
-  for (ptrdiff_t w = 0; w < words; w += 4) {
+  ptrdiff_t w = 0;
+  for (; w + LANES <= words && (first + w + LANES) * (pairs ? 2 : 1) <= depth; w += LANES) {
+    float *block = to + w * TILE_ROWS;
+#pragma clang loop unroll(full)
+    for (int r = 0; r < TILE_ROWS; r += 4) {
+      vfloat v[4];
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 4; i++) {
+        const int row = r + i < TILE_ROWS ? r + i : TILE_ROWS - 1;
+        v[i] = whole_words(rows[row], scales ? scales[row] : NULL, pairs, first + w);
+      }
+      const vfloat low01 = SHUFFLE_QUADS(v[0], v[1], 0, FROM_B, 1, FROM_B + 1);
+      const vfloat high01 = SHUFFLE_QUADS(v[0], v[1], 2, FROM_B + 2, 3, FROM_B + 3);
+      const vfloat low23 = SHUFFLE_QUADS(v[2], v[3], 0, FROM_B, 1, FROM_B + 1);
+      const vfloat high23 = SHUFFLE_QUADS(v[2], v[3], 2, FROM_B + 2, 3, FROM_B + 3);
+      // By words w + 4 q + i: four rows in quad q.
+      const vfloat columns[4] = {
+          SHUFFLE_QUADS(low01, low23, 0, 1, FROM_B, FROM_B + 1), SHUFFLE_QUADS(low01, low23, 2, 3, FROM_B + 2, FROM_B + 3),
+          SHUFFLE_QUADS(high01, high23, 0, 1, FROM_B, FROM_B + 1),
+          SHUFFLE_QUADS(high01, high23, 2, 3, FROM_B + 2, FROM_B + 3)};
+      const size_t size = (size_t)(TILE_ROWS - r < 4 ? TILE_ROWS - r : 4) * sizeof(float);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 4; i++)
+#pragma clang loop unroll(full)
+        for (int q = 0; q < LANES / 4; q++)
+          __builtin_memcpy(block + (4 * q + i) * TILE_ROWS + r, (const float *)&columns[i] + 4 * q, size);
+    }
+  }
+  for (; w < words; w += 4) {
     const ptrdiff_t count = smaller_count(words - w, 4);
     float *block = to + w * TILE_ROWS;
     for (int r = 0; r < TILE_ROWS; r += 2) {

@@ -80,24 +80,37 @@ INLINE void transpose_panels(
 INLINE void finish_with(
     const struct legrad_product *p, const float *tile, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column,
     enum legrad_activation activation) {
-  for (ptrdiff_t v = 0; v < TILE_COLUMNS && column + v < p->columns; v += LANES) {
-    const ptrdiff_t at = column + v, count = p->columns - at;
-    const vfloat bias = p->bias ? load_up_to(p->bias + at, count) : splat(0);
+  // Copies: a store could change what `p` points to, as far as the compiler knows.
+  const struct legrad_matrix output = p->output, derivative = p->derivative, slopes = p->slopes;
+  const struct legrad_input residual = p->residual;
+  const ptrdiff_t residual_rows = p->residual_rows, columns = p->columns;
+  const float *const biases = p->bias;
+  for (ptrdiff_t v = 0; v < TILE_COLUMNS && column + v < columns; v += LANES) {
+    const ptrdiff_t at = column + v, count = columns - at;
+    const vfloat bias = biases ? load_up_to(biases + at, count) : splat(0);
     for (ptrdiff_t r = 0; r < rows; r++) {
       const vfloat sum = load(tile + r * TILE_COLUMNS + v);
       vfloat x = sum;
-      if (p->bias) x += bias;
+      if (biases) x += bias;
       if (activation != LEGRAD_IDENTITY) {
         const struct activated a = activated(activation, x);
-        if (p->derivative.base) store_up_to(ROW(p->derivative, row + r) + at, a.derivative, count);
-        if (p->slopes.base) store_up_to(ROW(p->slopes, row + r) + at, a.derivative * sum, count);
+        if (derivative.base) store_up_to(ROW(derivative, row + r) + at, a.derivative, count);
+        if (slopes.base) store_up_to(ROW(slopes, row + r) + at, a.derivative * sum, count);
         x = a.value;
       }
-      if (p->residual.base)
-        x += load_up_to(ROW(p->residual, (row + r) % p->residual_rows) + at, count);
-      store_up_to(ROW(p->output, row + r) + at, x, count);
+      if (residual.base) x += load_up_to(ROW(residual, (row + r) % residual_rows) + at, count);
+      store_up_to(ROW(output, row + r) + at, x, count);
     }
   }
+}
+
+// What finish_tile reads and writes, on its way while the tile is summed.
+INLINE void fetch_finish(const struct legrad_product *p, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column) {
+  for (ptrdiff_t r = 0; r < rows; r++)
+    for (ptrdiff_t v = 0; v < TILE_COLUMNS && column + v < p->columns; v += 16) {
+      __builtin_prefetch(ROW(p->output, row + r) + column + v, 1, 3);
+      if (p->residual.base) __builtin_prefetch(ROW(p->residual, (row + r) % p->residual_rows) + column + v, 0, 3);
+    }
 }
 
 static void finish_tile(
@@ -197,6 +210,7 @@ static void product(
         const float *left = p->left + (k / word * all_tiles + tile * words) * TILE_ROWS;
         float *to = partial + (number * tile_count + tile - tile_begin) * TILE_SIZE;
         if (tile_count >= 8 || !direct) fetch_ahead(&next, lines);
+        if (last) fetch_finish(p, row, rows, panel * TILE_COLUMNS);
         tile_function *const *functions = p->pairs ? pair_tiles : tiles;
         functions[rows - 1](words, left, right, to, k == 0 ? TILE_SET : TILE_ADD);
         if (last) finish_tile(p, to, p->first_row + row, rows, panel * TILE_COLUMNS);

@@ -69,8 +69,8 @@ extension CPUBackend {
     }
     let product = unsafe product(of: operation, operand, rows: rows, schedule: schedule, left: left)
     let rowItems = (tiles + schedule.tilesPerItem - 1) / schedule.tilesPerItem
-    let panels = (operation.output.columns + kernels.tileColumns - 1) / kernels.tileColumns
-    let panelItems = (panels + schedule.panelsPerItem - 1) / schedule.panelsPerItem
+    let panelStarts = schedule.panelStarts
+    let panelItems = panelStarts.count - 1
     let tilesPerItem = (tiles + rowItems - 1) / rowItems
     let own = unsafe withUnsafePointer(to: product) {
       unsafe kernels.table.product_scratch($0, tilesPerItem, schedule.panelsPerItem)
@@ -84,8 +84,8 @@ extension CPUBackend {
     unsafe try crew.run(rowItems * panelItems, product, scratchCount: scratch, operation: .matmul) {
       product, begin, end, scratch in
       for item in begin..<end {
-        let (tile, first) = (item / panelItems * tilesPerItem, item % panelItems * schedule.panelsPerItem)
-        let range = first..<min(first + schedule.panelsPerItem, panels)
+        let tile = item / panelItems * tilesPerItem
+        let range = panelStarts[item % panelItems]..<panelStarts[item % panelItems + 1]
         let tileEnd = min(tile + tilesPerItem, tiles)
         guard case .stored(let source) = operand else {
           unsafe kernels.table.product(product, min(tile, tiles), tileEnd, range.lowerBound, range.upperBound, scratch)
@@ -142,7 +142,11 @@ struct MatmulSchedule {
   let depthWords: Int
   let rowsPerPass: Int
   let tilesPerItem: Int
+  /// The most panels of a piece.
   let panelsPerItem: Int
+  /// The first panel of each piece, and their number at the end. Pieces get smaller towards the end, so that a thread
+  /// that began late or was held up is not waited for long.
+  let panelStarts: [Int]
 
   init(rows: Int, columns: Int, depth: Int, kernels: Kernels, pairs: Bool, threads: Int) {
     let word = pairs ? 2 : 1
@@ -158,5 +162,10 @@ struct MatmulSchedule {
     tilesPerItem = 44
     let panels = (columns + kernels.tileColumns - 1) / kernels.tileColumns
     panelsPerItem = max(1, min(4, panels / (4 * threads)))
+    var starts = [0]
+    while let start = starts.last, start < panels {
+      starts.append(start + max(1, min(panelsPerItem, (panels - start) / (4 * threads))))
+    }
+    panelStarts = starts
   }
 }
