@@ -36,12 +36,8 @@ INLINE void transpose_pairs(const uint32_t *from, float *to) {
       const vword first = (vword)columns[i], second = (vword)columns[i + 1];
       const vword even = (first & splat_word(0xffff)) | second << 16;
       const vword odd = first >> 16 | (second & splat_word(0xffff0000u));
-      uint32_t words[TILE_COLUMNS];
-      for (int k = 0; k < LANES; k++) {
-        words[2 * k] = even[k];
-        words[2 * k + 1] = odd[k];
-      }
-      __builtin_memcpy(to, words, sizeof words);
+      store(to, (vfloat)interleave_low(even, odd));
+      store(to + LANES, (vfloat)interleave_high(even, odd));
     }
   }
 }

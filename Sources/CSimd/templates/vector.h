@@ -115,6 +115,26 @@ INLINE float largest_of_lanes(vfloat v) {
 #define FROM_B 16
 #endif
 
+// Lanes of `a` and `b` in turn: of their lower halves, and of their upper ones.
+INLINE vword interleave_low(vword a, vword b) {
+#if LANES == 4
+  return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+#elif LANES == 8
+  return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+#else
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+#endif
+}
+INLINE vword interleave_high(vword a, vword b) {
+#if LANES == 4
+  return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#elif LANES == 8
+  return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#endif
+}
+
 // Four floats from each of the rows `from`, `from + 4 * stride`, …
 INLINE vfloat load_quads(const float *from, ptrdiff_t stride) {
 #if LANES == 4
