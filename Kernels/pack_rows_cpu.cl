@@ -23,9 +23,17 @@ typedef struct {
   __global const float *scales[TILE_ROWS];
 } tile_rows;
 
-static inline float4 four_elements(const tile_rows *tile, uint r, uint k, uint has_scales) {
-  const float4 x = vload4(0, tile->rows[r] + k);
-  return has_scales ? x * vload4(0, tile->scales[r] + k) : x;
+static inline float16 elements(const tile_rows *tile, uint r, uint k, uint has_scales) {
+  const float16 x = vload16(0, tile->rows[r] + k);
+  return has_scales ? x * vload16(0, tile->scales[r] + k) : x;
+}
+
+// Four rows' elements of four k become four elements of each k.
+static inline void pack_quads(float4 a, float4 b, float4 c, float4 d, __global float *to) {
+  vstore4((float4)(a.x, b.x, c.x, d.x), 0, to);
+  vstore4((float4)(a.y, b.y, c.y, d.y), 0, to + TILE_ROWS);
+  vstore4((float4)(a.z, b.z, c.z, d.z), 0, to + 2 * TILE_ROWS);
+  vstore4((float4)(a.w, b.w, c.w, d.w), 0, to + 3 * TILE_ROWS);
 }
 
 __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void pack_rows(
@@ -42,15 +50,14 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void pack_rows(
     const uint block_depth = min(depth - first, (uint)DEPTH_BLOCK), end = first + block_depth;
     __global float *to = packed + ((ulong)first * tile_count + (ulong)number * block_depth) * TILE_ROWS;
     uint k = first;
-    // Squares of four: four rows' elements become four elements of each k.
-    for (; k + 4 <= end; k += 4, to += 4 * TILE_ROWS)
+    for (; k + 16 <= end; k += 16, to += 16 * TILE_ROWS)
       for (uint r = 0; r < TILE_ROWS; r += 4) {
-        const float4 a = four_elements(&tile, r, k, has_scales), b = four_elements(&tile, r + 1, k, has_scales);
-        const float4 c = four_elements(&tile, r + 2, k, has_scales), d = four_elements(&tile, r + 3, k, has_scales);
-        vstore4((float4)(a.x, b.x, c.x, d.x), 0, to + r);
-        vstore4((float4)(a.y, b.y, c.y, d.y), 0, to + TILE_ROWS + r);
-        vstore4((float4)(a.z, b.z, c.z, d.z), 0, to + 2 * TILE_ROWS + r);
-        vstore4((float4)(a.w, b.w, c.w, d.w), 0, to + 3 * TILE_ROWS + r);
+        const float16 a = elements(&tile, r, k, has_scales), b = elements(&tile, r + 1, k, has_scales);
+        const float16 c = elements(&tile, r + 2, k, has_scales), d = elements(&tile, r + 3, k, has_scales);
+        pack_quads(a.s0123, b.s0123, c.s0123, d.s0123, to + r);
+        pack_quads(a.s4567, b.s4567, c.s4567, d.s4567, to + 4 * TILE_ROWS + r);
+        pack_quads(a.s89ab, b.s89ab, c.s89ab, d.s89ab, to + 8 * TILE_ROWS + r);
+        pack_quads(a.scdef, b.scdef, c.scdef, d.scdef, to + 12 * TILE_ROWS + r);
       }
     for (; k < end; k++, to += TILE_ROWS)
       for (uint r = 0; r < TILE_ROWS; r++) to[r] = has_scales ? tile.rows[r][k] * tile.scales[r][k] : tile.rows[r][k];
