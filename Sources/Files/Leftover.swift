@@ -1,7 +1,7 @@
 package import Failures
 
-/// What lies where a file was to be fetched to, and is not that file: what Git leaves without its large files, or what a
-/// server answers in words.
+/// What lies where a file was to be fetched to, and is not that file: what Git leaves without its large files, what a
+/// server answers in words, or what an editor made of a text.
 package struct Leftover: Sendable {
   /// For the `found` of an error.
   package let found: String
@@ -14,7 +14,13 @@ package struct Leftover: Sendable {
   ///   - start: the first `startSize` bytes of the file, or all of a shorter one.
   ///   - fromText: whether the file could be any text, so that only what is known for an answer counts. Else every text
   ///     is one.
-  package init?(_ start: [UInt8], fromText: Bool) {
+  ///   - isJSON: whether the file was to be JSON, which has one encoding.
+  package init?(_ start: [UInt8], fromText: Bool, isJSON: Bool = false) {
+    if isJSON, [[0xFF, 0xFE], [0xFE, 0xFF]].contains(where: { start.starts(with: $0) }) {
+      found = "text in UTF-16"
+      remedy = Self.encoding
+      return
+    }
     guard let text = Self.text(start) else { return nil }
     let lowercased = text.lowercased()
     if text.hasPrefix("version https://git-lfs.github.com/spec/") {
@@ -27,12 +33,19 @@ package struct Leftover: Sendable {
       remedy = Self.remedy
       return
     }
-    guard !fromText || Self.answers.contains(where: lowercased.hasPrefix) else { return nil }
+    let isAnswer = Self.answers.contains(where: lowercased.hasPrefix)
+    if isJSON, !isAnswer, start.starts(with: [0xEF, 0xBB, 0xBF]) {
+      found = "a byte order mark"
+      remedy = Self.encoding
+      return
+    }
+    guard !fromText || isAnswer else { return nil }
     let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? text
     found = "the text \"\(line.prefix(80))\""
     remedy = Self.remedy
   }
 
+  private static let encoding: Message = "an editor wrote it so: save the file as UTF-8 without a byte order mark"
   private static let remedy: Message =
     "the server sent this in place of the file: see on the model's page whether the file is there and whether one has "
     + "to log in ('hf auth login') or to accept terms, then fetch it again, such as with 'hf download ORGANISATION/NAME'"

@@ -142,7 +142,7 @@ public struct Model: Sendable {
   /// Why there is no text tower to read prompts with.
   package func missingText(else remedy: Message = textRemedy) -> LeGradError {
     guard let fault = (source as? Checkpoint)?.textFault else {
-      return LeGradError(.input, "\(name): the checkpoint has no text tower; give \(remedy)")
+      return LeGradError(.usage, "\(name) has no text tower to read prompts: give \(remedy)")
     }
     return LeGradError(
       .input, "\(name): the text tower cannot be read: " + fault.message + "; give \(Subject.textEmbeddings)")

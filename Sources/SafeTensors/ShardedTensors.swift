@@ -140,7 +140,7 @@ package struct ShardIndex: Sendable {
     do throws(JSONError) {
       return try JSONParser.parse(bytes)
     } catch {
-      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true) {
+      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true, isJSON: true) {
         throw SafeTensorsError(
           .syntax, file: path, place: "start of file", expected: "JSON", found: leftover.found,
           remedy: leftover.remedy)

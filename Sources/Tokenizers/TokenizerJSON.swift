@@ -1,4 +1,5 @@
 import Failures
+import Files
 import StrictJSON
 
 /// A value in a tokenizer's JSON file; its errors name the file and the way to the value.
@@ -17,6 +18,10 @@ struct TokenizerJSON {
     do throws(JSONError) {
       value = try JSONParser.parse(bytes, listed: ["vocab"])
     } catch {
+      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true, isJSON: true) {
+        throw TokenizerError(
+          .badJSON, file: file, expected: "JSON", found: leftover.found, remedy: leftover.remedy)
+      }
       throw TokenizerError(error, file: file, content: content)
     }
     (self.file, self.content, path) = (file, content, "")

@@ -41,11 +41,12 @@ package struct ReadOut<B: Backend>: Sendable {
     pooling stream: Matrix<B.Buffer>, scratch: Matrix<B.Buffer>, shape: VisionShape, tower: VisionTower<B>
   ) throws(BackendError) {
     let backend = tower.backend
-    if tower.configuration.pooling == .unpooled {
+    let vision = tower.configuration
+    if vision.pooling == .unpooled || vision.averagesLeadingTokens && vision.normsAfterPooling {
       try backend.meanRows(MeanRows(input: stream, rowsPerGroup: shape.tokens, output: input))
       return try forward(tower)
     }
-    if tower.configuration.normsAfterPooling {
+    if vision.normsAfterPooling {
       try shape.meanPatches(of: stream, into: input, on: backend)
       return try forward(tower)
     }

@@ -10,7 +10,7 @@ package final class VisionTower<B: Backend>: Sendable {
   package let blocks: [TransformerBlock<B>]
   package let blockShape: BlockShape
   /// The layer norm of the read-out; nil for a tower without one.
-  let readOutNorm: Norm<B>?
+  package let readOutNorm: Norm<B>?
   /// What makes the embedding by attention on the tokens; nil where a row of them is read.
   package let pooler: AttentionPooler<B>?
   /// What the read-out ends in; nil where norm or pooler give the embedding themselves.

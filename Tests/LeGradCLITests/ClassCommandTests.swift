@@ -109,6 +109,27 @@ import Testing
     #expect(scratch.files(in: "").isEmpty)
   }
 
+  @Test(arguments: ["dinov2-encoder", "dinov3", "pe-core-timm"]) func modelsWithoutTextAreNotAskedInWords(
+    _ family: String
+  ) throws {
+    let result = try run(
+      ["explain", Self.image, "-m", Fixtures.path("families/\(family)/model"), "-p", "a cat", "-o", "out"],
+      expecting: 2)
+    #expect(
+      result.errors.contains("no text tower to read prompts: give --reference-image or --text-embeddings"),
+      "\(result.errors)")
+    #expect(scratch.files(in: "").isEmpty)
+  }
+
+  /// Of one class there is one map.
+  @Test(arguments: [["--repetitions", "1"], ["--repetitions", "0", "--predict", "h200"]])
+  func aBenchmarkAsksForNoMoreClassesThanThereAre(_ options: [String]) throws {
+    let arguments = ["benchmark", "-m", Self.family + "/model"] + options
+    let result = try run(arguments + ["--prompts", "8"], expecting: 2)
+    #expect(result.errors.contains("--prompts 8: model has 7 classes"), "\(result.errors)")
+    _ = try run(arguments + ["--prompts", "7"])
+  }
+
   @Test(arguments: [["--class", "cat"], ["--top", "3"], []]) func modelsWithoutClassesAreAskedInWords(
     _ options: [String]
   ) throws {

@@ -117,6 +117,20 @@ import Testing
     #expect(scratch.files(in: "").isEmpty)
   }
 
+  /// Nothing is left of a run that is refused before its first image.
+  @Test func aRefusedRunLeavesNoFolder() throws {
+    let model = Fixtures.path("families/siglip2/model")
+    let rows = Fixtures.path("families/siglip2/inputs/text_embeddings.npy")
+    for (options, code) in [
+      (["-m", model, "--text-embeddings", rows, "--fold"], 2), (["-m", model, "--text-embeddings", rows], 3),
+      (["--text-embeddings", rows], 3), (["--method", "lrp,legrad", "-m", model], 2), (["--device", "99"], 4),
+    ] as [([String], Int32)] {
+      let result = try CommandRunner.run(
+        ["evaluate", "shapes", "--scenes", "2", "-o", "new/folder"] + options, in: scratch)
+      #expect(result.exitCode == code && scratch.files(in: "").isEmpty, "\(options): \(result.errors)")
+    }
+  }
+
   @Test func sourcesOfTheShardThatDisagreeAreRefused() throws {
     let result = try shapes(["--shard", "0/2"], environment: ["LEGRAD_SHARD": "1/2"])
     expectExit(2, result, complaint: "0/2 from --shard and 1/2 from LEGRAD_SHARD")
@@ -140,6 +154,10 @@ import Testing
     if number == SIGTERM { #expect(ended.errors.contains("--resume")) }
     let refused = try CommandRunner.run(arguments, in: scratch)
     expectExit(2, refused, complaint: "--resume")
+    // Folded products round otherwise, which the report at the end would not mix.
+    let folded = try CommandRunner.run(arguments + ["--resume", "--fold"], in: scratch)
+    expectExit(7, folded, complaint: "all with --fold or all without")
+    #expect(lines() == done)
     let resumed = try CommandRunner.run(arguments + ["--resume"], in: scratch)
     expectExit(0, resumed)
     #expect(resumed.errors.contains("going on after"))

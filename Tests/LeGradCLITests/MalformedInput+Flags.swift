@@ -57,6 +57,25 @@ extension MalformedInput {
       ["--text-embeddings", Fixtures.path("clip/inputs/text_embeddings.npy")],
       "-p and --text-embeddings exclude each other"),
     .flags([Fixtures.path("clip-odd/../clip/inputs/image_32x32.png")], "would both write image_32x32"),
+    .flags(["--reference-image", ""], "--reference-image"),
+    .flags(["--prompts-file", ""], "expected a name, found an empty one"),
+    .flags(["--text-embeddings", ""], "--text-embeddings"),
+    .flags(["--empty-embedding", ""], "--empty-embedding"),
+    MalformedInput("a model without a name", 2, "found an empty one") { _ in ["model", "info", "-m", ""] },
+    MalformedInput("explain with a model without a name", 2, "found an empty one") { _ in
+      ["explain", GoldenCommand.image, "-p", "x", "-m", ""]
+    },
+    MalformedInput("benchmark of a model without a name", 2, "found an empty one") { _ in ["benchmark", "-m", ""] },
+    MalformedInput("merge of a folder without a name", 2, "empty") { _ in ["merge", ""] },
+    MalformedInput("a data set without a name", 2, "--dataset") { _ in
+      ["evaluate", "segmentation", "--dataset", ""]
+    },
+    MalformedInput("points without a name", 2, "--points") { _ in
+      ["evaluate", "points", "--images", "i", "--points", "", "--class-descriptions", "c"]
+    },
+    MalformedInput("perturbation without a class index", 2, "--class-index") { _ in
+      ["evaluate", "perturbation", "--images", "i", "--class-index", ""]
+    },
     MalformedInput("no prompt", 2, "nothing to look for") { _ in
       ["explain", GoldenCommand.image, "-m", GoldenCommand.model]
     },

@@ -164,6 +164,12 @@ extension MalformedInput {
     .model("a server's answer in place of the configuration", "found the text \"Entry not found\"") {
       try $0.editConfiguration { _ in "Entry not found" }
     },
+    .model("configuration behind a byte order mark", "found a byte order mark; an editor wrote it so: save the file") {
+      try $0.editConfiguration { "\u{FEFF}" + $0 }
+    },
+    .model("configuration in UTF-16", "found text in UTF-16") {
+      try $0.edit(MalformedModel.configuration) { [0xFF, 0xFE] + $0.flatMap { [$0, 0] } }
+    },
     .model("configuration that is an array", "an object") { try $0.editConfiguration { _ in "[]" } },
     .model("empty configuration", "configuration byte 0") { try $0.editConfiguration { _ in "" } },
     configuration("no vision tower", "vision_cfg", replacing: "\"vision_cfg\"", with: "\"division_cfg\""),
@@ -197,6 +203,9 @@ extension MalformedInput {
     },
     .model("vocabulary without merges", "vocab.json alone") { try $0.remove("model/merges.txt") },
     .model("vocabulary that is no JSON", "vocab.json") { try $0.edit("model/vocab.json") { _ in Array("!".utf8) } },
+    .model("vocabulary behind a byte order mark", "found a byte order mark; an editor wrote it so: save the file") {
+      try $0.edit("model/vocab.json") { [0xEF, 0xBB, 0xBF] + $0 }
+    },
     .model("a Git LFS pointer in place of the vocabulary", "git lfs pull") {
       try $0.scratch.write("version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n", to: "model/vocab.json")
     },

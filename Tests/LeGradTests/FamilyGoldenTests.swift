@@ -28,13 +28,12 @@ import VisionTransformer
       Family("deit-teacher"), Family("timm-vit"), Family("timm-vit-avg"), Family("timm-deit3"), Family("timm-vit-reg4"),
       Family("dinov2"), Family("dinov2-swiglu"), Family("dinov2-newnames", answers: "dinov2-swiglu"),
       Family("dinov2-registers"), Family("timm-eva02"), Family("timm-eva02-small"), Family("timm-map"),
-      Family("timm-qknorm"), Family("timm-nonorm-avg"),
+      Family("timm-qknorm"), Family("timm-innernorm"), Family("timm-nonorm-avg"), Family("timm-avg-all"),
     ]
     static let encoders = [
       "dinov2-encoder", "dinov3", "dinov3-gated", "timm-dinov3", "siglip2", "siglip2-so400m", "siglip2-naflex",
       "siglip2-openclip", "siglip2-openclip-so400m16", "pe-core", "pe-core-timm", "eva01-clip", "eva02-clip",
-      "metaclip2", "clipa",
-      "mobileclip2-l", "xlm-roberta", "timm-map-class", "timm-nonorm",
+      "metaclip2", "clipa", "mobileclip2-l", "xlm-roberta", "timm-map-class", "timm-nonorm", "timm-avg-all-norm",
     ].map { Family($0) }
 
     func path(_ name: String) -> String { Fixtures.path("families/\(answers)/\(name)") }

@@ -189,6 +189,17 @@ struct CheckpointRandomTests {
     }
   }
 
+  /// Where the name says the patches' alone.
+  @Test func aMeanOfAllTokensIsSaid() throws {
+    var configuration = try Architecture(name: "vit_base_patch16_224").configuration
+    configuration.vision.layers = 1
+    (configuration.vision.pooling, configuration.vision.blockScore) = (.average, .ownPooling)
+    configuration.vision.averagesLeadingTokens = true
+    let folder = try CheckpointFolder()
+    try ModelWriter.write(RandomCheckpoint(configuration: configuration, seed: 9), to: folder.path)
+    #expect(try Checkpoint(folder: folder.path).configuration == configuration)
+  }
+
   @Test func whatIsNewHasTheScaleOfWhatItIs() throws {
     let source = RandomCheckpoint(try Architecture(name: "dinov3_vits16plus"), seed: 1)
     let block = "visual.transformer.resblocks.3."

@@ -49,6 +49,15 @@ import Testing
       error?.rule == .configuration && error?.place == "pretrained_cfg.input_size", "\(String(describing: error))")
   }
 
+  /// Of timm's two classes one has it.
+  @Test func aMeanOfAllTokensIsForTimmsVisionTransformer() throws {
+    let argument = ("\"depth\": 3", "\"depth\": 3, \"pool_include_prefix\": true")
+    let error = try fault("timm-eva02", replacing: argument.0, with: argument.1)
+    #expect(
+      error?.rule == .unsupported && error?.place == "model_args.pool_include_prefix", "\(String(describing: error))")
+    #expect(try fault("timm-vit-avg", replacing: argument.0, with: argument.1) == nil)
+  }
+
   /// The classes of a fixture's folder with other names.
   private func classes(_ fixture: String, _ key: String, _ labels: String) throws -> [String]? {
     let folder = try CheckpointFolder()

@@ -17,12 +17,14 @@ package struct RunFolder: Sendable {
   package init(_ path: String) { self.path = path }
 
   /// Makes the folder where it is missing and checks that files can be made in it.
-  package func create() throws(LeGradError) {
+  /// - Returns: the folders that were made, the outermost first.
+  @discardableResult
+  package func create() throws(LeGradError) -> [String] {
     do throws(FileError) {
-      try FileTree.create(folder: path)
-      try FileTree.create(folder: shards)
+      let made = try FileTree.create(folder: path) + FileTree.create(folder: shards)
       // A file that is made and removed says more than permissions do.
       _ = try TemporaryFile(target: shards + "/probe")
+      return made
     } catch { throw LeGradError(error) }
   }
 

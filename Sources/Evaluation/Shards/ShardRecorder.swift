@@ -9,10 +9,16 @@ package import LeGrad
 /// that a scheduler may start it again at will. While one process works at a shard, a second one is refused.
 package final class ShardRecorder {
   package let shard: Shard
+  /// The id of the run.
+  package let run: String
+  /// What computed the rows that were there already.
+  package let devices: Set<String>
   /// Whether all rows are there under the shard's final name.
   package private(set) var isComplete: Bool
   /// Places in the manifest whose rows are not there yet, ascending.
   package var remaining: [Int] { shard.items(of: manifest.entries.count).filter { !done.contains($0) } }
+
+  package var folderPath: String { folder.path }
 
   private let folder: RunFolder
   private let manifest: Manifest
@@ -33,6 +39,7 @@ package final class ShardRecorder {
     }
     precondition(identity.manifestHash == manifest.hash, "the identity is another manifest's")
     self.shard = shard
+    run = identity.id
     self.manifest = manifest
     self.folder = RunFolder(folder)
     try self.folder.create()
@@ -42,6 +49,7 @@ package final class ShardRecorder {
     let path = file == nil ? self.folder.file(of: shard) : self.folder.part(of: shard)
     let existing = try Self.read(path, identity.id, shard, manifest)
     done = Set(existing?.rows.map(\.index) ?? [])
+    devices = Set(existing?.rows.map(\.device) ?? [])
     isComplete = file == nil
     self.file = file
     guard let file else {

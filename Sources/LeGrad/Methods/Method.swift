@@ -76,7 +76,7 @@ extension Method {
   public func blocks(of layers: Int) throws(LeGradError) -> Range<Int> { try description.blocks(of: layers) }
 
   /// Whether it is defined for a vision tower.
-  public func isDefined(for vision: VisionConfiguration) -> Bool { description.isDefined(for: vision) }
+  public func isDefined(for vision: VisionConfiguration) -> Bool { description.obstacles(in: vision).isEmpty }
 
   /// What it was told, by the names that reports have for it; empty for a method that can be told nothing.
   /// - Parameter vision: the tower that is explained.
@@ -108,18 +108,14 @@ extension Method {
   /// Checks that it is defined for a model with such a vision tower.
   func check(_ vision: VisionConfiguration, model: String) throws(LeGradError) {
     try description.check(vision, model: model)
-    guard !isDefined(for: vision) else { return }
+    let obstacles = description.obstacles(in: vision)
+    guard let last = obstacles.last else { return }
+    let others = obstacles.dropLast().joined(separator: ", ")
     let defined = Method.all.filter { $0.isDefined(for: vision) }.map(\.name).joined(separator: ", ")
-    guard vision.pooling != .classToken else {
-      throw LeGradError(
-        .usage,
-        "\(name) is not defined for gated MLPs, inner norms or rotary positions as \(model) has them; use \(defined)")
-    }
-    guard vision.hasAttentionPooler else {
-      throw LeGradError(.usage, "\(name) asks the class token, which \(model) does not read; use \(defined)")
-    }
     throw LeGradError(
-      .usage, "\(model) has an attention pooler, for which \(name) is not defined; choose among \(defined)")
+      .usage,
+      "\(name) is not defined for \(others.isEmpty ? last : others + " and " + last), which \(model) has; use \(defined)"
+    )
   }
 
   /// Checks what depends on the number of prompts.

@@ -26,7 +26,8 @@ protocol MethodDescription: Sendable, Hashable {
   /// Whether SigLIP's correction by a text without content is for its maps.
   var isCorrected: Bool { get }
 
-  func isDefined(for vision: VisionConfiguration) -> Bool
+  /// What a vision tower has that the method is not defined for, as it is said behind "for"; empty where it is defined.
+  func obstacles(in vision: VisionConfiguration) -> [String]
   /// The blocks that it reads of a tower of `layers` blocks.
   func blocks(of layers: Int) throws(LeGradError) -> Range<Int>
   /// Refuses what it was told where that makes no sense for a tower.
@@ -59,10 +60,26 @@ extension MethodDescription {
   var dropsNegative: Bool { false }
   var isCorrected: Bool { false }
 
-  /// Wherever one query reads the embedding.
-  func isDefined(for vision: VisionConfiguration) -> Bool { vision.pooling == .classToken || vision.hasAttentionPooler }
+  /// Defined wherever one query reads the embedding.
+  func obstacles(in vision: VisionConfiguration) -> [String] {
+    vision.hasAttentionPooler ? [] : vision.otherThanClassToken
+  }
   func check(_ vision: VisionConfiguration, model: String) throws(LeGradError) {}
   func check(prompts: Int) throws(LeGradError) {}
+}
+
+extension VisionConfiguration {
+  /// What the embedding is read by where that is not the class token.
+  var otherThanClassToken: [String] {
+    switch pooling {
+    case .classToken: []
+    case .average: ["a head that reads the mean of the \(averagesLeadingTokens ? "tokens" : "patches")"]
+    case .unpooled: ["a tower that pools nothing"]
+    case .map, .queries: ["an attention pooler"]
+    case .classAndPatches: ["a head that reads the class token and the mean of the patches"]
+    case .classAndDistillation: ["heads of the class and of the distillation token"]
+    }
+  }
 }
 
 /// Something that a method can be told: `LayerSelection`, `Readout`, `RolloutStart` or `TextBaseline`.

@@ -84,6 +84,7 @@ extension VisionTower {
     let reader = TokenReader(images: shape.images, tower: self, in: &plan)
     return configuration.pooling == .classToken
       ? ClassTokenHead(reader, heads: blockShape.heads)
-      : MeanTokenHead(reader, scoresPatches: configuration.blockScore == .ownPooling)
+      : MeanTokenHead(
+        reader, scoresPatches: configuration.blockScore == .ownPooling && !configuration.averagesLeadingTokens)
   }
 }

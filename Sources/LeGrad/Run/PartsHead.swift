@@ -8,20 +8,23 @@ enum TokenPart: Equatable, Sendable {
   case token(Int)
   /// The mean of the patches.
   case patches
+  /// The mean of all tokens.
+  case all
 
   /// Those of a head that normalises tokens first and reads parts of them, side by side; nil for any other head.
   static func parts(of vision: VisionConfiguration) -> [TokenPart]? {
     switch vision.pooling {
     case .classAndPatches: [.token(0), .patches]
     case .classAndDistillation: [.token(0), .token(1)]
-    case .average where vision.blockScore == .ownPooling && !vision.normsAfterPooling: [.patches]
+    case .average where vision.blockScore == .ownPooling && !vision.normsAfterPooling:
+      [vision.averagesLeadingTokens ? .all : .patches]
     case .average, .classToken, .unpooled, .map, .queries: nil
     }
   }
 }
 
 /// Reads parts of the normalised tokens of a block's output, side by side: the class token and the mean of the patches
-/// of DINOv2's classifier, the class and the distillation token of DeiT's, the mean of the patches alone (methods §1.8).
+/// of DINOv2's classifier, the class and the distillation token of DeiT's, a mean alone (methods §1.8).
 struct PartsHead<B: Backend>: EmbeddingHead {
   let parts: [TokenPart]
   /// What reads the mean of all tokens, where a block's score may: DeiT's.
@@ -71,6 +74,7 @@ struct PartsHead<B: Backend>: EmbeddingHead {
       case .token(let token):
         try backend.copy(Copy(tokens.everyRow(shape.tokens, from: token), to: columns))
       case .patches: try shape.meanPatches(of: tokens, into: columns, on: backend)
+      case .all: try backend.meanRows(MeanRows(input: tokens, rowsPerGroup: shape.tokens, output: columns))
       }
     }
     try tower.project(features, to: embedding, norms: norms)

@@ -32,7 +32,7 @@ struct BenchmarkCommand: ParsableCommand {
   @Option(help: "An architecture with random weights: \(Architecture.names).")
   var arch: String?
 
-  @Option(name: [.customShort("m"), .long], help: "A model folder, or 'demo' (the default).")
+  @Option(name: [.customShort("m"), .long], help: "A model folder, or 'demo' (the default).", transform: requireName)
   var model: String?
 
   @Option(help: "Random prompts per image, or classes of a classifier.")
@@ -200,8 +200,14 @@ struct BenchmarkCommand: ParsableCommand {
   }
 
   private func openModel() throws(LeGradError) -> Model {
-    if let arch { return try Model(randomArchitecture: arch) }
-    if model == nil { Terminal.note("no --arch or -m given: using 'demo', the small model inside this program") }
-    return try Model.open(model ?? "demo")
+    if arch == nil, model == nil {
+      Terminal.note("no --arch or -m given: using 'demo', the small model inside this program")
+    }
+    let opened =
+      if let arch { try Model(randomArchitecture: arch) } else { try Model.open(model ?? "demo") }
+    if let classes = opened.configuration.classes, prompts > classes.count {
+      throw .usage("--prompts \(prompts): \(opened.name) has \(classes.count) classes")
+    }
+    return opened
   }
 }

@@ -55,10 +55,10 @@ struct EvaluateSegmentationCommand: ParsableCommand {
       the same names in PNG, and classes.json, an object that says by name what is in each image.
       """)
 
-  @Option(help: "A .mat file, or a folder.")
+  @Option(help: "A .mat file, or a folder.", transform: requireName)
   var dataset: String
 
-  @Option(help: "imagenet_class_index.json, for a .mat file.")
+  @Option(help: "imagenet_class_index.json, for a .mat file.", transform: requireName)
   var classIndex: String?
 
   @Option(help: "The class explained: the image's own (target), or the one that is predicted.")
@@ -92,13 +92,13 @@ struct EvaluatePointsCommand: ParsableCommand {
     commandName: Points.name, abstract: Points.abstract,
     discussion: "Files of OpenImages V7; images without a point that says yes or no are left out.")
 
-  @Option(help: "A folder of <ImageId>.jpg.")
+  @Option(help: "A folder of <ImageId>.jpg.", transform: requireName)
   var images: String
 
-  @Option(help: "oidv7-val-annotations-point-labels.csv or the like.")
+  @Option(help: "oidv7-val-annotations-point-labels.csv or the like.", transform: requireName)
   var points: String
 
-  @Option(help: "oidv7-class-descriptions.csv.")
+  @Option(help: "oidv7-class-descriptions.csv.", transform: requireName)
   var classDescriptions: String
 
   @Option(help: "A point is predicted where the heatmap exceeds this, 0 to 1.")
@@ -128,16 +128,18 @@ struct EvaluatePerturbationCommand: ParsableCommand {
       --synsets, in one folder.
       """)
 
-  @Option(help: "The folder of images.")
+  @Option(help: "The folder of images.", transform: requireName)
   var images: String
 
-  @Option(help: "imagenet_class_index.json.")
+  @Option(help: "imagenet_class_index.json.", transform: requireName)
   var classIndex: String
 
-  @Option(help: "ILSVRC2012_validation_ground_truth.txt, for a flat folder.")
+  @Option(help: "ILSVRC2012_validation_ground_truth.txt, for a flat folder.", transform: requireName)
   var groundTruth: String?
 
-  @Option(help: "A text file with an ILSVRC2012 id and its WordNet id on each line, for a flat folder.")
+  @Option(
+    help: "A text file with an ILSVRC2012 id and its WordNet id on each line, for a flat folder.",
+    transform: requireName)
   var synsets: String?
 
   @Option(help: "The class explained: the one that is predicted, or the image's own (target).")

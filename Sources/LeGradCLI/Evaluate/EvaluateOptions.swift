@@ -32,10 +32,10 @@ struct EvaluateOptions: ParsableArguments {
       """, valueName: "text"))
   var template: [String] = []
 
-  @Option(help: "A text file with one template a line.")
+  @Option(help: "A text file with one template a line.", transform: requireName)
   var templates: String?
 
-  @Option(help: "A float32 .npy array [classes, embedding] in place of templates.")
+  @Option(help: "A float32 .npy array [classes, embedding] in place of templates.", transform: requireName)
   var textEmbeddings: String?
 
   @Option(help: "What the model sees: native, N, or WIDTHxHEIGHT in pixels, multiples of its patch.")

@@ -21,23 +21,48 @@ struct EvaluationDriver {
     let templates = try options.promptTemplates(for: model)
     if templates != nil { try model.checkText(else: "--text-embeddings with a row for each class, or a classifier") }
     // A folder that cannot be written is told before any work.
-    if let output = options.output { try RunFolder(output).create() }
-    guard let hash = try model.fileHash(cacheFolder: Environment.cacheFolder) else {
-      throw LeGradError.badFile("\(model.name): a model without files cannot be evaluated")
+    let made = try options.output.map { output throws(LeGradError) in try RunFolder(output).create() } ?? []
+    let run: EvaluationRun
+    let recorder: ShardRecorder
+    do {
+      guard let hash = try model.fileHash(cacheFolder: Environment.cacheFolder) else {
+        throw LeGradError.badFile("\(model.name): a model without files cannot be evaluated")
+      }
+      run = try makeRun(model, hash: hash, templates)
+      let identity = run.identity(modelHash: hash, version: Version.number)
+      recorder = try ShardRecorder(
+        folder: options.output ?? "legrad-evaluation/\(type(of: benchmark).name)-\(identity.id)", identity: identity,
+        manifest: dataset.manifest, shard: shard, resume: options.resume)
+      try checkDevice(of: run, recorder)
+    } catch {
+      FileSystem.removeEmpty(made)
+      throw error
     }
-    let run = try makeRun(model, hash: hash, templates)
-    let identity = run.identity(modelHash: hash, version: Version.number)
-    let folder = options.output ?? "legrad-evaluation/\(type(of: benchmark).name)-\(identity.id)"
-    let recorder = try ShardRecorder(
-      folder: folder, identity: identity, manifest: dataset.manifest, shard: shard, resume: options.resume)
+    let folder = recorder.folderPath
     let status = try compute(run, recorder, folder: folder)
     if shard != .whole {
       // Schedulers start again, or give up, what ends otherwise; failed images are the merge's to report.
-      tellShard(shard, identity, folder: folder)
+      tellShard(shard, recorder.run, folder: folder)
       return
     }
     try EvaluationPresentation(json: options.json).present(
       Merge.read([folder], allowMixedDevices: options.allowMixedDevices), folder: folder, worst: status)
+  }
+
+  /// Rows that are there already and those to come are of one device, as a report asks. Whoever merges shards may take
+  /// several, which is told alone.
+  private func checkDevice(of run: EvaluationRun, _ recorder: ShardRecorder) throws(LeGradError) {
+    let device = run.explainer.device.arithmetic
+    let others = recorder.devices.subtracting([device]).sorted().joined(separator: "; ")
+    guard !recorder.isComplete, !others.isEmpty, !options.allowMixedDevices else { return }
+    let found =
+      "\(recorder.folderPath): expected rows of one device, found some by \(others) beside this one, \(device)"
+    guard recorder.shard == .whole else {
+      return Terminal.note("\(found); the merge refuses them without --allow-mixed-devices")
+    }
+    throw LeGradError(
+      .inconsistent,
+      "\(found); go on with that device, all with --fold or all without, or allow both by --allow-mixed-devices")
   }
 
   private func makeRun(_ model: Model, hash: String, _ templates: PromptTemplates?) throws -> EvaluationRun {
@@ -126,7 +151,7 @@ struct EvaluationDriver {
     return status
   }
 
-  private func tellShard(_ shard: Shard, _ identity: RunIdentity, folder: String) {
+  private func tellShard(_ shard: Shard, _ run: String, folder: String) {
     struct Finished: Encodable {
       let run: String
       let shard: String
@@ -136,7 +161,7 @@ struct EvaluationDriver {
     let images = shard.items(of: dataset.manifest.entries.count).count
     if options.json {
       Terminal.out(
-        JSONText.encode(Finished(run: identity.id, shard: shard.description, images: images, folder: folder)))
+        JSONText.encode(Finished(run: run, shard: shard.description, images: images, folder: folder)))
     } else {
       Terminal.out(
         "\(folder.printable): shard \(shard) is finished, \(images) images; 'legrad merge \(folder.printable)' reports "

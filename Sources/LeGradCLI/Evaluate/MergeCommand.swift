@@ -9,7 +9,7 @@ struct MergeCommand: ParsableCommand {
       are missing, unfinished or of another run are named, with exit code 7.
       """)
 
-  @Argument(help: "Output folders of the run; the report is written into the first.")
+  @Argument(help: "Output folders of the run; the report is written into the first.", transform: requireName)
   var folders: [String]
 
   @Flag(help: "Take rows of different devices, which may differ in their last bits.")

@@ -27,10 +27,12 @@ struct ExplainCommand: ParsableCommand {
       """)
   var prompt: [String] = []
 
-  @Option(help: "A text file with one prompt a line, after those of -p.")
+  @Option(help: "A text file with one prompt a line, after those of -p.", transform: requireName)
   var promptsFile: String?
 
-  @Option(help: "A float32 .npy array [prompts, embedding] in place of prompts; rows are scaled to length 1.")
+  @Option(
+    help: "A float32 .npy array [prompts, embedding] in place of prompts; rows are scaled to length 1.",
+    transform: requireName)
   var textEmbeddings: String?
 
   @Option(
@@ -41,7 +43,7 @@ struct ExplainCommand: ParsableCommand {
   @Option(help: "Of a classifier: explain so many of the most probable classes of each image.")
   var top: Int?
 
-  @Option(help: "A picture that shows what to look for, in place of prompts. Repeat for more.")
+  @Option(help: "A picture that shows what to look for, in place of prompts. Repeat for more.", transform: requireName)
   var referenceImage: [String] = []
 
   @OptionGroup var opening: ModelOptions

@@ -10,8 +10,8 @@ struct ModelInfoCommand: ParsableCommand {
     commandName: "info", abstract: "Say what a model is and whether everything it needs is there.")
 
   @Option(
-    name: [.customShort("m"), .long], help: "A model folder, a weight file in it, a name in the hub's cache, or 'demo'."
-  )
+    name: [.customShort("m"), .long],
+    help: "A model folder, a weight file in it, a name in the hub's cache, or 'demo'.", transform: requireName)
   var model: String
 
   @Flag(help: "Print a JSON object.")

@@ -29,7 +29,7 @@ struct CorrectionOptions: ParsableArguments {
       """, valueName: "on|off|threshold"))
   var siglipCorrection: CorrectionChoice?
 
-  @Option(help: "A float32 .npy array [1, embedding] in place of that text.")
+  @Option(help: "A float32 .npy array [1, embedding] in place of that text.", transform: requireName)
   var emptyEmbedding: String?
 
   /// What corrects the maps of a model, checked before its weights are read; nil for a model whose maps are not

@@ -8,7 +8,7 @@ struct ModelOptions: ParsableArguments {
     help: """
       A model folder in OpenCLIP, Hugging Face or timm layout, a weight file in it, the name of a model in the hub's cache (HF_HUB_CACHE) \
       (ORGANISATION/NAME or ORGANISATION/NAME@REVISION, never downloaded), or 'demo', the small model inside this program.
-      """)
+      """, transform: requireName)
   var model: String?
 
   /// The model that is named, else the bundled one, and says so.

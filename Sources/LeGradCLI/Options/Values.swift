@@ -17,6 +17,12 @@ func requirePositive(_ value: Int?, _ option: String, atMost limit: Int = .max) 
   throw ValidationError("\(option) \(value): expected a number \(range)")
 }
 
+/// The name of a file, a folder or a model, as an option has it.
+func requireName(_ name: String) throws -> String {
+  guard !name.isEmpty else { throw ValidationError("expected a name, found an empty one") }
+  return name
+}
+
 func requireOutputName(_ folder: String?) throws {
   if folder?.isEmpty ?? false { throw ValidationError("--output: expected a folder, found an empty name") }
 }

@@ -30,7 +30,7 @@ struct ConfigurationObject {
       // What writes these files, and reads them elsewhere, is Python.
       value = try JSONParser.parse(bytes, dialect: .python)
     } catch {
-      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true) {
+      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true, isJSON: true) {
         throw CheckpointError(
           .configuration, file: file, place: "start of file", expected: "JSON", found: leftover.found,
           remedy: leftover.remedy)

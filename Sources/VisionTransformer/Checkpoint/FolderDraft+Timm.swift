@@ -25,6 +25,7 @@ struct MatchingTower {
     (sized.layers, sized.width, sized.heads) = (vision.layers, vision.width, vision.heads)
     (sized.mlpWidth, sized.patchSize, sized.pooling) = (vision.mlpWidth, vision.patchSize, pooling)
     sized.hasQueryKeyNorm = vision.hasQueryKeyNorm
+    if pooling == .average { sized.poolsPrefix = vision.averagesLeadingTokens }
     let table = vision.positions.map { ($0.height * vision.patchSize, $0.width * vision.patchSize) }
     var read = sized.read(
       prefix: prefix, imageHeight: vision.imageHeight, imageWidth: vision.imageWidth,
@@ -108,6 +109,7 @@ extension FolderDraft {
     if tower.patchSize != vision.patchSize { arguments.append("\"patch_size\": \(vision.patchSize)") }
     if tower.hasQueryKeyNorm != vision.hasQueryKeyNorm { arguments.append("\"qk_norm\": \(vision.hasQueryKeyNorm)") }
     if tower.pooling != match.pooling { arguments.append("\"global_pool\": \(quoted(match.pooling.rawValue))") }
+    if vision.averagesLeadingTokens { arguments.append("\"pool_include_prefix\": true") }
     if vision.pooling == .map, tower.kind == .eva, tower.pooler?.heads != vision.poolerHeads {
       arguments.append("\"attn_pool_num_heads\": \(vision.poolerHeads)")
     }

@@ -97,6 +97,7 @@ extension TimmTower {
     vision.hasOutputNorm = hasFinalNorm || hasPooledNorm
     if pooling == .average {
       vision.blockScore = .ownPooling
+      vision.averagesLeadingTokens = kind == .vit && poolsPrefix && prefixTokens > 0
       // Nothing comes between the mean and the head then.
       if !vision.hasOutputNorm { vision.normsAfterPooling = true }
     }
@@ -276,11 +277,12 @@ extension ModelConfiguration {
     guard named.tower.pooling != .map || named.tower.hasFinalNorm || named.tower.hasPooledNorm else {
       throw arguments.unsupported("global_pool", expected: "a norm before the pooler", found: "map without one")
     }
-    named.tower.poolsPrefix = try arguments.bool("pool_include_prefix", default: named.tower.poolsPrefix)
-    if named.tower.poolsPrefix, named.tower.pooling == .average, named.tower.prefixTokens > 0 {
+    let poolsPrefix = try arguments.bool("pool_include_prefix", default: named.tower.poolsPrefix)
+    guard named.tower.kind == .vit || poolsPrefix == named.tower.poolsPrefix else {
       throw arguments.unsupported(
-        "pool_include_prefix", expected: "the mean of the patches", found: "that of all tokens")
+        "pool_include_prefix", expected: "none, as timm's class Eva has no such argument", found: "\(poolsPrefix)")
     }
+    named.tower.poolsPrefix = poolsPrefix
     if named.tower.kind == .vit || named.tower.pooler == nil {
       let (heads, mlpWidth) = (named.tower.heads, named.tower.mlpWidth)
       named.tower.pooler = named.tower.pooling == .map ? .init(heads: heads, mlpWidth: mlpWidth) : nil

@@ -50,7 +50,7 @@ public struct VisionConfiguration: Equatable, Sendable {
   public enum Pooling: Equatable, Sendable {
     /// The class token, normalised and projected.
     case classToken
-    /// The mean of the patches, normalised and projected.
+    /// The mean of the patches, or of all tokens, normalised and projected.
     case average
     /// Nothing: OpenCLIP gives one row per token. Their mean token, normalised and projected, stands in for the image.
     case unpooled
@@ -120,6 +120,8 @@ public struct VisionConfiguration: Equatable, Sendable {
   /// Which of the blocks' products have a bias.
   public var biases = BlockBiases()
   public var blockScore = BlockScore.token
+  /// Whether the mean of `average` takes the leading tokens in.
+  public var averagesLeadingTokens = false
   /// Heads of the `map` pooler's attention.
   public var poolerHeads: Int
   /// Width of the `map` pooler's MLP.

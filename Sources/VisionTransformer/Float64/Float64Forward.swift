@@ -1,8 +1,8 @@
 package import Compute
 import Failures
 
-/// The forward of a tower whose class token is read, with plain MLPs and learned positions, of one image in float64 on the device, a block at a time, with what relevance propagation
-/// reads of a block.
+/// The forward of a tower whose class token is read, with plain MLPs and learned positions, of one image in float64 on
+/// the device, a block at a time, with what relevance propagation reads of a block.
 ///
 /// The weights of one block are on the device at a time, and the maps of one head.
 package struct Float64Forward<B: Backend>: Sendable {
@@ -65,7 +65,7 @@ package struct Float64Forward<B: Backend>: Sendable {
     }
     try upload(positions, to: embedding.positions)
     if let norm = embedding.norm { try load(VisionTensors.inputNorm, to: norm) }
-    try load(VisionTensors.outputNorm, to: readOut.norm)
+    if let norm = readOut.norm { try load(VisionTensors.outputNorm, to: norm) }
     if let projection = readOut.projection { try load(VisionTensors.projection, to: projection) }
     if let bias = readOut.projectionBias { try load(VisionTensors.projectionBias, to: bias) }
   }
@@ -77,6 +77,12 @@ package struct Float64Forward<B: Backend>: Sendable {
     let tensors = VisionTensors.block(number)
     try load(tensors.attentionNorm, to: weights.attentionNorm)
     try load(tensors.attentionInput, to: weights.attentionInput)
+    for (norm, tensors) in [
+      (weights.queryNorm, tensors.queryNorm), (weights.keyNorm, tensors.keyNorm),
+      (weights.attendedNorm, tensors.attendedNorm), (weights.hiddenNorm, tensors.hiddenNorm),
+    ] {
+      if let norm { try load(tensors, to: norm) }
+    }
     try load(tensors.attentionOutput, to: weights.attentionOutput)
     try load(tensors.mlpNorm, to: weights.mlpNorm)
     try load(tensors.mlpInput, to: weights.mlpInput)
@@ -139,15 +145,19 @@ extension Float64Forward {
     try apply(weights.attentionInput, to: block.normalizedInput, output: block.queriesKeysValues)
     for number in 0..<vision.heads {
       let head = Head(block.queriesKeysValues, number, of: vision.heads)
+      if let norm = weights.queryNorm { try normalize(head.queries, norm, to: head.queries) }
+      if let norm = weights.keyNorm { try normalize(head.keys, norm, to: head.keys) }
       try attend(head)
       try backend.partProduct(
         PartProduct(.init(map), .init(head.values), output: block.attended.columns(head.columns)))
     }
-    try apply(weights.attentionOutput, to: block.attended, output: block.projected)
+    if let norm = weights.attendedNorm { try normalize(block.attended, norm, to: block.normalizedAttended) }
+    try apply(weights.attentionOutput, to: block.normalizedAttended, output: block.projected)
     try backend.addRows(AddRows(input: block.input, addend: block.projected, output: block.middle))
     try normalize(block.middle, weights.mlpNorm, to: block.normalizedMiddle)
     try apply(weights.mlpInput, to: block.normalizedMiddle, output: block.hidden)
     try backend.activate(Activate(vision.activation, input: block.hidden, output: block.hidden))
+    if let norm = weights.hiddenNorm { try normalize(block.hidden, norm, to: block.hidden) }
     try apply(weights.mlpOutput, to: block.hidden, output: block.mlp)
     try backend.addRows(AddRows(input: block.middle, addend: block.mlp, output: block.output))
   }
@@ -162,13 +172,19 @@ extension Float64Forward {
         input: products.rows(rows), factor: 1 / Double(head.queries.columns).squareRoot(), output: map.rows(rows)))
   }
 
+  /// The last checkpoint's class token.
+  package var classToken: Place { checkpoint(vision.layers).rows(0..<1) }
+  /// What the projection reads, or a prompt where there is none.
+  package var normalizedClassToken: Place { readOut.norm == nil ? classToken : readOut.normalized }
+
   /// Reads the last checkpoint's class token.
   package func read() throws(BackendError) {
-    try normalize(checkpoint(vision.layers).rows(0..<1), readOut.norm, to: readOut.normalized)
+    if let norm = readOut.norm { try normalize(classToken, norm, to: readOut.normalized) }
     guard let projection = readOut.projection, let embedding = readOut.embedding else { return }
     try backend.partProduct(
       PartProduct(
-        .init(readOut.normalized), .init(projection, transposed: true), bias: readOut.projectionBias, output: embedding)
+        .init(normalizedClassToken), .init(projection, transposed: true), bias: readOut.projectionBias,
+        output: embedding)
     )
   }
 

@@ -29,12 +29,20 @@ extension Float64Forward {
   /// A block's weights.
   package struct Weights: Sendable {
     let attentionNorm, mlpNorm: Norm
+    /// Of every head.
+    let queryNorm, keyNorm: Norm?
+    /// Of what the two second products read.
+    let attendedNorm, hiddenNorm: Norm?
     package let attentionInput, attentionOutput, mlpInput, mlpOutput: Linear
 
     init(_ vision: VisionConfiguration, in plan: inout WorkspacePlan<B>) {
       let width = vision.width
       attentionNorm = Norm(width, in: &plan)
       mlpNorm = Norm(width, in: &plan)
+      queryNorm = vision.hasQueryKeyNorm ? Norm(vision.headWidth, in: &plan) : nil
+      keyNorm = vision.hasQueryKeyNorm ? Norm(vision.headWidth, in: &plan) : nil
+      attendedNorm = vision.hasAttendedNorm ? Norm(width, in: &plan) : nil
+      hiddenNorm = vision.hasHiddenNorm ? Norm(vision.mlpWidth, in: &plan) : nil
       attentionInput = Linear(outputs: 3 * width, inputs: width, in: &plan)
       attentionOutput = Linear(outputs: width, inputs: width, in: &plan)
       mlpInput = Linear(outputs: vision.mlpWidth, inputs: width, in: &plan)
@@ -47,13 +55,17 @@ extension Float64Forward {
     @Planned package fileprivate(set) var input: Place
     @Planned package fileprivate(set) var output: Place
     @Planned package private(set) var normalizedInput: Place
+    /// Queries and keys behind their norms.
     @Planned package private(set) var queriesKeysValues: Place
-    /// The attention's output before its projection.
+    /// The attention's output.
     @Planned package private(set) var attended: Place
+    /// The attention's output where a norm precedes its projection.
+    @Planned private var attendedNormed: Place?
     /// The attention's output after its projection.
     @Planned package private(set) var projected: Place
     @Planned package private(set) var middle: Place
     @Planned package private(set) var normalizedMiddle: Place
+    /// What the MLP's second product reads.
     @Planned package private(set) var hidden: Place
     @Planned package private(set) var mlp: Place
 
@@ -70,12 +82,16 @@ extension Float64Forward {
       _normalizedInput = plan.doubles(tokens, width)
       _queriesKeysValues = plan.doubles(tokens, 3 * width)
       _attended = plan.doubles(tokens, width)
+      _attendedNormed = plan.doubles(tokens, columnsIfAny: vision.hasAttendedNorm ? width : nil)
       _projected = plan.doubles(tokens, width)
       _middle = plan.doubles(tokens, width)
       _normalizedMiddle = plan.doubles(tokens, width)
       _hidden = plan.doubles(tokens, vision.mlpWidth)
       _mlp = plan.doubles(tokens, width)
     }
+
+    /// What the attention's projection reads.
+    package var normalizedAttended: Place { attendedNormed ?? attended }
 
     /// The same memory between two checkpoints.
     func between(_ input: Place, _ output: Place) -> Block {
@@ -90,6 +106,7 @@ extension Float64Forward {
       block.normalizedInput = normalizedInput.rows(range)
       block.queriesKeysValues = queriesKeysValues.rows(range)
       block.attended = attended.rows(range)
+      block.attendedNormed = attendedNormed?.rows(range)
       block.projected = projected.rows(range)
       block.middle = middle.rows(range)
       block.normalizedMiddle = normalizedMiddle.rows(range)
@@ -132,16 +149,17 @@ extension Float64Forward {
 
   /// From the class token to the image's embedding, which is not scaled to unit length.
   package struct ReadOut: Sendable {
-    let norm: Norm
+    /// Nil for a tower without one.
+    let norm: Norm?
     /// `[embedding, width]`; nil where the norm's output is the embedding.
     @Planned package private(set) var projection: Place?
     @Planned private(set) var projectionBias: Place?
-    @Planned package private(set) var normalized: Place
+    @Planned var normalized: Place
     @Planned package private(set) var embedding: Place?
 
     init(_ configuration: ModelConfiguration, in plan: inout WorkspacePlan<B>) {
       let width = configuration.vision.width
-      norm = Norm(width, in: &plan)
+      norm = configuration.vision.hasOutputNorm ? Norm(width, in: &plan) : nil
       let isProjected = configuration.vision.hasProjection
       _projection = plan.doubles(configuration.embeddingWidth, columnsIfAny: isProjected ? width : nil)
       _projectionBias = plan.doubles(

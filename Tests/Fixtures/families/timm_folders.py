@@ -1,6 +1,6 @@
 """The folders FOLDERS as timm 1.0.31 saves them, with random weights and pictures: poolers that leave the tokens before
-the patches out, norms of queries and keys, no norm before the head. `reference.py` then writes their answers. Needs timm,
-numpy, pillow.
+the patches out, norms of queries and keys or inside a block, no norm before the head, means that the tokens before the
+patches are in. `reference.py` then writes their answers. Needs timm, numpy, pillow.
 
     python timm_folders.py [NAME …]
 """
@@ -17,6 +17,9 @@ FOLDERS = {
     "timm-qknorm": ("vit_base_patch16_224", dict(num_classes=7, qk_norm=True), (32, 56)),
     "timm-nonorm": ("vit_intern300m_patch14_448", dict(num_classes=0), (56, 32)),
     "timm-nonorm-avg": ("vit_base_patch16_224", dict(num_classes=7, global_pool="avg", final_norm=False), (32, 56)),
+    "timm-innernorm": ("beit3_base_patch16_224", dict(num_classes=7, global_pool="token"), (56, 32)),
+    "timm-avg-all": ("vit_base_patch16_224", dict(num_classes=7, global_pool="avg", pool_include_prefix=True, reg_tokens=1), (32, 56)),
+    "timm-avg-all-norm": ("vit_base_patch16_224", dict(num_classes=0, global_pool="avg", pool_include_prefix=True, fc_norm=False), (56, 32)),
 }
 
 for number, (name, (architecture, options, other)) in enumerate(FOLDERS.items()):

@@ -51,12 +51,12 @@ struct LeGradDescription: MethodDescription {
 
   let isCorrected = true
 
-  func isDefined(for vision: VisionConfiguration) -> Bool { true }
+  func obstacles(in vision: VisionConfiguration) -> [String] { [] }
   func blocks(of layers: Int) throws(LeGradError) -> Range<Int> { try self.layers.blocks(of: layers) }
 
   func check(_ vision: VisionConfiguration, model: String) throws(LeGradError) {
     guard readout == .cls, vision.hasAttentionPooler || vision.blockScore == .ownPooling else { return }
-    let pooling = vision.hasAttentionPooler ? "an attention pooler" : "a head that reads the mean of the patches"
+    let pooling = vision.otherThanClassToken.joined()
     throw LeGradError(
       .usage, "\(model) has \(pooling): its layers are read by that; leave \(Subject.readout) out")
   }

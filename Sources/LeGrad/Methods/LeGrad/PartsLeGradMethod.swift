@@ -13,8 +13,8 @@ struct PartsLeGradMethod<B: Backend>: LayerMethod {
   @Planned private var featureGradient: Matrix<B.Buffer>
   /// The parts' gradients at one of the tokens that they read, one part over the other, and a row of zeros.
   @Planned private var partGradients: Matrix<B.Buffer>
-  /// 1 / number of patches, `[images, width]`.
-  @Planned private var patchShare: Matrix<B.Buffer>
+  /// A token's share of the mean, `[images, width]`.
+  @Planned private var meanShare: Matrix<B.Buffer>
 
   init(_ head: PartsHead<B>, _ run: inout RunPlan<B>) {
     let (sizes, shape) = (run.sizes, run.sizes.shape)
@@ -24,15 +24,16 @@ struct PartsLeGradMethod<B: Backend>: LayerMethod {
     _embeddingGradient = run.memory.reserve(rows: groups, columns: sizes.tower.embeddingWidth)
     _featureGradient = run.memory.reserve(rows: groups, columns: head.parts.count * width)
     _partGradients = run.memory.reserve(rows: head.parts.count * groups + 1, columns: width)
-    _patchShare = run.memory.reserve(rows: shape.images, columns: width)
+    _meanShare = run.memory.reserve(rows: shape.images, columns: width)
     maps = LayerMaps(&run)
   }
 
   var reach: BackwardReach { .attention }
 
   func prepare() throws(ModelError) {
+    let averaged = head.parts.contains(.all) ? sizes.shape.tokens : sizes.shape.grid.count
     do {
-      try sizes.tower.backend.fill(Fill(patchShare, with: 1 / Float(sizes.shape.grid.count)))
+      try sizes.tower.backend.fill(Fill(meanShare, with: 1 / Float(averaged)))
     } catch { throw .backend(error) }
   }
 
@@ -71,10 +72,10 @@ struct PartsLeGradMethod<B: Backend>: LayerMethod {
       let rows = partGradients.rows(number * groups..<(number + 1) * groups)
       switch part {
       case .token: try backend.copy(Copy(columns, to: rows))
-      case .patches:
+      case .patches, .all:
         try backend.activationBackward(
           ActivationBackward(
-            upstream: columns, derivative: patchShare, stack: RowStack(copies: directions.rows, rows: 1),
+            upstream: columns, derivative: meanShare, stack: RowStack(copies: directions.rows, rows: 1),
             gradient: rows))
       }
     }
@@ -86,7 +87,9 @@ struct PartsLeGradMethod<B: Backend>: LayerMethod {
     let shape = sizes.shape
     return (0..<groups).flatMap { group in
       (0..<shape.tokens).map { token in
-        let part = head.parts.firstIndex(of: token < shape.leadingTokens ? .token(token) : .patches)
+        let part =
+          head.parts.firstIndex(of: token < shape.leadingTokens ? .token(token) : .patches)
+          ?? head.parts.firstIndex(of: .all)
         return (part ?? head.parts.count) * groups + (part == nil ? 0 : group)
       }
     }

@@ -18,7 +18,7 @@ struct LRPDescription: MethodDescription {
     tower.forward * Double(3 + 2 * prompts)
   }
 
-  func isDefined(for vision: VisionConfiguration) -> Bool { vision.hasRelevanceRules }
+  func obstacles(in vision: VisionConfiguration) -> [String] { vision.withoutRelevanceRule }
 
   func plan<B: Backend>(_ run: inout RunPlan<B>) -> (any ForwardMethod<B>)? {
     guard run.head is ClassTokenHead<B> else { return nil }

@@ -78,13 +78,13 @@ struct LRPRules<B: Backend>: Sendable {
   ///   - text: the prompts' unit rows or the classes' weights, the classifier's weight.
   func throughReadOut(seeds: Place, text: Place, to output: Place) throws(BackendError) {
     let rows = 0..<seeds.rows
-    let (readOut, classToken) = (forward.readOut, forward.checkpoint(forward.vision.layers).rows(0..<1))
+    let (readOut, classToken, read) = (forward.readOut, forward.classToken, forward.normalizedClassToken)
     if let embedding = readOut.embedding, let projection = readOut.projection {
       let relevance = wide.rows(rows).columns(0..<text.columns)
       try linear(seeds, input: embedding, weight: text, to: relevance)
-      try linear(relevance, input: readOut.normalized, weight: projection, to: first.rows(rows))
+      try linear(relevance, input: read, weight: projection, to: first.rows(rows))
     } else {
-      try linear(seeds, input: readOut.normalized, weight: text, to: first.rows(rows))
+      try linear(seeds, input: read, weight: text, to: first.rows(rows))
     }
     try share(first.rows(rows), at: classToken, of: classToken, to: output)
   }
@@ -103,7 +103,7 @@ struct LRPRules<B: Backend>: Sendable {
     try fork(block.middle, second, first, to: second)
     try share(second, at: block.middle, of: block.projected, to: first)
     try share(second, at: block.middle, of: block.input, to: residual)
-    try linear(first, input: block.attended, weight: weights.attentionOutput.weight, to: attention)
+    try linear(first, input: block.normalizedAttended, weight: weights.attentionOutput.weight, to: attention)
   }
 
   /// From `attention` and `residual` to the block's input.

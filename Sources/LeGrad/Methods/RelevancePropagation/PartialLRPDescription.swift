@@ -10,7 +10,7 @@ struct PartialLRPDescription: LastBlockDescription {
   let name = "partial-lrp"
   let isFloat64 = true
 
-  func isDefined(for vision: VisionConfiguration) -> Bool { vision.hasRelevanceRules }
+  func obstacles(in vision: VisionConfiguration) -> [String] { vision.withoutRelevanceRule }
 
   func plan<B: Backend>(_ run: inout RunPlan<B>) -> (any ForwardMethod<B>)? {
     guard run.head is ClassTokenHead<B> else { return nil }

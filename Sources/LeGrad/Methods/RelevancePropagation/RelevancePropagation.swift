@@ -166,11 +166,9 @@ final class RelevancePropagation<B: Backend>: Sendable {
 }
 
 extension VisionConfiguration {
-  /// Whether relevance propagation has a rule for every layer: a class token that is read, plain MLPs and learned
-  /// positions (methods §3.1).
-  var hasRelevanceRules: Bool {
-    pooling == .classToken && mlp == .plain && !hasHiddenNorm && !hasAttendedNorm && rotary == nil
-      && !hasQueryKeyNorm && hasOutputNorm
+  /// What relevance propagation has no rule for (methods §3.1).
+  var withoutRelevanceRule: [String] {
+    otherThanClassToken + (mlp == .gated ? ["gated MLPs"] : []) + (rotary == nil ? [] : ["rotary positions"])
   }
 }
 

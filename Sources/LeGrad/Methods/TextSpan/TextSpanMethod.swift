@@ -64,9 +64,11 @@ struct TextSpanDescription: MethodDescription {
   func report(of vision: VisionConfiguration) -> [String: String] { ["baseline": baseline.description] }
 
   /// A norm between the values and their projection makes a patch's part depend on all others.
-  func isDefined(for vision: VisionConfiguration) -> Bool {
-    vision.pooling == .classToken && !vision.hasAttendedNorm && vision.hasOutputNorm
+  func obstacles(in vision: VisionConfiguration) -> [String] {
+    vision.otherThanClassToken
+      + (vision.hasAttendedNorm ? ["norms between the attention and its projection"] : [])
   }
+
   func blocks(of layers: Int) -> Range<Int> { 0..<layers }
 
   func check(prompts: Int) throws(LeGradError) {
@@ -84,7 +86,8 @@ struct TextSpanDescription: MethodDescription {
 }
 
 /// TextSpan's heat map (methods §4.3): what every patch adds, through the attention of every block, to the similarity
-/// of the class token's final state and a text direction, the final norm linearised at its actual statistics.
+/// of the class token's final state and a text direction, the final norm linearised at its actual statistics. Without a
+/// final norm its scale is 1, its shift and mean 0 and `σ` 1.
 ///
 /// With `w` the text direction, `ŵ = γ ⊙ (proj w)` and `u_l = W_oᵀ ŵ`, the heat of key `j` is
 /// `(Σ_l Σ_h A_h0j (v_hj · u_lh)) / (n σ) + K`. `n` and `σ` are known after the forward and are factors, so that blocks
@@ -138,11 +141,15 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
     let (backend, tower) = (forward.backend, forward.tower)
     try head.read(into: map, forward)
     // W_oᵀ (γ ⊙ proj w), with the scale as the shared left operand.
-    try backend.matmul(
-      Matmul(
-        input: tower.outputNorm.scale,
-        inputScale: .init(scales: projected, stack: RowStack(copies: sizes.prompts, rows: 1)),
-        weight: tower.blocks[block].attentionOutput.weight, side: .inputs, output: headDirections))
+    let weight = tower.blocks[block].attentionOutput.weight
+    if let norm = tower.readOutNorm {
+      try backend.matmul(
+        Matmul(
+          input: norm.scale, inputScale: .init(scales: projected, stack: RowStack(copies: sizes.prompts, rows: 1)),
+          weight: weight, side: .inputs, output: headDirections))
+    } else {
+      try backend.matmul(Matmul(input: projected, weight: weight, side: .inputs, output: headDirections))
+    }
     for pass in sizes.passes {
       let groups = forward.shape.images * pass.count
       let products = self.products.rows(0..<groups * sizes.heads)
@@ -159,13 +166,14 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
   }
 
   func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
-    let statistics = try sizes.values(of: head.reader.readOut.statistics)
+    let hasNorm = forward.tower.readOutNorm != nil
+    let statistics = hasNorm ? try sizes.values(of: head.reader.readOut.statistics) : []
     let norms = try sizes.values(of: head.reader.readOut.norms)
     let constants = constants.value.withLock { $0 }
     var images = try sizes.collect(relevance)
     let cells = forward.shape.grid.count
     for image in images.indices {
-      let (mean, inverse) = (Double(statistics[2 * image]), Double(statistics[2 * image + 1]))
+      let (mean, inverse) = hasNorm ? (Double(statistics[2 * image]), Double(statistics[2 * image + 1])) : (0, 1)
       let scale = inverse / Double(norms[image])
       for prompt in 0..<sizes.prompts {
         let constant = constants.constant(
@@ -194,8 +202,8 @@ extension TextSpanMethod {
       let tower = sizes.tower
       layers = tower.blocks.count
       let width = tower.blockShape.width
-      let gains = try sizes.values(of: tower.outputNorm.scale)
-      let offsets = try sizes.values(of: tower.outputNorm.shift)
+      let gains = try tower.readOutNorm.map { norm throws(BackendError) in try sizes.values(of: norm.scale) }
+      let offsets = try tower.readOutNorm.map { norm throws(BackendError) in try sizes.values(of: norm.shift) }
       var bias = [Double](repeating: 0, count: width)
       for block in tower.blocks {
         guard let row = block.attentionOutput.bias else { continue }
@@ -209,10 +217,10 @@ extension TextSpanMethod {
         }
         for column in 0..<width {
           let value = Double(projected[prompt * width + column])
-          let gained = Double(gains[column]) * value
+          let gained = Double(gains?[column] ?? 1) * value
           biasSum += bias[column] * gained
           sum += gained
-          shift += Double(offsets[column]) * value
+          shift += Double(offsets?[column] ?? 0) * value
         }
         biases.append(biasSum)
         sums.append(sum)
