@@ -25,6 +25,8 @@ protocol MethodDescription: Sendable, Hashable {
   var dropsNegative: Bool { get }
   /// Whether SigLIP's correction by a text without content is for its maps.
   var isCorrected: Bool { get }
+  /// Whether it looks at several blocks together where that is worth the memory.
+  var joinsBlocks: Bool { get }
 
   func isDefined(for vision: VisionConfiguration) -> Bool
   /// The blocks that it reads of a tower of `layers` blocks.
@@ -58,6 +60,7 @@ extension MethodDescription {
   var mapKind: MapKind { .patches }
   var dropsNegative: Bool { false }
   var isCorrected: Bool { false }
+  var joinsBlocks: Bool { false }
 
   /// Wherever one query reads the embedding.
   func isDefined(for vision: VisionConfiguration) -> Bool { vision.pooling == .classToken || vision.hasAttentionPooler }

@@ -50,6 +50,7 @@ struct LeGradDescription: MethodDescription {
   }
 
   let isCorrected = true
+  let joinsBlocks = true
 
   func isDefined(for vision: VisionConfiguration) -> Bool { true }
   func blocks(of layers: Int) throws(LeGradError) -> Range<Int> { try self.layers.blocks(of: layers) }
