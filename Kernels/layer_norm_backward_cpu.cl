@@ -7,10 +7,11 @@
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void layer_norm_backward(
     INPUT(upstream), INPUT(input), INPUT(statistics), INPUT(scale), INPUT(addend), OUTPUT(output),
-    const uint has_row_per_prompt, const uint has_addend, const uint prompts, const uint tokens, const float factor, const uint columns) {
+    const uint has_row_per_prompt, const uint has_addend, const uint prompts, const uint tokens,
+    const uint rows_per_scale, const float factor, const uint columns) {
   const uint row = get_global_id(0), shared = shared_row(row, prompts, tokens);
   __global const float *g = ROW(upstream, has_row_per_prompt ? row / tokens : row);
-  __global const float *x = ROW(input, shared), *scales = ROW(scale, 0);
+  __global const float *x = ROW(input, shared), *scales = ROW(scale, row / rows_per_scale);
   __global const float *added = ROW(addend, row / tokens);
   __global float *y = ROW(output, row);
   const float mean = ROW(statistics, shared)[0], inverse = ROW(statistics, shared)[1];

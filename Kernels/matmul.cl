@@ -125,7 +125,7 @@ INLINE void add_step(__local const float *left, __local const float *right, floa
 }
 
 __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) SUB_GROUPS __kernel void matmul(
-    INPUT(input), INPUT(scales), __global const stored *weight, INPUT(bias), INPUT(residual), OUTPUT(output),
+    INPUT(input), INPUT(scales), WEIGHT(weight), INPUT(bias), INPUT(residual), OUTPUT(output),
     OUTPUT(derivative), OUTPUT(slopes), const uint rows, const uint columns, const uint depth,
     const uint padded_inputs, const uint prompts, const uint tokens, const uint has_bias, const uint activation,
     const uint has_derivative, const uint has_slopes, const uint residual_rows) {
@@ -138,6 +138,7 @@ __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) SUB_GROUPS __kernel voi
   const uint item_m = (block / (ITEMS_N / 8) * 4 + lane / 16 * 2 + lane % 2) * 4;
   const uint item_n = (block % (ITEMS_N / 8) * 8 + lane / 2 % 8) * 4;
 
+  GO_TO_WEIGHT
   delivery next;
   const uint item_k = item % QUADS_K * 4;
 #pragma unroll

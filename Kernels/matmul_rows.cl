@@ -19,7 +19,7 @@
 #define RIGHT_QUADS (COLUMNS * QUADS / ITEMS)
 
 __attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void matmul_rows(
-    INPUT(input), INPUT(scales), __global const stored *weight, INPUT(bias), INPUT(residual), OUTPUT(output),
+    INPUT(input), INPUT(scales), WEIGHT(weight), INPUT(bias), INPUT(residual), OUTPUT(output),
     OUTPUT(derivative), OUTPUT(slopes), const uint rows, const uint columns, const uint depth,
     const uint padded_inputs, const uint prompts, const uint tokens, const uint has_bias, const uint activation,
     const uint has_derivative, const uint has_slopes, const uint residual_rows) {
@@ -27,6 +27,7 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void matm
   const uint item = get_local_id(0), first_column = get_group_id(0) * COLUMNS;
   // Items i and i ^ 1 read one column, i and i ^ 2 one row; rows that are not there leave whole blocks of 32 idle.
   const uint row = item / 32 * 2 + item % 2, column = item / 2 % COLUMNS;
+  GO_TO_WEIGHT
   float4 next_left[LEFT_QUADS], next_right[RIGHT_QUADS];
   float sum = 0.0f;
   for (uint k = 0; k < depth + STEP; k += STEP) {

@@ -30,11 +30,11 @@ static inline void store_value(float value, __global stored *to) {
 #endif
 
 __kernel void pack_weight(
-    INPUT(values), __global stored *packed, __global uint *overflows, const uint rows, const uint columns,
-    const uint padded_columns) {
+    INPUT(values), __global stored *packed, const ulong packed_offset, __global uint *overflows, const uint rows,
+    const uint columns, const uint padded_columns) {
   const uint column = get_global_id(0), row = get_global_id(1);
   if (column >= padded_columns) return;
   const float value = row < rows && column < columns ? ROW(values, row)[column] : 0.0f;
-  store_value(value, packed + (ulong)row * padded_columns + column);
+  store_value(value, packed + packed_offset + (ulong)row * padded_columns + column);
   if (fabs(value) > LARGEST && !isinf(value)) atomic_inc(overflows);
 }

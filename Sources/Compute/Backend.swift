@@ -25,6 +25,9 @@ public protocol Backend: Sendable {
   var traffic: Traffic { get }
   /// Device time by kernel, where the backend was asked to keep it.
   var profile: [String: KernelTime] { get }
+  /// Rows up to which operations on several blocks are worth joining, though more activations have to be kept for it:
+  /// fewer do not fill the device, or take less time than their launch. 0 where operations of any size are as well alone.
+  var rowsToJoin: Int { get }
   /// Whether it computes in float64.
   var hasFloat64: Bool { get }
   /// The most bytes of device memory that were in use at once; nil where it is the process's own memory.
@@ -104,6 +107,8 @@ extension Backend {
   public func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer> {
     try makeMatrix(rows: rows, columns: columns, of: .float32)
   }
+
+  public var rowsToJoin: Int { 0 }
 
   public func prepare(
     _ stored: StoredWeight, rows: Int, columns: Int, group: WeightGroup?

@@ -49,6 +49,12 @@ public struct Matrix<Buffer: Sendable>: Sendable {
       rowStride: rowStride, scalar: scalar)
   }
 
+  /// The view of one of `count` equal ranges of rows.
+  public func part(_ index: Int, of count: Int) -> Matrix {
+    precondition(count > 0 && rows % count == 0, "\(count) equal parts of a \(shape) matrix")
+    return rows(index * (rows / count)..<(index + 1) * (rows / count))
+  }
+
   /// A view of some columns.
   public func columns(_ range: Range<Int>) -> Matrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= columns, "columns \(range) of a \(shape) matrix")

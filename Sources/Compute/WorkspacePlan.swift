@@ -63,6 +63,11 @@ public struct Planned<Value: Sendable>: Sendable {
 
   init(_ read: @escaping @Sendable () -> Value) { self.read = read }
 
+  /// What `change` makes of it.
+  public func map<Other: Sendable>(_ change: @escaping @Sendable (Value) -> Other) -> Planned<Other> {
+    Planned<Other> { [read] in change(read()) }
+  }
+
   /// Something that is there already.
   public init(wrappedValue: Value) { read = { wrappedValue } }
 

@@ -38,7 +38,7 @@ final class CommandStream {
   /// Where a weight is for the kernel that is launched next.
   func memory(of weight: OpenCLWeight) throws(OpenCLError) -> OpenCLMemory {
     switch weight.place {
-    case .resident(let buffer): return buffer.memory
+    case .resident(let buffer, _): return buffer.memory
     case .streamed(_, let group):
       guard let streaming else { preconditionFailure("a streamed weight of another backend") }
       return try streaming.memory(of: weight, in: group)
@@ -140,6 +140,10 @@ enum KernelArgument {
   case matrix(Matrix<OpenCLBuffer>)
   /// A buffer alone.
   case memory(OpenCLMemory)
+  /// `WEIGHT`: a buffer, its first element, and the elements from one weight to the next.
+  case weights(OpenCLMemory, offset: Int, step: Int)
+  /// `const ulong`: elements before the first of a buffer.
+  case offset(Int)
   /// `const uint`: a size or a number.
   case size(Int)
   /// `const uint`: 0 or 1.
@@ -157,6 +161,9 @@ enum KernelArgument {
         .memory(matrix.buffer.memory), .ulong(UInt64(matrix.offset)), .uint(UInt32(matrix.rowStride)),
       ]
     case .memory(let memory): arguments.append(.memory(memory))
+    case .weights(let memory, let offset, let step):
+      arguments += [.memory(memory), .ulong(UInt64(offset)), .ulong(UInt64(step))]
+    case .offset(let offset): arguments.append(.ulong(UInt64(offset)))
     case .size(let size): arguments.append(.uint(UInt32(size)))
     case .flag(let flag): arguments.append(.uint(flag ? 1 : 0))
     case .factor(let factor): arguments.append(.float(factor))

@@ -5,6 +5,11 @@ import OpenCLRuntime
 extension OpenCLBackend {
   public var hasFloat64: Bool { device.hasFloat64 }
 
+  /// Some rounds of groups on the largest GPUs. Weights that stream are there one group at a time, and a processor's
+  /// caches want what was just computed.
+  public static let portableRowsToJoin = 4096
+  public var rowsToJoin: Int { variant == .portable && !streamsWeights ? Self.portableRowsToJoin : 0 }
+
   public func makeMatrix(rows: Int, columns: Int, of scalar: Scalar) throws(BackendError) -> Matrix<OpenCLBuffer> {
     precondition(rows > 0 && columns > 0, "makeMatrix: \(rows)×\(columns)")
     guard scalar == .float32 || hasFloat64 else {

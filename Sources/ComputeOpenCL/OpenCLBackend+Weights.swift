@@ -10,14 +10,16 @@ extension OpenCLBackend {
       rows > 0 && columns > 0 && values.count == rows * columns,
       "prepare: \(values.count) values for a \(rows)×\(columns) weight")
     let layout = WeightLayout(outputs: rows, inputs: columns, variant)
+    let shelf = rowsToJoin > 0 ? group.flatMap { shelves.shelf(for: $0, layout) } : nil
     let group = streamsWeights ? group : nil
     let (place, overflows) = try perform(.prepare) { stream throws(OpenCLError) in
       let staging = try stream.staging("weight", floats: rows * columns).asMatrix(rows: rows, columns: columns)
       try stream.uploadAndWait(values, to: staging.region)
       guard let group else {
-        let target = try OpenCLBuffer(bytes: layout.bytes(precision), in: memory)
-        let overflows = try packWeight(staging, layout, into: target.memory, on: stream)
-        return (OpenCLWeight.Place.resident(target), overflows)
+        let (target, offset) = try shelves.room(on: shelf, for: layout.bytes(precision), in: memory)
+        let overflows = try packWeight(
+          staging, layout, into: target.memory, offset: offset / precision.bytes, on: stream)
+        return (OpenCLWeight.Place.resident(target, offset: offset), overflows)
       }
       let bytes = layout.bytes(precision)
       let packed = try stream.staging("packed weight", floats: (bytes + 3) / 4).buffer.memory

@@ -49,6 +49,7 @@ public final class OpenCLBackend: Backend {
   let unrolling: PortableTile.Unrolling
   let memory: DeviceMemory
   let registry = WeightRegistry()
+  let shelves = WeightShelves()
   private let stream: Mutex<CommandStream>
   private let waitsAfterEveryOperation: Bool
   private let counters = Mutex(Traffic())

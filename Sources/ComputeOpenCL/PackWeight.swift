@@ -2,24 +2,27 @@ import Compute
 import OpenCLRuntime
 
 extension OpenCLBackend {
-  /// Packs row-major floats into the variant's layout and the backend's precision.
+  /// Packs row-major floats into the variant's layout and the backend's precision, from an element of `target` on.
   /// - Returns: how many finite values became infinite.
   func packWeight(
-    _ values: Matrix<OpenCLBuffer>, _ layout: WeightLayout, into target: OpenCLMemory, on stream: CommandStream
+    _ values: Matrix<OpenCLBuffer>, _ layout: WeightLayout, into target: OpenCLMemory, offset: Int = 0,
+    on stream: CommandStream
   ) throws(OpenCLError) -> Int {
     let overflows = try stream.scratch("overflows", floats: 1)
     try stream.run("fill", variant, [.matrix(overflows), .factor(0), .size(1), .size(1)], elementsOf: overflows)
-    let arguments: [KernelArgument] = [
-      .matrix(values), .memory(target), .memory(overflows.buffer.memory), .size(layout.outputs), .size(layout.inputs),
-      .size(layout.paddedInputs),
+    let rest: [KernelArgument] = [
+      .memory(overflows.buffer.memory), .size(layout.outputs), .size(layout.inputs), .size(layout.paddedInputs),
     ]
     let kernel = KernelIdentifier.packWeight(variant, precision)
     switch variant {
     case .portable:
       try stream.run(
-        kernel, arguments, global: [layout.paddedInputs, layout.paddedOutputs], local: [layout.tile, 1])
+        kernel, [.matrix(values), .memory(target), .offset(offset)] + rest,
+        global: [layout.paddedInputs, layout.paddedOutputs], local: [layout.tile, 1])
     case .cpu:
-      try stream.run(kernel, arguments, global: [layout.paddedOutputs / layout.tile], local: [1])
+      precondition(offset == 0, "weights of the cpu variant have buffers of their own")
+      try stream.run(
+        kernel, [.matrix(values), .memory(target)] + rest, global: [layout.paddedOutputs / layout.tile], local: [1])
     }
     guard precision != .f32 else { return 0 }
     var count: UInt32 = 0

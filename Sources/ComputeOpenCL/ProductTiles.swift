@@ -23,9 +23,12 @@ package struct PortableTile: Sendable {
 
   /// The tile with the least time, counted in rounds of one group per compute unit: large tiles reuse more of what they
   /// fetch, small ones leave less of the device idle and of themselves empty. All give the same bits.
-  package static func best(rows: Int, columns: Int, computeUnits: Int) -> PortableTile {
+  /// - Parameters:
+  ///   - rows: of each of the parts.
+  ///   - parts: products of that size that run together.
+  package static func best(rows: Int, columns: Int, parts: Int = 1, computeUnits: Int) -> PortableTile {
     func time(_ tile: PortableTile) -> Double {
-      let groups = tile.count(rows, tile.rows) * tile.count(columns, tile.columns)
+      let groups = parts * tile.count(rows, tile.rows) * tile.count(columns, tile.columns)
       return Double(tile.count(groups, computeUnits) * tile.rows * tile.columns) / tile.efficiency
     }
     var best = all[0]

@@ -4,7 +4,8 @@ import Compute
 extension SampleSizes {
   /// Every operation, as the towers use it.
   public var everySample: [any OperationSample] {
-    memory + [patchProduct] + forwardProducts + backwardProducts + readOutProducts + attention + attentionRows
+    memory + [patchProduct] + forwardProducts + backwardProducts + joinedBlocks + readOutProducts + attention
+      + attentionRows
       + layerNorms + pointwise + rowOperations + relevancePropagation
   }
 
@@ -56,6 +57,19 @@ extension SampleSizes {
       product("attention-output", outputs: width, inputs: width),
       product("mlp-input", outputs: mlpWidth, inputs: width, scaledBy: stack),
       product("mlp-output", outputs: width, inputs: mlpWidth),
+    ]
+  }
+
+  /// The way back through two blocks at once.
+  private var joinedBlocks: [any OperationSample] {
+    [
+      MatmulSample(
+        label: "mlp-output backward", rows: 2 * images * prompts, outputs: width, inputs: mlpWidth, isBackward: true,
+        weights: 2),
+      MatmulSample(
+        label: "mlp-input backward", rows: 2 * stackedRows, outputs: mlpWidth, inputs: width, isBackward: true,
+        scaledBy: stack, weights: 2),
+      LayerNormBackwardSample(images: 2 * images, stack: stack, width: width, isBroadcast: false, norms: 2),
     ]
   }
 

@@ -89,10 +89,10 @@ public final class SampleBench<B: Backend> {
   }
 
   /// A weight that keeps the size of what it multiplies.
-  func weight(outputs: Int, inputs: Int) throws(BackendError) -> B.Weight {
+  func weight(outputs: Int, inputs: Int, group: WeightGroup? = nil) throws(BackendError) -> B.Weight {
     let values = random(outputs * inputs, mean: 0, deviation: 1 / Float(inputs).squareRoot())
     bytes += values.count * backend.precision.bytes
-    return try backend.prepare(values.span, rows: outputs, columns: inputs)
+    return try backend.prepare(values.span, rows: outputs, columns: inputs, group: group)
   }
 
   private func random(_ count: Int, mean: Float, deviation: Float) -> [Float] {

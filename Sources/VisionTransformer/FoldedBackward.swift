@@ -1,7 +1,8 @@
 package import Compute
 import Failures
 
-/// The way back from a gradient that all tokens of a block's output share to the block's attention, with its memory.
+/// The way back from a gradient that all tokens of a block's output share to the block's attention, of several blocks at
+/// once, with its memory. Each block's images count as images of their own.
 package protocol SharedTokenBackward<B>: Sendable {
   associatedtype B: Backend
 
@@ -13,15 +14,15 @@ package protocol SharedTokenBackward<B>: Sendable {
 
   /// From `token` to `∂score/∂attention output`, `[images · prompts · tokens, width]`.
   func run(
-    _ block: TransformerBlock<B>, _ activations: BlockActivations<B>, stack: RowStack, on backend: B
+    _ blocks: BlockGroup<B>, _ activations: BlockActivations<B>, stack: RowStack, on backend: B
   ) throws(BackendError) -> Matrix<B.Buffer>
 }
 
 extension LocalGradients: SharedTokenBackward {
   package func run(
-    _ block: TransformerBlock<B>, _ activations: BlockActivations<B>, stack: RowStack, on backend: B
+    _ blocks: BlockGroup<B>, _ activations: BlockActivations<B>, stack: RowStack, on backend: B
   ) throws(BackendError) -> Matrix<B.Buffer> {
-    try block.localBackward(activations, stack: stack, gradients: self, on: backend)
+    try blocks.localBackward(activations, stack: stack, gradients: self, on: backend)
     return attentionOutput
   }
 }
@@ -60,27 +61,26 @@ package struct FoldedGradients<B: Backend>: SharedTokenBackward {
   }
 
   package func run(
-    _ block: TransformerBlock<B>, _ activations: BlockActivations<B>, stack: RowStack, on backend: B
+    _ blocks: BlockGroup<B>, _ activations: BlockActivations<B>, stack: RowStack, on backend: B
   ) throws(BackendError) -> Matrix<B.Buffer> {
-    guard let folded = block.folded, let derivative = activations.hiddenDerivative, let slopes = activations.slopes
-    else {
-      preconditionFailure("a folded backward needs a folded block, the activation's derivative and slopes")
+    guard let derivative = activations.hiddenDerivative, let slopes = activations.slopes else {
+      preconditionFailure("a folded backward needs the activation's derivative and slopes")
     }
-    try backend.matmul(Matmul(input: token, weight: block.mlpOutput.weight, side: .inputs, output: hidden))
-    try backend.matmul(
-      Matmul(
-        input: derivative, inputScale: .init(scales: hidden, stack: stack), weight: folded.weight, side: .inputs,
-        output: attentionOutput))
+    try blocks.backward(through: \.mlpOutput, token, to: hidden, on: backend)
+    try blocks.backward(
+      through: { block in
+        guard let folded = block.folded else { preconditionFailure("a folded backward needs a folded block") }
+        return folded
+      }, derivative, scale: .init(scales: hidden, stack: stack), to: attentionOutput, on: backend)
     // The norm's scale and shift are in the weights behind it, so that its output is the normalised row itself.
     for (source, target) in [(activations.normalized, projectedMiddle), (token, projectedToken)] {
-      try backend.matmul(
-        Matmul(input: source, weight: block.attentionOutput.weight, side: .inputs, output: target))
+      try blocks.backward(through: \.attentionOutput, source, to: target, on: backend)
     }
     try backend.foldedNormBackward(
       FoldedNormBackward(
         product: attentionOutput, slopes: slopes, scales: hidden, projected: projectedMiddle,
         statistics: activations.middleStatistics, addend: projectedToken, stack: stack, output: attentionOutput))
-    try block.attendedBackward(activations, stack: stack, gradient: attentionOutput, on: backend)
+    try blocks.attendedBackward(activations, stack: stack, gradient: attentionOutput, on: backend)
     return attentionOutput
   }
 }

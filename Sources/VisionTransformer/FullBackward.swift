@@ -42,31 +42,26 @@ package struct FullGradients<B: Backend>: Sendable {
   }
 }
 
-extension TransformerBlock {
-  /// From `gradients.stream` at the block's output to `gradients.attentionOutput`: MLP and output projection. The
-  /// activations are those of this block, by `forwardToHidden` with the derivative kept.
+extension BlockGroup {
+  /// From `gradients.stream` at each block's output to `gradients.attentionOutput`: MLP and output projection. The
+  /// activations are those of these blocks, by `forwardToHidden` with the derivative kept.
   package func backwardToAttention(
     _ activations: BlockActivations<B>, stack: RowStack, gradients: FullGradients<B>, on backend: B
   ) throws(BackendError) {
     let product = gradients.gated ?? gradients.hidden
-    try backend.matmul(
-      Matmul(input: gradients.stream, weight: mlpOutput.weight, side: .inputs, output: gradients.hidden))
+    try backward(through: \.mlpOutput, gradients.stream, to: gradients.hidden, on: backend)
     try activationBackward(
       activations, gradient: gradients.hidden, stack: stack, scratch: gradients.activated, output: product,
       on: backend)
-    try backend.matmul(
-      Matmul(input: product, weight: mlpInput.weight, side: .inputs, output: gradients.middle))
-    try backend.layerNormBackward(
-      LayerNormBackward(
-        upstream: gradients.middle, input: activations.middle, statistics: activations.middleStatistics,
-        scale: mlpNorm.scale, stack: stack, output: gradients.middle))
+    try backward(through: \.mlpInput, product, to: gradients.middle, on: backend)
+    try mlpNormBackward(activations, stack: stack, gradient: gradients.middle, on: backend)
     try backend.addRows(AddRows(input: gradients.middle, addend: gradients.stream, output: gradients.middle))
-    try backend.matmul(
-      Matmul(
-        input: gradients.middle, weight: attentionOutput.weight, side: .inputs, output: gradients.attentionOutput))
+    try backward(through: \.attentionOutput, gradients.middle, to: gradients.attentionOutput, on: backend)
     try attendedBackward(activations, stack: stack, gradient: gradients.attentionOutput, on: backend)
   }
+}
 
+extension TransformerBlock {
   /// From `gradients.attentionOutput` to `gradients.stream` at the block's input: attention, its projections and the
   /// residual beside them.
   package func backwardFromAttention(

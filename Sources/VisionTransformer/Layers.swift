@@ -66,7 +66,13 @@ struct LayerLoader<B: Backend> {
     try linear(weight: tensors.weight, bias: tensors.bias, outputs: outputs, inputs: inputs, group: group)
   }
 
-  func norm(_ tensors: TensorPair, epsilon: Float) throws(ModelError) -> Norm<B> {
-    Norm(scale: try row(tensors.weight), shift: try row(tensors.bias), epsilon: epsilon)
+  /// - Parameter scale: where its scale goes; memory of its own if nil.
+  func norm(_ tensors: TensorPair, epsilon: Float, scale: Matrix<B.Buffer>? = nil) throws(ModelError) -> Norm<B> {
+    guard let scale else {
+      return Norm(scale: try row(tensors.weight), shift: try row(tensors.bias), epsilon: epsilon)
+    }
+    let values = try values(tensors.weight)
+    do { try backend.upload(values.span, to: scale) } catch { throw .backend(error) }
+    return Norm(scale: scale, shift: try row(tensors.bias), epsilon: epsilon)
   }
 }

@@ -41,20 +41,19 @@ package struct LocalGradients<B: Backend>: Sendable {
   }
 }
 
-extension TransformerBlock {
-  /// From `gradients.token` to `gradients.attentionOutput` through this block's MLP and output projection
+extension BlockGroup {
+  /// From `gradients.token` to `gradients.attentionOutput` through each block's MLP and output projection
   /// (methods §11.2, unfolded form). Every token receives the same upstream row, so the second MLP product is one
   /// row per prompt, and the activation's backward is a scaling of the first product's input.
   package func localBackward(
     _ activations: BlockActivations<B>, stack: RowStack, gradients: LocalGradients<B>, on backend: B
   ) throws(BackendError) {
     let hidden = gradients.hidden.columns(0..<shape.mlpWidth)
-    try backend.matmul(
-      Matmul(input: gradients.token, weight: mlpOutput.weight, side: .inputs, output: hidden))
+    try backward(through: \.mlpOutput, gradients.token, to: hidden, on: backend)
     if let product = gradients.product {
       try activationBackward(
         activations, gradient: hidden, stack: stack, scratch: gradients.activated, output: product, on: backend)
-      try backend.matmul(Matmul(input: product, weight: mlpInput.weight, side: .inputs, output: gradients.middle))
+      try backward(through: \.mlpInput, product, to: gradients.middle, on: backend)
     } else {
       guard let derivative = activations.hiddenDerivative else {
         preconditionFailure("a local backward needs the activation's derivative")
@@ -62,18 +61,12 @@ extension TransformerBlock {
       if shape.isGated {
         try backend.copy(Copy(hidden, to: gradients.hidden.columns(shape.mlpWidth..<2 * shape.mlpWidth)))
       }
-      try backend.matmul(
-        Matmul(
-          input: derivative, inputScale: .init(scales: gradients.hidden, stack: stack), weight: mlpInput.weight,
-          side: .inputs, output: gradients.middle))
+      try backward(
+        through: \.mlpInput, derivative, scale: .init(scales: gradients.hidden, stack: stack), to: gradients.middle,
+        on: backend)
     }
-    try backend.layerNormBackward(
-      LayerNormBackward(
-        upstream: gradients.middle, input: activations.middle, statistics: activations.middleStatistics,
-        scale: mlpNorm.scale, stack: stack, addend: gradients.token, output: gradients.middle))
-    try backend.matmul(
-      Matmul(
-        input: gradients.middle, weight: attentionOutput.weight, side: .inputs, output: gradients.attentionOutput))
+    try mlpNormBackward(activations, stack: stack, addend: gradients.token, gradient: gradients.middle, on: backend)
+    try backward(through: \.attentionOutput, gradients.middle, to: gradients.attentionOutput, on: backend)
     try attendedBackward(activations, stack: stack, gradient: gradients.attentionOutput, on: backend)
   }
 }

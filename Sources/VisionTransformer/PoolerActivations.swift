@@ -3,7 +3,7 @@ import Failures
 
 /// The memory of a pooler's forward, and how it runs.
 package struct PoolerActivations<B: Backend>: Sendable {
-  package let shape: VisionShape
+  package private(set) var shape: VisionShape
   /// What the pooler attends to, with a column of ones: `[images · tokens, tokenWidth + 1]`.
   @Planned package private(set) var tokens: Matrix<B.Buffer>
   /// Mean and 1/σ of the rows that the tokens are the layer norm of.
@@ -45,6 +45,30 @@ package struct PoolerActivations<B: Backend>: Sendable {
     _output = plan.reserve(rows: images, columnsIfAny: mlpWidth == nil ? nil : width)
     _embedding = plan.reserve(rows: images, columns: tower.embeddingWidth)
     _norms = plan.reserve(rows: images, columns: 1)
+  }
+}
+
+extension PoolerActivations {
+  /// Those of the first images.
+  package func part(images: Int) -> PoolerActivations {
+    guard images < shape.images else { return self }
+    let heads = map.rows / shape.images
+    var part = self
+    part.shape = shape.of(images: images)
+    part.tokens = tokens.rows(0..<images * shape.tokens)
+    part.tokenStatistics = tokenStatistics.rows(0..<images * shape.tokens)
+    part.map = map.rows(0..<images * heads)
+    part.sums = sums.rows(0..<images * heads)
+    part.attended = attended.rows(0..<images)
+    part.pooled = pooled.rows(0..<images)
+    part.normalized = normalized.rows(0..<images)
+    part.statistics = statistics.rows(0..<images)
+    part.hidden = hidden?.rows(0..<images)
+    part.derivative = derivative?.rows(0..<images)
+    part.output = output?.rows(0..<images)
+    part.embedding = embedding.rows(0..<images)
+    part.norms = norms.rows(0..<images)
+    return part
   }
 }
 

@@ -2,7 +2,8 @@ package import Compute
 import Failures
 
 /// The read-out `f = normalize(projection(layerNorm(row)))` of one row per image, and its backward. A tower may have no
-/// projection, and a classifier's features are not scaled to unit length.
+/// projection, and a classifier's features are not scaled to unit length. Where several blocks are read at once, the
+/// images of each count as images of their own.
 package struct ReadOut<B: Backend>: Sendable {
   /// The rows that are read: `[images, width]`.
   @Planned package private(set) var input: Matrix<B.Buffer>
@@ -20,6 +21,17 @@ package struct ReadOut<B: Backend>: Sendable {
     _statistics = plan.reserve(rows: images, columns: 2)
     _embedding = plan.reserve(rows: images, columns: tower.projection?.outputs ?? tower.configuration.width)
     _norms = plan.reserve(rows: images, columns: 1)
+  }
+
+  /// That of the first images.
+  package func part(images: Int) -> ReadOut {
+    var part = self
+    part.input = input.rows(0..<images)
+    part.normalized = normalized.rows(0..<images)
+    part.statistics = statistics.rows(0..<images)
+    part.embedding = embedding.rows(0..<images)
+    part.norms = norms.rows(0..<images)
+    return part
   }
 
   /// Reads `input` into `embedding`.
@@ -61,7 +73,7 @@ package struct ReadOut<B: Backend>: Sendable {
   package func readPatches(
     of stream: Matrix<B.Buffer>, shape: VisionShape, on backend: B
   ) throws(BackendError) {
-    try shape.meanPatches(of: stream, into: input, on: backend)
+    try shape.of(images: input.rows).meanPatches(of: stream, into: input, on: backend)
   }
 
   /// The gradient of every score `directions_p · embedding_b` at the rows that were read, times `factor`, into

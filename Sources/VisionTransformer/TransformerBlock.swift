@@ -66,18 +66,26 @@ package struct TransformerBlock<B: Backend>: Sendable {
   package let folded: Linear<B>?
 
   /// Reads the block of those tensors.
-  init(_ tensors: BlockTensors, shape: BlockShape, group: WeightGroup, loader: LayerLoader<B>) throws(ModelError) {
+  /// - Parameter scales: where the norms' scales go that a backward of several blocks reads.
+  init(
+    _ tensors: BlockTensors, shape: BlockShape, group: WeightGroup, loader: LayerLoader<B>,
+    scales: BlockScales<B>? = nil
+  ) throws(ModelError) {
+    let scales = scales?.rows(group.index..<group.index + 1)
     let width = shape.width
     self.shape = shape
     attentionNorm = try loader.norm(tensors.attentionNorm, epsilon: shape.epsilon)
     queriesKeysValues = try loader.linear(tensors.attentionInput, outputs: 3 * width, inputs: width, group: group)
     queryNorm = shape.hasQueryKeyNorm ? try loader.norm(tensors.queryNorm, epsilon: shape.epsilon) : nil
     keyNorm = shape.hasQueryKeyNorm ? try loader.norm(tensors.keyNorm, epsilon: shape.epsilon) : nil
-    attendedNorm = shape.hasAttendedNorm ? try loader.norm(tensors.attendedNorm, epsilon: shape.epsilon) : nil
+    attendedNorm =
+      shape.hasAttendedNorm
+      ? try loader.norm(tensors.attendedNorm, epsilon: shape.epsilon, scale: scales?.attendedNorm) : nil
     attentionOutput = try loader.linear(tensors.attentionOutput, outputs: width, inputs: width, group: group)
-    mlpNorm = try loader.norm(tensors.mlpNorm, epsilon: shape.epsilon)
+    mlpNorm = try loader.norm(tensors.mlpNorm, epsilon: shape.epsilon, scale: scales?.mlpNorm)
     mlpInput = try loader.linear(tensors.mlpInput, outputs: shape.mlpInputWidth, inputs: width, group: group)
-    hiddenNorm = shape.hasHiddenNorm ? try loader.norm(tensors.hiddenNorm, epsilon: shape.epsilon) : nil
+    hiddenNorm =
+      shape.hasHiddenNorm ? try loader.norm(tensors.hiddenNorm, epsilon: shape.epsilon, scale: scales?.hiddenNorm) : nil
     mlpOutput = try loader.linear(tensors.mlpOutput, outputs: width, inputs: shape.mlpWidth, group: group)
     folded =
       shape.isFolded
@@ -97,9 +105,11 @@ package enum BackwardReach: Int, Sendable, Comparable {
   package static func < (left: BackwardReach, right: BackwardReach) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// The memory in which a block runs, shared by all blocks of a tower; rows are `sequences · tokens`.
+/// The memory in which a block runs; rows are `sequences · tokens`. What a backward reads may be there for several
+/// blocks that follow each other, one over the other, so that it runs for all of them at once; the rest is shared.
 package struct BlockActivations<B: Backend>: Sendable {
-  /// The residual stream: a block's input, and its output once it has run.
+  /// The residual stream: a block's input, and its output once it has run. Where several blocks are there at once, the
+  /// output of each: the next one reads it there.
   @Planned package var stream: Matrix<B.Buffer>
   /// Mean and 1/σ of each row that entered the block; absent where no backward goes that far.
   @Planned package var inputStatistics: Matrix<B.Buffer>?
@@ -129,6 +139,10 @@ package struct BlockActivations<B: Backend>: Sendable {
   @Planned var slopes: Matrix<B.Buffer>?
   /// The angles of rotary positions.
   let rotation: Rotation<B>?
+  /// Blocks whose output is there, and whose other activations are.
+  private let together: Int
+  private let keptBlocks: Int
+  private let keepsNormalized: Bool
 
   package var queries: Matrix<B.Buffer> { queriesKeysValues.columns(0..<stream.columns) }
   package var keys: Matrix<B.Buffer> { queriesKeysValues.columns(stream.columns..<2 * stream.columns) }
@@ -138,30 +152,61 @@ package struct BlockActivations<B: Backend>: Sendable {
     return queriesKeysValues.columns(2 * width..<3 * width)
   }
 
-  /// Plans what one block at a time keeps, as far as backwards go.
+  /// Plans what blocks keep, as far as backwards go.
+  /// - Parameters:
+  ///   - rows: of one block.
+  ///   - together: blocks whose output, and what a backward to their attention reads, is there at once.
   package init(
-    rows: Int, shape: BlockShape, backward: BackwardReach, rotation: Rotation<B>? = nil,
+    rows: Int, shape: BlockShape, backward: BackwardReach, together: Int = 1, rotation: Rotation<B>? = nil,
     in plan: inout WorkspacePlan<B>
   ) {
-    _stream = plan.reserve(rows: rows, columns: shape.width)
+    let isKept = together > 1 && backward >= .attention
+    let keptRows = isKept ? together * rows : rows
+    keptBlocks = isKept ? together : 1
+    self.together = together
+    _stream = plan.reserve(rows: together * rows, columns: shape.width)
     _inputStatistics = plan.reserve(rows: rows, columnsIfAny: backward >= .input ? 2 : nil)
-    _middle = plan.reserve(rows: rows, columns: shape.width)
-    _middleStatistics = plan.reserve(rows: rows, columns: 2)
-    _normalized = plan.reserve(rows: rows, columns: shape.width)
-    _queriesKeysValues = plan.reserve(rows: rows, columns: 3 * shape.width)
+    _middle = plan.reserve(rows: keptRows, columns: shape.width)
+    _middleStatistics = plan.reserve(rows: keptRows, columns: 2)
+    keepsNormalized = shape.isFolded
+    _normalized = plan.reserve(rows: shape.isFolded ? keptRows : rows, columns: shape.width)
+    _queriesKeysValues = plan.reserve(rows: keptRows, columns: 3 * shape.width)
     let keepsHeads = shape.hasQueryKeyNorm && backward >= .input
     _plainQueriesKeys = plan.reserve(rows: rows, columnsIfAny: keepsHeads ? 2 * shape.width : nil)
     _headStatistics = plan.reserve(rows: rows, columnsIfAny: keepsHeads ? 4 * shape.heads : nil)
-    _attended = plan.reserve(rows: rows, columnsIfAny: shape.hasAttendedNorm ? shape.width : nil)
-    _attendedStatistics = plan.reserve(rows: rows, columnsIfAny: shape.hasAttendedNorm ? 2 : nil)
+    _attended = plan.reserve(rows: keptRows, columnsIfAny: shape.hasAttendedNorm ? shape.width : nil)
+    _attendedStatistics = plan.reserve(rows: keptRows, columnsIfAny: shape.hasAttendedNorm ? 2 : nil)
     _hidden = plan.reserve(rows: rows, columns: shape.mlpWidth)
-    _activated = plan.reserve(rows: rows, columnsIfAny: shape.hasHiddenNorm ? shape.mlpWidth : nil)
-    _activatedStatistics = plan.reserve(rows: rows, columnsIfAny: shape.hasHiddenNorm ? 2 : nil)
+    _activated = plan.reserve(rows: keptRows, columnsIfAny: shape.hasHiddenNorm ? shape.mlpWidth : nil)
+    _activatedStatistics = plan.reserve(rows: keptRows, columnsIfAny: shape.hasHiddenNorm ? 2 : nil)
     let keepsDerivative = shape.isGated || backward >= .attention
-    _hiddenDerivative = plan.reserve(rows: rows, columnsIfAny: keepsDerivative ? shape.mlpInputWidth : nil)
+    _hiddenDerivative = plan.reserve(rows: keptRows, columnsIfAny: keepsDerivative ? shape.mlpInputWidth : nil)
     _slopes = plan.reserve(
-      rows: rows, columnsIfAny: shape.isFolded && backward >= .attention ? shape.mlpWidth : nil)
+      rows: keptRows, columnsIfAny: shape.isFolded && backward >= .attention ? shape.mlpWidth : nil)
     self.rotation = rotation
+  }
+
+  /// Those of some of the blocks that are there at once, by their places.
+  package func blocks(_ places: Range<Int>) -> BlockActivations {
+    guard together > 1 else { return self }
+    var part = self
+    func rows(_ matrix: Matrix<B.Buffer>, of blocks: Int) -> Matrix<B.Buffer> {
+      guard blocks > 1 else { return matrix }
+      let size = matrix.rows / blocks
+      return matrix.rows(places.lowerBound * size..<places.upperBound * size)
+    }
+    part.stream = rows(stream, of: together)
+    part.middle = rows(middle, of: keptBlocks)
+    part.middleStatistics = rows(middleStatistics, of: keptBlocks)
+    if keepsNormalized { part.normalized = rows(normalized, of: keptBlocks) }
+    part.queriesKeysValues = rows(queriesKeysValues, of: keptBlocks)
+    part.attended = attended.map { rows($0, of: keptBlocks) }
+    part.attendedStatistics = attendedStatistics.map { rows($0, of: keptBlocks) }
+    part.activated = activated.map { rows($0, of: keptBlocks) }
+    part.activatedStatistics = activatedStatistics.map { rows($0, of: keptBlocks) }
+    part.hiddenDerivative = hiddenDerivative.map { rows($0, of: keptBlocks) }
+    part.slopes = slopes.map { rows($0, of: keptBlocks) }
+    return part
   }
 
   /// The first row of each sequence of `tokens`.
@@ -300,48 +345,6 @@ extension TransformerBlock {
       LayerNorm(
         input: activated, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: activations.hidden,
         statistics: activations.activatedStatistics))
-  }
-
-  /// From the gradient at what the MLP's second product reads to that at what its first product gives.
-  /// - Parameters:
-  ///   - gradient: with the rows of the result, or one row per prompt of an image; it may be written over.
-  ///   - output: `[images · prompts · tokens, columns of the first product]`; may be `gradient` of a plain MLP where
-  ///     the rows are the same.
-  func activationBackward(
-    _ activations: BlockActivations<B>, gradient: Matrix<B.Buffer>, stack: RowStack, scratch: Matrix<B.Buffer>?,
-    output: Matrix<B.Buffer>, on backend: B
-  ) throws(BackendError) {
-    guard let derivative = activations.hiddenDerivative else {
-      preconditionFailure("a backward needs the activation's derivative")
-    }
-    var upstream = gradient
-    if let norm = hiddenNorm, let activated = activations.activated, let statistics = activations.activatedStatistics {
-      guard let scratch else { preconditionFailure("a norm before the second product has memory for its gradient") }
-      try backend.layerNormBackward(
-        LayerNormBackward(
-          upstream: gradient, input: activated, statistics: statistics, scale: norm.scale, stack: stack,
-          output: scratch))
-      upstream = scratch
-    }
-    // Of a gated MLP the derivatives by gate and value lie side by side, and both meet the same gradient.
-    for first in stride(from: 0, to: output.columns, by: shape.mlpWidth) {
-      let columns = first..<first + shape.mlpWidth
-      try backend.activationBackward(
-        ActivationBackward(
-          upstream: upstream, derivative: derivative.columns(columns), stack: stack, gradient: output.columns(columns)))
-    }
-  }
-
-  /// From the gradient at the attention's projection's input to that at the attention's output, in place.
-  func attendedBackward(
-    _ activations: BlockActivations<B>, stack: RowStack, gradient: Matrix<B.Buffer>, on backend: B
-  ) throws(BackendError) {
-    guard let norm = attendedNorm, let attended = activations.attended, let statistics = activations.attendedStatistics
-    else { return }
-    try backend.layerNormBackward(
-      LayerNormBackward(
-        upstream: gradient, input: attended, statistics: statistics, scale: norm.scale, stack: stack,
-        output: gradient))
   }
 
   /// The MLP's second product: `output = hidden W₂ᵀ + b₂ + middle`, for all rows or for chosen ones.

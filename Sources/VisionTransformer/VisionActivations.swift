@@ -18,6 +18,9 @@ package struct VisionShape: Sendable, Hashable {
   package var tokens: Int { leadingTokens + grid.count }
   package var rows: Int { images * tokens }
 
+  /// The same for another number of images.
+  package func of(images: Int) -> VisionShape { VisionShape(images: images, grid: grid, leadingTokens: leadingTokens) }
+
   /// The mean of each image's patches, `[images, columns]`, of rows with the leading tokens before them.
   package func meanPatches<B: Backend>(
     of rows: Matrix<B.Buffer>, into means: Matrix<B.Buffer>, on backend: B
@@ -40,11 +43,14 @@ package struct VisionActivations<B: Backend>: Sendable {
   @Planned private(set) var patches: Matrix<B.Buffer>
   /// `[tokens, width]`, the same for every image.
   @Planned private(set) var positions: Matrix<B.Buffer>
-  package let block: BlockActivations<B>
+  /// Of all blocks that are there at once; see `BlockActivations.blocks`.
+  package let blocks: BlockActivations<B>
 
-  /// Plans the memory of a forward, and what backwards need to be kept of a block.
+  /// Plans the memory of a forward, and what backwards need to be kept of blocks.
+  /// - Parameter together: blocks that a backward goes through at once.
   package init(
-    _ shape: VisionShape, of tower: VisionTower<B>, backward: BackwardReach, in plan: inout WorkspacePlan<B>
+    _ shape: VisionShape, of tower: VisionTower<B>, backward: BackwardReach, together: Int = 1,
+    in plan: inout WorkspacePlan<B>
   ) {
     let patchValues = 3 * tower.configuration.patchSize * tower.configuration.patchSize
     self.shape = shape
@@ -56,7 +62,7 @@ package struct VisionActivations<B: Backend>: Sendable {
         $0, leadingTokens: shape.leadingTokens, patches: shape.grid.count, headWidth: tower.configuration.headWidth,
         in: &plan)
     }
-    block = BlockActivations(
-      rows: shape.rows, shape: tower.blockShape, backward: backward, rotation: rotation, in: &plan)
+    blocks = BlockActivations(
+      rows: shape.rows, shape: tower.blockShape, backward: backward, together: together, rotation: rotation, in: &plan)
   }
 }

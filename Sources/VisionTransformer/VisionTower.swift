@@ -9,6 +9,7 @@ package final class VisionTower<B: Backend>: Sendable {
   package let backend: B
   package let blocks: [TransformerBlock<B>]
   package let blockShape: BlockShape
+  private let blockScales: BlockScales<B>
   /// The layer norm of the read-out; nil for a tower without one.
   package let readOutNorm: Norm<B>?
   /// What makes the embedding by attention on the tokens; nil where a row of them is read.
@@ -52,10 +53,12 @@ package final class VisionTower<B: Backend>: Sendable {
     inputNorm = vision.hasInputNorm ? try loader.norm(VisionTensors.inputNorm, epsilon: vision.epsilon) : nil
     var blocks: [TransformerBlock<B>] = []
     let weights = WeightSequence(groupCount: vision.layers)
+    let scales = try BlockScales(blocks: vision.layers, shape, on: backend)
+    blockScales = scales
     for layer in 0..<vision.layers {
       blocks.append(
         try TransformerBlock(
-          VisionTensors.block(layer), shape: shape, group: weights.group(layer), loader: loader))
+          VisionTensors.block(layer), shape: shape, group: weights.group(layer), loader: loader, scales: scales))
     }
     self.blocks = blocks
     readOutNorm = vision.hasOutputNorm ? try loader.norm(VisionTensors.outputNorm, epsilon: vision.epsilon) : nil
@@ -99,14 +102,20 @@ package final class VisionTower<B: Backend>: Sendable {
     return table + patches
   }
 
+  /// Some of the blocks, for a backward through all of them at once.
+  package func group(_ range: Range<Int>) -> BlockGroup<B> {
+    BlockGroup(blocks[range], scales: blockScales.rows(range))
+  }
+
   /// Fills in what no forward changes: the grid's positions.
   package func prepare(_ activations: VisionActivations<B>) throws(BackendError) {
-    try activations.block.rotation?.prepare(activations.shape.grid, on: backend)
+    try activations.blocks.rotation?.prepare(activations.shape.grid, on: backend)
     try backend.upload(positions(for: activations.shape.grid).span, to: activations.positions)
   }
 
   /// From `activations.pixels` to the tokens that enter the first block.
-  package func embed(_ activations: VisionActivations<B>) throws(BackendError) {
+  /// - Parameter stream: receives them.
+  package func embed(_ activations: VisionActivations<B>, to stream: Matrix<B.Buffer>) throws(BackendError) {
     let shape = activations.shape
     try backend.patchify(
       Patchify(
@@ -116,13 +125,12 @@ package final class VisionTower<B: Backend>: Sendable {
         patches: activations.patches))
     try backend.matmul(
       Matmul(
-        input: activations.patches, weight: patchEmbedding.weight, output: activations.block.stream,
+        input: activations.patches, weight: patchEmbedding.weight, output: stream,
         epilogue: .init(residual: activations.positions)))
     guard let inputNorm else { return }
     try backend.layerNorm(
       LayerNorm(
-        input: activations.block.stream, scale: inputNorm.scale, shift: inputNorm.shift, epsilon: inputNorm.epsilon,
-        output: activations.block.stream))
+        input: stream, scale: inputNorm.scale, shift: inputNorm.shift, epsilon: inputNorm.epsilon, output: stream))
   }
 
   /// From the gradient of an embedding, before it is scaled to unit length, to that of what the projection reads.

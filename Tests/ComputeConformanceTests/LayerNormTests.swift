@@ -108,13 +108,13 @@ struct LayerNormTests {
 
     init(
       images: Int, prompts: Int, tokens: Int, columns: Int, factor: Float = 1, hasAddend: Bool = false,
-      broadcasts: Bool = false, inPlace: Bool = false
+      broadcasts: Bool = false, inPlace: Bool = false, scales: Int = 1
     ) {
       upstream = .random(images * prompts * (broadcasts ? 1 : tokens), columns, seed: 33)
       input = .random(images * tokens, columns, seed: 34, mean: 0.5)
-      scale = .random(1, columns, seed: 35, mean: 1)
-      statistics =
-        Oracle.layerNorm(input.doubles, scale: scale.doubles, shift: scale.doubles, epsilon: 1e-5).statistics.floats
+      scale = .random(scales, columns, seed: 35, mean: 1)
+      let any = DoubleMatrix(rows: 1, columns: columns)
+      statistics = Oracle.layerNorm(input.doubles, scale: any, shift: any, epsilon: 1e-5).statistics.floats
       stack = RowStack(copies: prompts, rows: tokens)
       self.factor = factor
       addend = hasAddend ? .random(images * prompts, columns, seed: 36) : nil
@@ -127,7 +127,8 @@ struct LayerNormTests {
       upstream = whole.upstream.piece(piece, of: whole.pieces)
       input = whole.input.piece(image, of: images)
       statistics = whole.statistics.piece(image, of: images)
-      scale = whole.scale
+      let scales = whole.scale.rows
+      scale = whole.scale.rows(piece * scales / whole.pieces..<piece * scales / whole.pieces + 1)
       stack = RowStack(copies: 1, rows: whole.stack.rows)
       factor = whole.factor
       addend = whole.addend?.piece(piece, of: whole.pieces)
@@ -150,7 +151,14 @@ struct LayerNormTests {
     }
 
     func expected() -> [DoubleMatrix] {
-      [
+      guard scale.rows == 1 else {
+        let parts = (0..<pieces).map { piece($0).expected()[0] }
+        return [
+          DoubleMatrix(
+            rows: parts.reduce(0) { $0 + $1.rows }, columns: input.columns, values: parts.flatMap(\.values))
+        ]
+      }
+      return [
         Oracle.layerNormBackward(
           upstream: upstream.doubles, input: input.doubles, statistics: statistics.doubles, scale: scale.doubles,
           stack: stack, factor: Double(factor), addend: addend?.doubles)
@@ -162,7 +170,7 @@ struct LayerNormTests {
     var testDescription: String {
       "\(pieces / stack.copies) images, \(stack.copies) prompts, \(stack.rows) tokens, \(upstream.columns) columns, "
         + "factor \(factor), \(upstream.rows) upstream rows" + (addend == nil ? "" : " with addend")
-        + (inPlace ? " in place" : "")
+        + (inPlace ? " in place" : "") + (scale.rows > 1 ? ", \(scale.rows) scales" : "")
     }
   }
 
@@ -176,6 +184,10 @@ struct LayerNormTests {
       Backward(images: 3, prompts: 2, tokens: 1, columns: 33, factor: -1.5),
       Backward(images: 2, prompts: 3, tokens: 7, columns: 33, hasAddend: true, inPlace: true),
       Backward(images: 1, prompts: 2, tokens: 197, columns: 17, hasAddend: true),
+      Backward(images: 3, prompts: 1, tokens: 1, columns: 33, scales: 3),
+      Backward(images: 4, prompts: 3, tokens: 5, columns: 13, factor: 0.7, hasAddend: true, scales: 2),
+      Backward(images: 6, prompts: 2, tokens: 7, columns: 129, hasAddend: true, inPlace: true, scales: 3),
+      Backward(images: 4, prompts: 2, tokens: 3, columns: 17, hasAddend: true, broadcasts: true, scales: 4),
     ]
     + [(1, 1, 1, 1), (1, 1, 3, 16), (2, 3, 5, 13), (1, 2, 7, 33), (3, 1, 5, 65), (1, 3, 97, 257)].flatMap {
       [
@@ -195,6 +207,9 @@ struct LayerNormTests {
     let test = Backward(
       images: 3, prompts: 2, tokens: 5, columns: 33, factor: 0.7, hasAddend: true, broadcasts: broadcasts)
     try checkIndependence(backend.open(), test)
+    try checkIndependence(
+      backend.open(),
+      Backward(images: 6, prompts: 2, tokens: 5, columns: 33, hasAddend: true, broadcasts: broadcasts, scales: 3))
     try checkSchedules(
       backend, [test, Backward(images: 2, prompts: 3, tokens: 67, columns: 19, broadcasts: broadcasts)])
   }

@@ -59,6 +59,23 @@ struct MatmulTests {
       self.residual = residualRows.map { .random($0, columns, seed: 134) }
     }
 
+    /// A part of the rows of a case, with a weight of its own.
+    fileprivate init(_ whole: Case, part: Int, of count: Int) {
+      input = whole.input.piece(part, of: count)
+      scales = whole.scales?.piece(part, of: count)
+      stack = whole.stack
+      weight = .random(
+        whole.weight.rows, whole.weight.columns, seed: 135 + UInt64(part),
+        deviation: 1 / Double(whole.inner).squareRoot())
+      side = whole.side
+      bias = nil
+      activation = nil
+      keepsDerivative = false
+      keepsSlopes = false
+      residualKind = .none
+      residual = nil
+    }
+
     private init(_ whole: Case, piece: Int) {
       let image = piece / whole.stack.copies
       input = whole.input.piece(image, of: whole.pieces / whole.stack.copies)
@@ -195,6 +212,81 @@ struct MatmulTests {
   @Test(arguments: TestBackend.available, scaledCases)
   func matmulOfAScaledInput(_ backend: TestBackend, _ test: Case) throws {
     try checkDefinition(backend.open(), test)
+  }
+
+  /// Several weights, each for its part of the rows.
+  struct Joined: OperationCase {
+    /// Cases of one shape with weights of their own.
+    let parts: [Case]
+    /// Whether the weights are those of one layer in several blocks, which a backend may keep together.
+    let together: Bool
+    let operation = OperationName.matmul
+
+    init(
+      _ count: Int, rows: Int, inner: Int, columns: Int, side: Oracle.Side, prompts: Int? = nil, tokens: Int = 1,
+      together: Bool = true
+    ) {
+      parts = (0..<count).map { part in
+        let whole = Case(
+          rows: rows * count, inner: inner, columns: columns, side: side, prompts: prompts, tokens: tokens)
+        return Case(whole, part: part, of: count)
+      }
+      self.together = together
+    }
+
+    private init(_ parts: [Case]) {
+      self.parts = parts
+      together = true
+    }
+
+    func run<B: Backend>(on stage: Stage<B>) throws -> [HostMatrix] {
+      let first = parts[0]
+      let weights = WeightSequence(groupCount: parts.count + 2)
+      let output = try stage.output(rows: parts.count * first.outputRows, columns: first.outputColumns)
+      let scales = first.scales.map { _ in HostMatrix(stacking: parts.compactMap(\.scales)) }
+      // The first group's weight says where the others go.
+      _ = try parts[0].weight.prepare(on: stage.backend, group: weights.group(0))
+      try stage.backend.matmul(
+        Matmul(
+          input: stage.input(HostMatrix(stacking: parts.map(\.input))),
+          inputScale: stage.input(scales, "scales").map { Matmul.InputScale(scales: $0, stack: first.stack) },
+          weights: parts.indices.map {
+            try parts[$0].weight.prepare(on: stage.backend, group: together ? weights.group($0 + 1) : nil)
+          }, side: first.side == .outputs ? .outputs : .inputs, output: output))
+      return [try stage.read(output)]
+    }
+
+    func expected() -> [DoubleMatrix] {
+      let results = parts.map { $0.expected()[0] }
+      return [
+        DoubleMatrix(
+          rows: results.reduce(0) { $0 + $1.rows }, columns: results[0].columns, values: results.flatMap(\.values))
+      ]
+    }
+
+    var pieces: Int { parts.count }
+    func piece(_ index: Int) -> Self { Self([parts[index]]) }
+    var testDescription: String { "\(parts.count) of \(parts[0])" + (together ? "" : " apart") }
+  }
+
+  static let joinedCases: [Joined] = sides.flatMap { side -> [Joined] in
+    [
+      Joined(2, rows: 1, inner: 1, columns: 1, side: side), Joined(3, rows: 1, inner: 19, columns: 17, side: side),
+      Joined(12, rows: 8, inner: 129, columns: 33, side: side), Joined(2, rows: 9, inner: 40, columns: 130, side: side),
+      Joined(3, rows: 70, inner: 33, columns: 65, side: side),
+      Joined(2, rows: 129, inner: 64, columns: 128, side: side),
+      Joined(3, rows: 10, inner: 21, columns: 13, side: side, together: false),
+      Joined(3, rows: 2, inner: 21, columns: 13, side: side, prompts: 2, tokens: 1),
+      Joined(4, rows: 14, inner: 32, columns: 19, side: side, prompts: 3, tokens: 7),
+      Joined(2, rows: 97, inner: 48, columns: 64, side: side, prompts: 2, tokens: 97),
+      Joined(3, rows: 6, inner: 65, columns: 31, side: side, prompts: 2, tokens: 3, together: false),
+    ]
+  }
+
+  @Test(arguments: TestBackend.available, joinedCases)
+  func matmulWithSeveralWeights(_ backend: TestBackend, _ test: Joined) throws {
+    try checkDefinition(backend.open(), test)
+    try checkIndependence(backend.open(), test)
   }
 
   @Test(arguments: TestBackend.available, sides)

@@ -22,14 +22,23 @@ final class FaultyBackend<Base: Backend>: Backend {
 
   private let base: Base
   private let fault: Fault
+  let rowsToJoin: Int
+  private let largestMatrix: Int
   private let calls = Mutex<[OperationName: Int]>([:])
 
-  init(_ base: Base, _ fault: Fault) {
+  /// - Parameters:
+  ///   - rowsToJoin: in place of the base's.
+  ///   - largestMatrix: bytes beyond which there is no memory.
+  init(_ base: Base, _ fault: Fault, rowsToJoin: Int? = nil, largestMatrix: Int = .max) {
     self.base = base
     self.fault = fault
+    self.rowsToJoin = rowsToJoin ?? base.rowsToJoin
+    self.largestMatrix = largestMatrix
   }
 
   var called: Set<OperationName> { calls.withLock { Set($0.keys) } }
+
+  var callCount: Int { calls.withLock { $0.values.reduce(0, +) } }
 
   /// Counts a call, and says how its result changes.
   private func change(_ operation: OperationName) throws(BackendError) -> ((inout Float) -> Void)? {
@@ -85,7 +94,10 @@ final class FaultyBackend<Base: Backend>: Backend {
   func measurePeak() throws(BackendError) -> Double { try base.measurePeak() }
   func synchronize() throws(BackendError) { try base.synchronize() }
   func makeMatrix(rows: Int, columns: Int, of scalar: Scalar) throws(BackendError) -> Matrix<Buffer> {
-    try base.makeMatrix(rows: rows, columns: columns, of: scalar)
+    guard rows * columns * scalar.bytes <= largestMatrix else {
+      throw BackendError(.outOfMemory, operation: .makeMatrix, "no \(rows)×\(columns) here")
+    }
+    return try base.makeMatrix(rows: rows, columns: columns, of: scalar)
   }
 
   func prepare(

@@ -118,7 +118,7 @@ import VisionTransformer
       let checkpoint = try activations.reading(input(number))
       let block = tower.blocks[number]
       try block.recompute(checkpoint, tokens: tokens, on: backend)
-      try block.backwardToAttention(checkpoint, stack: stack, gradients: full, on: backend)
+      try tower.group(number..<number + 1).backwardToAttention(checkpoint, stack: stack, gradients: full, on: backend)
       try block.backwardFromAttention(checkpoint, stack: stack, gradients: full, on: backend)
       results[number] = try HostMatrix.download(full.stream, from: backend).values
     }

@@ -65,7 +65,13 @@ public struct HostMatrix: Sendable, Equatable {
   }
 
   /// This matrix as a weight of the backend.
-  public func prepare<B: Backend>(on backend: B) throws -> B.Weight {
-    try backend.prepare(values.span, rows: rows, columns: columns)
+  public func prepare<B: Backend>(on backend: B, group: WeightGroup? = nil) throws -> B.Weight {
+    try backend.prepare(values.span, rows: rows, columns: columns, group: group)
+  }
+
+  /// Matrices of as many columns, one over the other.
+  public init(stacking parts: [HostMatrix]) {
+    self.init(
+      rows: parts.reduce(0) { $0 + $1.rows }, columns: parts[0].columns, values: parts.flatMap(\.values))
   }
 }

@@ -35,6 +35,8 @@ public struct LayerNorm<Buffer: Sendable>: Sendable {
 /// `output` has `images · prompts · tokens` rows, `input` and `statistics` `images · tokens`; `upstream` has the
 /// output's rows (`upstream[r]`) or one row per prompt of an image (`upstream[stack.copyRow(of: r)]`), `addend`
 /// (optional) one row per prompt of an image. `output` may be `upstream` where they have the same rows.
+///
+/// `scale` has one row, or one for each of as many equal ranges of images: norms of several layers at once, `parts`.
 public struct LayerNormBackward<Buffer: Sendable>: Sendable {
   public let upstream: Matrix<Buffer>
   public let input: Matrix<Buffer>
@@ -52,7 +54,7 @@ public struct LayerNormBackward<Buffer: Sendable>: Sendable {
     precondition(
       (upstream.rows == output.rows || upstream.rows * stack.rows == output.rows)
         && upstream.columns == output.columns && input.columns == output.columns
-        && input.rows * stack.copies == output.rows && input.rows % stack.rows == 0 && scale.rows == 1
+        && input.rows * stack.copies == output.rows && input.rows % (stack.rows * scale.rows) == 0
         && scale.columns == input.columns && statistics.rows == input.rows && statistics.columns == 2
         && (addend.map { $0.rows * stack.rows == output.rows && $0.columns == output.columns } ?? true),
       "layerNormBackward: upstream \(upstream.shape), input \(input.shape), output \(output.shape), \(stack)")
@@ -64,5 +66,17 @@ public struct LayerNormBackward<Buffer: Sendable>: Sendable {
     self.factor = factor
     self.addend = addend
     self.output = output
+  }
+
+  /// An operation with one row of scales for each of the ranges.
+  public var parts: [LayerNormBackward] {
+    let count = scale.rows
+    guard count > 1 else { return [self] }
+    return (0..<count).map { index in
+      LayerNormBackward(
+        upstream: upstream.part(index, of: count), input: input.part(index, of: count),
+        statistics: statistics.part(index, of: count), scale: scale.part(index, of: count), stack: stack,
+        factor: factor, addend: addend?.part(index, of: count), output: output.part(index, of: count))
+    }
   }
 }

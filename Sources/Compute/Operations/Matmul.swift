@@ -8,6 +8,9 @@
 /// `input[stack.sharedRow(of: r)] ⊙ scales[stack.copyRow(of: r)]`: the activation's backward with one upstream
 /// row per prompt, never stored.
 ///
+/// With several weights, all of one shape, the output's rows are as many equal ranges, and so are those of the input and
+/// of the scales: range `i` is multiplied with weight `i`, `parts[i]`. Such a product has no epilogue.
+///
 /// Each element is summed over the inner dimension in an order that depends on that dimension alone, so a row's
 /// bits do not depend on which rows stand beside it. `output` must not overlap `input`.
 public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
@@ -53,7 +56,8 @@ public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
 
   public let input: Matrix<Buffer>
   public let inputScale: InputScale?
-  public let weight: Weight
+  /// One, or one for each of the equal ranges of rows.
+  public let weights: [Weight]
   public let side: Side
   public let output: Matrix<Buffer>
   public let epilogue: Epilogue
@@ -61,6 +65,28 @@ public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
   public init(
     input: Matrix<Buffer>, inputScale: InputScale? = nil, weight: Weight, side: Side = .outputs,
     output: Matrix<Buffer>, epilogue: Epilogue = Epilogue()
+  ) {
+    self.init(
+      input: input, inputScale: inputScale, weights: [weight], side: side, output: output, checked: epilogue)
+  }
+
+  /// A product with several weights.
+  public init(
+    input: Matrix<Buffer>, inputScale: InputScale? = nil, weights: [Weight], side: Side = .outputs,
+    output: Matrix<Buffer>
+  ) {
+    let parts = weights.count
+    precondition(
+      parts > 0 && input.rows % parts == 0 && output.rows % parts == 0
+        && (inputScale.map { output.rows / parts % ($0.stack.copies * $0.stack.rows) == 0 } ?? true),
+      "matmul: \(parts) weights for \(input.shape) into \(output.shape)")
+    self.init(
+      input: input, inputScale: inputScale, weights: weights, side: side, output: output, checked: Epilogue())
+  }
+
+  private init(
+    input: Matrix<Buffer>, inputScale: InputScale?, weights: [Weight], side: Side, output: Matrix<Buffer>,
+    checked epilogue: Epilogue
   ) {
     if let inputScale {
       precondition(
@@ -83,9 +109,27 @@ public struct Matmul<Buffer: Sendable, Weight: Sendable>: Sendable {
       "matmul: derivative and slopes have the output's rows")
     self.input = input
     self.inputScale = inputScale
-    self.weight = weight
+    self.weights = weights
     self.side = side
     self.output = output
     self.epilogue = epilogue
+  }
+
+  /// The weight of a product that has one.
+  public var weight: Weight {
+    precondition(weights.count == 1, "matmul: \(weights.count) weights where one is read")
+    return weights[0]
+  }
+
+  /// A product with one weight for each of the ranges of rows.
+  public var parts: [Matmul] {
+    guard weights.count > 1 else { return [self] }
+    return weights.enumerated().map { index, weight in
+      Matmul(
+        input: input.part(index, of: weights.count),
+        inputScale: inputScale.map {
+          InputScale(scales: $0.scales.part(index, of: weights.count), stack: $0.stack)
+        }, weight: weight, side: side, output: output.part(index, of: weights.count))
+    }
   }
 }

@@ -21,6 +21,10 @@ extension CPUBackend {
   }
 
   public func layerNormBackward(_ operation: LayerNormBackward<CPUBuffer>) throws(BackendError) {
+    for part in operation.parts { backward(part) }
+  }
+
+  private func backward(_ operation: LayerNormBackward<CPUBuffer>) {
     let (upstream, output) = (operation.upstream, operation.output)
     let arguments = unsafe legrad_layer_norm_backward(
       upstream: .init(upstream), upstream_per_prompt: upstream.rows != output.rows, input: .init(operation.input),

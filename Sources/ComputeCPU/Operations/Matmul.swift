@@ -4,6 +4,10 @@ import Failures
 
 extension CPUBackend {
   public func matmul(_ operation: Matmul<CPUBuffer, CPUWeight>) throws(BackendError) {
+    for part in operation.parts { try multiply(part) }
+  }
+
+  private func multiply(_ operation: Matmul<CPUBuffer, CPUWeight>) throws(BackendError) {
     let (weight, output) = (operation.weight, operation.output)
     let isTransposed = operation.side == .inputs
     let depth = isTransposed ? weight.outputs : weight.inputs

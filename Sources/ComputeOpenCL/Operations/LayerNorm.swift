@@ -26,7 +26,7 @@ extension OpenCLBackend {
           .matrix(upstream), .matrix(operation.input), .matrix(operation.statistics), .matrix(operation.scale),
           .matrix(operation.addend ?? upstream), .matrix(output), .flag(upstream.rows != output.rows),
           .flag(operation.addend != nil), .size(operation.stack.copies), .size(operation.stack.rows),
-          .factor(operation.factor), .size(output.columns),
+          .size(output.rows / operation.scale.rows), .factor(operation.factor), .size(output.columns),
         ],
         rowsOf: output)
     }

@@ -4,25 +4,30 @@ import OpenCLRuntime
 
 extension OpenCLBackend {
   public func matmul(_ operation: Matmul<OpenCLBuffer, OpenCLWeight>) throws(BackendError) {
-    let layout = operation.weight.layout
+    let layout = operation.weights[0].layout
     let (inner, columns) =
       operation.side == .outputs ? (layout.inputs, layout.outputs) : (layout.outputs, layout.inputs)
     precondition(
       operation.input.columns == inner && operation.output.columns == columns,
       "matmul: \(operation.input.shape) times a \(layout.outputs)×\(layout.inputs) weight by its \(operation.side) "
         + "into \(operation.output.shape)")
+    // A launch reads several weights where they lie together.
+    let joins = variant == .portable && OpenCLWeight.step(of: operation.weights) != nil
     try perform(.matmul) { stream throws(OpenCLError) in
-      switch variant {
-      case .portable:
-        let output = operation.output
-        if output.rows <= FewRows.limit {
-          try portableMatmulOfFewRows(operation, on: stream)
-        } else {
-          try portableMatmul(
-            operation, by: .best(rows: output.rows, columns: output.columns, computeUnits: device.computeUnits),
-            unrolling, on: stream)
+      for part in joins ? [operation] : operation.parts {
+        switch variant {
+        case .portable:
+          let (rows, parts) = (part.output.rows / part.weights.count, part.weights.count)
+          if rows <= FewRows.limit {
+            try portableMatmulOfFewRows(part, on: stream)
+          } else {
+            try portableMatmul(
+              part,
+              by: .best(rows: rows, columns: part.output.columns, parts: parts, computeUnits: device.computeUnits),
+              unrolling, on: stream)
+          }
+        case .cpu: try cpuMatmul(part, on: stream)
         }
-      case .cpu: try cpuMatmul(operation, on: stream)
       }
     }
   }
@@ -36,7 +41,10 @@ extension OpenCLBackend {
       input.startsRowsAtQuads && scales?.startsRowsAtQuads ?? true && input.columns % tile.depth == 0
     try stream.run(
       tile.kernel(operation.kind, isWhole: isWhole, unrolling), try portableArguments(of: operation, on: stream),
-      global: [tile.items * tile.rowTiles(of: output), tile.columnTiles(of: output)], local: [tile.items, 1])
+      global: [
+        tile.items * tile.rowTiles(of: output.part(0, of: operation.weights.count)), tile.columnTiles(of: output),
+        operation.weights.count,
+      ], local: [tile.items, 1, 1])
   }
 
   func portableMatmulOfFewRows(
@@ -45,17 +53,24 @@ extension OpenCLBackend {
     let groups = (operation.output.columns + FewRows.columns - 1) / FewRows.columns
     try stream.run(
       FewRows.kernel(operation.kind), try portableArguments(of: operation, on: stream),
-      global: [groups * FewRows.items], local: [FewRows.items])
+      global: [groups * FewRows.items, 1, operation.weights.count], local: [FewRows.items, 1, 1])
   }
 
   private func portableArguments(
     of operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
   ) throws(OpenCLError) -> [KernelArgument] {
     let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
-    return [.matrix(input), .matrix(scale?.scales ?? input), .memory(try stream.memory(of: operation.weight))]
+    let weight = operation.weights[0]
+    guard let step = OpenCLWeight.step(of: operation.weights) else {
+      preconditionFailure("matmul: a launch reads weights that lie together")
+    }
+    return [
+      .matrix(input), .matrix(scale?.scales ?? input),
+      .weights(try stream.memory(of: weight), offset: weight.offset, step: step),
+    ]
       + operation.epilogueMatrices + [
-        .size(output.rows), .size(output.columns), .size(input.columns),
-        .size(operation.weight.layout.paddedInputs), .size(scale?.stack.copies ?? 1), .size(scale?.stack.rows ?? 1),
+        .size(output.rows / operation.weights.count), .size(output.columns), .size(input.columns),
+        .size(weight.layout.paddedInputs), .size(scale?.stack.copies ?? 1), .size(scale?.stack.rows ?? 1),
       ] + operation.epilogueFlags
   }
 
@@ -130,7 +145,7 @@ extension KernelIdentifier {
 
 extension Matmul<OpenCLBuffer, OpenCLWeight> {
   fileprivate var kind: ProductKind {
-    ProductKind(precision: weight.precision, isByInputs: side == .inputs, isScaled: inputScale != nil)
+    ProductKind(precision: weights[0].precision, isByInputs: side == .inputs, isScaled: inputScale != nil)
   }
 
   /// Absent matrices are the output, which the kernels then do not touch under that name.

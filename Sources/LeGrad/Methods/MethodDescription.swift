@@ -25,6 +25,8 @@ protocol MethodDescription: Sendable, Hashable {
   var dropsNegative: Bool { get }
   /// Whether SigLIP's correction by a text without content is for its maps.
   var isCorrected: Bool { get }
+  /// Whether it looks at several blocks together where that is worth the memory.
+  var joinsBlocks: Bool { get }
 
   /// What a vision tower has that the method is not defined for, as it is said behind "for"; empty where it is defined.
   func obstacles(in vision: VisionConfiguration) -> [String]
@@ -59,6 +61,7 @@ extension MethodDescription {
   var mapKind: MapKind { .patches }
   var dropsNegative: Bool { false }
   var isCorrected: Bool { false }
+  var joinsBlocks: Bool { false }
 
   /// Defined wherever one query reads the embedding.
   func obstacles(in vision: VisionConfiguration) -> [String] {

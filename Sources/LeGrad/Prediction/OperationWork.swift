@@ -29,6 +29,8 @@ package struct OperationWork: Sendable, Equatable {
   package let bytes: Int
   /// Those of them that are a weight's.
   package private(set) var weightBytes = 0
+  /// Weights of a product: each meets an equal part of its rows.
+  package private(set) var parts = 1
 }
 
 /// The layer that a weight belongs to.
@@ -87,8 +89,9 @@ extension OperationWork {
     self.rows = rows
     inputRows = operation.input.rows
     arithmetic = 2 * Double(rows) * Double(columns) * Double(depth)
-    weightBytes = columns * depth * precision.bytes
-    bytes = matrices.reduce(columns * depth * precision.bytes) { $0 + ($1?.bytes ?? 0) }
+    parts = operation.weights.count
+    weightBytes = parts * columns * depth * precision.bytes
+    bytes = matrices.reduce(weightBytes) { $0 + ($1?.bytes ?? 0) }
   }
 
   init<Buffer>(_ operation: Softmax<Buffer>) {

@@ -41,6 +41,14 @@ package struct PredictedDevice: Sendable {
     }
   }
 
+  /// What its backend says; see `Backend.rowsToJoin`.
+  package var rowsToJoin: Int {
+    switch machine {
+    case .groups: OpenCLBackend.portableRowsToJoin
+    case .measured: 0
+    }
+  }
+
   /// Seconds of the host for a launch that the device does not wait for.
   package var launchSeconds: Double {
     if case .groups(let machine) = machine { machine.launchSeconds } else { 0 }
@@ -152,7 +160,7 @@ package struct GroupMachine: Sendable {
     switch work.kind {
     case .transfer: return .longest(ExpectedTime(Double(work.bytes) / linkBandwidth, .link), shortest)
     case .product(let rows, let columns, let depth):
-      return .longest(memory, shortest, product(rows: rows, columns: columns, depth: depth))
+      return .longest(memory, shortest, product(rows: rows, columns: columns, depth: depth, parts: work.parts))
     case .attention(let sequences, let heads, let tokens, let headWidth):
       let maps = Maps(sequences: sequences, heads: heads, tokens: tokens, headWidth: headWidth)
       // So many products as the operation has between rows and tokens.
@@ -171,12 +179,12 @@ package struct GroupMachine: Sendable {
     }
   }
 
-  private func product(rows: Int, columns: Int, depth: Int) -> ExpectedTime {
-    let best = PortableTile.best(rows: rows, columns: columns, computeUnits: units)
+  private func product(rows: Int, columns: Int, depth: Int, parts: Int) -> ExpectedTime {
+    let best = PortableTile.best(rows: rows / parts, columns: columns, parts: parts, computeUnits: units)
     guard let loop = products[Tile(best.rows, best.columns)] else {
       preconditionFailure("a device describes every tile of the products")
     }
-    let groups = rows.dividedUp(by: best.rows) * columns.dividedUp(by: best.columns)
+    let groups = parts * (rows / parts).dividedUp(by: best.rows) * columns.dividedUp(by: best.columns)
     let steps = Double(depth.dividedUp(by: loop.stepDepth))
     let step = Double(best.rows * best.columns * loop.stepDepth) / multiplyAdds
     return rounds(groups.dividedUp(by: units), loop) { together in

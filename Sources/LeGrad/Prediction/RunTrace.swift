@@ -38,12 +38,13 @@ extension RunTrace {
   ///   - width: of the images as the model sees them, in pixels.
   ///   - height: the same.
   ///   - folds: whether the tower is folded; see `Explainer.Options.foldsProjections`.
+  ///   - rowsToJoin: the device's `Backend.rowsToJoin`.
   package init(
     of model: Model, methods: [Method], images: Int, prompts: Int, width: Int, height: Int, precision: Precision,
-    folds: Bool = false
+    folds: Bool = false, rowsToJoin: Int = 0
   ) throws(LeGradError) {
     let vision = model.configuration.vision
-    let backend = TracingBackend(ShapeBackend(precision: precision))
+    let backend = TracingBackend(ShapeBackend(precision: precision, rowsToJoin: rowsToJoin))
     let source = ShapeSource(model.configuration)
     if folds { try vision.requireFolding() }
     let weights: any WeightSource = folds ? FoldedWeights(source, on: ShapeBackend(precision: .f32)) : source

@@ -9,6 +9,7 @@ struct ShapeBackend: Backend {
   struct Weight: Sendable {}
 
   let precision: Precision
+  var rowsToJoin = 0
   let deviceDescription = "shapes"
   let traffic = Traffic()
   let profile: [String: KernelTime] = [:]

@@ -86,6 +86,7 @@ final class TracingBackend<Base: Backend>: Backend, OperationTracer {
   private var kernelNanoseconds: UInt64 { base.profile.values.reduce(0) { $0 + $1.nanoseconds } }
 
   var precision: Precision { base.precision }
+  var rowsToJoin: Int { base.rowsToJoin }
   var deviceDescription: String { base.deviceDescription }
   var traffic: Traffic { base.traffic }
   var peakBytes: Int? { base.peakBytes }
@@ -144,17 +145,20 @@ final class TracingBackend<Base: Backend>: Backend, OperationTracer {
   }
 
   func matmul(_ operation: Matmul<Buffer, Weight>) throws(BackendError) {
-    let role = state.withLock { $0.roles[operation.weight.number] }
+    let role = state.withLock { $0.roles[operation.weights[0].number] }
     let scale = operation.inputScale.map {
       Matmul<Buffer, Base.Weight>.InputScale(scales: $0.scales, stack: $0.stack)
     }
-    let epilogue = operation.epilogue
-    let inner = Matmul<Buffer, Base.Weight>(
-      input: operation.input, inputScale: scale, weight: operation.weight.base,
-      side: operation.side == .outputs ? .outputs : .inputs, output: operation.output,
-      epilogue: .init(
-        bias: epilogue.bias, activation: epilogue.activation, derivative: epilogue.derivative,
-        residual: epilogue.residual))
+    let (epilogue, weights) = (operation.epilogue, operation.weights.map(\.base))
+    let side: Matmul<Buffer, Base.Weight>.Side = operation.side == .outputs ? .outputs : .inputs
+    let inner =
+      weights.count > 1
+      ? Matmul(input: operation.input, inputScale: scale, weights: weights, side: side, output: operation.output)
+      : Matmul(
+        input: operation.input, inputScale: scale, weight: weights[0], side: side, output: operation.output,
+        epilogue: .init(
+          bias: epilogue.bias, activation: epilogue.activation, derivative: epilogue.derivative,
+          slopes: epilogue.slopes, residual: epilogue.residual))
     try run(OperationWork(operation, role: role, precision: precision)) { () throws(BackendError) in
       try base.matmul(inner)
     }

@@ -76,12 +76,13 @@ protocol QueryBackward<B>: Sendable {
 
 extension VisionTower {
   /// Plans the head of this tower.
-  func planHead(_ shape: VisionShape, in plan: inout WorkspacePlan<B>) -> any EmbeddingHead<B> {
-    if let pooler { return PoolerHead(pooler, shape, tower: self, in: &plan) }
+  /// - Parameter joined: blocks that it reads at once, as if their images were more.
+  func planHead(_ shape: VisionShape, joined: Int, in plan: inout WorkspacePlan<B>) -> any EmbeddingHead<B> {
+    if let pooler { return PoolerHead(pooler, shape, joined: joined, tower: self, in: &plan) }
     if let parts = TokenPart.parts(of: configuration) {
-      return PartsHead(parts, shape, tower: self, in: &plan)
+      return PartsHead(parts, shape, joined: joined, tower: self, in: &plan)
     }
-    let reader = TokenReader(images: shape.images, tower: self, in: &plan)
+    let reader = TokenReader(images: shape.images, joined: joined, tower: self, in: &plan)
     return configuration.pooling == .classToken
       ? ClassTokenHead(reader, heads: blockShape.heads)
       : MeanTokenHead(

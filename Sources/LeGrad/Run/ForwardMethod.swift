@@ -23,6 +23,8 @@ protocol ForwardMethod<B>: Sendable {
   /// After `block`: its activations are those of the forward, and `stream` is its output, but for the last block of a
   /// tower whose head reads tokens, which has the rows that are read.
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError)
+  /// After the last of `blocks`, whose activations and outputs are all there: every block once, in groups.
+  func visit(_ blocks: Range<Int>, _ forward: SharedForward<B>) throws(BackendError)
   /// After the embedding was read: the activations are still those of the last block.
   func finish(_ forward: SharedForward<B>) throws(BackendError)
   /// When blocks may be computed again from their checkpoints.
@@ -41,6 +43,7 @@ extension ForwardMethod {
   func prepare() throws(ModelError) {}
   func ask(_ text: ArraySlice<Float>, _ forward: SharedForward<B>) throws(BackendError) {}
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {}
+  func visit(_ blocks: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {}
   func finish(_ forward: SharedForward<B>) throws(BackendError) {}
   func retrace(_ forward: SharedForward<B>) throws(BackendError) {}
   func explain(_ images: ArraySlice<PreparedImage>) throws(ModelError) {}
@@ -59,6 +62,8 @@ struct RunPlan<B: Backend> {
   let source: any WeightSource
   /// What makes the embedding of this tower.
   let head: any EmbeddingHead<B>
+  /// The blocks that methods look at together.
+  let joined: JoinedBlocks
   /// Of all methods of the run.
   let requests: [MethodRequest]
   var memory: WorkspacePlan<B>
@@ -68,9 +73,13 @@ struct RunPlan<B: Backend> {
   private var request: MethodRequest?
   private var parts: [any Sendable] = []
 
-  init(_ tower: VisionTower<B>, source: any WeightSource, shape: VisionShape, requests: [MethodRequest]) {
+  init(
+    _ tower: VisionTower<B>, source: any WeightSource, shape: VisionShape, requests: [MethodRequest],
+    joined: JoinedBlocks
+  ) {
     var memory = WorkspacePlan<B>()
-    head = tower.planHead(shape, in: &memory)
+    head = tower.planHead(shape, joined: joined.count, in: &memory)
+    self.joined = joined
     self.memory = memory
     self.source = source
     self.tower = tower
@@ -79,7 +88,9 @@ struct RunPlan<B: Backend> {
   }
 
   /// The sizes of the method that plans.
-  var sizes: RunSizes<B> { RunSizes(tower: tower, shape: shape, prompts: request?.prompts ?? 0) }
+  var sizes: RunSizes<B> {
+    RunSizes(tower: tower, shape: shape, prompts: request?.prompts ?? 0, joined: joined.count)
+  }
   /// The blocks that it reads.
   var blocks: Range<Int> { request?.blocks ?? 0..<0 }
 

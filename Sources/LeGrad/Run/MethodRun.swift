@@ -19,16 +19,41 @@ final class MethodRun<B: Backend>: Sendable {
     tower: VisionTower<B>, source: any WeightSource, shape: VisionShape, prompts: Int, requests: [MethodRequest]
   ) throws(ModelError) {
     self.requests = prompts > 0 ? requests : []
-    var plan = RunPlan(tower, source: source, shape: shape, requests: self.requests)
-    do {
-      methods = try plan.methods()
-      forward = SharedForward(
-        RunSizes(tower: tower, shape: shape, prompts: prompts), head: plan.head, methods: methods, in: &plan.memory)
-      bytes = plan.memory.bytes
-      try plan.memory.fulfil(on: tower.backend)
-      try forward.prepare()
-    } catch { throw .backend(error) }
+    do { (forward, methods, bytes) = try Self.plan(tower, source, shape, prompts, self.requests) } catch {
+      throw .backend(error)
+    }
     for method in methods { try method.prepare() }
+  }
+
+  /// With as many blocks together as are worth it and find memory.
+  private static func plan(
+    _ tower: VisionTower<B>, _ source: any WeightSource, _ shape: VisionShape, _ prompts: Int,
+    _ requests: [MethodRequest]
+  ) throws(BackendError) -> (SharedForward<B>, [any ForwardMethod<B>], bytes: Int) {
+    var joined = joinedBlocks(tower, shape, prompts, requests)
+    while true {
+      do throws(BackendError) {
+        var plan = RunPlan(tower, source: source, shape: shape, requests: requests, joined: joined)
+        let methods = try plan.methods()
+        let forward = SharedForward(
+          RunSizes(tower: tower, shape: shape, prompts: prompts), head: plan.head, methods: methods, joined: joined,
+          in: &plan.memory)
+        try plan.memory.fulfil(on: tower.backend)
+        try forward.prepare()
+        return (forward, methods, plan.memory.bytes)
+      } catch {
+        guard error.code == .outOfMemory, let fewer = joined.halved else { throw error }
+        joined = fewer
+      }
+    }
+  }
+
+  private static func joinedBlocks(
+    _ tower: VisionTower<B>, _ shape: VisionShape, _ prompts: Int, _ requests: [MethodRequest]
+  ) -> JoinedBlocks {
+    let blocks = requests.filter { $0.method.description.joinsBlocks }.map(\.blocks)
+    guard let first = blocks.map(\.lowerBound).min(), let end = blocks.map(\.upperBound).max() else { return .none }
+    return JoinedBlocks(first..<end, rows: shape.rows * prompts, limit: tower.backend.rowsToJoin)
   }
 
   /// Explains `shape.images` images.
@@ -60,7 +85,7 @@ final class MethodRun<B: Backend>: Sendable {
     for (row, image) in images.enumerated() {
       try forward.backend.upload(image.pixels.span, to: activations.pixels.rows(row..<row + 1))
     }
-    try tower.embed(activations)
+    try tower.embed(activations, to: forward.input(of: 0))
     for block in tower.blocks.indices { try run(block) }
     try forward.head.embed(forward)
     for method in methods { try method.finish(forward) }
@@ -69,13 +94,13 @@ final class MethodRun<B: Backend>: Sendable {
   }
 
   private func run(_ block: Int) throws(BackendError) {
-    let (backend, activations) = (forward.backend, forward.activations.block)
-    let weights = forward.tower.blocks[block]
+    let (backend, activations) = (forward.backend, forward.activations(of: block))
+    let (weights, input) = (forward.tower.blocks[block], forward.input(of: block))
     if let checkpoint = forward.checkpoint(of: block) {
-      try backend.copy(Copy(activations.stream, to: checkpoint))
+      try backend.copy(Copy(input, to: checkpoint))
     }
     try weights.forwardToHidden(
-      activations, tokens: forward.shape.tokens, mask: .none,
+      activations.reading(input), tokens: forward.shape.tokens, mask: .none,
       keepDerivative: methods.contains { $0.keepsDerivative(of: block) }, on: backend)
     if block == forward.lastBlock {
       try forward.head.runLastBlock(forward, readsMeanToken: methods.contains(where: \.readsLastMeanToken))
@@ -84,6 +109,8 @@ final class MethodRun<B: Backend>: Sendable {
         hidden: activations.hidden, middle: activations.middle, output: activations.stream, on: backend)
     }
     for method in methods { try method.visit(block, forward) }
+    guard let blocks = forward.group(endingWith: block) else { return }
+    for method in methods { try method.visit(blocks, forward) }
   }
 
   private func collect() throws(BackendError) -> RunResult {

@@ -30,26 +30,41 @@ struct PartsHead<B: Backend>: EmbeddingHead {
   /// What reads the mean of all tokens, where a block's score may: DeiT's.
   let tokenReader: TokenReader<B>?
   private let shape: VisionShape
-  /// The normalised tokens, and mean and 1/σ of each.
+  /// Of as many blocks as are read at once. The normalised tokens, and mean and 1/σ of each.
   @Planned private var tokens: Matrix<B.Buffer>
-  @Planned private(set) var statistics: Matrix<B.Buffer>
+  @Planned private var statistics: Matrix<B.Buffer>
   /// `[images, parts · width]`.
   @Planned private var features: Matrix<B.Buffer>
-  @Planned private(set) var embedding: Matrix<B.Buffer>
-  @Planned private(set) var norms: Matrix<B.Buffer>
+  @Planned private var embeddings: Matrix<B.Buffer>
+  @Planned private var norms: Matrix<B.Buffer>
 
-  init(_ parts: [TokenPart], _ shape: VisionShape, tower: VisionTower<B>, in plan: inout WorkspacePlan<B>) {
+  init(_ parts: [TokenPart], _ shape: VisionShape, joined: Int, tower: VisionTower<B>, in plan: inout WorkspacePlan<B>)
+  {
     let width = tower.configuration.width
     self.parts = parts
     self.shape = shape
     tokenReader =
       tower.configuration.pooling == .classAndDistillation
-      ? TokenReader(images: shape.images, tower: tower, in: &plan) : nil
-    _tokens = plan.reserve(rows: shape.rows, columns: width)
-    _statistics = plan.reserve(rows: shape.rows, columns: 2)
-    _features = plan.reserve(rows: shape.images, columns: parts.count * width)
-    _embedding = plan.reserve(rows: shape.images, columns: tower.embeddingWidth)
-    _norms = plan.reserve(rows: shape.images, columns: 1)
+      ? TokenReader(images: shape.images, joined: joined, tower: tower, in: &plan) : nil
+    let images = joined * shape.images
+    _tokens = plan.reserve(rows: images * shape.tokens, columns: width)
+    _statistics = plan.reserve(rows: images * shape.tokens, columns: 2)
+    _features = plan.reserve(rows: images, columns: parts.count * width)
+    _embeddings = plan.reserve(rows: images, columns: tower.embeddingWidth)
+    _norms = plan.reserve(rows: images, columns: 1)
+  }
+
+  var embedding: Matrix<B.Buffer> { embeddings.rows(0..<shape.images) }
+
+  /// What was read of so many blocks.
+  struct Reading {
+    let statistics, embedding, norms: Matrix<B.Buffer>
+  }
+
+  func reading(images: Int) -> Reading {
+    Reading(
+      statistics: statistics.rows(0..<images * shape.tokens), embedding: embeddings.rows(0..<images),
+      norms: norms.rows(0..<images))
   }
 
   func runLastBlock(_ forward: SharedForward<B>, readsMeanToken: Bool) throws(BackendError) {
@@ -58,25 +73,29 @@ struct PartsHead<B: Backend>: EmbeddingHead {
   }
 
   func embed(_ forward: SharedForward<B>) throws(BackendError) {
-    try read(forward.activations.block.stream, tower: forward.tower)
+    try read(forward.lastActivations.stream, tower: forward.tower)
   }
 
-  /// Reads a block's output into `embedding`.
+  /// Reads the output of a block, or of several one over the other.
   func read(_ stream: Matrix<B.Buffer>, tower: VisionTower<B>) throws(BackendError) {
     let (backend, norm, width) = (tower.backend, tower.outputNorm, stream.columns)
+    let images = stream.rows / shape.tokens
+    let (reading, tokens, features) = (
+      reading(images: images), self.tokens.rows(0..<stream.rows), self.features.rows(0..<images)
+    )
     try backend.layerNorm(
       LayerNorm(
         input: stream, scale: norm.scale, shift: norm.shift, epsilon: norm.epsilon, output: tokens,
-        statistics: statistics))
+        statistics: reading.statistics))
     for (number, part) in parts.enumerated() {
       let columns = features.columns(number * width..<(number + 1) * width)
       switch part {
       case .token(let token):
         try backend.copy(Copy(tokens.everyRow(shape.tokens, from: token), to: columns))
-      case .patches: try shape.meanPatches(of: tokens, into: columns, on: backend)
+      case .patches: try shape.of(images: images).meanPatches(of: tokens, into: columns, on: backend)
       case .all: try backend.meanRows(MeanRows(input: tokens, rowsPerGroup: shape.tokens, output: columns))
       }
     }
-    try tower.project(features, to: embedding, norms: norms)
+    try tower.project(features, to: reading.embedding, norms: reading.norms)
   }
 }

@@ -4,31 +4,43 @@ import VisionTransformer
 /// Reads all tokens of the last block's output by an attention pooler: SigLIP's, CoCa's and timm's.
 struct PoolerHead<B: Backend>: QueryHead {
   let pooler: AttentionPooler<B>
-  let activations: PoolerActivations<B>
+  /// Of as many blocks as are read at once.
+  private let joinedActivations: PoolerActivations<B>
+  private let images: Int
 
   init(
-    _ pooler: AttentionPooler<B>, _ shape: VisionShape, tower: VisionTower<B>, in plan: inout WorkspacePlan<B>
+    _ pooler: AttentionPooler<B>, _ shape: VisionShape, joined: Int, tower: VisionTower<B>,
+    in plan: inout WorkspacePlan<B>
   ) {
     self.pooler = pooler
-    activations = PoolerActivations(shape, pooler: pooler, tower: tower, in: &plan)
+    images = shape.images
+    joinedActivations = PoolerActivations(
+      shape.of(images: joined * shape.images), pooler: pooler, tower: tower, in: &plan)
   }
+
+  /// Of one block.
+  var activations: PoolerActivations<B> { activations(blocks: 1) }
+
+  /// Of so many.
+  func activations(blocks: Int) -> PoolerActivations<B> { joinedActivations.part(images: blocks * images) }
 
   var heads: Int { pooler.heads }
   var embedding: Matrix<B.Buffer> { activations.embedding }
   var query: (any QueryHead<B>)? { self }
 
-  func prepare(on backend: B) throws(BackendError) { try pooler.prepare(activations, on: backend) }
+  func prepare(on backend: B) throws(BackendError) { try pooler.prepare(joinedActivations, on: backend) }
 
   func runLastBlock(_ forward: SharedForward<B>, readsMeanToken: Bool) throws(BackendError) {
     try forward.runWholeLastBlock()
   }
 
   func embed(_ forward: SharedForward<B>) throws(BackendError) {
-    try pooler.embed(forward.activations.block.stream, activations, tower: forward.tower)
+    try pooler.embed(forward.lastActivations.stream, activations, tower: forward.tower)
   }
 
   func planMap(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan<B>) -> Planned<Matrix<B.Buffer>> {
-    activations.plannedMap
+    let rows = images * heads
+    return joinedActivations.plannedMap.map { $0.rows(0..<rows) }
   }
 
   /// It is there since the embedding was read.
@@ -93,7 +105,7 @@ private struct PoolerStreamBackward<B: Backend>: QueryBackward {
     // The rest of the backward writes over the map's gradient.
     try share(head.activations.map, pooled.map)
     try head.pooler.backwardToStream(
-      forward.activations.block.stream, head.activations, prompts: pass.count, gradients: pooled, scratch: scratch,
+      forward.lastActivations.stream, head.activations, prompts: pass.count, gradients: pooled, scratch: scratch,
       factor: factor, output: gradients.stream, tower: forward.tower)
   }
 
@@ -101,7 +113,7 @@ private struct PoolerStreamBackward<B: Backend>: QueryBackward {
     _ input: BlockActivations<B>, _ pass: Range<Int>, _ gradients: FullGradients<B>, _ forward: SharedForward<B>,
     factor: Float
   ) throws(BackendError) {
-    try forward.tower.blocks[forward.lastBlock].backwardToAttention(
+    try forward.tower.group(forward.lastBlock..<forward.lastBlock + 1).backwardToAttention(
       input, stack: RowStack(copies: pass.count, rows: forward.shape.tokens), gradients: gradients,
       on: forward.backend)
   }

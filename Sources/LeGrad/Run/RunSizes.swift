@@ -8,11 +8,14 @@ struct RunSizes<B: Backend>: Sendable {
   let prompts: Int
   /// Prompts whose backwards run together: more would only cost memory.
   let promptsPerPass: Int
+  /// Blocks whose backwards run together; of several, all prompts are in one pass.
+  let joined: Int
 
   private static var stackedRows: Int { 8192 }
 
   /// - Parameter rowsPerPrompt: the rows of a backward's largest matrix; all tokens if nil.
-  init(tower: VisionTower<B>, shape: VisionShape, prompts: Int, rowsPerPrompt: Int? = nil) {
+  init(tower: VisionTower<B>, shape: VisionShape, prompts: Int, joined: Int = 1, rowsPerPrompt: Int? = nil) {
+    self.joined = joined
     self.tower = tower
     self.shape = shape
     self.prompts = prompts
@@ -23,8 +26,11 @@ struct RunSizes<B: Backend>: Sendable {
   var lastBlock: Int { tower.blocks.count - 1 }
   /// `1 / √(head width)`, the factor of attention's scores.
   var scoreFactor: Float { 1 / Float(tower.blockShape.width / heads).squareRoot() }
-  /// Images and the prompts of a pass.
+  /// Images and the prompts of a pass, of one block.
   var groupsPerPass: Int { shape.images * promptsPerPass }
+  /// The same of the blocks that run together, each of whose images counts as one.
+  var joinedImages: Int { joined * shape.images }
+  var joinedGroups: Int { joined * groupsPerPass }
 
   /// Ranges of prompts that are stacked together.
   var passes: [Range<Int>] {
@@ -33,9 +39,13 @@ struct RunSizes<B: Backend>: Sendable {
 
   /// The rows of a pass in a matrix of all prompts' maps, `[layers · prompts · images, tokens]`: by layer, then pass,
   /// then image, then prompt.
-  func rows(layer: Int = 0, pass: Range<Int>) -> Range<Int> {
-    let first = (layer * prompts + pass.lowerBound) * shape.images
-    return first..<first + pass.count * shape.images
+  func rows(layer: Int = 0, pass: Range<Int>) -> Range<Int> { rows(layers: layer..<layer + 1, pass: pass) }
+
+  /// Those of several layers, which lie together where one pass has all prompts.
+  func rows(layers: Range<Int>, pass: Range<Int>) -> Range<Int> {
+    precondition(layers.count == 1 || pass == 0..<prompts, "layers \(layers) of prompts \(pass) do not lie together")
+    let first = (layers.lowerBound * prompts + pass.lowerBound) * shape.images
+    return first..<first + layers.count * pass.count * shape.images
   }
 
   /// Downloads such a matrix: per image `[layers, prompts, gridHeight, gridWidth]`, of the patches alone.

@@ -6,6 +6,7 @@ struct SharedForward<B: Backend>: Sendable {
   let sizes: RunSizes<B>
   let activations: VisionActivations<B>
   let head: any EmbeddingHead<B>
+  private let joined: JoinedBlocks
   /// Unit text rows, `[prompts, embedding]`.
   @Planned private(set) var directions: Matrix<B.Buffer>
   /// The input of every block from `firstCheckpoint` on, one over the other; absent where no method goes back.
@@ -18,13 +19,15 @@ struct SharedForward<B: Backend>: Sendable {
 
   /// Plans what `methods` read of a forward that ends in `head`.
   init(
-    _ sizes: RunSizes<B>, head: any EmbeddingHead<B>, methods: [any ForwardMethod<B>], in plan: inout WorkspacePlan<B>
+    _ sizes: RunSizes<B>, head: any EmbeddingHead<B>, methods: [any ForwardMethod<B>], joined: JoinedBlocks,
+    in plan: inout WorkspacePlan<B>
   ) {
     let (tower, shape) = (sizes.tower, sizes.shape)
     self.sizes = sizes
     self.head = head
+    self.joined = joined
     activations = VisionActivations(
-      shape, of: tower, backward: methods.map(\.reach).max() ?? .none, in: &plan)
+      shape, of: tower, backward: methods.map(\.reach).max() ?? .none, together: joined.count, in: &plan)
     _directions = plan.reserve(rows: max(sizes.prompts, 1), columns: tower.embeddingWidth)
     firstCheckpoint = methods.compactMap(\.firstCheckpoint).min() ?? tower.blocks.count
     let kept = tower.blocks.count - firstCheckpoint
@@ -40,10 +43,27 @@ struct SharedForward<B: Backend>: Sendable {
 
   /// The last block's second MLP product, of all tokens.
   func runWholeLastBlock() throws(BackendError) {
-    let block = activations.block
+    let block = lastActivations
     try tower.blocks[lastBlock].forwardFromHidden(
       hidden: block.hidden, middle: block.middle, output: block.stream, on: backend)
   }
+
+  /// What a block leaves behind while it is the last of its group that ran, or the group is looked at.
+  func activations(of block: Int) -> BlockActivations<B> { activations(of: block..<block + 1) }
+
+  /// What the blocks of a group leave behind, one over the other.
+  func activations(of blocks: Range<Int>) -> BlockActivations<B> {
+    activations.blocks.blocks(joined.places(of: blocks))
+  }
+
+  /// What the last block leaves behind; blocks that are computed again take its place.
+  var lastActivations: BlockActivations<B> { activations(of: lastBlock) }
+
+  /// Where a block finds its input: the output of the one before.
+  func input(of block: Int) -> Matrix<B.Buffer> { activations(of: block - 1).stream }
+
+  /// The blocks that are looked at once `block` has run; nil where more of them are to come.
+  func group(endingWith block: Int) -> Range<Int>? { joined.group(endingWith: block, last: lastBlock) }
 
   /// The last block's number.
   var lastBlock: Int { sizes.lastBlock }
@@ -60,6 +80,6 @@ struct SharedForward<B: Backend>: Sendable {
     guard let checkpoint = checkpoint(of: block) else {
       preconditionFailure("block \(block) is before the first checkpoint, \(firstCheckpoint)")
     }
-    return activations.block.reading(checkpoint)
+    return lastActivations.reading(checkpoint)
   }
 }

@@ -3,19 +3,25 @@ import VisionTransformer
 
 /// What reads one token of each image: the class token or a mean, of any block.
 struct TokenReader<B: Backend>: Sendable {
-  let readOut: ReadOut<B>
+  /// Of as many blocks as are read at once.
+  let joinedReadOut: ReadOut<B>
   /// The last block's rows that are read.
   let tail: Tail<B>
+  private let images: Int
 
-  init(images: Int, tower: VisionTower<B>, in plan: inout WorkspacePlan<B>) {
-    readOut = ReadOut(images: images, tower: tower, in: &plan)
+  init(images: Int, joined: Int, tower: VisionTower<B>, in plan: inout WorkspacePlan<B>) {
+    self.images = images
+    joinedReadOut = ReadOut(images: joined * images, tower: tower, in: &plan)
     tail = Tail(images: images, tower: tower, in: &plan)
   }
+
+  /// Of one block, or so many.
+  func readOut(blocks: Int = 1) -> ReadOut<B> { joinedReadOut.part(images: blocks * images) }
 
   /// Of the last block, the two rows of each image that are read from it.
   func runLastBlock(_ forward: SharedForward<B>, readsMeanToken: Bool) throws(BackendError) {
     try tail.run(
-      forward.tower.blocks[forward.lastBlock], forward.activations.block, tokens: forward.shape.tokens,
+      forward.tower.blocks[forward.lastBlock], forward.lastActivations, tokens: forward.shape.tokens,
       meanToken: readsMeanToken, on: forward.backend)
   }
 }
@@ -30,7 +36,7 @@ struct ClassTokenHead<B: Backend>: QueryHead {
     self.heads = heads
   }
 
-  var embedding: Matrix<B.Buffer> { reader.readOut.embedding }
+  var embedding: Matrix<B.Buffer> { reader.readOut().embedding }
   var tokenReader: TokenReader<B>? { reader }
   var query: (any QueryHead<B>)? { self }
 
@@ -39,17 +45,24 @@ struct ClassTokenHead<B: Backend>: QueryHead {
   }
 
   func embed(_ forward: SharedForward<B>) throws(BackendError) {
-    try forward.backend.copy(Copy(reader.tail.classToken, to: reader.readOut.input))
-    try reader.readOut.forward(forward.tower)
+    let readOut = reader.readOut()
+    try forward.backend.copy(Copy(reader.tail.classToken, to: readOut.input))
+    try readOut.forward(forward.tower)
   }
 
   func planMap(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan<B>) -> Planned<Matrix<B.Buffer>> {
     plan.reserve(rows: sizes.shape.images * heads, columns: sizes.shape.tokens)
   }
 
-  /// The class token's row of the maps of the attention that ran last, whichever block's.
   func read(into map: Matrix<B.Buffer>, _ forward: SharedForward<B>) throws(BackendError) {
-    let (block, tokens) = (forward.activations.block, forward.shape.tokens)
+    try read(forward.lastActivations, into: map, forward)
+  }
+
+  /// The class token's row of the maps of a block.
+  func read(
+    _ block: BlockActivations<B>, into map: Matrix<B.Buffer>, _ forward: SharedForward<B>
+  ) throws(BackendError) {
+    let tokens = forward.shape.tokens
     try forward.backend.keyScores(
       KeyScores(
         rows: block.queries.everyRow(tokens), tokens: block.keys, heads: heads, factor: forward.sizes.scoreFactor,
@@ -68,11 +81,11 @@ struct ClassTokenHead<B: Backend>: QueryHead {
   }
 
   func planGradient(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan<B>) -> any QueryGradient<B> {
-    RowBackward(sizes, reader.readOut, in: &plan)
+    RowBackward(sizes, reader, in: &plan)
   }
 
   func planBackward(_ sizes: RunSizes<B>, in plan: inout WorkspacePlan<B>) -> any QueryBackward<B> {
-    ClassTokenBackward(row: RowBackward(sizes, reader.readOut, in: &plan))
+    ClassTokenBackward(row: RowBackward(sizes, reader, in: &plan))
   }
 }
 
@@ -91,7 +104,8 @@ private struct ClassTokenBackward<B: Backend>: QueryBackward {
     _ input: BlockActivations<B>, _ pass: Range<Int>, _ gradients: FullGradients<B>, _ forward: SharedForward<B>,
     factor: Float
   ) throws(BackendError) {
-    let last = try row.atAttention(forward.lastBlock, pass, forward, factor: factor)
+    let last = try row.atAttention(
+      forward.lastBlock..<forward.lastBlock + 1, pass, forward, factor: factor)
     try gradients.startFromFirstRows(
       middle: last.middle, attentionOutput: last.attentionOutput, tokens: forward.shape.tokens, on: forward.backend)
   }
@@ -108,7 +122,7 @@ struct MeanTokenHead<B: Backend>: EmbeddingHead {
     self.scoresPatches = scoresPatches
   }
 
-  var embedding: Matrix<B.Buffer> { reader.readOut.embedding }
+  var embedding: Matrix<B.Buffer> { reader.readOut().embedding }
   var tokenReader: TokenReader<B>? { reader }
 
   func runLastBlock(_ forward: SharedForward<B>, readsMeanToken: Bool) throws(BackendError) {
@@ -117,9 +131,9 @@ struct MeanTokenHead<B: Backend>: EmbeddingHead {
   }
 
   func embed(_ forward: SharedForward<B>) throws(BackendError) {
-    let block = forward.activations.block
+    let block = forward.lastActivations
     if !scoresPatches { try forward.runWholeLastBlock() }
-    try reader.readOut.forward(
+    try reader.readOut().forward(
       pooling: block.stream, scratch: block.normalized, shape: forward.shape, tower: forward.tower)
   }
 }

@@ -93,7 +93,7 @@ extension PredictionReport {
     for first in stride(from: 0, to: images, by: batchSize) {
       steps += try RunTrace(
         of: model, methods: [method], images: min(batchSize, images - first), prompts: prompts, width: width,
-        height: height, precision: precision, folds: folds
+        height: height, precision: precision, folds: folds, rowsToJoin: device.rowsToJoin
       ).steps
     }
     let prediction = Prediction(steps, on: device)

@@ -26,10 +26,13 @@ struct LayerNormBackwardSample: OperationSample {
   let width: Int
   /// One upstream row per prompt of an image.
   let isBroadcast: Bool
+  /// Norms that have a scale each, and an equal part of the images.
+  var norms = 1
 
   let operation = OperationName.layerNormBackward
   var detail: String {
     "\(images)·\(stack.rows)×\(width) prompts \(stack.copies)" + (isBroadcast ? " one row each" : "")
+      + (norms > 1 ? " \(norms) norms" : "")
   }
 
   func prepare<B: Backend>(on bench: SampleBench<B>) throws(BackendError) -> SampleRun {
@@ -39,7 +42,7 @@ struct LayerNormBackwardSample: OperationSample {
       input: try bench.input(rows: rows, columns: width),
       // Means and inverse deviations near one.
       statistics: try bench.input(rows: rows, columns: 2, mean: 1, deviation: 0.1),
-      scale: try bench.input(rows: 1, columns: width, mean: 1, deviation: 0.1), stack: stack, factor: 0.5,
+      scale: try bench.input(rows: norms, columns: width, mean: 1, deviation: 0.1), stack: stack, factor: 0.5,
       addend: try bench.input(rows: images * stack.copies, columns: width),
       output: try bench.output(rows: rows * stack.copies, columns: width))
     return { () throws(BackendError) in try bench.backend.layerNormBackward(operation) }

@@ -15,6 +15,8 @@ struct MatmulSample: OperationSample {
   var residualRows: Int?
   /// The left operand is shared by the prompts and scaled by a row of each.
   var scaledBy: RowStack?
+  /// Layers of blocks that follow each other, each with a part of the rows.
+  var weights = 1
 
   let operation = OperationName.matmul
   var arithmetic: Double { 2 * Double(rows) * Double(outputs) * Double(inputs) }
@@ -25,6 +27,7 @@ struct MatmulSample: OperationSample {
     if let activation { words += " \(activation.rawValue)" }
     if residualRows != nil { words += " residual" }
     if scaledBy != nil { words += " scaled" }
+    if weights > 1 { words += " \(weights) weights" }
     return words
   }
 
@@ -36,6 +39,17 @@ struct MatmulSample: OperationSample {
     var scale: Matmul<B.Buffer, B.Weight>.InputScale?
     if let stack = scaledBy {
       scale = .init(scales: try bench.input(rows: rows / stack.rows, columns: depth), stack: stack)
+    }
+    if weights > 1 {
+      let blocks = WeightSequence(groupCount: weights)
+      var layers: [B.Weight] = []
+      for block in 0..<weights {
+        layers.append(try bench.weight(outputs: outputs, inputs: inputs, group: blocks.group(block)))
+      }
+      let operation = Matmul(
+        input: input, inputScale: scale, weights: layers, side: isBackward ? .inputs : .outputs,
+        output: try bench.output(rows: rows, columns: columns))
+      return { () throws(BackendError) in try bench.backend.matmul(operation) }
     }
     let weight = try bench.weight(outputs: outputs, inputs: inputs)
     var epilogue = Matmul<B.Buffer, B.Weight>.Epilogue(activation: activation)

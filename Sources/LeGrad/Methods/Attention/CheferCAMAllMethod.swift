@@ -72,7 +72,8 @@ struct CheferCAMAllMethod<B: Backend>: ForwardMethod {
       if block == sizes.lastBlock {
         try start.backwardToAttention(input, pass, gradients, forward, factor: scale)
       } else {
-        try weights.backwardToAttention(input, stack: stack, gradients: gradients, on: backend)
+        try forward.tower.group(block..<block + 1).backwardToAttention(
+          input, stack: stack, gradients: gradients, on: backend)
       }
       try backend.copy(Copy(carried, to: row))
       try backend.rowThroughMap(

@@ -6,11 +6,11 @@ import VisionTransformer
 protocol LayerMethod<B>: ForwardMethod {
   var maps: LayerMaps<B> { get }
 
-  /// Reads what the scores of a block are made of.
-  func read(_ block: Int, _ forward: SharedForward<B>) throws(BackendError)
-  /// Makes the maps of a pass's prompts, `[images · prompts, tokens]`.
+  /// Reads what the scores of some blocks are made of.
+  func read(_ blocks: Range<Int>, _ forward: SharedForward<B>) throws(BackendError)
+  /// Makes the maps of a pass's prompts, `[blocks · images · prompts, tokens]`.
   func fill(
-    _ maps: Matrix<B.Buffer>, of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>
+    _ maps: Matrix<B.Buffer>, of blocks: Range<Int>, _ pass: Range<Int>, _ forward: SharedForward<B>
   ) throws(BackendError)
 }
 
@@ -19,21 +19,24 @@ extension LayerMethod {
 
   func keepsDerivative(of block: Int) -> Bool { maps.blocks.contains(block) }
 
-  func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
-    guard maps.blocks.contains(block) else { return }
-    try read(block, forward)
-    for pass in sizes.passes { try fill(maps.rows(of: block, pass), of: block, pass, forward) }
+  func visit(_ blocks: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
+    let blocks = blocks.clamped(to: maps.blocks)
+    guard !blocks.isEmpty else { return }
+    try read(blocks, forward)
+    for pass in sizes.passes { try fill(maps.rows(of: blocks, pass), of: blocks, pass, forward) }
   }
 
   func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] { try maps.collect() }
 
-  /// The maps of a gradient at the output of a block's attention (methods §11.2).
+  /// The maps of a gradient at the output of the blocks' attention (methods §11.2).
   func fill(
-    _ maps: Matrix<B.Buffer>, outputGradient: Matrix<B.Buffer>, _ stack: RowStack, _ forward: SharedForward<B>
+    _ maps: Matrix<B.Buffer>, of blocks: Range<Int>, outputGradient: Matrix<B.Buffer>, _ stack: RowStack,
+    _ forward: SharedForward<B>
   ) throws(BackendError) {
     try forward.backend.attentionRelevance(
       AttentionRelevance(
-        outputGradient: outputGradient, values: forward.activations.block.values, heads: sizes.heads, stack: stack,
+        outputGradient: outputGradient, values: forward.activations(of: blocks).values, heads: sizes.heads,
+        stack: stack,
         relevance: maps))
   }
 }
@@ -54,8 +57,9 @@ struct LayerMaps<B: Backend>: Sendable {
       rows: blocks.count * sizes.prompts * sizes.shape.images, columns: sizes.shape.tokens)
   }
 
-  func rows(of block: Int, _ pass: Range<Int>) -> Matrix<B.Buffer> {
-    relevance.rows(sizes.rows(layer: block - blocks.lowerBound, pass: pass))
+  func rows(of read: Range<Int>, _ pass: Range<Int>) -> Matrix<B.Buffer> {
+    let first = read.lowerBound - blocks.lowerBound
+    return relevance.rows(sizes.rows(layers: first..<first + read.count, pass: pass))
   }
 
   func collect() throws(BackendError) -> [[Float]] { try sizes.collect(relevance, layers: blocks.count) }

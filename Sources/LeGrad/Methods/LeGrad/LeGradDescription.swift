@@ -50,6 +50,7 @@ struct LeGradDescription: MethodDescription {
   }
 
   let isCorrected = true
+  let joinsBlocks = true
 
   func obstacles(in vision: VisionConfiguration) -> [String] { [] }
   func blocks(of layers: Int) throws(LeGradError) -> Range<Int> { try self.layers.blocks(of: layers) }

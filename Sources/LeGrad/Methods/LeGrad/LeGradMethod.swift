@@ -23,14 +23,14 @@ struct LeGradMethod<B: Backend>: LayerMethod {
     self.readsPatches = readsPatches
     _directions = run.memory.reserve(
       rows: sizes.prompts, columnsIfAny: embeddingWidth == sizes.tower.embeddingWidth ? nil : embeddingWidth)
-    _embeddingGradient = run.memory.reserve(rows: sizes.groupsPerPass, columns: embeddingWidth)
+    _embeddingGradient = run.memory.reserve(rows: sizes.joinedGroups, columns: embeddingWidth)
     maps = LayerMaps(&run)
     let stack = RowStack(copies: sizes.promptsPerPass, rows: shape.tokens)
     let block = sizes.tower.blockShape
     if block.isFolded {
-      gradients = FoldedGradients(images: shape.images, stack: stack, shape: block, in: &run.memory)
+      gradients = FoldedGradients(images: sizes.joinedImages, stack: stack, shape: block, in: &run.memory)
     } else {
-      gradients = LocalGradients(images: shape.images, stack: stack, shape: block, in: &run.memory)
+      gradients = LocalGradients(images: sizes.joinedImages, stack: stack, shape: block, in: &run.memory)
     }
   }
 
@@ -51,37 +51,47 @@ struct LeGradMethod<B: Backend>: LayerMethod {
     try forward.backend.upload(sums.span, to: directions)
   }
 
-  func read(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
-    let (backend, readOut, shape) = (forward.backend, reader.readOut, forward.shape)
+  func read(_ blocks: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
+    let (backend, shape) = (forward.backend, forward.shape)
+    let readOut = reader.readOut(blocks: blocks.count)
     if readsPatches {
-      try readOut.readPatches(of: forward.activations.block.stream, shape: shape, on: backend)
-    } else if block == sizes.lastBlock {
-      try backend.copy(Copy(reader.tail.meanToken, to: readOut.input))
+      try readOut.readPatches(of: forward.activations(of: blocks).stream, shape: shape, on: backend)
     } else {
-      try backend.meanRows(
-        MeanRows(input: forward.activations.block.stream, rowsPerGroup: shape.tokens, output: readOut.input))
+      // Of the last block nothing but two rows is there.
+      let whole = blocks.lowerBound..<min(blocks.upperBound, sizes.lastBlock)
+      let rows = whole.count * shape.images
+      if !whole.isEmpty {
+        try backend.meanRows(
+          MeanRows(
+            input: forward.activations(of: whole).stream, rowsPerGroup: shape.tokens,
+            output: readOut.input.rows(0..<rows)))
+      }
+      if whole.count < blocks.count {
+        try backend.copy(Copy(reader.tail.meanToken, to: readOut.input.rows(rows..<rows + shape.images)))
+      }
     }
     try readOut.forward(forward.tower)
   }
 
   func fill(
-    _ maps: Matrix<B.Buffer>, of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>
+    _ maps: Matrix<B.Buffer>, of blocks: Range<Int>, _ pass: Range<Int>, _ forward: SharedForward<B>
   ) throws(BackendError) {
-    let (tower, shape, activations) = (forward.tower, forward.shape, forward.activations.block)
+    let (tower, shape, images) = (forward.tower, forward.shape, blocks.count * forward.shape.images)
     let stack = RowStack(copies: pass.count, rows: shape.tokens)
-    let gradients = self.gradients.part(images: shape.images, stack: stack)
-    try reader.readOut.backward(
+    let gradients = self.gradients.part(images: images, stack: stack)
+    try reader.readOut(blocks: blocks.count).backward(
       directions: (directions ?? forward.directions).rows(pass),
       factor: 1 / Float(readsPatches ? shape.grid.count : shape.tokens),
-      embeddingGradient: embeddingGradient.rows(0..<shape.images * pass.count), gradient: gradients.token,
+      embeddingGradient: embeddingGradient.rows(0..<images * pass.count), gradient: gradients.token,
       tower: tower)
-    let outputGradient = try gradients.run(tower.blocks[block], activations, stack: stack, on: tower.backend)
+    let outputGradient = try gradients.run(
+      tower.group(blocks), forward.activations(of: blocks), stack: stack, on: tower.backend)
     if readsPatches {
       // Nobody reads what the leading tokens ask.
       for token in 0..<shape.leadingTokens {
         try tower.backend.fill(Fill(outputGradient.everyRow(shape.tokens, from: token), with: 0))
       }
     }
-    try fill(maps, outputGradient: outputGradient, stack, forward)
+    try fill(maps, of: blocks, outputGradient: outputGradient, stack, forward)
   }
 }

@@ -16,10 +16,11 @@ struct PoolerLeGradMethod<B: Backend>: LayerMethod {
     let (pooler, shape) = (head.pooler, run.sizes.shape)
     // The largest matrix of a prompt has a row per head, not per token.
     let sizes = RunSizes(
-      tower: run.sizes.tower, shape: shape, prompts: run.sizes.prompts, rowsPerPrompt: shape.images * pooler.heads)
+      tower: run.sizes.tower, shape: shape, prompts: run.sizes.prompts, joined: run.joined.count,
+      rowsPerPrompt: shape.images * pooler.heads)
     self.head = head
     gradients = PoolerGradients(
-      groups: pooler.mlp == nil ? sizes.prompts : sizes.groupsPerPass, mapGroups: sizes.groupsPerPass,
+      groups: pooler.mlp == nil ? sizes.prompts : sizes.joinedGroups, mapGroups: sizes.joinedGroups,
       tokens: shape.tokens, pooler: pooler, tower: sizes.tower, in: &run.memory)
     maps = LayerMaps(&run, sizes: sizes)
   }
@@ -34,9 +35,9 @@ struct PoolerLeGradMethod<B: Backend>: LayerMethod {
       prompts: forward.directions.rows(0..<sizes.prompts), gradients: gradients, tower: forward.tower)
   }
 
-  func read(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
-    let (backend, pooler, pooled) = (forward.backend, head.pooler, head.activations)
-    try pooler.load(forward.activations.block.stream, into: pooled, on: backend)
+  func read(_ blocks: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {
+    let (backend, pooler, pooled) = (forward.backend, head.pooler, head.activations(blocks: blocks.count))
+    try pooler.load(forward.activations(of: blocks).stream, into: pooled, on: backend)
     if let mlp = pooler.mlp {
       try pooler.attend(pooled, on: backend)
       try pooler.readOut(pooled, through: mlp, tower: forward.tower)
@@ -44,10 +45,10 @@ struct PoolerLeGradMethod<B: Backend>: LayerMethod {
   }
 
   func fill(
-    _ maps: Matrix<B.Buffer>, of block: Int, _ pass: Range<Int>, _ forward: SharedForward<B>
+    _ maps: Matrix<B.Buffer>, of blocks: Range<Int>, _ pass: Range<Int>, _ forward: SharedForward<B>
   ) throws(BackendError) {
-    let (pooler, pooled) = (head.pooler, head.activations)
-    let groups = forward.shape.images * pass.count
+    let (pooler, pooled) = (head.pooler, head.activations(blocks: blocks.count))
+    let groups = blocks.count * forward.shape.images * pass.count
     let directions: Matrix<B.Buffer>
     if let mlp = pooler.mlp {
       let gradients = self.gradients.part(groups: groups, heads: pooler.heads)

@@ -138,8 +138,8 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
   }
 
   func visit(_ block: Int, _ forward: SharedForward<B>) throws(BackendError) {
-    let (backend, tower) = (forward.backend, forward.tower)
-    try head.read(into: map, forward)
+    let (backend, tower, activations) = (forward.backend, forward.tower, forward.activations(of: block))
+    try head.read(activations, into: map, forward)
     // W_oᵀ (γ ⊙ proj w), with the scale as the shared left operand.
     let weight = tower.blocks[block].attentionOutput.weight
     if let norm = tower.readOutNorm {
@@ -157,7 +157,7 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
       let term = block == 0 ? sum : self.term.rows(0..<groups)
       try backend.keyScores(
         KeyScores(
-          rows: headDirections.rows(pass), tokens: forward.activations.block.values, heads: sizes.heads,
+          rows: headDirections.rows(pass), tokens: activations.values, heads: sizes.heads,
           stack: RowStack(copies: pass.count, rows: forward.shape.tokens), scores: products))
       try backend.keyRelevance(
         KeyRelevance(.product, map: map, gradient: products, heads: sizes.heads, factor: 1, relevance: term))
@@ -167,8 +167,8 @@ struct TextSpanMethod<B: Backend>: ForwardMethod {
 
   func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]] {
     let hasNorm = forward.tower.readOutNorm != nil
-    let statistics = hasNorm ? try sizes.values(of: head.reader.readOut.statistics) : []
-    let norms = try sizes.values(of: head.reader.readOut.norms)
+    let statistics = hasNorm ? try sizes.values(of: head.reader.readOut().statistics) : []
+    let norms = try sizes.values(of: head.reader.readOut().norms)
     let constants = constants.value.withLock { $0 }
     var images = try sizes.collect(relevance)
     let cells = forward.shape.grid.count
