@@ -13,6 +13,7 @@
 #   PRECISION    f32 (default), f16 or bf16, for both
 #   PEER_PRECISION  f32 or bf16: PyTorch's, where it is another
 #   DEVICE       legrad's device (cpu)
+#   FOLD         legrad with --fold, if set to anything
 #   THREADS      threads of both; each one's own choice if absent
 #
 # They take turns so that a machine that slows down slows down both; the ratio is of the medians over all turns.
@@ -42,7 +43,7 @@ trap 'rm -rf "$rows"' EXIT
 for ((round = 1; round <= rounds; round++)); do
   echo "round $round of $rounds: legrad" >&2
   "$LEGRAD" benchmark --arch "$arch" --prompts "$prompts" --layers "$layers" --precision "$precision" --device "$device" \
-    ${THREADS:+--threads "$THREADS"} --repetitions "$repetitions" -o json > "$rows/legrad.$round.json"
+    ${FOLD:+--fold} ${THREADS:+--threads "$THREADS"} --repetitions "$repetitions" -o json > "$rows/legrad.$round.json"
   echo "round $round of $rounds: PyTorch" >&2
   "$PYTHON" "$here/legrad_pytorch.py" "$arch" --prompts "$prompts" --layers "$layers" \
     --precision "$peer_precision" ${THREADS:+--threads "$THREADS"} --repetitions "$repetitions" \
