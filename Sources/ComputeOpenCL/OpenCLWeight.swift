@@ -41,7 +41,7 @@ struct WeightLayout: Sendable, Equatable {
     self.inputs = inputs
     tile =
       switch variant {
-      case .portable: 128
+      case .portable, .matrix: 128
       case .cpu: 32
       }
   }

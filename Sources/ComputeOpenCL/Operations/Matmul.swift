@@ -23,6 +23,13 @@ extension OpenCLBackend {
             unrolling, on: stream)
         }
       case .cpu: try cpuMatmul(operation, on: stream)
+      case .matrix:
+        let output = operation.output
+        try matrixMatmul(
+          operation,
+          by: .best(
+            rows: output.rows, columns: output.columns, precision: precision, set: matrixSet,
+            computeUnits: device.computeUnits, localMemory: device.localMemory), matrixSet, on: stream)
       }
     }
   }
@@ -48,14 +55,30 @@ extension OpenCLBackend {
       global: [groups * FewRows.items], local: [FewRows.items])
   }
 
+  func matrixMatmul(
+    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, by tile: MatrixTile, _ set: MatrixSet, on stream: CommandStream
+  ) throws(OpenCLError) {
+    let (input, scales, output) = (operation.input, operation.inputScale?.scales, operation.output)
+    let isWhole =
+      input.startsRowsAtQuads && scales?.startsRowsAtQuads ?? true && input.columns % tile.depth(precision, set) == 0
+    let items = tile.items(set)
+    try stream.run(
+      tile.kernel(operation.kind, isWhole: isWhole, set),
+      try portableArguments(of: operation, withParts: true, on: stream),
+      global: [items * tile.rowTiles(of: output), tile.columnTiles(of: output)], local: [items, 1])
+  }
+
+  /// - Parameter withParts: whether the kernel reads weights in parts, which lie one after the other.
   private func portableArguments(
-    of operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
+    of operation: Matmul<OpenCLBuffer, OpenCLWeight>, withParts: Bool = false, on stream: CommandStream
   ) throws(OpenCLError) -> [KernelArgument] {
     let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
     return [.matrix(input), .matrix(scale?.scales ?? input), .memory(try stream.memory(of: operation.weight))]
       + operation.epilogueMatrices + [
         .size(output.rows), .size(output.columns), .size(input.columns),
-        .size(operation.weight.layout.paddedInputs), .size(scale?.stack.copies ?? 1), .size(scale?.stack.rows ?? 1),
+        .size(operation.weight.layout.paddedInputs),
+      ] + (withParts ? [.size(operation.weight.layout.paddedOutputs)] : []) + [
+        .size(scale?.stack.copies ?? 1), .size(scale?.stack.rows ?? 1),
       ] + operation.epilogueFlags
   }
 

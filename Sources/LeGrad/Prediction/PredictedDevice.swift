@@ -74,12 +74,17 @@ package struct GroupMachine: Sendable {
     let residentGroups: Int
     /// Elements of the inner dimension that a product takes in one step.
     let stepDepth: Int
+    /// Cycles that such a step takes at least; the machine's where nil.
+    let stepCycles: Double?
 
-    package init(arithmeticShare: Double, localShare: Double, residentGroups: Int, stepDepth: Int = 16) {
+    package init(
+      arithmeticShare: Double, localShare: Double, residentGroups: Int, stepDepth: Int = 16, stepCycles: Double? = nil
+    ) {
       self.arithmeticShare = arithmeticShare
       self.localShare = localShare
       self.residentGroups = residentGroups
       self.stepDepth = stepDepth
+      self.stepCycles = stepCycles
     }
   }
 
@@ -143,6 +148,8 @@ package struct GroupMachine: Sendable {
   private static var relevanceTile: (rows: Int, others: Int) { (32, 64) }
   /// How much longer a step takes whose group is alone on its unit: nothing hides its latencies.
   private static var aloneFactor: Double { 1.6 }
+  /// What the product of few rows takes however little it reads; more than that is the time of reading its weight.
+  private static var shortestProduct: Double { 4e-6 }
   /// A row mean adds its rows in order, so many loads under way at once, each batch waiting for memory.
   private static var meanBatch: (rows: Int, seconds: Double) { (32, 0.7e-6) }
 
@@ -172,6 +179,7 @@ package struct GroupMachine: Sendable {
   }
 
   private func product(rows: Int, columns: Int, depth: Int) -> ExpectedTime {
+    guard rows > FewRows.limit else { return ExpectedTime(Self.shortestProduct, .latency) }
     let best = PortableTile.best(rows: rows, columns: columns, computeUnits: units)
     guard let loop = products[Tile(best.rows, best.columns)] else {
       preconditionFailure("a device describes every tile of the products")
@@ -186,7 +194,8 @@ package struct GroupMachine: Sendable {
         ExpectedTime(groups * step / loop.arithmeticShare, .arithmetic),
         ExpectedTime(groups * step / loop.localShare, .localMemory))
       let longest = ExpectedTime.longest(
-        ExpectedTime(busy.seconds + alone.seconds, busy.bottleneck), ExpectedTime(stepCycles, .latency))
+        ExpectedTime(busy.seconds + alone.seconds, busy.bottleneck),
+        ExpectedTime(loop.stepCycles ?? stepCycles, .latency))
       return ExpectedTime(longest.seconds * steps / clock, longest.bottleneck)
     }
   }
