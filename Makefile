@@ -28,6 +28,8 @@ packages := libpng-dev libturbojpeg0-dev libutf8proc-dev libsentencepiece-dev zl
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
 dist_packages := build-essential cmake patchelf python3-venv
 cluster_packages := slurm-wlm munge openmpi-bin parallel
+# Kernels that are one program with others of them.
+matrix_kernels := Kernels/matmul_matrix.cl $(wildcard Kernels/matrix_*.cl)
 # What `legrad --version` names.
 LEGRAD_COMMIT ?= $(shell commit=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git diff --quiet HEAD || commit=$$commit+; echo $$commit; })
 export LEGRAD_COMMIT
@@ -105,7 +107,7 @@ gpu-bundle: build setup-tests
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; failed=0; \
-	for kernel in $(filter-out Kernels/common.cl Kernels/%_tiles.cl Kernels/%_tiles_cpu.cl,$(wildcard Kernels/*.cl)); do \
+	for kernel in $(filter-out Kernels/common.cl Kernels/%_tiles.cl Kernels/%_tiles_cpu.cl $(matrix_kernels),$(wildcard Kernels/*.cl)); do \
 	  tiles=$$(grep -o '[a-z_]*_tiles[a-z_]*[.]cl' $$kernel | head -1); \
 	  case $$kernel in Kernels/part_product_cpu.cl) lanes=1 ;; *_cpu.cl) lanes=16 ;; *) lanes=1; [ -e $${kernel%.cl}_cpu.cl ] || lanes="1 16" ;; esac; \
 	  storages=0; ! grep -qw STORAGE $$kernel || storages="0 1 2"; \
@@ -118,8 +120,23 @@ lint:
 	      echo "$$kernel with LANES=$$lane STORAGE=$$storage FLOAT64=$$double"; }; \
 	  done; done; done; \
 	done; exit $$failed
-	@# What a compiler offers beside the language, a driver may not translate.
-	@! grep -nE '__builtin_|__has_(builtin|feature|extension|attribute)|__(asm|inline)__|\b(asm|typeof)\b *\(' Kernels/*.cl || \
+	@# The products on matrix units: what stands in for their instructions, and these for the processors that have them.
+	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; failed=0; \
+	for set in nvidia:nvptx64--nvidiacl:sm_80 amd_wmma:amdgcn-amd-amdhsa:gfx1100 amd_mfma:amdgcn-amd-amdhsa:gfx90a intel:: ; do \
+	  IFS=: read -r name target processor <<< "$$set"; \
+	  for storage in 1 2 3; do for side in 0 1; do for plain in 0 1; do \
+	    for_target=; [ $$plain = 1 ] || [ -z "$$target" ] || for_target="-target $$target -nogpulib -Xclang -target-cpu -Xclang $$processor"; \
+	    warps="-DWARPS_M=2 -DWARPS_N=$$([ $$name = intel ] && echo 4 || echo 2)"; \
+	    $$clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only $$for_target \
+	      -include Kernels/common.cl -include Kernels/matmul_tiles.cl -include Kernels/matrix_tiles.cl -include Kernels/matrix_$$name.cl \
+	      -Wall -Wextra -Werror -Wno-unused-parameter -DTILE_M=64 -DTILE_N=64 -DTILE_K=32 $$warps -DSTORAGE=$$storage \
+	      -DSIDE_INPUTS=$$side -DSCALED=1 -DPLAIN=$$plain Kernels/matmul_matrix.cl || { failed=1; \
+	      echo "Kernels/matrix_$$name.cl with STORAGE=$$storage SIDE_INPUTS=$$side PLAIN=$$plain"; }; \
+	  done; done; done; \
+	done; exit $$failed
+	@# What a compiler offers beside the language, a driver may not translate. Instructions of one vendor have files for it.
+	@! grep -nE '__builtin_|__has_(builtin|feature|extension|attribute)|__(asm|inline)__|\b(asm|typeof)\b *\(' \
+	  $(filter-out $(matrix_kernels),$(wildcard Kernels/*.cl)) Kernels/matmul_matrix.cl Kernels/matrix_tiles.cl || \
 	  { echo "expected OpenCL C 1.2 in kernels, without what compilers add"; exit 1; }
 	@cc -std=gnu2x -fsyntax-only -Wall -Wextra -Werror Tests/FaultyDriver/driver.c
 	@# Options are the command's: other rooms name a subject, which LeGradCLI turns into its option. Those of Slurm

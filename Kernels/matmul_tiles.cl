@@ -2,7 +2,7 @@
 // operand. Their programs are common.cl, this file and their own.
 
 #ifndef STORAGE
-#define STORAGE 0  // of the weight's elements: 0 float32, 1 float16, 2 bfloat16
+#define STORAGE 0  // of the weight's elements: 0 float32, 1 float16, 2 bfloat16, 3 two parts of bfloat16 (matmul_matrix.cl)
 #endif
 #ifndef SIDE_INPUTS
 #define SIDE_INPUTS 0
@@ -39,7 +39,7 @@ static inline float4 weight_quad(__global const stored *from) {
 
 // Goes to the group's own weight, and to the rows that it meets: of the output as many as `rows`.
 #define GO_TO_WEIGHT                                                                               \
-  weight += weight_offset + get_group_id(2) * weight_step;                                         \
+  weight += (STORAGE == 3 ? 2 : 1) * (weight_offset + get_group_id(2) * weight_step);               \
   input_buffer += (ulong)get_group_id(2) * (SCALED ? rows / prompts : rows) * input_stride;        \
   if (SCALED) scales_buffer += (ulong)get_group_id(2) * (rows / tokens) * scales_stride;           \
   output_buffer += (ulong)get_group_id(2) * rows * output_stride;

@@ -3,11 +3,14 @@
 //
 //   packed[o][i] = values[o][i], or 0 outside
 //
+// The matrix variant reads the same; in two parts (STORAGE 3) it is the values rounded to bfloat16 and, behind all of them,
+// what that leaves of each, rounded too.
+//
 // A work-item per stored element: dimension 0 is the column, dimension 1 the row. `overflows` counts finite values that
 // the storage turns into infinity; whole numbers add up to the same in any order.
 
 #ifndef STORAGE
-#define STORAGE 0  // 0 float32, 1 float16, 2 bfloat16
+#define STORAGE 0  // 0 float32, 1 float16, 2 bfloat16, 3 two parts of bfloat16
 #endif
 
 #if STORAGE == 0
@@ -35,6 +38,11 @@ __kernel void pack_weight(
   const uint column = get_global_id(0), row = get_global_id(1);
   if (column >= padded_columns) return;
   const float value = row < rows && column < columns ? ROW(values, row)[column] : 0.0f;
-  store_value(value, packed + packed_offset + (ulong)row * padded_columns + column);
+  __global stored *to = packed + (STORAGE == 3 ? 2 : 1) * packed_offset + (ulong)row * padded_columns + column;
+  store_value(value, to);
+#if STORAGE == 3
+  const float first = as_float((uint)*to << 16);
+  store_value(isinf(first) ? 0.0f : value - first, to + get_global_size(1) * padded_columns);
+#endif
   if (fabs(value) > LARGEST && !isinf(value)) atomic_inc(overflows);
 }

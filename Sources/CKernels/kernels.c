@@ -87,11 +87,29 @@ static const char matmul[] = {
 static const char matmul_cpu[] = {
 #embed "../../Kernels/matmul_cpu.cl" suffix(, 0)
 };
+static const char matmul_matrix[] = {
+#embed "../../Kernels/matmul_matrix.cl" suffix(, 0)
+};
 static const char matmul_rows[] = {
 #embed "../../Kernels/matmul_rows.cl" suffix(, 0)
 };
 static const char matmul_tiles[] = {
 #embed "../../Kernels/matmul_tiles.cl" suffix(, 0)
+};
+static const char matrix_amd_mfma[] = {
+#embed "../../Kernels/matrix_amd_mfma.cl" suffix(, 0)
+};
+static const char matrix_amd_wmma[] = {
+#embed "../../Kernels/matrix_amd_wmma.cl" suffix(, 0)
+};
+static const char matrix_intel[] = {
+#embed "../../Kernels/matrix_intel.cl" suffix(, 0)
+};
+static const char matrix_nvidia[] = {
+#embed "../../Kernels/matrix_nvidia.cl" suffix(, 0)
+};
+static const char matrix_tiles[] = {
+#embed "../../Kernels/matrix_tiles.cl" suffix(, 0)
 };
 static const char mean_rows[] = {
 #embed "../../Kernels/mean_rows.cl" suffix(, 0)
@@ -192,8 +210,14 @@ static const struct legrad_kernel_file files[] = {
     FILE(layer_norm_cpu),
     FILE(matmul),
     FILE(matmul_cpu),
+    FILE(matmul_matrix),
     FILE(matmul_rows),
     FILE(matmul_tiles),
+    FILE(matrix_amd_mfma),
+    FILE(matrix_amd_wmma),
+    FILE(matrix_intel),
+    FILE(matrix_nvidia),
+    FILE(matrix_tiles),
     FILE(mean_rows),
     FILE(normalize_rows),
     FILE(normalize_rows_backward),

@@ -8,8 +8,11 @@ public struct StoredWeight: Sendable {
   /// Pieces of equally many whole rows, one over the other.
   public let parts: [any StoredBytes]
 
-  /// - Parameter parts: one to `maximumParts`.
+  /// - Parameters:
+  ///   - type: not `bf16Split`, which no file has.
+  ///   - parts: one to `maximumParts`.
   public init(type: Precision, parts: [any StoredBytes]) {
+    precondition(type != .bf16Split, "a stored weight of elements in two parts")
     precondition(!parts.isEmpty && parts.count <= Self.maximumParts, "a stored weight of \(parts.count) parts")
     self.type = type
     self.parts = parts

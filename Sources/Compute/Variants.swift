@@ -16,6 +16,16 @@ public enum KernelVariant: String, Sendable, CaseIterable {
   case portable
   /// One work-item per register tile, vectors of 16 floats and no barriers, for processors.
   case cpu
+  /// The portable kernels, with products of 16-bit parts on matrix units (tensor cores) in place of theirs.
+  case matrix
+}
+
+extension KernelVariant {
+  /// Whether it computes products in a precision; matrix units have no float32.
+  public func takes(_ precision: Precision) -> Bool { self != .matrix || precision != .f32 }
+
+  /// The precision that is nearest to float32 of those that it takes.
+  public var finestPrecision: Precision { takes(.f32) ? .f32 : .bf16Split }
 }
 
 /// How kernels are tried on an OpenCL device that was never seen: in a process of their own, because a driver's compiler
@@ -55,10 +65,10 @@ public struct KernelTrial: Sendable, Equatable {
 }
 
 extension KernelTrial {
-  /// The fastest variant of those that work; nil where none does.
-  public static func best(of trials: [KernelTrial]) -> KernelVariant? {
+  /// The fastest variant of those that work and take a precision; nil where none does.
+  public static func best(of trials: [KernelTrial], for precision: Precision = .f32) -> KernelVariant? {
     var best: (variant: KernelVariant, seconds: Double)?
-    for trial in trials {
+    for trial in trials where trial.variant.takes(precision) {
       guard case .works(let seconds) = trial.verdict else { continue }
       if best.map({ seconds < $0.seconds }) ?? true { best = (trial.variant, seconds) }
     }

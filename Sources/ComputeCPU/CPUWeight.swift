@@ -94,7 +94,7 @@ extension StoredWeight {
 extension Precision {
   var storage: legrad_storage {
     switch self {
-    case .f32: LEGRAD_F32
+    case .f32, .bf16Split: LEGRAD_F32
     case .f16: LEGRAD_F16
     case .bf16: LEGRAD_BF16
     }
@@ -103,7 +103,7 @@ extension Precision {
   /// Bits of the least float32 magnitude that becomes infinite in this precision, rounded to nearest even.
   var firstInfinite: UInt32 {
     switch self {
-    case .f32: 0x7f80_0000
+    case .f32, .bf16Split: 0x7f80_0000
     case .f16: 0x477f_f000
     case .bf16: 0x7f7f_8000
     }

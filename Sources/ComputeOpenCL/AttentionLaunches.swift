@@ -56,7 +56,7 @@ struct AttentionProgram {
   ///   - function: the operation's name where nil.
   func portableKernel(headWidth: Int, isAligned: Bool, function: String? = nil) -> KernelIdentifier {
     KernelIdentifier(
-      operation, on: "attention_tiles", function: function, .portable,
+      operation, on: ["attention_tiles"], function: function, .portable,
       [Self.widthDefine: headWidth.roundedUp(to: 16), "ALIGNED": isAligned ? 1 : 0])
   }
 
@@ -84,7 +84,7 @@ extension OpenCLBackend {
     let kernel: KernelIdentifier
     let (groups, group, last): (Int, Int, [KernelArgument])
     switch variant {
-    case .portable:
+    case .portable, .matrix:
       let isAligned =
         launch.headWidth % 4 == 0
         && arguments.allSatisfy { if case .matrix(let matrix) = $0 { matrix.startsRowsAtQuads } else { true } }
@@ -96,7 +96,7 @@ extension OpenCLBackend {
       let width = launch.headWidth.roundedUp(to: 16)
       let block = program.block(headWidth: width, localMemory: device.localMemory)
       kernel = KernelIdentifier(
-        program.operation, on: "attention_tiles", function: function, .cpu,
+        program.operation, on: ["attention_tiles"], function: function, .cpu,
         [AttentionProgram.widthDefine: width, "BLOCK": block])
       // A work-item is a whole head, which it copies once; only where heads do not fill the device they are cut.
       let panels = launch.tokens.dividedUp(by: AttentionProgram.panel)

@@ -4,8 +4,8 @@ import Compute
 struct KernelIdentifier: Hashable, Sendable {
   /// The file in `Kernels/`, without `.cl`.
   let file: String
-  /// What stands before it in its program, beside `common.cl`.
-  let shared: String?
+  /// What stands before it in its program, after `common.cl`.
+  let shared: [String]
   let function: String
   let variant: KernelVariant
   /// What its `real` is.
@@ -20,11 +20,11 @@ struct KernelIdentifier: Hashable, Sendable {
 
   /// An operation's kernel in a file of one variant: `layer_norm.cl` or `layer_norm_cpu.cl`.
   /// - Parameters:
-  ///   - shared: a file of the same variant that it builds on.
+  ///   - shared: files of the same variant that it builds on, in their order.
   ///   - function: the operation's name where nil.
   ///   - scalar: what is built in float64 has no vectors of `LANES`.
   init(
-    _ operation: String, on shared: String? = nil, function: String? = nil, _ variant: KernelVariant,
+    _ operation: String, on shared: [String] = [], function: String? = nil, _ variant: KernelVariant,
     scalar: Scalar = .float32, _ defines: [String: Int] = [:]
   ) {
     var defines = defines
@@ -43,12 +43,12 @@ struct KernelIdentifier: Hashable, Sendable {
     var defines = defines
     if lanes != 1 { defines["LANES"] = lanes }
     self.init(
-      file: operation, shared: nil, function: function ?? operation, lanes == 1 ? .portable : .cpu, scalar: scalar,
+      file: operation, shared: [], function: function ?? operation, lanes == 1 ? .portable : .cpu, scalar: scalar,
       defines: defines)
   }
 
   private init(
-    file: String, shared: String?, function: String, _ variant: KernelVariant, scalar: Scalar, defines: [String: Int]
+    file: String, shared: [String], function: String, _ variant: KernelVariant, scalar: Scalar, defines: [String: Int]
   ) {
     var defines = defines
     if scalar == .float64 { defines["FLOAT64"] = 1 }
@@ -61,7 +61,7 @@ struct KernelIdentifier: Hashable, Sendable {
   }
 
   /// The files of its program, in their order, without `.cl`.
-  var files: [String] { ["common", shared, file].compactMap { $0 } }
+  var files: [String] { ["common"] + shared + [file] }
 
   /// What a macro is defined as, nil where it is not.
   func value(of define: String) -> Int? { defines.first { $0.name == define }?.value }

@@ -37,7 +37,7 @@ final class KernelLibrary: Sendable {
       if let kernel = built.kernels[identifier] { return kernel }
       precondition(
         ProgramList.contains(identifier), "\(identifier.file) with \(identifier.options) is not in ProgramList.swift")
-      let key = identifier.file + " " + identifier.options
+      let key = identifier.files.joined(separator: " ") + " " + identifier.options
       let program: OpenCLProgram
       if let known = built.programs[key] {
         program = known

@@ -7,8 +7,8 @@ extension OpenCLBackend {
 
   /// Some rounds of groups on the largest GPUs. Weights that stream are there one group at a time, and a processor's
   /// caches want what was just computed.
-  public static let portableRowsToJoin = 4096
-  public var rowsToJoin: Int { variant == .portable && !streamsWeights ? Self.portableRowsToJoin : 0 }
+  public static let rowsToJoinOnGPUs = 4096
+  public var rowsToJoin: Int { variant != .cpu && !streamsWeights ? Self.rowsToJoinOnGPUs : 0 }
 
   public func makeMatrix(rows: Int, columns: Int, of scalar: Scalar) throws(BackendError) -> Matrix<OpenCLBuffer> {
     precondition(rows > 0 && columns > 0, "makeMatrix: \(rows)×\(columns)")

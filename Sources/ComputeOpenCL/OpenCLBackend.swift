@@ -38,6 +38,9 @@ public final class OpenCLBackend: Backend {
     /// How the portable product is unrolled; what is faster on the device if nil.
     var unrolling: PortableTile.Unrolling?
 
+    /// What the matrix variant multiplies with; what is right on the device if nil.
+    var matrixSet: MatrixSet?
+
     public init() {}
   }
 
@@ -47,6 +50,8 @@ public final class OpenCLBackend: Backend {
   public let streamsWeights: Bool
   /// Of the portable product.
   let unrolling: PortableTile.Unrolling
+  /// Of the matrix variant's products.
+  let matrixSet: MatrixSet
   let memory: DeviceMemory
   let registry = WeightRegistry()
   let shelves = WeightShelves()
@@ -62,12 +67,19 @@ public final class OpenCLBackend: Backend {
     self.precision = precision
     waitsAfterEveryOperation = options.waitsAfterEveryOperation
     if let variant = options.variant {
+      guard variant.takes(precision) else {
+        throw BackendError(
+          .unsupported, operation: .openCLBackend,
+          "\(variant.rawValue) kernels multiply parts of 16 bits, of which \(precision.rawValue) has none",
+          advice: "give \(Subject.precision) bf16-split, bf16 or f16, or leave \(Subject.kernelVariant) out")
+      }
       try VariantSelection.check(variant, for: device, options: options)
       self.variant = variant
     } else {
-      variant = try VariantSelection.choose(for: device, options: options)
+      variant = try VariantSelection.choose(for: device, precision, options: options)
     }
     unrolling = self.variant == .portable ? try UnrollingSelection.choose(for: device, options: options) : .all
+    matrixSet = self.variant == .matrix ? try MatrixSelection.choose(for: device, options: options).set : .plain
     do {
       let context = try OpenCLContext(device)
       let memory = DeviceMemory(context, limit: options.memoryLimit)

@@ -60,7 +60,7 @@ struct WeightLayout: Sendable, Hashable {
     self.inputs = inputs
     tile =
       switch variant {
-      case .portable: 128
+      case .portable, .matrix: 128
       case .cpu: 32
       }
   }

@@ -15,7 +15,7 @@ extension OpenCLBackend {
     ]
     let kernel = KernelIdentifier.packWeight(variant, precision)
     switch variant {
-    case .portable:
+    case .portable, .matrix:
       try stream.run(
         kernel, [.matrix(values), .memory(target), .offset(offset)] + rest,
         global: [layout.paddedInputs, layout.paddedOutputs], local: [layout.tile, 1])
@@ -24,7 +24,7 @@ extension OpenCLBackend {
       try stream.run(
         kernel, [.matrix(values), .memory(target)] + rest, global: [layout.paddedOutputs / layout.tile], local: [1])
     }
-    guard precision != .f32 else { return 0 }
+    guard kernel.value(of: "STORAGE") != 0 else { return 0 }
     var count: UInt32 = 0
     unsafe try withUnsafeMutablePointer(to: &count) { count throws(OpenCLError) in
       unsafe try stream.download(overflows.region, into: count)
@@ -35,7 +35,8 @@ extension OpenCLBackend {
 
 extension KernelIdentifier {
   static func packWeight(_ variant: KernelVariant, _ precision: Precision) -> KernelIdentifier {
-    KernelIdentifier("pack_weight", variant, ["STORAGE": precision.storage])
+    KernelIdentifier(
+      "pack_weight", variant, ["STORAGE": variant == .matrix ? precision.matrixStorage : precision.storage])
   }
 }
 
@@ -43,9 +44,12 @@ extension Precision {
   /// `STORAGE` of the kernels.
   var storage: Int {
     switch self {
-    case .f32: 0
+    case .f32, .bf16Split: 0
     case .f16: 1
     case .bf16: 2
     }
   }
+
+  /// `STORAGE` of the kernels on matrix units.
+  var matrixStorage: Int { self == .bf16Split ? 3 : storage }
 }

@@ -53,7 +53,7 @@ package struct PortableTile: Sendable {
   func kernel(_ kind: ProductKind, isWhole: Bool, _ unrolling: Unrolling) -> KernelIdentifier {
     let unroll = unrolling == .some ? unrolled : depth
     return KernelIdentifier(
-      "matmul", on: "matmul_tiles", .portable,
+      "matmul", on: ["matmul_tiles"], .portable,
       kind.defines.merging([
         "TILE_M": rows, "TILE_N": columns, "TILE_K": depth, "ITEM_M": itemRows, "ITEM_N": itemColumns,
         "UNROLL": unroll, "WHOLE": isWhole ? 1 : 0,
@@ -62,13 +62,13 @@ package struct PortableTile: Sendable {
 }
 
 /// The product of few rows; see `matmul_rows.cl`.
-enum FewRows {
-  static let limit = 8
+package enum FewRows {
+  package static let limit = 8
   static let columns = 16
   static let items = 128
 
   static func kernel(_ kind: ProductKind) -> KernelIdentifier {
-    KernelIdentifier("matmul_rows", on: "matmul_tiles", .portable, kind.defines)
+    KernelIdentifier("matmul_rows", on: ["matmul_tiles"], .portable, kind.defines)
   }
 }
 
@@ -79,7 +79,10 @@ struct ProductKind: Sendable {
   let isByInputs: Bool
   let isScaled: Bool
 
-  static let all = Precision.allCases.flatMap { precision in
+  /// Those of the portable variant.
+  static let all = Precision.allStored.flatMap(kinds)
+
+  static func kinds(_ precision: Precision) -> [ProductKind] {
     [false, true].flatMap { isByInputs in
       [false, true].map { ProductKind(precision: precision, isByInputs: isByInputs, isScaled: $0) }
     }

@@ -1,6 +1,6 @@
 import Compute
 
-/// Every program of the portable variant that the launchers ask a driver for. `make gpu-lint` compiles them for GPUs
+/// Every program of the variants for GPUs that the launchers ask a driver for. `make gpu-lint` compiles them for GPUs
 /// that are not at hand; `KernelLibrary` builds no other.
 package enum ProgramList {
   /// A program as a driver gets it.
@@ -21,23 +21,30 @@ package enum ProgramList {
     package let program: Program
     package let group: Int
     package let vendorOptions: VendorOptions
+    /// Whose matrix instructions it has; nil where it has none.
+    package let instructions: String?
 
-    fileprivate init(_ identifier: KernelIdentifier, group: Int) {
+    fileprivate init(_ identifier: KernelIdentifier, group: Int, _ instructions: MatrixInstructions? = nil) {
+      self.instructions = instructions?.rawValue
       program = Program(identifier)
       vendorOptions = VendorOptions(identifier)
       self.group = group
     }
   }
 
-  package static let all: [Listed] = products + attention + rows + elements + others
+  package static let all: [Listed] =
+    products + matrixProducts(isPlain: false) + attention + rows + elements + others
+
+  /// What stands in for matrix instructions, of which no compiler for GPUs has to know.
+  private static let plain = Set(matrixProducts(isPlain: true).map(\.program))
 
   private static let programs = Set(all.map(\.program))
 
   /// Whether the list has the kernel's program, or one for heads of another width, which come in any.
   static func contains(_ identifier: KernelIdentifier) -> Bool {
-    guard identifier.variant == .portable else { return true }
+    guard identifier.variant != .cpu else { return true }
     let program = Program(identifier)
-    if programs.contains(program) { return true }
+    if programs.contains(program) || plain.contains(program) { return true }
     guard let width = identifier.value(of: AttentionProgram.widthDefine) else { return false }
     return attention(headWidths: [width]).contains { $0.program == program }
   }
@@ -50,6 +57,19 @@ package enum ProgramList {
             [false, true].map { Listed(tile.kernel(kind, isWhole: $0, unrolling), group: tile.items) }
           }
         }
+    }
+  }
+
+  private static func matrixProducts(isPlain: Bool) -> [Listed] {
+    MatrixInstructions.allCases.flatMap { instructions in
+      let set = MatrixSet(instructions: instructions, isPlain: isPlain)
+      return ProductKind.ofMatrices.flatMap { kind in
+        MatrixTile.all.flatMap { tile in
+          [false, true].map {
+            Listed(tile.kernel(kind, isWhole: $0, set), group: tile.items(set), instructions)
+          }
+        }
+      }
     }
   }
 
@@ -93,7 +113,8 @@ package enum ProgramList {
   }
 
   private static var others: [Listed] {
-    Precision.allCases.map { Listed(.packWeight(.portable, $0), group: 128) } + [
+    Precision.allStored.map { Listed(.packWeight(.portable, $0), group: 128) } + [
+      Listed(.packWeight(.matrix, .bf16Split), group: 128),
       Listed(.peak(.portable), group: 128), Listed(.partProduct(.portable), group: KernelIdentifier.partProductGroup),
     ]
   }

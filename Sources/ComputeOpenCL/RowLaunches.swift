@@ -15,7 +15,7 @@ extension CommandStream {
     // CUDA devices take no more groups in this dimension; the kernels go on with the rows beyond.
     let rows = min(matrix.rows, 65535)
     switch matrix.scalar == .float64 ? .portable : variant {
-    case .portable:
+    case .portable, .matrix:
       let width = KernelIdentifier.elementGroup
       try run(
         KernelIdentifier(kernel, function: function, scalar: matrix.scalar), arguments,
@@ -33,7 +33,7 @@ extension CommandStream {
     _ kernel: String, _ variant: KernelVariant, _ arguments: [KernelArgument], rowsOf matrix: Matrix<OpenCLBuffer>
   ) throws(OpenCLError) {
     switch matrix.scalar == .float64 ? .portable : variant {
-    case .portable:
+    case .portable, .matrix:
       let group = KernelIdentifier.rowGroup
       try run(
         .portableRow(kernel, matrix.scalar), arguments, global: [matrix.rows * group], local: [group])

@@ -8,11 +8,13 @@ package struct VendorOptions: Sendable {
   package let intel: String?
 
   init(_ identifier: KernelIdentifier) {
-    let isProduct = identifier.shared == "matmul_tiles"
+    let isProduct = identifier.shared.contains("matmul_tiles")
     nvidia = isProduct && identifier.value(of: "TILE_M") == 128 ? "-cl-nv-maxrregcount=128" : nil
+    // Matrix units of Intel's want the lanes that their kernel is written for.
+    let lanes = identifier.value(of: "WARP") ?? 16
     intel =
-      isProduct || identifier.shared == "attention_tiles"
-      ? "-DSUB_GROUP=16 -cl-intel-256-GRF-per-thread" : nil
+      isProduct || identifier.shared.contains("attention_tiles")
+      ? "-DSUB_GROUP=\(lanes) -cl-intel-256-GRF-per-thread" : nil
   }
 
   /// What a device's compiler takes of them, as far as its extensions tell.

@@ -55,8 +55,19 @@ public final class Explainer: Sendable {
 
     public init() {}
 
-    /// Fails for a device that this machine does not have, before a model is opened.
-    public func checkDevice() throws(LeGradError) { _ = try device.resolve(Devices.found(), self) }
+    /// Fails for a device that this machine does not have, and for kernels that do not take the precision, before a
+    /// model is opened.
+    public func checkDevice() throws(LeGradError) {
+      if let kernelVariant, let precision, !kernelVariant.takes(precision) {
+        throw LeGradError(
+          .usage,
+          """
+          \(Subject.kernelVariant) \(kernelVariant.rawValue) multiplies parts of 16 bits; expected \(Subject.precision) \
+          bf16-split, bf16 or f16, found \(precision.rawValue)
+          """)
+      }
+      _ = try device.resolve(Devices.found(), self)
+    }
   }
 
   public let model: Model

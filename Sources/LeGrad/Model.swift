@@ -176,12 +176,13 @@ public struct Model: Sendable {
     to folder: String, as precision: Precision, overwrite: Bool = false,
     isCancelled: @escaping @Sendable () -> Bool = { false }
   ) throws(LeGradError) {
-    let elementType: ElementType =
-      switch precision {
-      case .f32: .f32
-      case .f16: .f16
-      case .bf16: .bf16
-      }
+    let elementType: ElementType
+    switch precision {
+    case .f32: elementType = .f32
+    case .f16: elementType = .f16
+    case .bf16: elementType = .bf16
+    case .bf16Split: throw LeGradError(.usage, "files hold f32, f16 or bf16, not \(precision.rawValue)")
+    }
     do {
       try ModelWriter.write(
         CancellableSource(source: source, isCancelled: isCancelled), to: folder, elementType: elementType,

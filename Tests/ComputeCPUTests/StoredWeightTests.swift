@@ -57,7 +57,7 @@ import Testing
   @Test(arguments: CPUBackend.availableInstructionSets, Precision.allCases)
   func storedBytesArePackedAsValuesAre(_ set: InstructionSet, _ precision: Precision) throws {
     let backend = try CPUBackend(precision: precision, threads: 2, instructionSet: set)
-    for type in Precision.allCases {
+    for type in Precision.allStored {
       for shape in Self.shapes {
         let values = values(shape, type)
         let reference = try backend.prepare(values.span, rows: shape.0, columns: shape.1)
@@ -79,7 +79,7 @@ import Testing
   @Test(arguments: CPUBackend.availableInstructionSets, Precision.allCases)
   func productsOfStoredWeightsHaveTheSameBits(_ set: InstructionSet, _ precision: Precision) throws {
     let backend = try CPUBackend(precision: precision, threads: 3, instructionSet: set)
-    for type in Precision.allCases {
+    for type in Precision.allStored {
       for (rows, outputs, inputs) in [(1, 300, 70), (5, 99, 301), (1300, 66, 35)] {
         let values = values((outputs, inputs), type)
         let input = HostMatrix.random(rows, inputs, seed: 7)
@@ -120,7 +120,7 @@ import Testing
       let stored = TestBytes.weight(values, type, parts: 3, offset: 0)
       return try backend.prepare(stored, rows: 3, columns: 35, group: nil) != nil
     }
-    for type in Precision.allCases {
+    for type in Precision.allStored {
       for value in [Float.nan, -.nan, .infinity, -.infinity] {
         #expect(try !isTaken(value, as: type), "\(value) as \(type)")
       }
@@ -204,7 +204,7 @@ extension Float {
   /// The nearest value of that type, and of two equally near ones the even.
   fileprivate func rounded(to type: Precision) -> Float {
     switch type {
-    case .f32: self
+    case .f32, .bf16Split: self
     case .f16: Float(Float16(self))
     case .bf16:
       isFinite
@@ -217,7 +217,7 @@ extension Float {
   fileprivate func bytes(as type: Precision) -> [UInt8] {
     let bits =
       switch type {
-      case .f32: bitPattern
+      case .f32, .bf16Split: bitPattern
       case .f16: UInt32(Float16(self).bitPattern)
       case .bf16: rounded(to: .bf16).bitPattern >> 16
       }

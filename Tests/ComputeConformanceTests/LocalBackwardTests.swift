@@ -9,6 +9,7 @@ struct LocalBackwardTests {
   static func bound(_ precision: Precision) -> Double {
     switch precision {
     case .f32: 1e-5
+    case .bf16Split: 2e-5
     case .f16: 3e-3
     case .bf16: 3e-2
     }

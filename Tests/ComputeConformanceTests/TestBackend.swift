@@ -18,9 +18,9 @@ enum TestBackend: Sendable, Hashable, CustomTestStringConvertible {
   /// Every backend that this machine can run.
   static let available: [TestBackend] =
     (TestDevice.isAlone ? [] : CPUBackend.availableInstructionSets).flatMap { instructionSet in
-      Precision.allCases.map { .cpu(instructionSet, $0) } + [.cpuPairs(instructionSet)]
+      Precision.allStored.map { .cpu(instructionSet, $0) } + [.cpuPairs(instructionSet)]
     }
-    + TestDevice.variants.flatMap { variant in Precision.allCases.map { .openCL(variant, $0) } }
+    + TestDevice.kernels.map { .openCL($0.variant, $0.precision) }
 
   private struct Key: Hashable {
     let backend: TestBackend

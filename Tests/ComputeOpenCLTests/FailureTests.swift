@@ -138,7 +138,7 @@ extension DriverTests {
     /// From the search for devices to the last weight, and the explanation after it, as a device does it that has
     /// memory for the weights, or not. Programs come from disk.
     @Test(arguments: [
-      (KernelVariant.cpu, nil as Int?), (.portable, nil), (.cpu, TinyWork.streamingLimit),
+      (KernelVariant.cpu, nil as Int?), (.portable, nil), (.matrix, nil), (.cpu, TinyWork.streamingLimit),
     ])
     func callsOfLoading(_ variant: KernelVariant, _ memoryLimit: Int?) throws {
       let work = try TinyWork()
@@ -146,6 +146,7 @@ extension DriverTests {
         let explainer = try load(work) {
           $0.device = .openCL
           $0.kernelVariant = variant
+          $0.precision = variant.finestPrecision
           $0.memoryLimit = memoryLimit
         }
         #expect(explainer.device.isStreaming || memoryLimit == nil)

@@ -7,7 +7,7 @@ import Testing
 
 struct ProductTileTests {
   /// Which tile computes a product is chosen by its shape and the device; the bits must not tell.
-  @Test(.enabled(if: TestDevice.first != nil), arguments: [false, true], Precision.allCases)
+  @Test(.enabled(if: TestDevice.first != nil), arguments: [false, true], Precision.allStored)
   func allTilesGiveTheSameBits(_ byInputs: Bool, _ precision: Precision) throws {
     let backend = try TestDevice.shared(.portable, precision)
     // One more than the largest tile, and a depth that no step divides.

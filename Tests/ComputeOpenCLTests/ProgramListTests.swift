@@ -10,7 +10,8 @@ import Testing
 struct ProgramListTests {
   @Test func aProgramThatIsNotListedIsNotLaunched() async {
     #expect(!ProgramList.contains(KernelIdentifier("copy", .portable, ["SPAN": 3])))
-    #expect(!ProgramList.contains(KernelIdentifier("attention", on: "attention_tiles", .portable, ["HEAD_WIDTH": 24])))
+    #expect(
+      !ProgramList.contains(KernelIdentifier("attention", on: ["attention_tiles"], .portable, ["HEAD_WIDTH": 24])))
     #expect(!ProgramList.contains(KernelIdentifier("matmul", .portable, ["TILE_M": 64])))
     await #expect(processExitsWith: .failure) {
       guard let device = TestDevice.first else { return }

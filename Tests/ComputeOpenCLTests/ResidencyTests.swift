@@ -44,7 +44,7 @@ extension DriverTests {
 
     /// Loading brings every tensor of the tower once, the positional table and the class embedding excepted, which go
     /// up with the first batch of a shape.
-    @Test(arguments: KernelVariant.allCases, Precision.allCases)
+    @Test(arguments: TestDevice.kernels)
     func weightsGoUpOnce(_ variant: KernelVariant, _ precision: Precision) throws {
       let work = try TinyWork()
       let elements = work.model.configuration.canonicalTensors.reduce(0) { sum, tensor in

@@ -64,14 +64,16 @@ struct TinyWork {
   }
 
   /// The tower on a backend of the watched device.
+  /// - Parameter precision: the variant's finest where nil.
   func explainer(
-    _ variant: KernelVariant, _ precision: Precision = .f32, change: (inout OpenCLBackend.Options) -> Void = { _ in }
+    _ variant: KernelVariant, _ precision: Precision? = nil, change: (inout OpenCLBackend.Options) -> Void = { _ in }
   ) throws -> (explainer: Explainer, backend: OpenCLBackend) {
     var options = OpenCLBackend.Options()
     options.variant = variant
     options.cacheFolder = OwnProgramCache.folder
     change(&options)
-    let backend = try OpenCLBackend(WatchedOpenCL.device(), precision: precision, options: options)
+    let backend = try OpenCLBackend(
+      WatchedOpenCL.device(), precision: precision ?? variant.finestPrecision, options: options)
     return (try Explainer(model, backend: backend, variant: .kernels(variant), reason: "test"), backend)
   }
 }

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Compiles the portable OpenCL programs for GPUs that are not at hand and checks what the compilers say of them.
+"""Compiles the OpenCL programs of the variants for GPUs, for GPUs that are not at hand and checks what the compilers say of them.
 
 usage: gpu_lint.py --tools FOLDER --programs FILE [--kernels FOLDER] [--all] [--bounds FILE] [--table FILE]
 
 The programs are the lines that ListPrograms prints. NVIDIA: clang → PTX → ptxas, its drivers' own last step; the front
 end is another one, so a register more or less is no news. AMD: clang with ROCm's device libraries, as ROCm itself does.
-Intel: ocloc, where it is installed. What is checked: it compiles; nothing spills; at most 32 KB of local memory; enough
-work-groups fit a multiprocessor; and in the loop that holds the arithmetic, the multiply-adds per instruction are not
-below what they were when the bounds were recorded. AMD's GPUs do two in one instruction where they are paired.
+Intel: ocloc, where it is installed. What is checked: it compiles; nothing spills; at most 32 KB of local memory, 48 KB on
+matrix units; enough work-groups fit a multiprocessor; and in the loop that holds the arithmetic, the multiply-adds per
+instruction, of vectors or of matrix units, are not below what they were when the bounds were recorded. AMD's GPUs do two
+in one instruction where they are paired.
 """
 
 import argparse
@@ -23,17 +24,22 @@ import tempfile
 import time
 
 LOCAL_MEMORY = 32768
+MATRIX_LOCAL_MEMORY = 49152
 NVIDIA = {"sm_80": 167936, "sm_90": 233472}  # bytes of local memory of a multiprocessor
 # The device libraries of ROCm 5.2 know no gfx942 and no gfx1100; what their files hold is a number that the kernels'
 # functions do not ask for.
 AMD = {"gfx90a": ("90a", 64), "gfx942": ("940", 64), "gfx1100": ("1030", 32)}
 INTEL = ("dg2", "pvc")
+# Whose matrix instructions a target has, as Sources/ComputeOpenCL/MatrixInstructions.swift names them.
+MATRIX = {
+    "sm_80": "nvidia", "sm_90": "nvidia", "gfx90a": "amdMFMA", "gfx942": "amdMFMA", "gfx1100": "amdWMMA",
+    "dg2": "intel8", "pvc": "intel16"}
 # What one look takes: the newest of NVIDIA's and AMD's.
 USUAL_TARGETS = ("sm_90", "gfx1100")
 
 Kernel = collections.namedtuple("Kernel", "registers spilled local_memory groups share")
-# extra: options that drivers of one vendor get beside these.
-Program = collections.namedtuple("Program", "files options group extra")
+# extra: options that drivers of one vendor get beside these. instructions: whose matrix instructions it has.
+Program = collections.namedtuple("Program", "files options group extra instructions")
 
 
 class Refused(Exception):
@@ -68,7 +74,8 @@ def compile_nvidia(tools, source, base, program, target):
     most = re.search(r"maxrregcount=(\d+)", program.extra.get("nvidia", ""))
     limit = ["--maxrregcount", most[1]] if most else []
     said = tools.run(tools.ptxas, "-v", "-O3", *limit, "--gpu-name", target, "-o", base + ".cubin", base + ".ptx")
-    shares = fma_shares_nvidia(tools.run(tools.nvdisasm, "-c", base + ".cubin"), *trips_of(program))
+    kind = "HMMA" if program.instructions else "FFMA"
+    shares = fma_shares_nvidia(tools.run(tools.nvdisasm, "-c", base + ".cubin"), kind, *trips_of(program))
     kernels = {}
     for part in said.split("Compiling entry function '")[1:]:
         name = part.split("'")[0]
@@ -101,7 +108,7 @@ def compile_amd(tools, source, base, program, target):
         base + ".s", source)
     with open(base + ".s") as file:
         text = file.read()
-    shares = fma_shares_amd(text, *trips_of(program))
+    shares = fma_shares_amd(text, program.instructions is not None, *trips_of(program))
     infos = re.findall(r"; Kernel info:\n((?:;.*\n)+)", text)
     kernels = {}
     for (name, body), info in zip(re.findall(r"\.amdhsa_kernel (\w+)\n((?:.|\n)*?)\.end_amdhsa_kernel", text), infos):
@@ -175,19 +182,25 @@ def trips_of(program):
             # 4 x 4 elements of 32 columns, or 4 rows of the sums by 32 keys.
             return max(1, (32 * 16 if level == 2 else 32 * 4 * width // 8) // count)
         return trips, None
+    if program.instructions:
+        # Squares of 16 x 16 of a warp, 16 deep; NVIDIA's are two instructions. In two parts there are three products.
+        squares = values["TILE_M"] * values["TILE_N"] * values["TILE_K"] // 16 ** 3
+        squares = squares // (values["WARPS_M"] * values["WARPS_N"]) * (3 if values["STORAGE"] == 3 else 1)
+        work = squares * (2 if program.instructions == "nvidia" else 1)
+        return lambda _, count: max(1, work // count) if count else 1, work
     work = values.get("TILE_K", 0) * values.get("ITEM_M", 0) * values.get("ITEM_N", 0)
     if program.files[-1] == "matmul_rows.cl":
         work = 128
     return lambda _, count: max(1, work // count) if count else 1, work
 
 
-def fma_shares_nvidia(text, trips, work):
+def fma_shares_nvidia(text, kind, trips, work):
     shares, name, instructions, labels = {}, None, [], {}
 
     def end():
         if name:
             shares[name] = step_share(
-                instructions, labels, lambda operation: int(operation.startswith("FFMA")), trips, work)
+                instructions, labels, lambda operation: int(operation.startswith(kind)), trips, work)
 
     for line in text.splitlines():
         section = re.match(r"\s*\.section\s+\.text\.(\w+)", line)
@@ -207,10 +220,12 @@ def fma_shares_nvidia(text, trips, work):
     return shares
 
 
-def fma_shares_amd(text, trips, work):
+def fma_shares_amd(text, is_matrix, trips, work):
     shares, name, instructions, labels = {}, None, [], {}
 
     def weight(operation):
+        if is_matrix:
+            return int(operation.startswith(("v_wmma", "v_mfma")))
         if operation.startswith("v_pk_fma_f32"):
             return 2
         if operation.startswith("v_dual_"):
@@ -240,7 +255,8 @@ def fma_shares_amd(text, trips, work):
 def name_of(program):
     """A short name: the file, and what it is built with."""
     defines = re.findall(r"-D(\w+)=(-?\d+)", program.options)
-    return " ".join([program.files[-1][:-3]] + [f"{name}={value}" for name, value in defines])
+    words = [program.files[-1][:-3]] + ([program.instructions] if program.instructions else [])
+    return " ".join(words + [f"{name}={value}" for name, value in defines])
 
 
 def is_usual(program, target):
@@ -249,6 +265,9 @@ def is_usual(program, target):
     values = dict(re.findall(r"-D(\w+)=(-?\d+)", program.options))
     if "HEAD_WIDTH" in values:
         return values["HEAD_WIDTH"] in ("64", "112") and values["ALIGNED"] == "1"
+    if program.instructions:
+        kind = (values["STORAGE"], values["SIDE_INPUTS"], values["SCALED"], values["WHOLE"])
+        return kind in {("1", "0", "0", "1"), ("2", "0", "0", "1"), ("3", "0", "0", "1"), ("2", "1", "1", "0"), ("3", "1", "0", "1")}
     if "SIDE_INPUTS" in values:
         kind = (values["STORAGE"], values["SIDE_INPUTS"], values["SCALED"], values.get("WHOLE", "1"))
         likes = (values.get("UNROLL") == values.get("TILE_K")) == (target in AMD)
@@ -276,8 +295,9 @@ def wanted_groups(program, target):
 def findings(kernel, program, target, bound):
     if kernel.spilled:
         yield f"{kernel.spilled} bytes spilled"
-    if kernel.local_memory > LOCAL_MEMORY:
-        yield f"{kernel.local_memory} bytes of local memory, at most {LOCAL_MEMORY}"
+    most = MATRIX_LOCAL_MEMORY if program.instructions else LOCAL_MEMORY
+    if kernel.local_memory > most:
+        yield f"{kernel.local_memory} bytes of local memory, at most {most}"
     wanted = wanted_groups(program, target)
     if kernel.groups is not None and kernel.groups < wanted:
         yield f"{kernel.groups} group on a multiprocessor with {kernel.registers} registers, wanted {wanted}"
@@ -301,7 +321,9 @@ def main():
     arguments = parser.parse_args()
     with open(arguments.programs) as file:
         lines = [json.loads(line) for line in file if line.strip()]
-    programs = [Program(tuple(line["files"]), line["options"], line["group"], line["extra"]) for line in lines]
+    programs = [
+        Program(tuple(line["files"]), line["options"], line["group"], line["extra"], line["instructions"])
+        for line in lines]
     if not programs:
         sys.exit(f"{arguments.programs}: expected a program a line, found none")
     bounds = {}
@@ -315,7 +337,8 @@ def main():
         targets = arguments.targets.split(",")
     chosen = [
         (program, target, index) for target in targets for index, program in enumerate(programs)
-        if (arguments.all or is_usual(program, target)) and arguments.only in name_of(program)]
+        if program.instructions in (None, MATRIX.get(target))
+        and (arguments.all or is_usual(program, target)) and arguments.only in name_of(program)]
     tools = Tools(os.path.abspath(arguments.tools))
 
     start, count, rows, shares = time.time(), 0, [], {}

@@ -27,7 +27,7 @@ import Testing
     #expect(rows.count { $0["isDefault"] as? Bool == true } == 1)
     for (index, row) in rows.enumerated() {
       #expect(row["index"] as? Int == index)
-      #expect(row["precisions"] as? [String] == ["f32", "f16", "bf16"])
+      #expect(row["precisions"] as? [String] == ["f32", "f16", "bf16", "bf16-split"])
       #expect(["f32", "f16", "bf16"].contains(try #require(row["fastestPrecision"] as? String)))
       #expect(try #require(row["computeUnits"] as? Int) > 0)
       #expect(row["float64"] is Bool)

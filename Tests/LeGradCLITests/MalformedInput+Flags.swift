@@ -36,6 +36,7 @@ extension MalformedInput {
     .flags(["--device", "7"], "device '7'", exitCode: 4),
     .flags(["--device", ""], "device ''", exitCode: 4),
     .flags(["--kernel-variant", "fast"], "--kernel-variant"),
+    .flags(["--kernel-variant", "matrix"], "expected --precision bf16-split, bf16 or f16, found f32"),
     .flags(["--memory-limit", "0"], "--memory-limit"),
     .flags(["--memory-limit", "4 TB"], "--memory-limit"),
     .flags(["--precision", "f8"], "--precision"),

@@ -43,21 +43,26 @@ import Testing
     expectExit(0, try explain([], environment: environment))
   }
 
-  @Test(.enabled(if: OpenCLCommand.isPossible), arguments: ["portable", "cpu"])
-  func goldenAnswersOnOpenCL(_ variant: String) throws {
+  @Test(
+    .enabled(if: OpenCLCommand.isPossible),
+    arguments: [
+      ("portable", "f32"), ("cpu", "f32"), ("matrix", "bf16-split"),
+    ])
+  func goldenAnswersOnOpenCL(_ variant: String, _ precision: String) throws {
     let result = try explain([
-      "--device", "opencl", "--kernel-variant", variant, "--format", "npy,json", "--verify",
+      "--device", "opencl", "--kernel-variant", variant, "--precision", precision, "--format", "npy,json", "--verify",
     ])
     expectExit(0, result)
     let relevance = try NpyFile.readFloats(scratch.path("legrad-out/image_32x32.relevance.npy"))
-    expectClose(relevance, try GoldenCommand.expected("32x32/legrad"), relative: 1e-5)
+    expectClose(
+      relevance, try GoldenCommand.expected("32x32/legrad"), relative: precision == "f32" ? 1e-5 : 1e-4)
     let report = try report()
     let device = try #require(report["device"] as? [String: Any])
     #expect(device["backend"] as? String == "OpenCL" && device["variant"] as? String == variant)
     #expect(device["platform"] as? String == TestDevice.first?.platform)
     #expect(device["driver"] as? String == TestDevice.first?.driver)
     #expect(device["streaming"] as? Bool == false && device["reason"] as? String == "as asked for")
-    #expect(report["precision"] as? String == "f32")
+    #expect(report["precision"] as? String == precision)
     let verification = try #require(report["verification"] as? [String: Any])
     #expect(verification["compared"] as? String == "relevance" && verification["bound"] as? Double == 1e-4)
     #expect(try #require(verification["error"] as? Double) <= 1e-4)

@@ -21,7 +21,7 @@ import VisionTransformer
   static let cases = GoldenModel.all.flatMap { golden in
     GoldenBackend.all.map { Case(golden: golden, backend: $0) }
   }
-  static let float32Cases = cases.filter { $0.precision == .f32 }
+  static let float32Cases = cases.filter { $0.precision.isNearFloat32 }
 
   @Test(arguments: float32Cases)
   func tokenIdsAndTextEmbeddings(_ test: Case) throws {
@@ -65,7 +65,7 @@ import VisionTransformer
     }
   }
 
-  @Test(arguments: cases.filter { $0.precision != .f32 })
+  @Test(arguments: cases.filter { !$0.precision.isNearFloat32 })
   func sixteenBitHeatmaps(_ test: Case) throws {
     let explainer = try test.explainer()
     let embeddings = try TextEmbeddings(

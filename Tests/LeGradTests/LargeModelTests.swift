@@ -61,6 +61,7 @@ struct LargeModelTests {
       let device = try explain(model, input) {
         $0.device = .openCL
         $0.kernelVariant = variant
+        $0.precision = variant?.finestPrecision ?? .f32
       }
       print("relevance differs by", difference(device.relevance, processor.relevance), "of its maximum")
       expectClose(device.relevance, processor.relevance, relativeToMaximum: 1e-4)

@@ -109,7 +109,7 @@ import VisionTransformer
     }
   }
 
-  @Test(arguments: cases([siglip, coca], GoldenBackend.all.filter { $0.precision != .f32 }))
+  @Test(arguments: cases([siglip, coca], GoldenBackend.all.filter { !$0.precision.isNearFloat32 }))
   func sixteenBitHeatmaps(_ test: Case) throws {
     let size = test.golden.sizes[0]
     let name = test.golden.layout == "coca" ? "legrad_heatmap" : "legrad_uncorrected_heatmap"

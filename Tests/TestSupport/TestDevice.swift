@@ -12,8 +12,16 @@ import Testing
 public enum TestDevice {
   public static let first: OpenCLDevice? = try? OpenCLLibrary.system().devices().first { $0.isAvailable }
 
-  /// The kernels that can be of use on it; none without a device.
-  public static let variants: [KernelVariant] = first.map { KernelVariant.candidates(for: $0) } ?? []
+  /// The kernels that can be of use on it, those on matrix units whether it has some or not; none without a device.
+  public static let variants: [KernelVariant] =
+    first.map { device in
+      KernelVariant.allCases.filter { $0 == .matrix || KernelVariant.candidates(for: device).contains($0) }
+    } ?? []
+
+  /// Each variant in the precisions that it takes and computes differently.
+  public static let kernels: [(variant: KernelVariant, precision: Precision)] = variants.flatMap { variant in
+    Precision.allCases.filter { variant == .matrix ? variant.takes($0) : $0 != .bf16Split }.map { (variant, $0) }
+  }
 
   public static let hasFloat64 = first?.hasFloat64 ?? false
 
@@ -35,8 +43,10 @@ public enum TestDevice {
   private static let opened = Mutex<[Key: OpenCLBackend]>([:])
 
   /// The backend of all tests that count nothing of it and leave it as it was: each of its kernels is built once.
-  public static func shared(_ variant: KernelVariant, _ precision: Precision = .f32) throws -> OpenCLBackend {
-    try opened.withLock { opened in
+  /// - Parameter precision: the variant's finest where nil.
+  public static func shared(_ variant: KernelVariant, _ precision: Precision? = nil) throws -> OpenCLBackend {
+    let precision = precision ?? variant.finestPrecision
+    return try opened.withLock { opened in
       let key = Key(variant: variant, precision: precision)
       if let backend = opened[key] { return backend }
       let backend = try backend(variant, precision)
@@ -46,14 +56,15 @@ public enum TestDevice {
   }
 
   /// A backend of its own on the device.
+  /// - Parameter precision: the variant's finest where nil.
   public static func backend(
-    _ variant: KernelVariant, _ precision: Precision = .f32, change: (inout OpenCLBackend.Options) -> Void = { _ in }
+    _ variant: KernelVariant, _ precision: Precision? = nil, change: (inout OpenCLBackend.Options) -> Void = { _ in }
   ) throws -> OpenCLBackend {
     guard let first else { throw Missing() }
     var options = OpenCLBackend.Options()
     options.variant = variant
     options.kernelFolder = kernelFolder
     change(&options)
-    return try OpenCLBackend(first, precision: precision, options: options)
+    return try OpenCLBackend(first, precision: precision ?? variant.finestPrecision, options: options)
   }
 }

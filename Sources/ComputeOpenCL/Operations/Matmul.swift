@@ -12,12 +12,12 @@ extension OpenCLBackend {
       "matmul: \(operation.input.shape) times a \(layout.outputs)×\(layout.inputs) weight by its \(operation.side) "
         + "into \(operation.output.shape)")
     // A launch reads several weights where they lie together.
-    let joins = variant == .portable && OpenCLWeight.step(of: operation.weights) != nil
+    let joins = variant != .cpu && OpenCLWeight.step(of: operation.weights) != nil
     try perform(.matmul) { stream throws(OpenCLError) in
       for part in joins ? [operation] : operation.parts {
+        let (rows, parts) = (part.output.rows / part.weights.count, part.weights.count)
         switch variant {
         case .portable:
-          let (rows, parts) = (part.output.rows / part.weights.count, part.weights.count)
           if rows <= FewRows.limit {
             try portableMatmulOfFewRows(part, on: stream)
           } else {
@@ -27,6 +27,12 @@ extension OpenCLBackend {
               unrolling, on: stream)
           }
         case .cpu: try cpuMatmul(part, on: stream)
+        case .matrix:
+          try matrixMatmul(
+            part,
+            by: .best(
+              rows: rows, columns: part.output.columns, parts: parts, precision: precision, set: matrixSet,
+              computeUnits: device.computeUnits, localMemory: device.localMemory), matrixSet, on: stream)
         }
       }
     }
@@ -56,8 +62,25 @@ extension OpenCLBackend {
       global: [groups * FewRows.items, 1, operation.weights.count], local: [FewRows.items, 1, 1])
   }
 
+  func matrixMatmul(
+    _ operation: Matmul<OpenCLBuffer, OpenCLWeight>, by tile: MatrixTile, _ set: MatrixSet, on stream: CommandStream
+  ) throws(OpenCLError) {
+    let (input, scales, output) = (operation.input, operation.inputScale?.scales, operation.output)
+    let isWhole =
+      input.startsRowsAtQuads && scales?.startsRowsAtQuads ?? true && input.columns % tile.depth(precision, set) == 0
+    let items = tile.items(set)
+    try stream.run(
+      tile.kernel(operation.kind, isWhole: isWhole, set),
+      try portableArguments(of: operation, withParts: true, on: stream),
+      global: [
+        items * tile.rowTiles(of: output.part(0, of: operation.weights.count)), tile.columnTiles(of: output),
+        operation.weights.count,
+      ], local: [items, 1, 1])
+  }
+
+  /// - Parameter withParts: whether the kernel reads weights in parts, which lie one after the other.
   private func portableArguments(
-    of operation: Matmul<OpenCLBuffer, OpenCLWeight>, on stream: CommandStream
+    of operation: Matmul<OpenCLBuffer, OpenCLWeight>, withParts: Bool = false, on stream: CommandStream
   ) throws(OpenCLError) -> [KernelArgument] {
     let (input, scale, output) = (operation.input, operation.inputScale, operation.output)
     let weight = operation.weights[0]
@@ -70,7 +93,9 @@ extension OpenCLBackend {
     ]
       + operation.epilogueMatrices + [
         .size(output.rows / operation.weights.count), .size(output.columns), .size(input.columns),
-        .size(weight.layout.paddedInputs), .size(scale?.stack.copies ?? 1), .size(scale?.stack.rows ?? 1),
+        .size(weight.layout.paddedInputs),
+      ] + (withParts ? [.size(weight.layout.paddedOutputs)] : []) + [
+        .size(scale?.stack.copies ?? 1), .size(scale?.stack.rows ?? 1),
       ] + operation.epilogueFlags
   }
 

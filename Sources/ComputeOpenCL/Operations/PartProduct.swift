@@ -14,7 +14,7 @@ extension OpenCLBackend {
     ]
     try perform(.partProduct) { stream throws(OpenCLError) in
       switch variant {
-      case .portable:
+      case .portable, .matrix:
         let (width, rowsPerItem) = (KernelIdentifier.partProductGroup, KernelIdentifier.partProductRowsPerItem)
         try stream.run(
           .partProduct(.portable), arguments,

@@ -6,8 +6,10 @@ import Synchronization
 extension KernelVariant {
   /// The variants that can be of use on a device. Those for processors compute in vectors of 16 floats; where the
   /// driver makes vectors of work-items instead they waste most of each, and take minutes to build (rusticl).
+  /// Those on matrix units are for devices that may have some, and can be asked for on every device.
   public static func candidates(for device: OpenCLDevice) -> [KernelVariant] {
-    device.vectorWidth > 1 ? allCases : [.portable]
+    (device.vectorWidth > 1 ? [.portable, .cpu] : [.portable])
+      + (MatrixInstructions.candidates(for: device).isEmpty ? [] : [.matrix])
   }
 }
 
@@ -18,9 +20,13 @@ enum VariantSelection {
 
   /// The variant for `device` with the kernels that `options` name.
   static func choose(
-    for device: OpenCLDevice, options: OpenCLBackend.Options
+    for device: OpenCLDevice, _ precision: Precision, options: OpenCLBackend.Options
   ) throws(BackendError) -> KernelVariant {
-    try best(of: trials(on: device, options: options), for: device)
+    var trials: [KernelTrial] = []
+    for variant in KernelVariant.candidates(for: device) where variant.takes(precision) {
+      trials.append(KernelTrial(variant, try verdict(on: variant, of: device, options: options)))
+    }
+    return try best(of: trials, for: device, precision)
   }
 
   /// Throws where a variant that was asked for ends the process, or holds it up.
@@ -54,14 +60,16 @@ enum VariantSelection {
     for variant in KernelVariant.candidates(for: device) {
       trials.append(KernelTrial(variant, try Trial.finding(of: variant, on: device, options).verdict))
     }
-    return try best(of: trials, for: device)
+    return try best(of: trials, for: device, .f32)
   }
 
   private static let advice: Message =
     "take a newer driver or \(Subject.device) cpu, \(Subject.triesDevicesAgain) tries it again"
 
-  private static func best(of trials: [KernelTrial], for device: OpenCLDevice) throws(BackendError) -> KernelVariant {
-    guard let best = KernelTrial.best(of: trials) else {
+  private static func best(
+    of trials: [KernelTrial], for device: OpenCLDevice, _ precision: Precision
+  ) throws(BackendError) -> KernelVariant {
+    guard let best = KernelTrial.best(of: trials, for: precision) else {
       throw BackendError(
         .unavailable, operation: .openCLBackend,
         "\(device.name): \(KernelTrial.problem(of: trials) ?? "has no kernels")",
@@ -113,11 +121,11 @@ enum VariantSelection {
 }
 
 extension OpenCLBackend {
-  /// The variant that a backend on the device takes where the options name none.
+  /// The variant that a backend on the device takes for float32 where the options name none.
   public static func preferredVariant(
     on device: OpenCLDevice, options: Options = Options()
   ) throws(BackendError) -> KernelVariant {
-    try VariantSelection.choose(for: device, options: options)
+    try VariantSelection.choose(for: device, .f32, options: options)
   }
 
   /// What came of trying every variant that can be of use on a device, the first time that a machine meets its driver
@@ -141,6 +149,9 @@ struct Trial {
   private static let patience: Duration = .milliseconds(500)
   /// The error allowed as a share of the largest sum; float32 in any order stays far below.
   private static let bound = 1e-4
+  /// That of products of parts that hold the compared values without loss, or to sixteen bits: without one of the small
+  /// products they miss it.
+  private static let boundOfParts = 1e-5
 
   /// What came of a trial, and whether it would be the same tomorrow.
   typealias Finding = (verdict: KernelTrial.Verdict, lasts: Bool)
@@ -149,7 +160,12 @@ struct Trial {
   static func finding(
     of variant: KernelVariant, on device: OpenCLDevice, _ options: OpenCLBackend.Options
   ) throws(BackendError) -> Finding {
-    do {
+    do throws(BackendError) {
+      if variant == .matrix, options.matrixSet == nil {
+        let choice = try MatrixSelection.choose(for: device, options: options)
+        if let problem = choice.problem { throw problem }
+        guard !choice.set.isPlain else { return (.refused("the device has no matrix instructions"), true) }
+      }
       let time = try Trial(device, variant, options).run()
       return (.works(seconds: time / .seconds(1)), true)
     } catch {
@@ -158,21 +174,39 @@ struct Trial {
       let reason = error.reason.description
       let start = "\(device.name): "
       return (
-        .refused(reason.hasPrefix(start) ? String(reason.dropFirst(start.count)) : reason),
-        error.operation != .openCLBackend
+        .refused(reason.hasPrefix(start) ? String(reason.dropFirst(start.count)) : reason), lasts(error)
       )
     }
   }
 
+  /// Whether a trial that failed so would fail tomorrow; contexts and queues may be had then.
+  static func lasts(_ error: BackendError) -> Bool { error.operation != .openCLBackend }
+
+  /// Throws where products with matrix instructions do not build or are wrong, in any precision and of either side.
+  static func check(
+    _ set: MatrixSet, on device: OpenCLDevice, _ options: OpenCLBackend.Options
+  ) throws(BackendError) {
+    var options = options
+    options.matrixSet = set
+    for precision in Precision.allCases where KernelVariant.matrix.takes(precision) {
+      let trial = try Trial(device, .matrix, options, precision)
+      for side in [Matmul<OpenCLBuffer, OpenCLWeight>.Side.outputs, .inputs] {
+        // Few rows take the smallest tile; the largest is a program with other steps.
+        for tile in [nil, MatrixTile.all[0]] { try trial.compare(side, by: tile) }
+      }
+    }
+  }
+
+  /// - Parameter precision: the finest of the variant where nil.
   private init(
-    _ device: OpenCLDevice, _ variant: KernelVariant, _ options: OpenCLBackend.Options
+    _ device: OpenCLDevice, _ variant: KernelVariant, _ options: OpenCLBackend.Options, _ precision: Precision? = nil
   ) throws(BackendError) {
     var options = options
     options.variant = variant
     options.trial = nil
     options.streamsWeights = false
     options.profiles = false
-    backend = try OpenCLBackend(device, options: options)
+    backend = try OpenCLBackend(device, precision: precision ?? variant.finestPrecision, options: options)
     self.variant = variant
   }
 
@@ -206,14 +240,29 @@ struct Trial {
     return best ?? .zero
   }
 
-  private func compare() throws(BackendError) {
+  /// - Parameter tile: of the matrix variant; the one that it would take where nil.
+  private func compare(
+    _ side: Matmul<OpenCLBuffer, OpenCLWeight>.Side = .outputs, by tile: MatrixTile? = nil
+  ) throws(BackendError) {
     let (rows, inner, columns) = Self.compared
     let left = values(rows * inner)
     let right = values(columns * inner)
     let input = try matrix(rows, inner)
-    let weight = try backend.prepare(right.span, rows: columns, columns: inner)
+    let (stored, height, width) =
+      side == .outputs
+      ? (right, columns, inner)
+      : ((0..<inner * columns).map { right[$0 % columns * inner + $0 / columns] }, inner, columns)
+    let weight = try backend.prepare(stored.span, rows: height, columns: width)
     let output = try backend.makeMatrix(rows: rows, columns: columns)
-    try backend.matmul(Matmul(input: input, weight: weight, output: output))
+    let product = Matmul(input: input, weight: weight, side: side, output: output)
+    if let tile {
+      try backend.perform(.matmul) { stream throws(OpenCLError) in
+        try backend.matrixMatmul(product, by: tile, backend.matrixSet, on: stream)
+      }
+    } else {
+      try backend.matmul(product)
+    }
+    let bound = variant == .matrix ? Self.boundOfParts : Self.bound
     var results = [Float](repeating: .nan, count: rows * columns)
     var span = results.mutableSpan
     try backend.download(output, into: &span)
@@ -222,7 +271,7 @@ struct Trial {
         var sum = 0.0
         for k in 0..<inner { sum += Double(left[row * inner + k]) * Double(right[column * inner + k]) }
         let difference = abs(Double(results[row * columns + column]) - sum)
-        guard difference <= Self.bound * Double(inner) else {
+        guard difference <= bound * Double(inner) else {
           throw BackendError(
             .unavailable, operation: .matmul,
             "the \(variant.rawValue) kernels compute \(results[row * columns + column]) where it is \(sum)")
@@ -237,8 +286,13 @@ struct Trial {
     return matrix
   }
 
-  /// Numbers within ±1 without a pattern that a wrong index would repeat.
+  /// Numbers within ±1 without a pattern that a wrong index would repeat; where operands are rounded once, numbers that
+  /// rounding leaves alone.
   private func values(_ count: Int) -> [Float] {
-    (0..<count).map { Float(($0 * 7919 + 104_729) % 2003) / 1001.5 - 1 }
+    let isExact = variant == .matrix && backend.precision != .bf16Split
+    return (0..<count).map {
+      let value = Float(($0 * 7919 + 104_729) % 2003) / 1001.5 - 1
+      return isExact ? (value * 128).rounded() / 128 : value
+    }
   }
 }

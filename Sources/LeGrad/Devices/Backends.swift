@@ -23,7 +23,9 @@ extension Explainer.Options {
   ///
   /// What a device multiplies fastest is not known before it is measured; float32 is right everywhere.
   func openCLBackend(_ device: OpenCLDevice, streamsWeights: Bool = false) throws(BackendError) -> OpenCLBackend {
-    try OpenCLBackend(device, precision: precision ?? .f32, options: openCLOptions(streamsWeights: streamsWeights))
+    try OpenCLBackend(
+      device, precision: precision ?? kernelVariant?.finestPrecision ?? .f32,
+      options: openCLOptions(streamsWeights: streamsWeights))
   }
 
   func openCLOptions(streamsWeights: Bool = false) -> OpenCLBackend.Options {

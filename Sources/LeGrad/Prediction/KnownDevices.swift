@@ -26,13 +26,15 @@ extension PredictedDevice {
         units: 132, clock: 1.755e9, multiplyAdds: 128, memoryBandwidth: 0.8 * 4.8e12, linkBandwidth: 50e9,
         launchSeconds: 5e-6, shortestKernel: 3e-6, stepCycles: 800, aloneCycles: 300,
         products: [
-          .init(128, 128): .init(arithmeticShare: 0.88, localShare: 1.14, residentGroups: 1),
-          .init(64, 64): .init(arithmeticShare: 0.79, localShare: 0.67, residentGroups: 5),
-          .init(32, 64): .init(arithmeticShare: 0.74, localShare: 0.53, residentGroups: 8),
-          .init(16, 64): .init(arithmeticShare: 0.71, localShare: 0.47, residentGroups: 12),
+          .init(128, 128): .init(arithmeticShare: 0.875, localShare: 1.6, residentGroups: 2),
+          .init(64, 64): .init(arithmeticShare: 0.853, localShare: 1, residentGroups: 4),
+          .init(32, 64): .init(
+            arithmeticShare: 0.742, localShare: 0.727, residentGroups: 8, stepDepth: 32, stepCycles: 900),
+          .init(16, 64): .init(
+            arithmeticShare: 0.705, localShare: 0.615, residentGroups: 12, stepDepth: 32, stepCycles: 900),
         ],
-        attention: .init(arithmeticShare: 0.44, localShare: 0.63, residentGroups: 4),
-        relevance: .init(arithmeticShare: 0.49, localShare: 0.63, residentGroups: 8))))
+        attention: .init(arithmeticShare: 0.596, localShare: 0.95, residentGroups: 4),
+        relevance: .init(arithmeticShare: 0.72, localShare: 0.95, residentGroups: 8))))
 
   /// 304 compute units of 128 lanes, packed multiply-adds, at 2.1 GHz; HBM3 of 5.3 TB/s; PCIe 5 × 16.
   ///

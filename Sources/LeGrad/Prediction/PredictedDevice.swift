@@ -44,7 +44,7 @@ package struct PredictedDevice: Sendable {
   /// What its backend says; see `Backend.rowsToJoin`.
   package var rowsToJoin: Int {
     switch machine {
-    case .groups: OpenCLBackend.portableRowsToJoin
+    case .groups: OpenCLBackend.rowsToJoinOnGPUs
     case .measured: 0
     }
   }
@@ -82,12 +82,17 @@ package struct GroupMachine: Sendable {
     let residentGroups: Int
     /// Elements of the inner dimension that a product takes in one step.
     let stepDepth: Int
+    /// Cycles that such a step takes at least; the machine's where nil.
+    let stepCycles: Double?
 
-    package init(arithmeticShare: Double, localShare: Double, residentGroups: Int, stepDepth: Int = 16) {
+    package init(
+      arithmeticShare: Double, localShare: Double, residentGroups: Int, stepDepth: Int = 16, stepCycles: Double? = nil
+    ) {
       self.arithmeticShare = arithmeticShare
       self.localShare = localShare
       self.residentGroups = residentGroups
       self.stepDepth = stepDepth
+      self.stepCycles = stepCycles
     }
   }
 
@@ -151,6 +156,8 @@ package struct GroupMachine: Sendable {
   private static var relevanceTile: (rows: Int, others: Int) { (32, 64) }
   /// How much longer a step takes whose group is alone on its unit: nothing hides its latencies.
   private static var aloneFactor: Double { 1.6 }
+  /// What the product of few rows takes however little it reads; more than that is the time of reading its weight.
+  private static var shortestProduct: Double { 4e-6 }
   /// A row mean adds its rows in order, so many loads under way at once, each batch waiting for memory.
   private static var meanBatch: (rows: Int, seconds: Double) { (32, 0.7e-6) }
 
@@ -180,6 +187,7 @@ package struct GroupMachine: Sendable {
   }
 
   private func product(rows: Int, columns: Int, depth: Int, parts: Int) -> ExpectedTime {
+    guard rows / parts > FewRows.limit else { return ExpectedTime(Self.shortestProduct, .latency) }
     let best = PortableTile.best(rows: rows / parts, columns: columns, parts: parts, computeUnits: units)
     guard let loop = products[Tile(best.rows, best.columns)] else {
       preconditionFailure("a device describes every tile of the products")
@@ -194,7 +202,8 @@ package struct GroupMachine: Sendable {
         ExpectedTime(groups * step / loop.arithmeticShare, .arithmetic),
         ExpectedTime(groups * step / loop.localShare, .localMemory))
       let longest = ExpectedTime.longest(
-        ExpectedTime(busy.seconds + alone.seconds, busy.bottleneck), ExpectedTime(stepCycles, .latency))
+        ExpectedTime(busy.seconds + alone.seconds, busy.bottleneck),
+        ExpectedTime(loop.stepCycles ?? stepCycles, .latency))
       return ExpectedTime(longest.seconds * steps / clock, longest.bottleneck)
     }
   }

@@ -22,7 +22,8 @@ public struct DeviceCheck: Sendable {
   /// - Parameters:
   ///   - device: one of `DeviceSummary.all(_:)`.
   ///   - variant: of an OpenCL device; the one that it would use where nil.
-  ///   - options: how the device is opened and stores weights. The reference stores float32.
+  ///   - options: how the device is opened and stores weights; a variant that does not take their precision is checked
+  ///     in its finest. The reference stores float32.
   /// - Throws: where the reference itself fails.
   public init(
     _ device: DeviceSummary, variant: KernelVariant? = nil, options: Explainer.Options = .init()
@@ -74,6 +75,10 @@ public struct DeviceCheck: Sendable {
     }
     var options = options
     options.kernelVariant = variant
+    // Kernels without float32 are checked in what comes nearest to it.
+    if let variant, let precision = options.precision, !variant.takes(precision) {
+      options.precision = variant.finestPrecision
+    }
     let backend = try options.openCLBackend(try summary.openCLDevice())
     return (backend, .kernels(backend.variant))
   }

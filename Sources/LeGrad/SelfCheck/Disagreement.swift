@@ -26,7 +26,7 @@ public struct Disagreement: Sendable, Equatable {
   /// The largest error that a precision allows.
   static func bound(_ precision: Precision) -> Double {
     switch precision {
-    case .f32: 1e-4
+    case .f32, .bf16Split: 1e-4
     case .f16: 3e-3
     case .bf16: 2e-2
     }
@@ -34,13 +34,13 @@ public struct Disagreement: Sendable, Equatable {
 }
 
 extension Explanation {
-  /// Compares with the same explanation in float32: relevance where this one was computed in float32 too, else
+  /// Compares with the same explanation in float32: relevance where this one was computed in float32 or as near, else
   /// heatmaps.
   public func disagreement(with reference: Explanation, precision: Precision) -> Disagreement {
     precondition(
       reference.relevance.count == relevance.count && reference.inputHeight == inputHeight
         && reference.inputWidth == inputWidth, "explanations of different shapes")
-    guard precision != .f32 else {
+    guard !precision.isNearFloat32 else {
       return Disagreement(.relevance, error: relativeError(relevance, reference.relevance), precision: precision)
     }
     let error = (0..<prompts).reduce(0.0) { largest, prompt in

@@ -15,7 +15,7 @@ struct Verification {
   /// - Returns: nil where there is nothing to verify: the device is that backend itself.
   /// - Parameter question: what the images are asked with, by the explainer that it is given.
   init?(of explainer: Explainer, question: (Explainer) throws(LeGradError) -> Question) throws {
-    guard explainer.device.backend != .native || explainer.precision != .f32 else {
+    guard explainer.device.backend != .native || !explainer.precision.isNearFloat32 else {
       Terminal.note("--verify: this is the CPU in float32 itself, there is nothing to compare it with")
       return nil
     }

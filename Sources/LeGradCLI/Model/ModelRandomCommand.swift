@@ -20,7 +20,7 @@ struct ModelRandomCommand: ParsableCommand {
   var seed: UInt64 = 0
 
   @Option(help: "How weights are stored.")
-  var type: Precision = .f32
+  var type: WeightType = .f32
 
   @Option(name: [.customShort("o"), .long], help: "The folder to write.")
   var output: String
@@ -41,12 +41,25 @@ struct ModelRandomCommand: ParsableCommand {
     try FileSystem.requireAbsent(files, overwrite: overwrite)
     try FileSystem.makeWritableFolder(output)
     try Interruption.asRequest { isRequested in
-      try model.write(to: output, as: type, overwrite: overwrite, isCancelled: isRequested)
+      try model.write(to: output, as: type.precision, overwrite: overwrite, isCancelled: isRequested)
     }
     if json {
       Terminal.out(JSONText.encode(try ModelReport(Model(folder: output))))
     } else {
       Terminal.out("\(output.printable): \(model.name), seed \(seed), \(type.rawValue)")
+    }
+  }
+}
+
+/// What weights are in a file.
+enum WeightType: String, CaseIterable, ExpressibleByArgument, Sendable {
+  case f32, f16, bf16
+
+  fileprivate var precision: Precision {
+    switch self {
+    case .f32: .f32
+    case .f16: .f16
+    case .bf16: .bf16
     }
   }
 }

@@ -16,13 +16,21 @@ struct DeviceOptions: ParsableArguments {
       valueName: "device"))
   var device = "auto"
 
-  @Option(help: "How weights and the inputs of products are stored: f32, f16, bf16, or auto for the device's fastest.")
+  @Option(
+    help: """
+      How weights and the inputs of products are stored: f32, f16, bf16, bf16-split (two bf16 parts on matrix units, \
+      float32 elsewhere), or auto for the device's fastest.
+      """)
   var precision: PrecisionChoice = .f32
 
   @Option(help: "Threads of the CPU; all cores if not given.")
   var threads: Int?
 
-  @Option(help: "Kernels of an OpenCL device; those that are faster on it if not given.")
+  @Option(
+    help: """
+      Kernels of an OpenCL device; those that are faster on it if not given. Those on matrix units (matrix) need \
+      --precision bf16-split, bf16 or f16.
+      """)
   var kernelVariant: KernelVariant?
 
   @Option(
@@ -90,5 +98,7 @@ extension Explainer {
 
 /// A precision, or the fastest one of the device.
 enum PrecisionChoice: String, CaseIterable, ExpressibleByArgument, Sendable {
-  case f32, f16, bf16, auto
+  case f32, f16, bf16
+  case bf16Split = "bf16-split"
+  case auto
 }

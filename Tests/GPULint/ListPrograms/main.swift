@@ -1,4 +1,4 @@
-// Prints the programs that the launchers of the portable variant ask for, one JSON object a line.
+// Prints the programs that the launchers of the variants for GPUs ask for, one JSON object a line.
 
 import ComputeOpenCL
 
@@ -10,5 +10,6 @@ for listed in ProgramList.all {
   let extra = vendors.compactMap { name, options in options.map { "\(quoted(name)): \(quoted($0))" } }
   print(
     "{\"files\": [\(files)], \"group\": \(listed.group), \"options\": \(quoted(listed.program.options)), "
-      + "\"extra\": {\(extra.joined(separator: ", "))}}")
+      + "\"extra\": {\(extra.joined(separator: ", "))}, \"instructions\": \(listed.instructions.map(quoted) ?? "null")}"
+  )
 }
