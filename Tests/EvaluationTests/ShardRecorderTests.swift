@@ -50,6 +50,17 @@ struct ShardRecorderTests {
     #expect(try folder.listing == ["manifest.jsonl", "run.json", "shards"])
   }
 
+  @Test("what computed the rows that are there is known before others are added")
+  func devices() throws {
+    let (run, folder) = (SyntheticRun(10), try ScratchFolder())
+    do {
+      let recorder = try run.recorder(folder.path, third)
+      #expect(recorder.devices == [] && recorder.folderPath == folder.path)
+      for (index, device) in [(1, "one"), (4, "another")] { try recorder.append(run.row(index, device: device)) }
+    }
+    #expect(try run.recorder(folder.path, third).devices == ["one", "another"])
+  }
+
   @Test("a finished shard is complete when it is started again, and its file is not touched")
   func requeueOfFinished() throws {
     let (run, folder) = (SyntheticRun(10), try ScratchFolder())
