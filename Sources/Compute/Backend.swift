@@ -59,6 +59,10 @@ public protocol Backend: Sendable {
   func fill(_ operation: Fill<Buffer>) throws(BackendError)
   /// Waits until everything enqueued so far is done.
   func synchronize() throws(BackendError)
+  /// Keeps what `body` asks for, from this thread, instead of doing it: operations alone, none of which waits or moves
+  /// values between host and device.
+  /// - Returns: nil where that cannot be; `body` may have run in part then, without effect.
+  func record(_ body: () throws(BackendError) -> Void) -> (any RecordedOperations)?
 
   // MARK: Forward
 
@@ -102,7 +106,15 @@ public protocol Backend: Sendable {
   func relevanceShare(_ operation: RelevanceShare<Buffer>) throws(BackendError)
 }
 
+/// Operations that were given once, and run again without being given: on what their matrices hold by then.
+public protocol RecordedOperations: Sendable {
+  /// Does them behind what was given before. False where that cannot be any more, and nothing was done.
+  func run() -> Bool
+}
+
 extension Backend {
+  public func record(_ body: () throws(BackendError) -> Void) -> (any RecordedOperations)? { nil }
+
   /// Uninitialised memory for `rows × columns` floats.
   public func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer> {
     try makeMatrix(rows: rows, columns: columns, of: .float32)
