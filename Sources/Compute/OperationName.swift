@@ -16,7 +16,8 @@ public enum OperationName: String, Sendable, CaseIterable {
   /// Whether a wrong one gives wrong numbers.
   public var givesNumbers: Bool {
     switch self {
-    case .makeMatrix, .synchronize, .record, .measurePeak, .cpuBackend, .openCLBackend, .open, .workspace, .explain: false
+    case .makeMatrix, .synchronize, .record, .measurePeak, .cpuBackend, .openCLBackend, .open, .workspace, .explain:
+      false
     default: true
     }
   }
