@@ -106,15 +106,7 @@ public protocol Backend: Sendable {
   func relevanceShare(_ operation: RelevanceShare<Buffer>) throws(BackendError)
 }
 
-/// Operations that were given once, and run again without being given: on what their matrices hold by then.
-public protocol RecordedOperations: Sendable {
-  /// Does them behind what was given before. False where that cannot be any more, and nothing was done.
-  func run() -> Bool
-}
-
 extension Backend {
-  public func record(_ body: () throws(BackendError) -> Void) -> (any RecordedOperations)? { nil }
-
   /// Uninitialised memory for `rows × columns` floats.
   public func makeMatrix(rows: Int, columns: Int) throws(BackendError) -> Matrix<Buffer> {
     try makeMatrix(rows: rows, columns: columns, of: .float32)
