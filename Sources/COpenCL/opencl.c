@@ -31,3 +31,19 @@ const char *legrad_opencl_open(struct legrad_opencl *table) {
   }
   return NULL;
 }
+
+const char *legrad_command_buffers_find(
+    const struct legrad_opencl *table, cl_platform_id platform, struct legrad_command_buffers *calls) {
+  static const char *const extension_names[] = {
+      "clCreateCommandBufferKHR",  "clCommandNDRangeKernelKHR", "clFinalizeCommandBufferKHR",
+      "clEnqueueCommandBufferKHR", "clReleaseCommandBufferKHR",
+  };
+  // As in the table: nothing but pointers to functions, in the order of the names.
+  _Static_assert(sizeof *calls == sizeof extension_names, "a name per field");
+  void **fields = (void **)calls;
+  for (size_t i = 0; i < sizeof extension_names / sizeof *extension_names; i++) {
+    fields[i] = table->clGetExtensionFunctionAddressForPlatform(platform, extension_names[i]);
+    if (!fields[i]) return extension_names[i];
+  }
+  return NULL;
+}

@@ -59,6 +59,10 @@ public protocol Backend: Sendable {
   func fill(_ operation: Fill<Buffer>) throws(BackendError)
   /// Waits until everything enqueued so far is done.
   func synchronize() throws(BackendError)
+  /// Keeps what `body` asks for, from this thread, instead of doing it: operations alone, none of which waits or moves
+  /// values between host and device.
+  /// - Returns: nil where that cannot be; `body` may have run in part then, without effect.
+  func record(_ body: () throws(BackendError) -> Void) -> (any RecordedOperations)?
 
   // MARK: Forward
 

@@ -8,7 +8,7 @@ public enum OperationName: String, Sendable, CaseIterable {
   case partProduct, relevanceShare
 
   // What has to do with operations and gives no numbers.
-  case makeMatrix, synchronize, measurePeak
+  case makeMatrix, synchronize, record, measurePeak
   case cpuBackend = "CPUBackend"
   case openCLBackend = "OpenCLBackend"
   case open, workspace, explain
@@ -16,7 +16,8 @@ public enum OperationName: String, Sendable, CaseIterable {
   /// Whether a wrong one gives wrong numbers.
   public var givesNumbers: Bool {
     switch self {
-    case .makeMatrix, .synchronize, .measurePeak, .cpuBackend, .openCLBackend, .open, .workspace, .explain: false
+    case .makeMatrix, .synchronize, .record, .measurePeak, .cpuBackend, .openCLBackend, .open, .workspace, .explain:
+      false
     default: true
     }
   }

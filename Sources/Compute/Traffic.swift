@@ -12,6 +12,8 @@ public struct Traffic: Sendable, Equatable {
   public var waits = 0
   /// Kernels that were launched.
   public var launches = 0
+  /// Times that the host handed kernels to the device: one by itself, or many that were recorded.
+  public var enqueues = 0
 
   public init() {}
 
@@ -28,6 +30,6 @@ public struct Traffic: Sendable, Equatable {
   }
 
   private static var fields: [WritableKeyPath<Traffic, Int>] {
-    [\.uploadedBytes, \.downloadedBytes, \.weightBytes, \.streamedBytes, \.waits, \.launches]
+    [\.uploadedBytes, \.downloadedBytes, \.weightBytes, \.streamedBytes, \.waits, \.launches, \.enqueues]
   }
 }

@@ -1,4 +1,5 @@
 import Compute
+import Glibc
 import OpenCLRuntime
 
 /// The queue of a backend and what its commands need, used by one operation at a time.
@@ -14,7 +15,13 @@ final class CommandStream {
   /// What was launched since the last wait; kept where the queue profiles.
   private var launched: [(kernel: String, event: OpenCLEvent)] = []
   private(set) var profile: [String: KernelTime] = [:]
+  /// What one thread records instead of launching it.
+  private var recording: Recording?
+  /// What was recorded, for as long as the memory is there that it uses.
+  private var recorded: [Int: Recording] = [:]
+  private var recordingCount = 0
   private(set) var launches = 0
+  private(set) var enqueues = 0
   private(set) var waits = 0
 
   /// - Parameter streaming: for a backend whose grouped weights are not always on the device.
@@ -54,18 +61,27 @@ final class CommandStream {
         matrix.scalar == identifier.scalar,
         "a \(matrix.scalar.rawValue) matrix where \(identifier.function) computes in \(identifier.scalar.rawValue)")
     }
-    let kernel = try library.kernel(identifier)
     var all: [OpenCLArgument] = []
     for argument in arguments { argument.append(to: &all) }
+    if let recording = ownRecording {
+      return try recording.commands.record(library.copy(of: identifier), all, global: global, local: local)
+    }
+    let kernel = try library.kernel(identifier)
     let event = try queue.launch(kernel, all, global: global, local: local)
     launches += 1
+    enqueues += 1
     if let event { launched.append((identifier.function, event)) }
   }
 
   /// Memory for intermediate results of one operation, kept and reused by later ones under the same name. What an
   /// operation left there is there until the next one that asks for the name.
   func scratch(_ name: String, floats: Int) throws(OpenCLError) -> Matrix<OpenCLBuffer> {
-    try grown(&scratch[name], to: floats)
+    if let buffer = scratch[name], buffer.bytes / MemoryLayout<Float>.size < floats {
+      try requireNoRecording("memory grows")
+      // What was recorded uses what goes now.
+      recorded = [:]
+    }
+    return try grown(&scratch[name], to: floats)
   }
 
   /// Scratch memory for the preparation of weights, kept until `freeStaging`.
@@ -90,8 +106,26 @@ final class CommandStream {
     return Matrix(buffer: grown, rows: 1, columns: floats)
   }
 
+  /// Numbers for one operation, in scratch memory of that name; where it is recorded, in memory of its own.
+  func numbers(_ name: String, _ values: HostCopy, count: Int) throws(OpenCLError) -> OpenCLMemory {
+    guard let recording = ownRecording else {
+      let numbers = try scratch(name, floats: count)
+      try upload(values, to: numbers.region)
+      return numbers.buffer.memory
+    }
+    let buffer = try OpenCLBuffer(floats: count, in: memory)
+    if let start = unsafe values.start {
+      waits += 1
+      let region = OpenCLRegion(buffer.memory, rowBytes: count * MemoryLayout<Float>.size)
+      unsafe try queue.write(start, to: region, waiting: true)
+    }
+    recording.numbers.append(buffer)
+    return buffer.memory
+  }
+
   /// Copies `values` to the device without waiting; they are kept alive until the queue has passed the command.
   func upload(_ values: HostCopy, to region: OpenCLRegion) throws(OpenCLError) {
+    try requireNoRecording("values go up")
     guard let start = unsafe values.start else { return }
     inFlight.append(values)
     unsafe try queue.write(start, to: region, waiting: false)
@@ -99,6 +133,7 @@ final class CommandStream {
 
   /// Copies `values` to the device and waits until it is done, so that they need no second place in host memory.
   func uploadAndWait<Value: BitwiseCopyable>(_ values: Span<Value>, to region: OpenCLRegion) throws(OpenCLError) {
+    try requireNoRecording("values go up")
     waits += 1
     let queue = queue
     unsafe try values.withUnsafeBytes { bytes throws(OpenCLError) in
@@ -110,6 +145,7 @@ final class CommandStream {
 
   /// Waits for everything before it, then for the copy.
   func download(_ region: OpenCLRegion, into destination: UnsafeMutableRawPointer) throws(OpenCLError) {
+    try requireNoRecording("values come down")
     waits += 1
     unsafe try queue.read(region, into: destination)
     try passed()
@@ -117,9 +153,63 @@ final class CommandStream {
 
   /// Waits until everything enqueued is done.
   func finish() throws(OpenCLError) {
+    try requireNoRecording("the host waits")
     waits += 1
     try queue.finish()
     try passed()
+  }
+
+  // MARK: Recording
+
+  /// From now on this thread's kernels are recorded. Nil where another thread's are.
+  func beginRecording() throws(OpenCLError) -> Int? {
+    guard recording == nil else { return nil }
+    recordingCount += 1
+    recording = Recording(number: recordingCount, commands: try OpenCLCommandBuffer(queue))
+    return recordingCount
+  }
+
+  /// Ends this thread's recording; it is kept only where it succeeded.
+  func endRecording(succeeded: Bool) throws(OpenCLError) {
+    guard let ended = ownRecording else { return }
+    recording = nil
+    guard succeeded else { return }
+    try ended.commands.finalize()
+    recorded[ended.number] = ended
+  }
+
+  /// Enqueues what was recorded under a number; false where it is not there any more.
+  func replay(_ number: Int) throws(OpenCLError) -> Bool {
+    guard let recording = recorded[number] else { return false }
+    try recording.commands.enqueue()
+    launches += recording.commands.count
+    enqueues += 1
+    return true
+  }
+
+  func forget(_ number: Int) { recorded[number] = nil }
+
+  private var ownRecording: Recording? {
+    guard let recording, pthread_equal(recording.thread, pthread_self()) != 0 else { return nil }
+    return recording
+  }
+
+  private func requireNoRecording(_ what: String) throws(OpenCLError) {
+    guard ownRecording != nil else { return }
+    throw OpenCLError(call: "recording", status: .success, detail: "\(what) where kernels alone are recorded")
+  }
+
+  private final class Recording {
+    let number: Int
+    let commands: OpenCLCommandBuffer
+    let thread = pthread_self()
+    /// What recorded kernels read and nothing else holds.
+    var numbers: [OpenCLBuffer] = []
+
+    init(number: Int, commands: OpenCLCommandBuffer) {
+      self.number = number
+      self.commands = commands
+    }
   }
 
   /// Everything enqueued is done.

@@ -31,6 +31,11 @@ final class KernelLibrary: Sendable {
     kernelFolder = folders.kernels
   }
 
+  /// The kernel once more, with arguments of its own.
+  func copy(of identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLKernel {
+    try OpenCLKernel(kernel(identifier).program, name: identifier.function)
+  }
+
   /// The kernel, built now if it has not been before.
   func kernel(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLKernel {
     try built.withLock { built throws(OpenCLError) in

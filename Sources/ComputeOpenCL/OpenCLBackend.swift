@@ -28,12 +28,18 @@ public final class OpenCLBackend: Backend {
     public var kernelFolder: String?
     /// Whether it waits after every operation, so that an error names the one that failed.
     public var waitsAfterEveryOperation = false
+    /// Whether what repeats is recorded and enqueued at once, where the device has command buffers that compute right;
+    /// where that is not slower if nil.
+    public var commandBuffers: Bool?
     /// How kernels are tried on a device that was never seen; in this process if nil.
     public var trial: DeviceTrial?
     /// Told in one line when a trial begins.
     public var notify: (@Sendable (Message) -> Void)?
 
     var folders: KernelLibrary.Folders { .init(cache: cacheFolder, kernels: kernelFolder) }
+
+    /// Whether command buffers are used untried.
+    var triesCommandBuffers = true
 
     /// How the portable product is unrolled; what is faster on the device if nil.
     var unrolling: PortableTile.Unrolling?
@@ -58,6 +64,9 @@ public final class OpenCLBackend: Backend {
   private let stream: Mutex<CommandStream>
   private let waitsAfterEveryOperation: Bool
   private let counters = Mutex(Traffic())
+  /// Whether operations can be recorded; not any more once a driver has failed at it.
+  private let records: Mutex<Bool>
+  private let notify: (@Sendable (Message) -> Void)?
 
   /// - Throws: `unavailable` where the device cannot be used, with the driver's own words.
   public init(
@@ -78,6 +87,8 @@ public final class OpenCLBackend: Backend {
     } else {
       variant = try VariantSelection.choose(for: device, precision, options: options)
     }
+    records = Mutex(try CommandBufferSelection.choose(for: device, self.variant, options: options))
+    notify = options.notify
     unrolling = self.variant == .portable ? try UnrollingSelection.choose(for: device, options: options) : .all
     matrixSet = self.variant == .matrix ? try MatrixSelection.choose(for: device, options: options).set : .plain
     do {
@@ -106,6 +117,7 @@ public final class OpenCLBackend: Backend {
       traffic.streamedBytes = stream.streamedBytes
       traffic.waits = stream.waits
       traffic.launches = stream.launches
+      traffic.enqueues = stream.enqueues
     }
     return traffic
   }
@@ -143,6 +155,57 @@ public final class OpenCLBackend: Backend {
   }
 
   func freeStaging() { stream.withLock { $0.freeStaging() } }
+
+  /// Whether operations can be recorded.
+  public var usesCommandBuffers: Bool { records.withLock { $0 } }
+
+  public func record(_ body: () throws(BackendError) -> Void) -> (any RecordedOperations)? {
+    guard usesCommandBuffers else { return nil }
+    do throws(BackendError) {
+      let number = try perform(.record) { stream throws(OpenCLError) in try stream.beginRecording() }
+      guard let number else { return nil }
+      do throws(BackendError) { try body() } catch {
+        try perform(.record) { stream throws(OpenCLError) in try stream.endRecording(succeeded: false) }
+        throw error
+      }
+      try perform(.record) { stream throws(OpenCLError) in try stream.endRecording(succeeded: true) }
+      return RecordedKernels(number: number, backend: self)
+    } catch {
+      stopRecording(error)
+      return nil
+    }
+  }
+
+  /// What was recorded, under its number in the stream.
+  private final class RecordedKernels: RecordedOperations {
+    private let number: Int
+    private let backend: OpenCLBackend
+
+    init(number: Int, backend: OpenCLBackend) {
+      self.number = number
+      self.backend = backend
+    }
+
+    deinit { backend.stream.withLock { [number] in $0.forget(number) } }
+
+    func run() -> Bool {
+      do throws(BackendError) {
+        return try backend.perform(.record) { stream throws(OpenCLError) in try stream.replay(number) }
+      } catch {
+        backend.stopRecording(error)
+        return false
+      }
+    }
+  }
+
+  /// Operations are enqueued one by one from now on, which is said once.
+  private func stopRecording(_ error: BackendError) {
+    let isFirst = records.withLock { records in
+      defer { records = false }
+      return records
+    }
+    if isFirst { notify?("kernels are enqueued one by one: \(error.reason)") }
+  }
 
   public func synchronize() throws(BackendError) {
     try perform(.synchronize) { stream throws(OpenCLError) in try stream.finish() }

@@ -39,6 +39,7 @@ enum UnrollingSelection {
     options.streamsWeights = false
     options.profiles = false
     options.memoryLimit = nil
+    options.commandBuffers = false
     let backend = try OpenCLBackend(device, options: options)
     let (rows, inner, columns) = size
     let input = try backend.makeMatrix(rows: rows, columns: inner)

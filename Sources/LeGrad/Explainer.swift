@@ -41,6 +41,10 @@ public final class Explainer: Sendable {
     public var kernelFolder: String?
     /// Whether an OpenCL device waits after every operation, so that an error names the one that failed.
     public var waitsAfterEveryOperation = false
+    /// Whether the kernels of a batch are recorded once and enqueued at once afterwards, on an OpenCL device that has
+    /// command buffers (cl_khr_command_buffer) and was found to compute right by them; where they take no more time than
+    /// kernels that are enqueued one by one if nil. The results are the same bits.
+    public var commandBuffers: Bool?
     /// Whether an OpenCL device keeps the time of each kernel, which makes launches slower.
     public var profiles = false
     /// Whether operations can be traced; see `trace(_:)`.

@@ -74,7 +74,7 @@ import COpenCL
 /// A function of a program, with arguments that belong to it until the next launch: one thread at a time.
 @safe public final class OpenCLKernel: @unchecked Sendable {
   public let name: String
-  let program: OpenCLProgram
+  public let program: OpenCLProgram
   let handle: cl_kernel
 
   public init(_ program: OpenCLProgram, name: String) throws(OpenCLError) {
@@ -87,7 +87,15 @@ import COpenCL
 
   deinit { _ = unsafe program.context.calls.clReleaseKernel(handle) }
 
-  func set(_ argument: OpenCLArgument, at index: Int) throws(OpenCLError) {
+  /// Makes it ready for a launch over `global` work-items in groups of `local`.
+  func set(_ arguments: [OpenCLArgument], global: [Int], local: [Int]) throws(OpenCLError) {
+    precondition(
+      global.count == local.count && zip(global, local).allSatisfy { $0 > 0 && $1 > 0 && $0 % $1 == 0 },
+      "\(name): \(global) work-items in groups of \(local)")
+    for (index, argument) in arguments.enumerated() { try set(argument, at: index) }
+  }
+
+  private func set(_ argument: OpenCLArgument, at index: Int) throws(OpenCLError) {
     func set<Value>(_ value: Value) -> cl_int {
       unsafe withUnsafePointer(to: value) { value -> cl_int in
         unsafe program.context.calls.clSetKernelArg(handle, cl_uint(index), MemoryLayout<Value>.size, value)

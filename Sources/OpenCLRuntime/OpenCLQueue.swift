@@ -28,7 +28,7 @@ public struct OpenCLRegion: Sendable {
   public let context: OpenCLContext
   /// Whether events of this queue know how long their command took.
   public let profiles: Bool
-  private let handle: cl_command_queue
+  let handle: cl_command_queue
 
   private var calls: legrad_opencl { context.calls }
 
@@ -50,10 +50,7 @@ public struct OpenCLRegion: Sendable {
   public func launch(
     _ kernel: OpenCLKernel, _ arguments: [OpenCLArgument], global: [Int], local: [Int]
   ) throws(OpenCLError) -> OpenCLEvent? {
-    precondition(
-      global.count == local.count && zip(global, local).allSatisfy { $0 > 0 && $1 > 0 && $0 % $1 == 0 },
-      "\(kernel.name): \(global) work-items in groups of \(local)")
-    for (index, argument) in arguments.enumerated() { try kernel.set(argument, at: index) }
+    try kernel.set(arguments, global: global, local: local)
     var event: cl_event?
     let dimensions = cl_uint(global.count)
     let status =

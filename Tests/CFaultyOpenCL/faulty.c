@@ -3,8 +3,10 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 static struct legrad_opencl real;
+static struct legrad_command_buffers real_buffers;
 
 static atomic_long calls, uploaded_bytes, downloaded_bytes, waits;
 static atomic_long first_failing = LONG_MAX, last_failing = -1;
@@ -195,6 +197,60 @@ CALL(clGetEventProfilingInfo, CL_PROFILING_INFO_NOT_AVAILABLE,
      (cl_event event, cl_profiling_info name, size_t room, void *value, size_t *size),
      (event, name, room, value, size))
 RELEASE(clReleaseEvent, cl_event, LEGRAD_EVENTS)
+
+static legrad_command_buffer CL_API_CALL faulty_create_command_buffer(
+    cl_uint count, const cl_command_queue *queues, const cl_ulong *properties, cl_int *status) {
+  if (fails("clCreateCommandBufferKHR")) {
+    *status = CL_OUT_OF_HOST_MEMORY;
+    return NULL;
+  }
+  return created(LEGRAD_COMMAND_BUFFERS, real_buffers.create(count, queues, properties, status));
+}
+
+static cl_int CL_API_CALL faulty_record_kernel(
+    legrad_command_buffer buffer, cl_command_queue queue, const cl_ulong *properties, cl_kernel kernel,
+    cl_uint dimensions, const size_t *offset, const size_t *global, const size_t *local, cl_uint count,
+    const cl_uint *points, cl_uint *point, void **command) {
+  if (fails("clCommandNDRangeKernelKHR")) return CL_OUT_OF_RESOURCES;
+  return real_buffers.record(
+      buffer, queue, properties, kernel, dimensions, offset, global, local, count, points, point, command);
+}
+
+static cl_int CL_API_CALL faulty_finalize_command_buffer(legrad_command_buffer buffer) {
+  if (fails("clFinalizeCommandBufferKHR")) return CL_OUT_OF_RESOURCES;
+  return real_buffers.finalize(buffer);
+}
+
+static cl_int CL_API_CALL faulty_enqueue_command_buffer(
+    cl_uint queue_count, cl_command_queue *queues, legrad_command_buffer buffer, cl_uint count, const cl_event *events,
+    cl_event *event) {
+  if (fails("clEnqueueCommandBufferKHR")) return CL_INVALID_OPERATION;
+  return with_event(real_buffers.enqueue(queue_count, queues, buffer, count, events, event), event);
+}
+
+static cl_int CL_API_CALL faulty_release_command_buffer(legrad_command_buffer buffer) {
+  const cl_int status = real_buffers.release(buffer);
+  if (status == CL_SUCCESS) atomic_fetch_sub(&live[LEGRAD_COMMAND_BUFFERS], 1);
+  return status;
+}
+
+static void *CL_API_CALL faulty_clGetExtensionFunctionAddressForPlatform(cl_platform_id platform, const char *name) {
+  if (fails("clGetExtensionFunctionAddressForPlatform") || legrad_command_buffers_find(&real, platform, &real_buffers))
+    return NULL;
+  const struct {
+    const char *name;
+    void *call;
+  } calls[] = {
+      {"clCreateCommandBufferKHR", (void *)faulty_create_command_buffer},
+      {"clCommandNDRangeKernelKHR", (void *)faulty_record_kernel},
+      {"clFinalizeCommandBufferKHR", (void *)faulty_finalize_command_buffer},
+      {"clEnqueueCommandBufferKHR", (void *)faulty_enqueue_command_buffer},
+      {"clReleaseCommandBufferKHR", (void *)faulty_release_command_buffer},
+  };
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+    if (strcmp(calls[i].name, name) == 0) return calls[i].call;
+  return NULL;
+}
 
 const char *legrad_faulty_open(struct legrad_opencl *table) {
   const char *reason = legrad_opencl_open(&real);

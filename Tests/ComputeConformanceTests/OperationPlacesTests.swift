@@ -97,7 +97,7 @@ import Testing
     // Uploads and downloads are in both scalars, a weight is prepared from values or from a file, and there is a shorter
     // `prepare`.
     let methods = backend.components(separatedBy: "  func ").count - 1
-    let others = ["makeMatrix", "synchronize", "measurePeak"]
+    let others = ["makeMatrix", "synchronize", "record", "measurePeak"]
     #expect(methods == OperationName.numerical.count + 3 + others.count)
   }
 }

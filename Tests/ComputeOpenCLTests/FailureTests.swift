@@ -92,10 +92,88 @@ extension DriverTests {
         }
         #expect(try work.explain(explainer).hasBits(of: reference), "after \(label)")
         #expect(WatchedOpenCL.liveObjects == steady.0, "after \(label)")
-        #expect(backend.memory.bytes == steady.1, "after \(label)")
+        // Where memory failed, fewer blocks are joined from then on.
+        #expect(backend.memory.bytes <= steady.1, "after \(label)")
       }
       for number in everyCall(of: counts.calls, step: setting.step(variant)) { try check(number...number) }
       for number in stride(from: 0, to: counts.calls.count, by: 101) { try check(number...Self.toTheEnd) }
+      forget()
+      #expect(try work.explain(explainer).hasBits(of: reference) && backend.memory.bytes == steady.1)
+    }
+
+    /// Three batches: one by one, recorded, and enqueued at once. What fails while it is recorded is done one by one.
+    @Test(arguments: KernelVariant.allCases)
+    func everyCallOfARecording(_ variant: KernelVariant) throws {
+      guard try WatchedOpenCL.device().hasCommandBuffers else { return }
+      let work = try TinyWork()
+      let reference = try work.explain(work.explainer(variant).explainer)
+      let (before, batches) = (WatchedOpenCL.liveObjects, 3)
+      func run(
+        failing: ClosedRange<Int>? = nil
+      ) throws -> (counts: WatchedOpenCL.Counts, result: Result<Void, any Error>) {
+        let (explainer, _) = try work.explainer(variant) {
+          $0.commandBuffers = true
+          $0.triesCommandBuffers = false
+        }
+        let (result, counts) = WatchedOpenCL.watch(failing: failing) {
+          Result<Void, any Error> {
+            for _ in 0..<batches {
+              let result = try work.explain(explainer)
+              #expect(result.hasBits(of: reference))
+            }
+          }
+        }
+        // Whatever failed, the next batches are right.
+        for _ in 0..<batches { #expect(try work.explain(explainer).hasBits(of: reference)) }
+        return (counts, result)
+      }
+      let counts = try run().counts
+      #expect(counts.calls(named: "clEnqueueCommandBufferKHR") == 2)
+      #expect(WatchedOpenCL.liveObjects == before)
+      var numbers: [Int] = []
+      for (name, places) in Dictionary(grouping: counts.calls.indices, by: { counts.calls[$0] }) {
+        let step = name == "clSetKernelArg" ? 211 : places.count > 20 ? 13 : 1
+        numbers += stride(from: 0, to: places.count, by: step).map { places[$0] } + places.suffix(1)
+      }
+      var recoveries = 0
+      for number in numbers.sorted() {
+        let label = "\(counts.calls[number]), call \(number) of \(counts.calls.count)"
+        switch try run(failing: number...number).result {
+        case .success: if counts.calls[number].hasSuffix("KHR") { recoveries += 1 }
+        case .failure(let error):
+          expectClean(error, label)
+          #expect(!counts.calls[number].hasSuffix("KHR"), "\(label): \(error)")
+        }
+        #expect(WatchedOpenCL.liveObjects == before, "after \(label)")
+      }
+      #expect(recoveries >= 5)
+      let first = try #require(counts.calls.firstIndex(of: "clCreateCommandBufferKHR"))
+      if case .failure(let error) = try run(failing: first...Self.toTheEnd).result { expectClean(error, "no call") }
+    }
+
+    /// The trial of command buffers: an error, or a verdict that says what failed.
+    @Test func callsOfACommandBuffersTrial() throws {
+      var options = OpenCLBackend.Options()
+      options.cacheFolder = OwnProgramCache.folder
+      let device = try WatchedOpenCL.device()
+      guard device.hasCommandBuffers else { return }
+      func run() throws -> KernelTrial.Verdict {
+        try RecordingTrial.finding(of: .cpu, on: device, options).verdict
+      }
+      guard case .works = try run() else {
+        Issue.record("recorded kernels do not compute right here: \(try run())")
+        return
+      }
+      let (_, counts) = try WatchedOpenCL.watch { try run() }
+      for number in someCalls(of: counts.calls, step: 41) {
+        let label = "\(counts.calls[number]), call \(number) of \(counts.calls.count)"
+        switch ending(failing: number...number, { try run() }) {
+        case .success(.refused(let reason)): #expect(!reason.contains("\n") && !reason.isEmpty, "\(label): \(reason)")
+        case .success: break
+        case .failure(let error): #expect(error is BackendError && !"\(error)".contains("\n"), "\(label): \(error)")
+        }
+        #expect(WatchedOpenCL.liveObjects == nothing, "after \(label)")
+      }
     }
 
     /// The text tower: loading, running and dropping it.
@@ -133,7 +211,9 @@ extension DriverTests {
       return try Explainer(work.model, options: options, devices: devices())
     }
 
-    private let nothing = ["contexts": 0, "queues": 0, "buffers": 0, "programs": 0, "kernels": 0, "events": 0]
+    private let nothing = [
+      "contexts": 0, "queues": 0, "buffers": 0, "programs": 0, "kernels": 0, "events": 0, "command buffers": 0,
+    ]
 
     /// From the search for devices to the last weight, and the explanation after it, as a device does it that has
     /// memory for the weights, or not. Programs come from disk.

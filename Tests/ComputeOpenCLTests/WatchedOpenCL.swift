@@ -57,6 +57,7 @@ enum WatchedOpenCL {
     let kinds = [
       ("contexts", LEGRAD_CONTEXTS), ("queues", LEGRAD_QUEUES), ("buffers", LEGRAD_BUFFERS),
       ("programs", LEGRAD_PROGRAMS), ("kernels", LEGRAD_KERNELS), ("events", LEGRAD_EVENTS),
+      ("command buffers", LEGRAD_COMMAND_BUFFERS),
     ]
     return Dictionary(uniqueKeysWithValues: kinds.map { ($0.0, legrad_faulty_live($0.1)) })
   }

@@ -9,12 +9,11 @@ extension OpenCLBackend {
     let copy = HostCopy(rowNumbers.span)
     try perform(.gatherRows) { stream throws(OpenCLError) in
       // As wide as a float each. The queue is in order: an earlier gathering has read its own by then.
-      let numbers = try stream.scratch("row numbers", floats: rowNumbers.count)
-      try stream.upload(copy, to: numbers.region)
+      let numbers = try stream.numbers("row numbers", copy, count: rowNumbers.count)
       try stream.run(
         "gather_rows", variant,
         [
-          .matrix(source), .memory(numbers.buffer.memory), .matrix(output), .size(output.rows), .size(output.columns),
+          .matrix(source), .memory(numbers), .matrix(output), .size(output.rows), .size(output.columns),
         ],
         elementsOf: output)
     }

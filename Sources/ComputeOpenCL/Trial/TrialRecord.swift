@@ -2,22 +2,51 @@ import Compute
 import Files
 import OpenCLRuntime
 
+/// What is tried of a variant.
+enum TrialSubject: String {
+  case kernels
+  /// Recorded kernels, and what they take more than those that are enqueued one by one.
+  case recording
+
+  /// For people.
+  func name(_ variant: KernelVariant) -> String {
+    switch self {
+    case .kernels: "the \(variant.rawValue) kernels"
+    case .recording: "command buffers of the \(variant.rawValue) kernels"
+    }
+  }
+
+  /// A trial in this process.
+  func finding(
+    of variant: KernelVariant, on device: OpenCLDevice, _ options: OpenCLBackend.Options
+  ) throws(BackendError) -> Trial.Finding {
+    switch self {
+    case .kernels: try Trial.finding(of: variant, on: device, options)
+    case .recording: try RecordingTrial.finding(of: variant, on: device, options)
+    }
+  }
+}
+
 /// A trial of one variant on one device: what it depends on, and how its verdict is written down, in the cache folder and
 /// by the process that finds it.
 struct TrialRecord {
   let variant: KernelVariant
+  let subject: TrialSubject
   private let device: OpenCLDevice
   private let parts: [String]
 
   /// Changes when the way a trial is made does, or that in which it is written.
-  private static let format = "1"
+  private static let format = "2"
 
-  init(_ variant: KernelVariant, on device: OpenCLDevice, kernelFolder: String?) throws(OpenCLError) {
+  init(
+    _ variant: KernelVariant, _ subject: TrialSubject = .kernels, on device: OpenCLDevice, kernelFolder: String?
+  ) throws(OpenCLError) {
     self.variant = variant
+    self.subject = subject
     self.device = device
     let kernels = try KernelLibrary.texts(in: kernelFolder)
     parts =
-      [Self.format, variant.rawValue, device.platform, device.name, device.version, device.driver]
+      [Self.format, subject.rawValue, variant.rawValue, device.platform, device.name, device.version, device.driver]
       + kernels.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
   }
 

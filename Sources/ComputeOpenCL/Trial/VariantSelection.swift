@@ -78,12 +78,14 @@ enum VariantSelection {
     return best
   }
 
-  private static func verdict(
-    on variant: KernelVariant, of device: OpenCLDevice, options: OpenCLBackend.Options
+  /// What a trial of a variant came to, in this process, an earlier one or now.
+  static func verdict(
+    on variant: KernelVariant, of device: OpenCLDevice, _ subject: TrialSubject = .kernels,
+    options: OpenCLBackend.Options
   ) throws(BackendError) -> KernelTrial.Verdict {
     let record: TrialRecord
     do {
-      record = try TrialRecord(variant, on: device, kernelFolder: options.kernelFolder)
+      record = try TrialRecord(variant, subject, on: device, kernelFolder: options.kernelFolder)
     } catch { throw BackendError(.unavailable, operation: .openCLBackend, "\(device.name): \(error)") }
     let key = record.key
     if let verdict = known.withLock({ $0[key] }) { return verdict }
@@ -91,7 +93,7 @@ enum VariantSelection {
     if let trial = options.trial {
       finding = try found(by: trial, record, device, options)
     } else {
-      finding = try Trial.finding(of: variant, on: device, options)
+      finding = try subject.finding(of: variant, on: device, options)
     }
     if finding.lasts { known.withLock { $0[key] = finding.verdict } }
     return finding.verdict
@@ -107,13 +109,13 @@ enum VariantSelection {
     }
     let seconds = Int((trial.timeLimit / .seconds(1)).rounded())
     options.notify?(
-      "trying the \(record.variant.rawValue) kernels on \(device.name) of \(device.platform) in a process of their own, "
+      "trying \(record.subject.name(record.variant)) on \(device.name) of \(device.platform) in a process of their own, "
         + "for at most \(seconds) s")
     let finding: Trial.Finding
     if let found = try TrialProcess.finding(record, device, trial, options) {
       finding = found
     } else {
-      finding = try Trial.finding(of: record.variant, on: device, options)
+      finding = try record.subject.finding(of: record.variant, on: device, options)
     }
     if finding.lasts, let folder = options.cacheFolder { record.keep(finding.verdict, in: folder) }
     return finding
@@ -206,6 +208,7 @@ struct Trial {
     options.trial = nil
     options.streamsWeights = false
     options.profiles = false
+    options.commandBuffers = false
     backend = try OpenCLBackend(device, precision: precision ?? variant.finestPrecision, options: options)
     self.variant = variant
   }

@@ -33,6 +33,7 @@ extension Explainer.Options {
     settings.variant = kernelVariant
     settings.memoryLimit = memoryLimit
     settings.profiles = profiles
+    settings.commandBuffers = commandBuffers
     settings.streamsWeights = streamsWeights
     settings.cacheFolder = cacheFolder
     settings.kernelFolder = kernelFolder

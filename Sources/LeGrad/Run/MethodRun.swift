@@ -12,6 +12,18 @@ final class MethodRun<B: Backend>: Sendable {
   private let requests: [MethodRequest]
   /// The text that the methods were asked for last.
   private let asked = Mutex<[Float]>([])
+  private let repetition = Mutex(Repetition.first)
+
+  /// How the operations of the next batch come about, which are those of every batch.
+  private enum Repetition {
+    /// Given: kernels are built and scratch memory is taken.
+    case first
+    /// Given, to be recorded.
+    case second
+    case recorded(any RecordedOperations)
+    /// Given, always.
+    case never
+  }
 
   /// Plans and takes all memory of a run.
   /// - Parameter prompts: 0 for embeddings alone.
@@ -81,10 +93,39 @@ final class MethodRun<B: Backend>: Sendable {
   }
 
   private func runForward(_ images: ArraySlice<PreparedImage>) throws(BackendError) {
-    let (tower, activations) = (forward.tower, forward.activations)
+    let activations = forward.activations
     for (row, image) in images.enumerated() {
       try forward.backend.upload(image.pixels.span, to: activations.pixels.rows(row..<row + 1))
     }
+    if !repeated() { try operate() }
+  }
+
+  /// Whether the operations were done as they were recorded.
+  private func repeated() -> Bool {
+    repetition.withLock { repetition in
+      if case .recorded(let operations) = repetition {
+        if operations.run() { return true }
+        repetition = .second
+      }
+      switch repetition {
+      case .first: repetition = .second
+      case .second:
+        guard let operations = forward.backend.record({ () throws(BackendError) in try operate() }), operations.run()
+        else {
+          repetition = .never
+          return false
+        }
+        repetition = .recorded(operations)
+        return true
+      case .recorded, .never: break
+      }
+      return false
+    }
+  }
+
+  /// Everything between what goes up and what comes down.
+  private func operate() throws(BackendError) {
+    let (tower, activations) = (forward.tower, forward.activations)
     try tower.embed(activations, to: forward.input(of: 0))
     for block in tower.blocks.indices { try run(block) }
     try forward.head.embed(forward)

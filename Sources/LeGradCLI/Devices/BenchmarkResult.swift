@@ -34,6 +34,8 @@ struct BenchmarkResult: Sendable {
   /// What a launch takes at least.
   let launchSeconds: Double
   let launchesPerImage: Double
+  /// Times that the host handed kernels to the device.
+  let enqueuesPerImage: Double
   let waitsPerImage: Double
   /// The longest first; empty where no times were kept.
   let kernels: [Kernel]
@@ -53,7 +55,7 @@ struct BenchmarkResult: Sendable {
 
   var launchLine: String {
     "\(device): a launch takes \((launchSeconds * 1e6).decimal(places: 2)) µs; per image "
-      + "\(launchesPerImage.decimal(places: 1)) launches and \(waitsPerImage.decimal(places: 1)) waits for the device"
+      + "\(launchesPerImage.decimal(places: 1)) launches in \(enqueuesPerImage.decimal(places: 1)) calls and \(waitsPerImage.decimal(places: 1)) waits for the device"
   }
 
   /// A table of device time, or why there is none.

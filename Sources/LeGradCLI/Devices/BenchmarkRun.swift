@@ -61,6 +61,7 @@ struct BenchmarkRun {
     return BenchmarkResult(
       device: explainer.device.name, rows: rows, costs: costs, launchSeconds: try explainer.measureLaunch(),
       launchesPerImage: Double(first.traffic.launches) / perImage,
+      enqueuesPerImage: Double(first.traffic.enqueues) / perImage,
       waitsPerImage: Double(first.traffic.waits) / perImage, kernels: first.kernels, predictions: predictions)
   }
 

@@ -46,6 +46,14 @@ struct DeviceOptions: ParsableArguments {
       """)
   var fold = false
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: """
+      Record the kernels of a batch and enqueue them at once, on an OpenCL device with command buffers. Default: where \
+      that takes no more time.
+      """)
+  var commandBuffer: Bool?
+
   @OptionGroup var trying: TrialOptions
 
   func validate() throws {
@@ -74,6 +82,7 @@ struct DeviceOptions: ParsableArguments {
     options.kernelVariant = kernelVariant
     options.memoryLimit = memoryLimit?.bytes
     options.foldsProjections = fold
+    options.commandBuffers = commandBuffer
     options.notify = { Terminal.note($0.advice) }
     trying.apply(to: &options)
     return options
