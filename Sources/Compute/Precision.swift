@@ -2,8 +2,8 @@
 /// float32 whatever the precision.
 public enum Precision: String, Sendable, CaseIterable {
   case f32, f16, bf16
-  /// Two bfloat16 parts each, sixteen bits together, where kernels multiply on matrix units; float32 everywhere else. As
-  /// close to the definition as float32 within the bounds of this library.
+  /// Two bfloat16 parts each, sixteen bits together, where kernels multiply on matrix units; float32 everywhere else.
+  /// Products keep the bounds of float32; whole explanations are off by at most five times as much.
   case bf16Split = "bf16-split"
 
   /// Those that differ where products are not on matrix units: the types of elements.

@@ -108,8 +108,9 @@ struct MatrixTile: Sendable, Hashable {
   }
 
   func depth(_ precision: Precision, _ set: MatrixSet) -> Int {
-    // Intel's have few items for a tile, and others than NVIDIA's keep what they bring in registers.
-    let depth = set.isPlain || set.instructions.isIntel ? min(depth, 32) : depth
+    // Intel's have few items for a tile, which keep what they bring in registers; plain functions want room in local
+    // memory for what lanes exchange. Groups of more items than a step has chunks would have none to bring.
+    let depth = set.isPlain || set.instructions.isIntel ? min(depth, max(32, set.instructions.warp)) : depth
     return precision == .bf16Split ? depth / 2 : depth
   }
 

@@ -13,6 +13,11 @@ import Testing
 struct MatrixProductTests {
   static let precisions = Precision.allCases.filter { KernelVariant.matrix.takes($0) }
 
+  /// A layout is the same in every precision; that in two parts has most of it.
+  static let layouts =
+    precisions.map { (MatrixInstructions.nvidia, $0) }
+    + MatrixInstructions.allCases.filter { $0 != .nvidia }.map { ($0, .bf16Split) }
+
   private func backend(_ instructions: MatrixInstructions, _ precision: Precision) throws -> OpenCLBackend {
     try TestDevice.backend(.matrix, precision) {
       $0.matrixSet = MatrixSet(instructions: instructions, isPlain: true)
@@ -54,7 +59,7 @@ struct MatrixProductTests {
 
   /// Every layout in every tile, from both sides, with a row and a column more than the largest tile has and a depth that
   /// no step divides; and the same bits in all tiles.
-  @Test(arguments: MatrixInstructions.allCases, precisions)
+  @Test(arguments: layouts)
   func everyLayoutIsRightInEveryTile(_ instructions: MatrixInstructions, _ precision: Precision) throws {
     let backend = try backend(instructions, precision)
     for (byInputs, prompts) in [(false, nil), (true, 2)] {
@@ -190,8 +195,7 @@ struct MatrixProductTests {
   func tilesFitTheirGroupsAndLocalMemory(_ instructions: MatrixInstructions) {
     for precision in Self.precisions {
       for tile in MatrixTile.all {
-        for isPlain in [false, true] {
-          let set = MatrixSet(instructions: instructions, isPlain: isPlain)
+        for set in [MatrixSet(instructions: instructions, isPlain: false), .plain] {
           #expect(tile.items(set) <= 256 && tile.localMemory(precision, set) <= 48 << 10)
         }
       }

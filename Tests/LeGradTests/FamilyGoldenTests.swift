@@ -138,15 +138,16 @@ import VisionTransformer
       let prepared = try explainer.prepare(image, size: .pixels(width: size.width, height: size.height))
       // Propagation of relevance computes in float64.
       for name in size.answers where test.backend.hasFloat64 || !["lrp", "partial-lrp"].contains(name) {
-        try check(name, "expected/\(size.height)x\(size.width)/\(name).npy", explainer, prepared, text, family)
+        try check(name, "expected/\(size.height)x\(size.width)/\(name).npy", explainer, prepared, text, test)
       }
     }
   }
 
   private func check(
     _ name: String, _ answer: String, _ explainer: Explainer, _ image: PreparedImage, _ text: TextEmbeddings,
-    _ family: Family
+    _ test: Case
   ) throws {
+    let family = test.family
     let expected = try family.floats(answer)
     let method: LeGrad.Method? =
       switch name {
@@ -164,13 +165,15 @@ import VisionTransformer
       explainer.explain([image], text: text, methods: [found], correction: correction).first?.first)
     switch name {
     case "logits":
-      expectClose(try explainer.logits(of: explanation.imageEmbedding), expected, relativeToMaximum: 1e-5)
-    case "image_embedding": expectClose(explanation.imageEmbedding, expected, absolute: 1e-5)
+      expectClose(
+        try explainer.logits(of: explanation.imageEmbedding), expected, relativeToMaximum: test.backend.bound(1e-5))
+    case "image_embedding": expectClose(explanation.imageEmbedding, expected, absolute: test.backend.bound(1e-5))
     case let heatmap where heatmap.hasSuffix("heatmap"):
       expectClose((0..<text.count).flatMap { explanation.heatmap(prompt: $0).values }, expected, absolute: 1e-4)
-    case "lrp", "partial-lrp": expectClose(explanation.relevance, expected, relativeToMaximum: 1e-5)
-    case "legrad_layers": expectClose(explanation.layerRelevance, expected, relativeToMaximum: 1e-5)
-    case "legrad", "legrad-cls": expectClose(explanation.relevance, expected, relativeToMaximum: 1e-5)
+    case "lrp", "partial-lrp": expectClose(explanation.relevance, expected, relativeToMaximum: test.backend.bound(1e-5))
+    case "legrad_layers": expectClose(explanation.layerRelevance, expected, relativeToMaximum: test.backend.bound(1e-5))
+    case "legrad", "legrad-cls":
+      expectClose(explanation.relevance, expected, relativeToMaximum: test.backend.bound(1e-5))
     default: expectClose(explanation.relevance, expected, relativeToMaximum: 1e-4)
     }
   }

@@ -39,6 +39,9 @@ enum GoldenBackend: Sendable, CustomTestStringConvertible {
     }
   }
 
+  /// What stands for a bound of float32's: two parts of bfloat16 hold sixteen bits.
+  func bound(_ float32: Float) -> Float { precision == .bf16Split ? 5 * float32 : float32 }
+
   var testDescription: String {
     switch self {
     case .cpu(let set, let precision): "cpu \(set) \(precision)"

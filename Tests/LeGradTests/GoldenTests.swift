@@ -50,12 +50,15 @@ import VisionTransformer
       rows: test.golden.floats("inputs/text_embeddings.npy"), width: explainer.model.configuration.embeddingWidth)
     for (index, size) in test.golden.sizes.enumerated() {
       let explanation = try explain(test, explainer, size: size, text: embeddings)
-      expectClose(explanation.relevance, try test.golden.expected(size, "legrad"), relativeToMaximum: 1e-5)
+      expectClose(
+        explanation.relevance, try test.golden.expected(size, "legrad"), relativeToMaximum: test.backend.bound(1e-5))
       if index == 0 {
         expectClose(
-          explanation.layerRelevance, try test.golden.expected(size, "legrad_layers"), relativeToMaximum: 1e-5)
+          explanation.layerRelevance, try test.golden.expected(size, "legrad_layers"),
+          relativeToMaximum: test.backend.bound(1e-5))
         expectClose(
-          explanation.imageEmbedding, try test.golden.floats("expected/image_embedding.npy"), absolute: 1e-5)
+          explanation.imageEmbedding, try test.golden.floats("expected/image_embedding.npy"),
+          absolute: test.backend.bound(1e-5))
       }
       if let heatmaps = try? test.golden.expected(size, "legrad_heatmap") {
         expectClose(self.heatmaps(explanation), heatmaps, absolute: 1e-4)

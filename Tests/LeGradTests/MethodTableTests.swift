@@ -99,7 +99,7 @@ import VisionTransformer
           try #require(expected.count == count && text.count == prompts * (isPooler ? 2 : 1))
           let worst = zip(explanation.relevance, expected).map { abs($0 - $1) }.max() ?? .infinity
           let largest = expected.map(abs).max() ?? 0
-          guard worst <= answer.bound * largest else {
+          guard worst <= backend.bound(answer.bound) * largest else {
             Issue.record("\(answer.file) of \(golden.layout) on \(backend.testDescription): off by \(worst / largest)")
             return false
           }

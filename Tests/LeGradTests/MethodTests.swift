@@ -108,7 +108,8 @@ import VisionTransformer
     let worst = zip(explanation.relevance, expected).map { abs($0 - $1) }.max() ?? 0
     let largest = expected.map(abs).max() ?? 0
     #expect(
-      explanation.relevance.count == expected.count && largest > 0 && worst <= answer.bound * largest,
+      explanation.relevance.count == expected.count && largest > 0
+        && worst <= test.backend.bound(answer.bound) * largest,
       "\(answer.file) \(size): off by \(worst / largest) of the maximum")
   }
 }

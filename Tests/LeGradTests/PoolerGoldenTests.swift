@@ -60,12 +60,15 @@ import VisionTransformer
   func relevanceAndEmbedding(_ test: Case) throws {
     for size in test.golden.sizes {
       let explanation = try test.explain(size)
-      expectClose(explanation.relevance, try test.golden.expected(size, "legrad"), relativeToMaximum: 1e-5)
       expectClose(
-        explanation.layerRelevance, try test.golden.expected(size, "legrad_layers"), relativeToMaximum: 1e-5)
+        explanation.relevance, try test.golden.expected(size, "legrad"), relativeToMaximum: test.backend.bound(1e-5))
+      expectClose(
+        explanation.layerRelevance, try test.golden.expected(size, "legrad_layers"),
+        relativeToMaximum: test.backend.bound(1e-5))
       guard size == test.golden.sizes[0] else { continue }
       expectClose(
-        explanation.imageEmbedding, try test.golden.floats("expected/image_embedding.npy"), absolute: 1e-5)
+        explanation.imageEmbedding, try test.golden.floats("expected/image_embedding.npy"),
+        absolute: test.backend.bound(1e-5))
     }
   }
 
@@ -99,7 +102,8 @@ import VisionTransformer
   func siglipCorrection(_ test: Case) throws {
     for size in test.golden.sizes {
       let explanation = try test.explain(size, correction: test.correction())
-      expectClose(explanation.relevance, try test.golden.expected(size, "legrad"), relativeToMaximum: 1e-5)
+      expectClose(
+        explanation.relevance, try test.golden.expected(size, "legrad"), relativeToMaximum: test.backend.bound(1e-5))
       #expect(explanation.prompts == 3)
       let expected = try test.golden.expected(size, "legrad_corrected_heatmap")
       #expect(
