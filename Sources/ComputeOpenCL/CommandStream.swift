@@ -99,13 +99,13 @@ final class CommandStream {
 
   /// Copies `values` to the device and waits until it is done, so that they need no second place in host memory.
   func uploadAndWait<Value: BitwiseCopyable>(_ values: Span<Value>, to region: OpenCLRegion) throws(OpenCLError) {
-    waits += 1
     let queue = queue
     unsafe try values.withUnsafeBytes { bytes throws(OpenCLError) in
       guard let start = bytes.baseAddress else { return }
       unsafe try queue.write(start, to: region, waiting: true)
     }
-    try passed()
+    // A driver may have taken a copy of the values, with the write and all before it still to come.
+    try finish()
   }
 
   /// Waits for everything before it, then for the copy.
