@@ -54,6 +54,7 @@ final class CommandStream {
         matrix.scalar == identifier.scalar,
         "a \(matrix.scalar.rawValue) matrix where \(identifier.function) computes in \(identifier.scalar.rawValue)")
     }
+    guard !memory.isCountedAlone else { return }
     let kernel = try library.kernel(identifier)
     var all: [OpenCLArgument] = []
     for argument in arguments { argument.append(to: &all) }
@@ -92,13 +93,14 @@ final class CommandStream {
 
   /// Copies `values` to the device without waiting; they are kept alive until the queue has passed the command.
   func upload(_ values: HostCopy, to region: OpenCLRegion) throws(OpenCLError) {
-    guard let start = unsafe values.start else { return }
+    guard !memory.isCountedAlone, let start = unsafe values.start else { return }
     inFlight.append(values)
     unsafe try queue.write(start, to: region, waiting: false)
   }
 
   /// Copies `values` to the device and waits until it is done, so that they need no second place in host memory.
   func uploadAndWait<Value: BitwiseCopyable>(_ values: Span<Value>, to region: OpenCLRegion) throws(OpenCLError) {
+    guard !memory.isCountedAlone else { return }
     let queue = queue
     unsafe try values.withUnsafeBytes { bytes throws(OpenCLError) in
       guard let start = bytes.baseAddress else { return }
@@ -111,6 +113,7 @@ final class CommandStream {
   /// Waits for everything before it, then for the copy.
   func download(_ region: OpenCLRegion, into destination: UnsafeMutableRawPointer) throws(OpenCLError) {
     waits += 1
+    guard !memory.isCountedAlone else { return }
     unsafe try queue.read(region, into: destination)
     try passed()
   }

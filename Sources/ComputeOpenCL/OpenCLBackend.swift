@@ -33,6 +33,9 @@ public final class OpenCLBackend: Backend {
     /// Told in one line when a trial begins.
     public var notify: (@Sendable (Message) -> Void)?
 
+    /// Whether memory is counted and nothing is computed: what a run takes is known without it. Results mean nothing.
+    package var countsMemoryAlone = false
+
     var folders: KernelLibrary.Folders { .init(cache: cacheFolder, kernels: kernelFolder) }
 
     /// How the portable product is unrolled; what is faster on the device if nil.
@@ -66,10 +69,14 @@ public final class OpenCLBackend: Backend {
     } else {
       variant = try VariantSelection.choose(for: device, options: options)
     }
-    unrolling = self.variant == .portable ? try UnrollingSelection.choose(for: device, options: options) : .all
+    unrolling =
+      self.variant == .portable && !options.countsMemoryAlone
+      ? try UnrollingSelection.choose(for: device, options: options)
+      : .all
     do {
       let context = try OpenCLContext(device)
-      let memory = DeviceMemory(context, limit: options.memoryLimit)
+      let memory = DeviceMemory(
+        context, limit: options.memoryLimit, isCountedAlone: options.countsMemoryAlone)
       let queue = try OpenCLQueue(context, profiles: options.profiles)
       let streaming =
         options.streamsWeights ? try WeightStreaming(compute: queue, memory: memory, registry: registry) : nil

@@ -56,7 +56,7 @@ public final class Explainer: Sendable {
     public init() {}
 
     /// Fails for a device that this machine does not have, before a model is opened.
-    public func checkDevice() throws(LeGradError) { _ = try device.resolve(Devices.found(), self) }
+    public func checkDevice() throws(LeGradError) { _ = try device.resolve(Devices.found(self), self) }
   }
 
   public let model: Model
@@ -67,7 +67,7 @@ public final class Explainer: Sendable {
 
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) throws(LeGradError) {
-    self.init(model, options: options, room: try EngineRoom(model.source, options: options))
+    self.init(model, options: options, room: try EngineRoom(model.source, options: options, devices: .found(options)))
   }
 
   /// Loads the vision tower onto one of `devices`.

@@ -2,22 +2,63 @@ import Compute
 import Files
 import OpenCLRuntime
 
-/// A trial of one variant on one device: what it depends on, and how its verdict is written down, in the cache folder and
-/// by the process that finds it.
+/// What is tried of the kernels.
+enum TrialSubject: Sendable, Hashable {
+  /// Whether a variant computes right, and how fast.
+  case variant(KernelVariant)
+  /// How fast the portable product is with its loop written out so far.
+  case unrolling(PortableTile.Unrolling)
+
+  var variant: KernelVariant {
+    switch self {
+    case .variant(let variant): variant
+    case .unrolling: .portable
+    }
+  }
+
+  /// For the process that tries it.
+  var word: String {
+    switch self {
+    case .variant(let variant): variant.rawValue
+    case .unrolling(let unrolling): "unrolling-\(unrolling.rawValue)"
+    }
+  }
+
+  init?(word: String) {
+    if let variant = KernelVariant(rawValue: word) {
+      self = .variant(variant)
+    } else if let unrolling = PortableTile.Unrolling.allCases.first(where: { Self.unrolling($0).word == word }) {
+      self = .unrolling(unrolling)
+    } else {
+      return nil
+    }
+  }
+
+  /// For people.
+  var title: String {
+    switch self {
+    case .variant(let variant): "the \(variant.rawValue) kernels"
+    case .unrolling(let unrolling): "the portable product with \(unrolling.rawValue) of its loop written out"
+    }
+  }
+}
+
+/// A trial on one device: what it depends on, and how its verdict is written down, in the cache folder and by the process
+/// that finds it.
 struct TrialRecord {
-  let variant: KernelVariant
+  let subject: TrialSubject
   private let device: OpenCLDevice
   private let parts: [String]
 
   /// Changes when the way a trial is made does, or that in which it is written.
   private static let format = "1"
 
-  init(_ variant: KernelVariant, on device: OpenCLDevice, kernelFolder: String?) throws(OpenCLError) {
-    self.variant = variant
+  init(_ subject: TrialSubject, on device: OpenCLDevice, kernelFolder: String?) throws(OpenCLError) {
+    self.subject = subject
     self.device = device
     let kernels = try KernelLibrary.texts(in: kernelFolder)
     parts =
-      [Self.format, variant.rawValue, device.platform, device.name, device.version, device.driver]
+      [Self.format, subject.word, device.platform, device.name, device.version, device.driver]
       + kernels.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
   }
 

@@ -28,7 +28,7 @@ enum VariantSelection {
     _ variant: KernelVariant, for device: OpenCLDevice, options: OpenCLBackend.Options
   ) throws(BackendError) {
     guard options.trial != nil else { return }
-    let trial = KernelTrial(variant, try verdict(on: variant, of: device, options: options))
+    let trial = KernelTrial(variant, try verdict(on: .variant(variant), of: device, options: options))
     guard trial.isDangerous, let problem = trial.problem else { return }
     throw BackendError(
       .unavailable, operation: .openCLBackend, "\(device.name): \(variant.rawValue) kernels: \(problem)",
@@ -41,7 +41,7 @@ enum VariantSelection {
   ) throws(BackendError) -> [KernelTrial] {
     var trials: [KernelTrial] = []
     for variant in KernelVariant.candidates(for: device) {
-      trials.append(KernelTrial(variant, try verdict(on: variant, of: device, options: options)))
+      trials.append(KernelTrial(variant, try verdict(on: .variant(variant), of: device, options: options)))
     }
     return trials
   }
@@ -52,7 +52,7 @@ enum VariantSelection {
   ) throws(BackendError) -> KernelVariant {
     var trials: [KernelTrial] = []
     for variant in KernelVariant.candidates(for: device) {
-      trials.append(KernelTrial(variant, try Trial.finding(of: variant, on: device, options).verdict))
+      trials.append(KernelTrial(variant, try Trial.finding(of: .variant(variant), on: device, options).verdict))
     }
     return try best(of: trials, for: device)
   }
@@ -70,12 +70,13 @@ enum VariantSelection {
     return best
   }
 
-  private static func verdict(
-    on variant: KernelVariant, of device: OpenCLDevice, options: OpenCLBackend.Options
+  /// What came of trying a part of the kernels, in this process or, the first time, in one of its own.
+  static func verdict(
+    on subject: TrialSubject, of device: OpenCLDevice, options: OpenCLBackend.Options
   ) throws(BackendError) -> KernelTrial.Verdict {
     let record: TrialRecord
     do {
-      record = try TrialRecord(variant, on: device, kernelFolder: options.kernelFolder)
+      record = try TrialRecord(subject, on: device, kernelFolder: options.kernelFolder)
     } catch { throw BackendError(.unavailable, operation: .openCLBackend, "\(device.name): \(error)") }
     let key = record.key
     if let verdict = known.withLock({ $0[key] }) { return verdict }
@@ -83,7 +84,7 @@ enum VariantSelection {
     if let trial = options.trial {
       finding = try found(by: trial, record, device, options)
     } else {
-      finding = try Trial.finding(of: variant, on: device, options)
+      finding = try Trial.finding(of: subject, on: device, options)
     }
     if finding.lasts { known.withLock { $0[key] = finding.verdict } }
     return finding.verdict
@@ -99,13 +100,13 @@ enum VariantSelection {
     }
     let seconds = Int((trial.timeLimit / .seconds(1)).rounded())
     options.notify?(
-      "trying the \(record.variant.rawValue) kernels on \(device.name) of \(device.platform) in a process of their own, "
+      "trying \(record.subject.title) on \(device.name) of \(device.platform) in a process of their own, "
         + "for at most \(seconds) s")
     let finding: Trial.Finding
     if let found = try TrialProcess.finding(record, device, trial, options) {
       finding = found
     } else {
-      finding = try Trial.finding(of: record.variant, on: device, options)
+      finding = try Trial.finding(of: record.subject, on: device, options)
     }
     if finding.lasts, let folder = options.cacheFolder { record.keep(finding.verdict, in: folder) }
     return finding
@@ -147,10 +148,14 @@ struct Trial {
 
   /// A trial in this process.
   static func finding(
-    of variant: KernelVariant, on device: OpenCLDevice, _ options: OpenCLBackend.Options
+    of subject: TrialSubject, on device: OpenCLDevice, _ options: OpenCLBackend.Options
   ) throws(BackendError) -> Finding {
     do {
-      let time = try Trial(device, variant, options).run()
+      let time =
+        switch subject {
+        case .variant(let variant): try Trial(device, variant, options).run()
+        case .unrolling(let unrolling): try UnrollingSelection.time(of: unrolling, on: device, options)
+        }
       return (.works(seconds: time / .seconds(1)), true)
     } catch {
       // Memory says nothing about a variant.
@@ -170,6 +175,7 @@ struct Trial {
     var options = options
     options.variant = variant
     options.trial = nil
+    options.unrolling = options.unrolling ?? .all
     options.streamsWeights = false
     options.profiles = false
     backend = try OpenCLBackend(device, options: options)
