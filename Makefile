@@ -5,7 +5,8 @@
 # test-dist    what dist made, on a fresh Debian 12 and a fresh Debian 13 with nothing installed (as root; minutes)
 # test-cluster a run in shards on a Slurm of this machine alone, Open MPI and GNU parallel: the bytes of a single run
 # test-drivers  the operations, the golden data and doctor on Intel's runtime for processors, on rusticl and on a simulator
-#              (packages of PyPI and Debian, which are not registered with the system; minutes)
+#              (packages of PyPI and Debian, which are not registered with the system; minutes); DRIVERS=intel: on that
+#              alone, DRIVERS_FLAGS=--conformance: the operations alone
 # test-real    photographs explained by a trained DINOv2, against PyTorch in float64 (network: packages of PyPI)
 # build        the release binary, with Swift's own libraries inside
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
@@ -72,7 +73,7 @@ test-cluster: build
 
 test-drivers: setup-tests
 	swift build --build-tests $(optimised)
-	Tests/Drivers/run.sh $(DRIVERS_FLAGS) "$$(swift build $(optimised) --show-bin-path)"
+	Tests/Drivers/run.sh $(DRIVERS_FLAGS) "$$(swift build $(optimised) --show-bin-path)" $(DRIVERS)
 
 test-real: build
 	Examples/dinov2-real/run.sh "$$($(swift_build) --show-bin-path)/legrad"

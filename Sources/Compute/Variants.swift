@@ -64,6 +64,20 @@ public struct KernelTrial: Sendable, Equatable {
   }
 }
 
+extension KernelTrial.Verdict {
+  /// What is wrong, in one line; nil where nothing is.
+  public var problem: String? {
+    func ending(_ how: String, _ words: String) -> String { words.isEmpty ? how : "\(how): \(words)" }
+    return switch self {
+    case .works: nil
+    case .refused(let reason): reason
+    case .exited(let status, let words): ending("the driver ended the process with exit code \(status)", words)
+    case .died(let signal, let words): ending("the driver ended the process with signal \(signal)", words)
+    case .timedOut(let seconds, let words): ending("the driver gave no answer in \(seconds) s", words)
+    }
+  }
+}
+
 extension KernelTrial {
   /// The fastest variant of those that work and take a precision; nil where none does.
   public static func best(of trials: [KernelTrial], for precision: Precision = .f32) -> KernelVariant? {
@@ -76,16 +90,7 @@ extension KernelTrial {
   }
 
   /// Why it cannot be used; nil where it can.
-  public var problem: String? {
-    func ending(_ how: String, _ words: String) -> String { words.isEmpty ? how : "\(how): \(words)" }
-    return switch verdict {
-    case .works: nil
-    case .refused(let reason): reason
-    case .exited(let status, let words): ending("the driver ended the process with exit code \(status)", words)
-    case .died(let signal, let words): ending("the driver ended the process with signal \(signal)", words)
-    case .timedOut(let seconds, let words): ending("the driver gave no answer in \(seconds) s", words)
-    }
-  }
+  public var problem: String? { verdict.problem }
 
   /// Why those that cannot be used cannot, in one line; nil where all can.
   public static func problem(of trials: [KernelTrial]) -> String? {

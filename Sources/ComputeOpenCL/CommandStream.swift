@@ -61,6 +61,7 @@ final class CommandStream {
         matrix.scalar == identifier.scalar,
         "a \(matrix.scalar.rawValue) matrix where \(identifier.function) computes in \(identifier.scalar.rawValue)")
     }
+    guard !memory.isCountedAlone else { return }
     var all: [OpenCLArgument] = []
     for argument in arguments { argument.append(to: &all) }
     if let recording = ownRecording {
@@ -126,7 +127,7 @@ final class CommandStream {
   /// Copies `values` to the device without waiting; they are kept alive until the queue has passed the command.
   func upload(_ values: HostCopy, to region: OpenCLRegion) throws(OpenCLError) {
     try requireNoRecording("values go up")
-    guard let start = unsafe values.start else { return }
+    guard !memory.isCountedAlone, let start = unsafe values.start else { return }
     inFlight.append(values)
     unsafe try queue.write(start, to: region, waiting: false)
   }
@@ -134,19 +135,21 @@ final class CommandStream {
   /// Copies `values` to the device and waits until it is done, so that they need no second place in host memory.
   func uploadAndWait<Value: BitwiseCopyable>(_ values: Span<Value>, to region: OpenCLRegion) throws(OpenCLError) {
     try requireNoRecording("values go up")
-    waits += 1
+    guard !memory.isCountedAlone else { return }
     let queue = queue
     unsafe try values.withUnsafeBytes { bytes throws(OpenCLError) in
       guard let start = bytes.baseAddress else { return }
       unsafe try queue.write(start, to: region, waiting: true)
     }
-    try passed()
+    // A driver may have taken a copy of the values, with the write and all before it still to come.
+    try finish()
   }
 
   /// Waits for everything before it, then for the copy.
   func download(_ region: OpenCLRegion, into destination: UnsafeMutableRawPointer) throws(OpenCLError) {
     try requireNoRecording("values come down")
     waits += 1
+    guard !memory.isCountedAlone else { return }
     unsafe try queue.read(region, into: destination)
     try passed()
   }

@@ -36,6 +36,9 @@ public final class OpenCLBackend: Backend {
     /// Told in one line when a trial begins.
     public var notify: (@Sendable (Message) -> Void)?
 
+    /// Whether memory is counted and nothing is computed: what a run takes is known without it. Results mean nothing.
+    package var countsMemoryAlone = false
+
     var folders: KernelLibrary.Folders { .init(cache: cacheFolder, kernels: kernelFolder) }
 
     /// Whether command buffers are used untried.
@@ -87,13 +90,17 @@ public final class OpenCLBackend: Backend {
     } else {
       variant = try VariantSelection.choose(for: device, precision, options: options)
     }
-    records = Mutex(try CommandBufferSelection.choose(for: device, self.variant, options: options))
+    let tries = !options.countsMemoryAlone
+    records = Mutex(tries ? try CommandBufferSelection.choose(for: device, self.variant, options: options) : false)
     notify = options.notify
-    unrolling = self.variant == .portable ? try UnrollingSelection.choose(for: device, options: options) : .all
-    matrixSet = self.variant == .matrix ? try MatrixSelection.choose(for: device, options: options).set : .plain
+    unrolling =
+      self.variant == .portable && tries ? try UnrollingSelection.choose(for: device, options: options) : .all
+    matrixSet =
+      self.variant == .matrix && tries ? try MatrixSelection.choose(for: device, options: options).set : .plain
     do {
       let context = try OpenCLContext(device)
-      let memory = DeviceMemory(context, limit: options.memoryLimit)
+      let memory = DeviceMemory(
+        context, limit: options.memoryLimit, isCountedAlone: options.countsMemoryAlone)
       let queue = try OpenCLQueue(context, profiles: options.profiles)
       let streaming =
         options.streamsWeights ? try WeightStreaming(compute: queue, memory: memory, registry: registry) : nil

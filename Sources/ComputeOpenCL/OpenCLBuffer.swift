@@ -27,6 +27,8 @@ final class DeviceMemory: Sendable {
   let context: OpenCLContext
   /// Bytes that may be allocated at once.
   let limit: Int
+  /// Whether memory is counted and not taken.
+  let isCountedAlone: Bool
   private let usage = Mutex(Usage())
 
   struct Usage: Sendable {
@@ -35,8 +37,9 @@ final class DeviceMemory: Sendable {
   }
 
   /// - Parameter limit: the device's own memory where nil or larger.
-  init(_ context: OpenCLContext, limit: Int?) {
+  init(_ context: OpenCLContext, limit: Int?, isCountedAlone: Bool = false) {
     self.context = context
+    self.isCountedAlone = isCountedAlone
     self.limit = min(limit ?? Int.max, context.device.memory)
   }
 
@@ -61,7 +64,7 @@ final class DeviceMemory: Sendable {
       usage.peak = max(usage.peak, usage.bytes)
     }
     do {
-      return try OpenCLMemory(context, bytes: bytes)
+      return try OpenCLMemory(context, bytes: bytes, taken: isCountedAlone ? 4 : nil)
     } catch {
       released(bytes)
       throw error

@@ -46,7 +46,7 @@ package struct PortableTile: Sendable {
 
   /// How much of a step's loop is written out: with all of it NVIDIA's compilers take more registers than two groups
   /// have; with some of it AMD's pair no multiply-adds. The same bits.
-  enum Unrolling: Sendable, CaseIterable { case some, all }
+  enum Unrolling: String, Sendable, CaseIterable { case some, all }
 
   /// The kernel of `matmul.cl`, by what it is built with.
   /// - Parameter isWhole: whether rows of its input and scales start at quads and `depth` divides them.

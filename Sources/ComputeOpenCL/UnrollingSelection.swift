@@ -19,22 +19,27 @@ enum UnrollingSelection {
     guard device.kind == .gpu else { return .all }
     let key = "\(device.platform) \(device.name) \(device.driver) \(options.kernelFolder ?? "")"
     if let known = chosen.withLock({ $0[key] }) { return known }
-    var best: (unrolling: PortableTile.Unrolling, time: Duration)?
+    var best: (unrolling: PortableTile.Unrolling, seconds: Double)?
     for unrolling in PortableTile.Unrolling.allCases {
       // One that does not build is out; where none does, the backend's own products say why.
-      guard let time = try? time(of: unrolling, on: device, options) else { continue }
-      if best.map({ time < $0.time }) ?? true { best = (unrolling, time) }
+      guard
+        case .works(let seconds)? = try? VariantSelection.verdict(
+          on: .unrolling(unrolling), of: device, options: options)
+      else { continue }
+      if best.map({ seconds < $0.seconds }) ?? true { best = (unrolling, seconds) }
     }
     let unrolling = best?.unrolling ?? .all
     chosen.withLock { $0[key] = unrolling }
     return unrolling
   }
 
-  private static func time(
+  /// The least time of a product in this process.
+  static func time(
     of unrolling: PortableTile.Unrolling, on device: OpenCLDevice, _ options: OpenCLBackend.Options
   ) throws(BackendError) -> Duration {
     var options = options
     options.variant = .portable
+    options.trial = nil
     options.unrolling = unrolling
     options.streamsWeights = false
     options.profiles = false

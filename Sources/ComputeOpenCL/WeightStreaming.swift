@@ -90,6 +90,7 @@ final class WeightStreaming {
     slots[index].upload = uploadCount
     for (weight, buffer) in zip(weights, slots[index].buffers) {
       guard case .streamed(let host, _) = weight.place, let start = unsafe host.start else { continue }
+      guard !memory.isCountedAlone else { continue }
       let region = OpenCLRegion(buffer.memory, rowBytes: weight.bytes)
       unsafe try uploads.write(start, to: region, waiting: false)
       streamedBytes += weight.bytes

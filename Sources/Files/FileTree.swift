@@ -74,6 +74,21 @@ package enum FileTree {
     return made
   }
 
+  /// Why nothing can be written in `folder`, or it cannot be made, in the system's words; nil where it can.
+  package static func obstacle(toWritingIn folder: String) -> String? {
+    var place = folder
+    while !exists(place) {
+      guard let slash = place.lastIndex(of: "/") else {
+        place = "."
+        break
+      }
+      place = slash == place.startIndex ? "/" : String(place[..<slash])
+    }
+    guard isFolder(place) else { return "\(place) is no folder" }
+    guard unsafe access(place, W_OK | X_OK) != 0 else { return nil }
+    return unsafe String(cString: strerror(errno))
+  }
+
   /// Returns when names that were given or taken in the folder of `path` are on the disk, where the system can tell.
   static func syncFolder(of path: String) {
     let slash = path.lastIndex(of: "/")

@@ -6,7 +6,7 @@ extension Explainer {
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) async throws(LeGradError) {
     let room = try await onItsOwnThread { () throws(LeGradError) in
-      try EngineRoom(model.source, options: options)
+      try EngineRoom(model.source, options: options, devices: .found(options))
     }
     self.init(model, options: options, room: room)
   }

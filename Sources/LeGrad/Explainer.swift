@@ -70,7 +70,7 @@ public final class Explainer: Sendable {
           bf16-split, bf16 or f16, found \(precision.rawValue)
           """)
       }
-      _ = try device.resolve(Devices.found(), self)
+      _ = try device.resolve(Devices.found(self), self)
     }
   }
 
@@ -82,7 +82,7 @@ public final class Explainer: Sendable {
 
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) throws(LeGradError) {
-    self.init(model, options: options, room: try EngineRoom(model.source, options: options))
+    self.init(model, options: options, room: try EngineRoom(model.source, options: options, devices: .found(options)))
   }
 
   /// Loads the vision tower onto one of `devices`.

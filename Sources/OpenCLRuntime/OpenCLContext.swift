@@ -28,12 +28,13 @@ import COpenCL
   let handle: cl_mem
 
   /// Uninitialised memory that kernels read and write.
-  public init(_ context: OpenCLContext, bytes: Int) throws(OpenCLError) {
+  /// - Parameter taken: what is asked of the driver, for memory that nothing will read or write; `bytes` if nil.
+  public init(_ context: OpenCLContext, bytes: Int, taken: Int? = nil) throws(OpenCLError) {
     self.context = context
     self.bytes = bytes
     var status: cl_int = 0
     let memory = unsafe context.calls.clCreateBuffer(
-      context.handle, cl_mem_flags(CL_MEM_READ_WRITE), bytes, nil, &status)
+      context.handle, cl_mem_flags(CL_MEM_READ_WRITE), taken ?? bytes, nil, &status)
     unsafe handle = try checked(memory, status, "clCreateBuffer", "\(bytes) bytes on \(context.device.name)")
   }
 

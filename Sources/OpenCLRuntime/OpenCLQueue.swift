@@ -65,7 +65,7 @@ public struct OpenCLRegion: Sendable {
   }
 
   /// Copies host memory to the device. Without `waiting`, `source` must stay as it is until the queue has passed
-  /// the command.
+  /// the command; with it, until the call returns, which says nothing of commands before it (OpenCL 1.2, 5.2.2).
   public func write(
     _ source: UnsafeRawPointer, to region: OpenCLRegion, waiting: Bool
   ) throws(OpenCLError) {

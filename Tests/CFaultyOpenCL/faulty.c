@@ -1,8 +1,10 @@
 #include "CFaultyOpenCL.h"
 
+#include <dlfcn.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct legrad_opencl real;
@@ -39,6 +41,57 @@ static cl_int moved(cl_int status, atomic_long *counter, size_t bytes, cl_bool b
   atomic_fetch_add(counter, (long)bytes);
   if (blocking) atomic_fetch_add(&waits, 1);
   return status;
+}
+
+// Writes that the driver puts off: none runs before the host waits for the queue. A blocking one takes a copy of its
+// bytes and returns, as OpenCL allows: what it promises is that the host may use its memory again.
+static struct {
+  atomic_bool on;
+  void *loader;
+  cl_context context;
+  cl_event gate;
+  struct copy {
+    struct copy *next;
+    char bytes[];
+  } *copies;
+} late;
+
+static void *late_call(const char *name) {
+  if (!late.loader) late.loader = dlopen("libOpenCL.so.1", RTLD_NOW);
+  return late.loader ? dlsym(late.loader, name) : NULL;
+}
+
+static void let_late_writes_pass(void) {
+  if (!late.gate) return;
+  cl_int(CL_API_CALL * set)(cl_event, cl_int);
+  *(void **)&set = late_call("clSetUserEventStatus");
+  if (set) set(late.gate, CL_COMPLETE);
+  real.clReleaseEvent(late.gate);
+  late.gate = NULL;
+}
+
+// What a write of this queue has to wait for; NULL where nothing is late.
+static const cl_event *late_gate(cl_command_queue queue) {
+  if (!atomic_load(&late.on)) return NULL;
+  cl_int(CL_API_CALL * ask)(cl_command_queue, cl_command_queue_info, size_t, void *, size_t *);
+  cl_event(CL_API_CALL * create)(cl_context, cl_int *);
+  *(void **)&ask = late_call("clGetCommandQueueInfo");
+  *(void **)&create = late_call("clCreateUserEvent");
+  cl_context context = NULL;
+  if (!ask || !create || ask(queue, CL_QUEUE_CONTEXT, sizeof context, &context, NULL)) return NULL;
+  if (context != late.context) let_late_writes_pass();
+  late.context = context;
+  if (!late.gate) late.gate = create(context, NULL);
+  return late.gate ? &late.gate : NULL;
+}
+
+static const void *late_copy(const void *host, size_t bytes) {
+  struct copy *copy = malloc(sizeof *copy + bytes);
+  if (!copy) abort();
+  memcpy(copy->bytes, host, bytes);
+  copy->next = late.copies;
+  late.copies = copy;
+  return copy->bytes;
 }
 
 // A call that answers with a status alone.
@@ -141,6 +194,7 @@ static cl_int CL_API_CALL faulty_clEnqueueReadBuffer(
     cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t bytes, void *host, cl_uint count,
     const cl_event *list, cl_event *event) {
   if (fails("clEnqueueReadBuffer")) return CL_OUT_OF_RESOURCES;
+  if (blocking) let_late_writes_pass();
   cl_int status = real.clEnqueueReadBuffer(queue, buffer, blocking, offset, bytes, host, count, list, event);
   return moved(with_event(status, event), &downloaded_bytes, bytes, blocking);
 }
@@ -150,6 +204,7 @@ static cl_int CL_API_CALL faulty_clEnqueueReadBufferRect(
     const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice, void *host, cl_uint count,
     const cl_event *list, cl_event *event) {
   if (fails("clEnqueueReadBufferRect")) return CL_OUT_OF_RESOURCES;
+  if (blocking) let_late_writes_pass();
   cl_int status = real.clEnqueueReadBufferRect(
       queue, buffer, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host, count, list, event);
   return moved(with_event(status, event), &downloaded_bytes, region[0] * region[1] * region[2], blocking);
@@ -159,7 +214,11 @@ static cl_int CL_API_CALL faulty_clEnqueueWriteBuffer(
     cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t bytes, const void *host,
     cl_uint count, const cl_event *list, cl_event *event) {
   if (fails("clEnqueueWriteBuffer")) return CL_MEM_OBJECT_ALLOCATION_FAILURE;
-  cl_int status = real.clEnqueueWriteBuffer(queue, buffer, blocking, offset, bytes, host, count, list, event);
+  const cl_event *gate = count == 0 ? late_gate(queue) : NULL;
+  cl_int status =
+      gate ? real.clEnqueueWriteBuffer(
+                 queue, buffer, CL_FALSE, offset, bytes, blocking ? late_copy(host, bytes) : host, 1, gate, event)
+           : real.clEnqueueWriteBuffer(queue, buffer, blocking, offset, bytes, host, count, list, event);
   return moved(with_event(status, event), &uploaded_bytes, bytes, blocking);
 }
 
@@ -168,8 +227,12 @@ static cl_int CL_API_CALL faulty_clEnqueueWriteBufferRect(
     const size_t *region, size_t row, size_t slice, size_t host_row, size_t host_slice, const void *host,
     cl_uint count, const cl_event *list, cl_event *event) {
   if (fails("clEnqueueWriteBufferRect")) return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+  // The host's rows of a rectangle follow one another here.
+  const cl_event *gate = count == 0 ? late_gate(queue) : NULL;
+  if (gate && blocking) host = late_copy(host, host_row * region[1]);
   cl_int status = real.clEnqueueWriteBufferRect(
-      queue, buffer, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host, count, list, event);
+      queue, buffer, gate ? CL_FALSE : blocking, origin, host_origin, region, row, slice, host_row, host_slice, host,
+      gate ? 1 : count, gate ? gate : list, event);
   return moved(with_event(status, event), &uploaded_bytes, region[0] * region[1] * region[2], blocking);
 }
 
@@ -190,6 +253,7 @@ CALL(clFlush, CL_INVALID_COMMAND_QUEUE, (cl_command_queue queue), (queue))
 static cl_int CL_API_CALL faulty_clFinish(cl_command_queue queue) {
   if (fails("clFinish")) return CL_INVALID_COMMAND_QUEUE;
   atomic_fetch_add(&waits, 1);
+  let_late_writes_pass();
   return real.clFinish(queue);
 }
 
@@ -272,6 +336,17 @@ void legrad_faulty_reset(void) {
 void legrad_faulty_fail(long first, long last) {
   atomic_store(&first_failing, first);
   atomic_store(&last_failing, last);
+}
+
+void legrad_faulty_write_late(bool writes_late) {
+  atomic_store(&late.on, writes_late);
+  if (writes_late) return;
+  let_late_writes_pass();
+  while (late.copies) {
+    struct copy *next = late.copies->next;
+    free(late.copies);
+    late.copies = next;
+  }
 }
 
 void legrad_faulty_pose_as_gpu(bool poses) { atomic_store(&poses_as_gpu, poses); }

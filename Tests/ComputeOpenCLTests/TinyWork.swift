@@ -20,7 +20,7 @@ struct TinyWork {
   static let embedding = 32
   static let layers = 4
   /// Bytes of device memory that two of the four blocks fit in, and all do not.
-  static let streamingLimit = 1_070_000
+  static let streamingLimit = 900_000
 
   init(images count: Int = 2, prompts: Int = 2) throws {
     model = try Model(folder: Fixtures.path("clip/model"))

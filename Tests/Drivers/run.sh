@@ -1,9 +1,11 @@
 #!/bin/bash
 # Runs what has to hold on every OpenCL driver on drivers of processors that need no hardware, each in processes of its
 # own, and prints the minutes of each part.
-#   Tests/Drivers/run.sh [--quick] BUILD [DRIVER …]
+#   Tests/Drivers/run.sh [--quick | --conformance] BUILD [DRIVER …]
 # BUILD is the folder with the built tests and the command. DRIVER is intel, rusticl, oclgrind or pocl; all where none is
-# named. --quick leaves the golden data and doctor out on all but Intel's runtime.
+# named. --quick leaves the golden data and doctor out on all but Intel's runtime, --conformance on all.
+#
+# The end of what a part says that fails is printed; all of it is kept where that says.
 #
 # Packages are kept in LEGRAD_DRIVERS, else in the user's cache folder. No driver is put where other programs find it:
 # each has a folder of its own with one .icd file (OCL_ICD_VENDORS). Libraries that drivers need are installed.
@@ -11,7 +13,7 @@ set -euo pipefail
 shopt -s nullglob
 root=$(realpath "$(dirname "$0")/../..")
 quick=
-[ "${1:-}" != --quick ] || { quick=1 && shift; }
+case ${1:-} in --quick | --conformance) quick=$1 && shift ;; esac
 build=$(realpath "$1")
 shift
 [ $# -gt 0 ] || set -- pocl intel rusticl oclgrind
@@ -94,8 +96,11 @@ part() {
     LEGRAD_TEST_BACKENDS=opencl "${driver_environment[@]}" "$@" >"$work/log" 2>&1; then
     printf '%-9s %-12s %5s min\n' "$driver" "$name" "$(minutes $((SECONDS - start)))"
   else
-    tail -n 60 "$work/log"
-    printf '%-9s %-12s %5s min  FAILED\n' "$driver" "$name" "$(minutes $((SECONDS - start)))"
+    local log=$folder/logs/$driver-$name.log
+    mkdir -p "$folder/logs"
+    cp "$work/log" "$log"
+    tail -n 60 "$log"
+    printf '%-9s %-12s %5s min  FAILED, all of it in %s\n' "$driver" "$name" "$(minutes $((SECONDS - start)))" "$log"
     failed="$failed $driver:$name"
   fi
 }
@@ -133,7 +138,7 @@ for driver in "$@"; do
     continue
   fi
   part conformance bash -c 'suite ComputeConformanceTests'
-  [ -z "$quick" ] || [ $driver = intel ] || continue
+  [ -z "$quick" ] || [ "$quick$driver" = --quickintel ] || continue
   part golden bash -c 'suite "LeGradTests.*(GoldenTests|MethodTests)"'
   part doctor "$build/legrad" doctor --device opencl
 done

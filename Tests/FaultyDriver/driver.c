@@ -16,6 +16,11 @@
 //   unavailable      the device says that it is not available
 //   no-context       contexts cannot be made
 //   no-queue         a context is made, a queue is not
+//   load-crashes     loading the library dies of a bad address
+//   platforms-exits  asking for its platform ends the process with exit code 9, after a line on standard error
+//   platforms-hangs  … never returns
+//   device-ids-aborts    asking for devices aborts
+//   device-info-crashes  asking a device for its driver dies of a bad address
 //
 // Modes of the driver that LEGRAD_TEST_DRIVER names, whose calls are changed:
 //   gpu              its device says that it is a GPU
@@ -55,6 +60,8 @@ static char mode[64];
 static device_info_call real_device_info;
 static build_program_call real_build_program;
 
+static void crash(void) { *(volatile int *)8 = 1; }
+
 static int is(const char *name) { return strcmp(mode, name) == 0; }
 
 static int32_t give(const void *value, size_t bytes, size_t room, void *into, size_t *needed) {
@@ -92,6 +99,7 @@ static int32_t platform_info(void *platform, uint32_t name, size_t room, void *i
 static int32_t device_ids(void *platform, uint64_t type, uint32_t room, void **devices, uint32_t *count) {
   (void)platform;
   (void)type;
+  if (is("device-ids-aborts")) abort();
   if (is("device-ids")) return OUT_OF_HOST_MEMORY;
   if (is("device-ids-1001")) return -1001;
   if (is("device-ids-9999")) return -9999;
@@ -120,7 +128,9 @@ static int32_t device_info(void *device, uint32_t name, size_t room, void *into,
       }
       return give_text("Faulty GPU", room, into, needed);
     case 0x102C: return give_text("Nobody", room, into, needed);
-    case 0x102D: return is("no-driver") ? INVALID_VALUE : give_text("1.0", room, into, needed);
+    case 0x102D:
+      if (is("device-info-crashes")) crash();
+      return is("no-driver") ? INVALID_VALUE : give_text("1.0", room, into, needed);
     case 0x102F: return give_text(is_old ? "OpenCL 1.1 faulty" : "OpenCL 1.2 faulty", room, into, needed);
     case 0x1030: return give_text("", room, into, needed);
     case 0x1032: return is_old ? INVALID_VALUE : give_number(0, 8, room, into, needed);
@@ -167,7 +177,7 @@ static int32_t changed_build_program(
     exit(8);
   }
   if (is("build-aborts")) abort();
-  if (is("build-crashes")) *(volatile int *)8 = 1;
+  if (is("build-crashes")) crash();
   if (is("build-hangs"))
     for (;;) sleep(1000);
   if (is("build-refused")) {
@@ -203,6 +213,12 @@ static int changes_another(void) {
 }
 
 EXPORT int32_t clIcdGetPlatformIDsKHR(uint32_t room, void **platforms, uint32_t *count) {
+  if (is("platforms-exits")) {
+    fputs("no licence\n", stderr);
+    exit(9);
+  }
+  if (is("platforms-hangs"))
+    for (;;) sleep(1000);
   if (changes_another()) return changed_platforms(room, platforms, count);
   if (count) *count = 1;
   if (platforms && room > 0) platforms[0] = &own_platform;
@@ -227,6 +243,7 @@ __attribute__((constructor)) static void start(void) {
   if (name) sscanf(name, "/libdriver-%63s", mode);
   char *end = strstr(mode, ".so");
   if (end) *end = 0;
+  if (is("load-crashes")) crash();
   for (int i = 0; i < CALLS; i++) own_table[i] = (void *)refuse;
   own_table[GET_PLATFORM_IDS] = (void *)clIcdGetPlatformIDsKHR;
   own_table[GET_PLATFORM_INFO] = (void *)clGetPlatformInfo;

@@ -54,6 +54,25 @@ import Testing
     #expect(try run(["devices"]).output.contains("[1] OpenCL \(device.kind.rawValue): \(device.name)"))
   }
 
+  /// Said once, and no reason to fail.
+  @Test func aCacheThatCannotBeWrittenIsSaid() throws {
+    try scratch.write("no folder", to: "file")
+    for folder in ["file", "file/below"] {
+      let path = scratch.path(folder)
+      let result = try CommandRunner.run(
+        ["devices"], in: scratch, environment: ["LEGRAD_CACHE": path, "OCL_ICD_VENDORS": "/nonexistent"])
+      expectExit(0, result)
+      let lines = result.errorLines.filter { $0.contains("nothing is kept for the next time: \(path)") }
+      #expect(lines.count == 1, "\(result.errors)")
+      #expect(lines.allSatisfy { $0.contains("file is no folder; set LEGRAD_CACHE") }, "\(lines)")
+    }
+    for folder in ["", scratch.path("new/cache")] {
+      let result = try CommandRunner.run(
+        ["devices"], in: scratch, environment: ["LEGRAD_CACHE": folder, "OCL_ICD_VENDORS": "/nonexistent"])
+      #expect(!result.errors.contains("nothing is kept"), "\(result.errors)")
+    }
+  }
+
   @Test func aMissingDriverIsExplained() throws {
     let result = try run(["devices", "--json"], environment: OpenCLCommand.noDriver)
     expectExit(0, result)

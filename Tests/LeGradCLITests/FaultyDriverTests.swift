@@ -117,6 +117,96 @@ import Testing
     expectExit(4, try run(["doctor", "--device", "1", "--kernel-variant", "portable"] + limit, environment))
   }
 
+  /// A mode that ends or holds up the process that asks for devices, and what is said of it.
+  static let deadlyToAsk = [
+    ("load-crashes", "signal 11"), ("platforms-exits", "exit code 9: no licence"),
+    ("platforms-hangs", "no answer in 5 s"),
+    ("device-ids-aborts", "signal 6"), ("device-info-crashes", "signal 11"),
+  ]
+
+  @Test(arguments: deadlyToAsk)
+  func aDriverThatEndsTheSearchIsMetOnceAndHidesNoOther(_ mode: String, _ says: String) throws {
+    let limit = mode == "platforms-hangs" ? ["--trial-seconds", "5"] : []
+    // The kernels of the sound one are tried in as much time as they need.
+    let cache = scratch.path("cache")
+    var sound = try FaultyDriver.environment([FaultyDriver.sound], in: scratch)
+    sound["LEGRAD_CACHE"] = cache
+    expectExit(0, try run(["devices"], sound))
+    for modes in [[mode, FaultyDriver.sound], [FaultyDriver.sound, mode]] {
+      var environment = try FaultyDriver.environment(modes, in: scratch)
+      environment["LEGRAD_CACHE"] = cache
+      func problem(_ result: CommandResult) throws -> String {
+        expectExit(0, result)
+        let rows = try rows(result)
+        #expect(rows.count == 3)
+        #expect(rows[1]["platform"] as? String == TestDevice.first?.platform && rows[1]["problem"] == nil)
+        #expect(rows[2]["variant"] == nil && rows[2]["isDefault"] as? Bool == false)
+        return try #require(rows[2]["problem"] as? String)
+      }
+      let first = try run(["devices", "--json"] + limit, environment)
+      let said = try problem(first)
+      let file = "\(modes.firstIndex(of: mode) ?? 0).icd"
+      #expect(said.contains(says) && said.contains(file), "\(said)")
+      #expect(first.errors.contains("trying each driver in a process of its own"))
+      let second = try run(["devices", "--json"] + limit, environment)
+      #expect(try problem(second) == said && second.errorLines.isEmpty)
+      if limit.isEmpty {
+        #expect(try problem(try run(["devices", "--json", "--try-again"], environment)) == said)
+      }
+
+      expectExit(0, try explain(["--device", "opencl"] + limit, environment))
+      #expect(try usedDevice()["platform"] as? String == TestDevice.first?.platform)
+      let automatic = try explain(limit, environment)
+      expectExit(0, automatic)
+      #expect(automatic.errors.contains("skipped OpenCL driver \(file) (") && automatic.errors.contains(says))
+      expectExit(4, try explain(["--device", "2"] + limit, environment), complaint: says)
+    }
+    let alone = try FaultyDriver.environment([mode], in: scratch)
+    expectExit(0, try explain(limit, alone))
+    #expect(try usedDevice()["backend"] as? String == "native")
+    expectExit(4, try explain(["--device", "opencl"] + limit, alone), complaint: says)
+    expectExit(4, try run(["doctor"] + limit, alone), complaint: says)
+  }
+
+  /// With nothing kept, too; and no folder is left behind.
+  @Test func aSearchThatKeepsNothingIsMadeEachTime() throws {
+    var environment = try FaultyDriver.environment(["device-ids-aborts", FaultyDriver.sound], in: scratch)
+    environment["LEGRAD_CACHE"] = ""
+    environment["TMPDIR"] = scratch.path("temporary")
+    try FileManager.default.createDirectory(atPath: scratch.path("temporary"), withIntermediateDirectories: true)
+    for _ in 0..<2 {
+      let result = try run(["devices", "--json"], environment)
+      expectExit(0, result)
+      #expect(try rows(result).count == 3 && result.errors.contains("trying each driver"))
+      #expect(!scratch.files(in: "temporary").contains { $0.hasPrefix("legrad-drivers") })
+    }
+  }
+
+  @Test func whyThereIsNoDriverIsSaid() throws {
+    let environment = try FaultyDriver.environment([], in: scratch)
+    let folder = try #require(environment["OCL_ICD_VENDORS"])
+    func said(_ environment: [String: String]) throws -> String {
+      let result = try run(["devices"], environment)
+      expectExit(0, result)
+      return result.errors
+    }
+    #expect(try said(environment).contains("no .icd file in \(folder)"))
+    #expect(try said(OpenCLCommand.noDriver).contains("/nonexistent does not exist"))
+    try "libnowhere.so.1\n".write(toFile: folder + "/lost.icd", atomically: true, encoding: .utf8)
+    let lost = try said(environment)
+    #expect(lost.contains("\(folder)/lost.icd cannot be loaded: libnowhere.so.1: cannot open shared object"), "\(lost)")
+    expectExit(4, try explain(["--device", "opencl"], environment), complaint: "libnowhere.so.1")
+    let beside = try FaultyDriver.environment([FaultyDriver.sound], in: scratch)
+    let besideFolder = try #require(beside["OCL_ICD_VENDORS"])
+    try "/nowhere/lib.so\n".write(toFile: besideFolder + "/9.icd", atomically: true, encoding: .utf8)
+    #expect(try said(beside).contains("9.icd cannot be loaded: /nowhere/lib.so"))
+  }
+
+  @Test func theCPUHasTwoNames() throws {
+    expectExit(0, try explain(["--device", "native"], [:]))
+    #expect(try usedDevice()["backend"] as? String == "native")
+  }
+
   @Test func theVariantThatWorksIsUsed() throws {
     let environment = try FaultyDriver.environment(["cpu-exits"], in: scratch)
     let result = try run(["devices", "--json"], environment)

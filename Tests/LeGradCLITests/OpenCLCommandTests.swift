@@ -107,6 +107,49 @@ import Testing
     #expect(scratch.files(in: "nothing").isEmpty)
   }
 
+  /// The bytes that a refusal names are enough, and hardly more than needed.
+  @Test(.enabled(if: OpenCLCommand.isPossible), arguments: ["portable", "cpu"], ["f32", "bf16"])
+  func theMemoryThatARefusalNamesIsEnough(_ variant: String, _ precision: String) throws {
+    func run(_ limit: String) throws -> CommandResult {
+      try CommandRunner.run(
+        ["explain", GoldenCommand.image, "-p", "a red circle", "-p", "a green cross", "-m", "demo", "--layers", "all"]
+          + ["--device", "opencl", "--kernel-variant", variant, "--precision", precision, "--memory-limit", limit]
+          + ["--format", "npy", "-o", "out", "--overwrite"], in: scratch)
+    }
+    for start in ["200K", "1M", "2M"] {
+      var limit = start
+      var refusals = 0
+      while true {
+        let result = try run(limit)
+        guard result.exitCode == 5, refusals < 4 else {
+          expectExit(0, result)
+          break
+        }
+        refusals += 1
+        let match = try #require(result.errors.firstMatch(of: #/; (\d+) bytes are enough for /#), "\(result.errors)")
+        #expect(Int(match.1).map { $0 > Int(limit) ?? 0 } == true, "\(limit): \(result.errors)")
+        limit = String(match.1)
+      }
+      // What failed first needs less than what comes after it at most once.
+      #expect(refusals <= 2, "from \(start)")
+      if refusals > 0, let bytes = Int(limit) {
+        expectExit(5, try run("\(bytes / 10 * 9)"), complaint: "bytes are enough")
+      }
+    }
+  }
+
+  /// Whether a limit is enough for weights that stay is known before: nothing fails on the way.
+  @Test(.enabled(if: OpenCLCommand.isPossible), arguments: ["portable", "cpu"])
+  func aNoteOnStreamingCarriesNoError(_ variant: String) throws {
+    for limit in stride(from: 4_600_000, through: 6_400_000, by: 300_000) {
+      let result = try CommandRunner.run(
+        ["explain", GoldenCommand.image, "-p", "a red circle", "-m", "demo", "--device", "opencl", "-o", "out"]
+          + ["--kernel-variant", variant, "--memory-limit", "\(limit)", "--overwrite", "--format", "npy"], in: scratch)
+      expectExit(0, result)
+      #expect(!result.errors.contains("CL_"), "\(limit): \(result.errors)")
+    }
+  }
+
   @Test func theCPUInFloat32HasNothingToVerify() throws {
     let result = try explain(["--device", "cpu", "--verify"])
     expectExit(0, result)

@@ -55,6 +55,12 @@ public enum TestDevice {
     }
   }
 
+  /// Where built programs are kept in tests of another driver: the precisions share most. `LEGRAD_CACHE`, as for the
+  /// command.
+  private static let cacheFolder = ProcessInfo.processInfo.environment["LEGRAD_CACHE"].flatMap {
+    isAlone && !$0.isEmpty ? $0 : nil
+  }
+
   /// A backend of its own on the device.
   /// - Parameter precision: the variant's finest where nil.
   public static func backend(
@@ -64,6 +70,7 @@ public enum TestDevice {
     var options = OpenCLBackend.Options()
     options.variant = variant
     options.kernelFolder = kernelFolder
+    options.cacheFolder = cacheFolder
     change(&options)
     return try OpenCLBackend(first, precision: precision ?? variant.finestPrecision, options: options)
   }

@@ -22,11 +22,14 @@ package struct ChildProcess {
   /// Runs a program to its end, or to that of `limit`, when it and what it started are killed.
   ///
   /// Its standard input is a pipe that ends with this process, so that it can notice that nobody waits for it.
+  /// - Parameter environment: variables that are set in place of this process's.
   /// - Returns: nil where it cannot be started.
-  package static func run(_ executable: String, _ arguments: [String], limit: Duration?) -> ChildProcess? {
+  package static func run(
+    _ executable: String, _ arguments: [String], environment: [String: String] = [:], limit: Duration?
+  ) -> ChildProcess? {
     guard let input = Pipe(), let output = Pipe(), let errors = Pipe(),
       let process = spawn(
-        executable, arguments, input: input.readEnd, output: output.writeEnd, errors: errors.writeEnd)
+        executable, arguments, environment, input: input.readEnd, output: output.writeEnd, errors: errors.writeEnd)
     else { return nil }
     for end in [input.readEnd, output.writeEnd, errors.writeEnd] { end.close() }
     var streams = [
@@ -55,7 +58,8 @@ package struct ChildProcess {
   }
 
   private static func spawn(
-    _ executable: String, _ arguments: [String], input: Descriptor, output: Descriptor, errors: Descriptor
+    _ executable: String, _ arguments: [String], _ environment: [String: String], input: Descriptor,
+    output: Descriptor, errors: Descriptor
   ) -> pid_t? {
     var actions = unsafe posix_spawn_file_actions_t()
     var attributes = posix_spawnattr_t()
@@ -79,8 +83,18 @@ package struct ChildProcess {
       &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
     var words: [UnsafeMutablePointer<CChar>?] = unsafe ([executable] + arguments).map { unsafe strdup($0) } + [nil]
     defer { for index in unsafe words.indices { unsafe free(words[index]) } }
+    var variables: [UnsafeMutablePointer<CChar>?] = unsafe []
+    defer { for index in unsafe variables.indices { unsafe free(variables[index]) } }
+    var index = 0
+    while let variable = unsafe environ[index] {
+      let text = unsafe String(cString: variable)
+      if !environment.keys.contains(where: { text.hasPrefix($0 + "=") }) { unsafe variables.append(strdup(variable)) }
+      index += 1
+    }
+    for (name, value) in environment { unsafe variables.append(strdup("\(name)=\(value)")) }
+    unsafe variables.append(nil)
     var process: pid_t = 0
-    let status = unsafe posix_spawn(&process, executable, &actions, &attributes, &words, environ)
+    let status = unsafe posix_spawn(&process, executable, &actions, &attributes, &words, &variables)
     return status == 0 ? process : nil
   }
 

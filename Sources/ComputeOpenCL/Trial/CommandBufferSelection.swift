@@ -15,7 +15,7 @@ enum CommandBufferSelection {
     guard options.triesCommandBuffers else { return true }
     // A processor starts kernels in a microsecond, by itself.
     guard options.commandBuffers == true || device.kind != .cpu else { return false }
-    let verdict = try VariantSelection.verdict(on: variant, of: device, .recording, options: options)
+    let verdict = try VariantSelection.verdict(on: .recording(variant), of: device, options: options)
     guard case .works(let seconds) = verdict else {
       if options.commandBuffers == true, let problem = KernelTrial(variant, verdict).problem {
         options.notify?("kernels are enqueued one by one: \(device.name): command buffers: \(problem)")
@@ -35,19 +35,7 @@ struct RecordingTrial {
   private static let size = (rows: 13, inner: 67, columns: 41)
   private static let repetitions = 8
 
-  /// How many seconds recorded kernels take more than the plain queue; less than zero where they take less.
-  static func finding(
-    of variant: KernelVariant, on device: OpenCLDevice, _ options: OpenCLBackend.Options
-  ) throws(BackendError) -> Trial.Finding {
-    do {
-      return (.works(seconds: try RecordingTrial(device, variant, options).run()), true)
-    } catch {
-      if error.code == .outOfMemory { throw error }
-      return (.refused(error.reason.description), error.operation != .openCLBackend)
-    }
-  }
-
-  private init(
+  init(
     _ device: OpenCLDevice, _ variant: KernelVariant, _ options: OpenCLBackend.Options
   ) throws(BackendError) {
     var options = options
@@ -75,7 +63,8 @@ struct RecordingTrial {
     try backend.addRows(AddRows(input: second, addend: first, output: first))
   }
 
-  private func run() throws(BackendError) -> Double {
+  /// How many seconds recorded kernels take more than the plain queue; less than zero where they take less.
+  func run() throws(BackendError) -> Double {
     try load(0)
     try operate()
     try backend.synchronize()

@@ -10,21 +10,18 @@ package enum TrialProcess {
   /// What the other process has to know, in the order of its arguments.
   package struct Request {
     package let position: Int
-    package let variant: KernelVariant
     let subject: TrialSubject
     package let cacheFolder: String?
     package let kernelFolder: String?
 
     /// - Returns: nil for arguments that are no request's.
     package init?(arguments: [String]) {
-      guard arguments.count == 5, let position = Int(arguments[0]), let variant = KernelVariant(rawValue: arguments[1]),
-        let subject = TrialSubject(rawValue: arguments[2])
+      guard arguments.count == 4, let position = Int(arguments[0]), let subject = TrialSubject(word: arguments[1])
       else { return nil }
       self.position = position
-      self.variant = variant
       self.subject = subject
-      cacheFolder = arguments[3].isEmpty ? nil : arguments[3]
-      kernelFolder = arguments[4].isEmpty ? nil : arguments[4]
+      cacheFolder = arguments[2].isEmpty ? nil : arguments[2]
+      kernelFolder = arguments[3].isEmpty ? nil : arguments[3]
     }
   }
 
@@ -34,8 +31,7 @@ package enum TrialProcess {
     _ record: TrialRecord, _ device: OpenCLDevice, _ trial: DeviceTrial, _ options: OpenCLBackend.Options
   ) throws(BackendError) -> Trial.Finding? {
     let arguments = [
-      subcommand, "\(device.position)", record.variant.rawValue, record.subject.rawValue, options.cacheFolder ?? "",
-      options.kernelFolder ?? "",
+      subcommand, "\(device.position)", record.subject.word, options.cacheFolder ?? "", options.kernelFolder ?? "",
     ]
     guard let child = ChildProcess.run(trial.executable, arguments, limit: trial.timeLimit) else { return nil }
     let words = child.lastWords
@@ -60,11 +56,11 @@ package enum TrialProcess {
     options.kernelFolder = request.kernelFolder
     let key: String
     do {
-      key = try TrialRecord(request.variant, request.subject, on: device, kernelFolder: request.kernelFolder).key
+      key = try TrialRecord(request.subject, on: device, kernelFolder: request.kernelFolder).key
     } catch { throw BackendError(.unavailable, operation: .openCLBackend, "\(error)") }
     say("\(key) begins")
     do {
-      let (verdict, lasts) = try request.subject.finding(of: request.variant, on: device, options)
+      let (verdict, lasts) = try Trial.finding(of: request.subject, on: device, options)
       say(
         "\(key) \(lasts ? "lasting" : "passing") \(verdict.line.split(whereSeparator: \.isNewline).joined(separator: " "))"
       )

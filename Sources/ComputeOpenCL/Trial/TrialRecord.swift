@@ -2,35 +2,52 @@ import Compute
 import Files
 import OpenCLRuntime
 
-/// What is tried of a variant.
-enum TrialSubject: String {
-  case kernels
-  /// Recorded kernels, and what they take more than those that are enqueued one by one.
-  case recording
+/// What is tried of the kernels.
+enum TrialSubject: Sendable, Hashable {
+  /// Whether a variant computes right, and how fast.
+  case variant(KernelVariant)
+  /// How fast the portable product is with its loop written out so far.
+  case unrolling(PortableTile.Unrolling)
+  /// Whether recorded kernels compute what enqueued ones do, and what they take more.
+  case recording(KernelVariant)
 
-  /// For people.
-  func name(_ variant: KernelVariant) -> String {
+  var variant: KernelVariant {
     switch self {
-    case .kernels: "the \(variant.rawValue) kernels"
-    case .recording: "command buffers of the \(variant.rawValue) kernels"
+    case .variant(let variant), .recording(let variant): variant
+    case .unrolling: .portable
     }
   }
 
-  /// A trial in this process.
-  func finding(
-    of variant: KernelVariant, on device: OpenCLDevice, _ options: OpenCLBackend.Options
-  ) throws(BackendError) -> Trial.Finding {
+  /// For the process that tries it.
+  var word: String {
     switch self {
-    case .kernels: try Trial.finding(of: variant, on: device, options)
-    case .recording: try RecordingTrial.finding(of: variant, on: device, options)
+    case .variant(let variant): variant.rawValue
+    case .unrolling(let unrolling): "unrolling-\(unrolling.rawValue)"
+    case .recording(let variant): "recording-\(variant.rawValue)"
+    }
+  }
+
+  init?(word: String) {
+    let all =
+      KernelVariant.allCases.flatMap { [Self.variant($0), .recording($0)] }
+      + PortableTile.Unrolling.allCases.map(Self.unrolling)
+    guard let subject = all.first(where: { $0.word == word }) else { return nil }
+    self = subject
+  }
+
+  /// For people.
+  var title: String {
+    switch self {
+    case .variant(let variant): "the \(variant.rawValue) kernels"
+    case .unrolling(let unrolling): "the portable product with \(unrolling.rawValue) of its loop written out"
+    case .recording(let variant): "command buffers of the \(variant.rawValue) kernels"
     }
   }
 }
 
-/// A trial of one variant on one device: what it depends on, and how its verdict is written down, in the cache folder and
-/// by the process that finds it.
+/// A trial on one device: what it depends on, and how its verdict is written down, in the cache folder and by the process
+/// that finds it.
 struct TrialRecord {
-  let variant: KernelVariant
   let subject: TrialSubject
   private let device: OpenCLDevice
   private let parts: [String]
@@ -38,15 +55,12 @@ struct TrialRecord {
   /// Changes when the way a trial is made does, or that in which it is written.
   private static let format = "2"
 
-  init(
-    _ variant: KernelVariant, _ subject: TrialSubject = .kernels, on device: OpenCLDevice, kernelFolder: String?
-  ) throws(OpenCLError) {
-    self.variant = variant
+  init(_ subject: TrialSubject, on device: OpenCLDevice, kernelFolder: String?) throws(OpenCLError) {
     self.subject = subject
     self.device = device
     let kernels = try KernelLibrary.texts(in: kernelFolder)
     parts =
-      [Self.format, subject.rawValue, variant.rawValue, device.platform, device.name, device.version, device.driver]
+      [Self.format, subject.word, device.platform, device.name, device.version, device.driver]
       + kernels.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
   }
 

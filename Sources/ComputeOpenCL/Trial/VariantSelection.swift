@@ -24,7 +24,7 @@ enum VariantSelection {
   ) throws(BackendError) -> KernelVariant {
     var trials: [KernelTrial] = []
     for variant in KernelVariant.candidates(for: device) where variant.takes(precision) {
-      trials.append(KernelTrial(variant, try verdict(on: variant, of: device, options: options)))
+      trials.append(KernelTrial(variant, try verdict(on: .variant(variant), of: device, options: options)))
     }
     return try best(of: trials, for: device, precision)
   }
@@ -34,7 +34,7 @@ enum VariantSelection {
     _ variant: KernelVariant, for device: OpenCLDevice, options: OpenCLBackend.Options
   ) throws(BackendError) {
     guard options.trial != nil else { return }
-    let trial = KernelTrial(variant, try verdict(on: variant, of: device, options: options))
+    let trial = KernelTrial(variant, try verdict(on: .variant(variant), of: device, options: options))
     guard trial.isDangerous, let problem = trial.problem else { return }
     throw BackendError(
       .unavailable, operation: .openCLBackend, "\(device.name): \(variant.rawValue) kernels: \(problem)",
@@ -47,7 +47,7 @@ enum VariantSelection {
   ) throws(BackendError) -> [KernelTrial] {
     var trials: [KernelTrial] = []
     for variant in KernelVariant.candidates(for: device) {
-      trials.append(KernelTrial(variant, try verdict(on: variant, of: device, options: options)))
+      trials.append(KernelTrial(variant, try verdict(on: .variant(variant), of: device, options: options)))
     }
     return trials
   }
@@ -58,7 +58,7 @@ enum VariantSelection {
   ) throws(BackendError) -> KernelVariant {
     var trials: [KernelTrial] = []
     for variant in KernelVariant.candidates(for: device) {
-      trials.append(KernelTrial(variant, try Trial.finding(of: variant, on: device, options).verdict))
+      trials.append(KernelTrial(variant, try Trial.finding(of: .variant(variant), on: device, options).verdict))
     }
     return try best(of: trials, for: device, .f32)
   }
@@ -78,14 +78,13 @@ enum VariantSelection {
     return best
   }
 
-  /// What a trial of a variant came to, in this process, an earlier one or now.
+  /// What came of trying a part of the kernels, in this process or, the first time, in one of its own.
   static func verdict(
-    on variant: KernelVariant, of device: OpenCLDevice, _ subject: TrialSubject = .kernels,
-    options: OpenCLBackend.Options
+    on subject: TrialSubject, of device: OpenCLDevice, options: OpenCLBackend.Options
   ) throws(BackendError) -> KernelTrial.Verdict {
     let record: TrialRecord
     do {
-      record = try TrialRecord(variant, subject, on: device, kernelFolder: options.kernelFolder)
+      record = try TrialRecord(subject, on: device, kernelFolder: options.kernelFolder)
     } catch { throw BackendError(.unavailable, operation: .openCLBackend, "\(device.name): \(error)") }
     let key = record.key
     if let verdict = known.withLock({ $0[key] }) { return verdict }
@@ -93,7 +92,7 @@ enum VariantSelection {
     if let trial = options.trial {
       finding = try found(by: trial, record, device, options)
     } else {
-      finding = try subject.finding(of: variant, on: device, options)
+      finding = try Trial.finding(of: subject, on: device, options)
     }
     if finding.lasts { known.withLock { $0[key] = finding.verdict } }
     return finding.verdict
@@ -109,13 +108,13 @@ enum VariantSelection {
     }
     let seconds = Int((trial.timeLimit / .seconds(1)).rounded())
     options.notify?(
-      "trying \(record.subject.name(record.variant)) on \(device.name) of \(device.platform) in a process of their own, "
+      "trying \(record.subject.title) on \(device.name) of \(device.platform) in a process of their own, "
         + "for at most \(seconds) s")
     let finding: Trial.Finding
     if let found = try TrialProcess.finding(record, device, trial, options) {
       finding = found
     } else {
-      finding = try record.subject.finding(of: record.variant, on: device, options)
+      finding = try Trial.finding(of: record.subject, on: device, options)
     }
     if finding.lasts, let folder = options.cacheFolder { record.keep(finding.verdict, in: folder) }
     return finding
@@ -160,16 +159,23 @@ struct Trial {
 
   /// A trial in this process.
   static func finding(
-    of variant: KernelVariant, on device: OpenCLDevice, _ options: OpenCLBackend.Options
+    of subject: TrialSubject, on device: OpenCLDevice, _ options: OpenCLBackend.Options
   ) throws(BackendError) -> Finding {
     do throws(BackendError) {
-      if variant == .matrix, options.matrixSet == nil {
-        let choice = try MatrixSelection.choose(for: device, options: options)
-        if let problem = choice.problem { throw problem }
-        guard !choice.set.isPlain else { return (.refused("the device has no matrix instructions"), true) }
+      let seconds: Double
+      switch subject {
+      case .variant(let variant):
+        if variant == .matrix, options.matrixSet == nil {
+          let choice = try MatrixSelection.choose(for: device, options: options)
+          if let problem = choice.problem { throw problem }
+          guard !choice.set.isPlain else { return (.refused("the device has no matrix instructions"), true) }
+        }
+        seconds = try Trial(device, variant, options).run() / .seconds(1)
+      case .unrolling(let unrolling):
+        seconds = try UnrollingSelection.time(of: unrolling, on: device, options) / .seconds(1)
+      case .recording(let variant): seconds = try RecordingTrial(device, variant, options).run()
       }
-      let time = try Trial(device, variant, options).run()
-      return (.works(seconds: time / .seconds(1)), true)
+      return (.works(seconds: seconds), true)
     } catch {
       // Memory says nothing about a variant.
       if error.code == .outOfMemory { throw error }
@@ -206,6 +212,7 @@ struct Trial {
     var options = options
     options.variant = variant
     options.trial = nil
+    options.unrolling = options.unrolling ?? .all
     options.streamsWeights = false
     options.profiles = false
     options.commandBuffers = false

@@ -14,11 +14,11 @@ public enum DeviceChoice: Sendable, Equatable {
   /// A device by its index or by part of its name; never silently another.
   case named(String)
 
-  /// Reads `auto`, `cpu`, `gpu`, `opencl`, or a device's index or name.
+  /// Reads `auto`, `cpu` or its other name `native`, `gpu`, `opencl`, or a device's index or name.
   public init(_ text: String) {
     switch text {
     case "auto": self = .auto
-    case "cpu": self = .cpu
+    case "cpu", "native": self = .cpu
     case "gpu": self = .gpu
     case "opencl": self = .openCL
     default: self = .named(text)

@@ -43,7 +43,7 @@ public struct DeviceSummary: Sendable {
   /// The devices of this machine.
   public static func all(_ options: Explainer.Options = .init()) throws(LeGradError) -> [DeviceSummary] {
     var summaries = [try native(options)]
-    for (offset, entry) in Devices.found().entries.enumerated() {
+    for (offset, entry) in Devices.found(options).entries.enumerated() {
       summaries.append(DeviceSummary(entry, index: offset + 1))
     }
     return summaries
@@ -51,7 +51,7 @@ public struct DeviceSummary: Sendable {
 
   /// The one that the options' choice stands for: of several the first that can be used. Tries them, if need be.
   public static func chosen(by options: Explainer.Options) throws(LeGradError) -> DeviceSummary {
-    let devices = Devices.found()
+    let devices = Devices.found(options)
     return try options.device.resolve(devices, options).first { chosen, _ throws(LeGradError) in
       let summary = try summary(of: chosen, devices, options)
       _ = try summary.preferredVariant(options)
@@ -61,7 +61,7 @@ public struct DeviceSummary: Sendable {
 
   /// The first one that the options' choice stands for, whether it can be used or not.
   public static func asked(by options: Explainer.Options) throws(LeGradError) -> DeviceSummary {
-    let devices = Devices.found()
+    let devices = Devices.found(options)
     return try summary(of: options.device.resolve(devices, options).devices[0], devices, options)
   }
 
@@ -98,10 +98,11 @@ public struct DeviceSummary: Sendable {
   /// Why OpenCL has nothing to list; nil where it has.
   public static var loaderProblem: String? { Devices.found().problem }
 
-  /// OpenCL's platforms that have no device, a line each; empty where that is the loader's problem.
+  /// OpenCL's platforms that have no device, and drivers that cannot be loaded, a line each; empty where that is the
+  /// loader's problem.
   public static var emptyPlatforms: [String] {
     let devices = Devices.found()
-    return devices.problem == nil ? devices.emptyPlatforms : []
+    return devices.problem == nil ? devices.emptyPlatforms + DriverSearch.unloadable : []
   }
 
   /// The device that OpenCL has now in this one's place.

@@ -1,3 +1,4 @@
+import ComputeOpenCL
 import Failures
 import OpenCLRuntime
 
@@ -50,7 +51,17 @@ struct Devices: Sendable {
   /// What is missing, for people; nil where there are entries.
   let problem: String?
 
-  init(_ library: () throws(OpenCLError) -> OpenCLLibrary) {
+  /// - Parameter search: what was left out of what the library is asked for.
+  init(
+    _ library: () throws(OpenCLError) -> OpenCLLibrary, after search: DriverSearch.Outcome = .unhindered
+  ) {
+    let barred = search.barred.map { Entry.fault($0.fault) }
+    guard !search.isEmpty else {
+      entries = barred
+      emptyPlatforms = []
+      problem = nil
+      return
+    }
     var entries: [Entry] = []
     var empty: [String] = []
     var problem: String?
@@ -62,16 +73,17 @@ struct Devices: Sendable {
         case .noDevice(let platform): empty.append(Self.line(ofEmpty: platform))
         }
       }
+      entries += barred
       if entries.isEmpty {
         problem =
           empty.isEmpty
-          ? "OpenCL has no driver here (Debian: \(Self.drivers))"
+          ? "OpenCL has no driver here: \(DriverSearch.absence) (Debian: \(Self.drivers))"
           : "OpenCL has no device here: \(empty.joined(separator: "; "))"
       }
     } catch  where error.call == "dlopen" {
       problem = "\(error.detail) (Debian: ocl-icd-libopencl1, and \(Self.drivers))"
     } catch {
-      entries = [.fault(OpenCLFault(platform: "OpenCL", device: nil, kind: nil, error: error))]
+      entries = [.fault(OpenCLFault(platform: "OpenCL", device: nil, kind: nil, error: error))] + barred
     }
     self.entries = entries
     emptyPlatforms = empty
@@ -88,7 +100,12 @@ struct Devices: Sendable {
   }
 
   /// Looked for each time: what a driver answers is not kept here.
-  static func found() -> Devices { Devices { () throws(OpenCLError) in try OpenCLLibrary.system() } }
+  /// - Parameter options: how drivers are tried that were never seen; in this process, unless it has done so, if nil.
+  static func found(_ options: Explainer.Options? = nil) -> Devices {
+    let outcome = DriverSearch.outcome(
+      options?.deviceTrial, cacheFolder: options?.cacheFolder, notify: options?.notify)
+    return Devices({ () throws(OpenCLError) in try OpenCLLibrary.system() }, after: outcome)
+  }
 
   /// Devices that nothing is known against.
   var usable: [OpenCLDevice] { entries.filter { $0.problem == nil }.compactMap(\.device) }
@@ -96,7 +113,10 @@ struct Devices: Sendable {
   /// What cannot be used and may be of that kind, a line each.
   func unusable(_ mayBe: (OpenCLDevice.Kind?) -> Bool) -> [Message] {
     entries.filter { mayBe($0.kind) }.compactMap { entry in
-      entry.problem.map { "\(entry.name) of \(entry.platform) (\($0))" }
+      entry.problem.map { problem in
+        let place = entry.name == entry.platform ? "" : " of \(entry.platform)"
+        return "\(entry.name)\(place) (\(problem))"
+      }
     }
   }
 

@@ -19,13 +19,14 @@ struct EngineLoader {
     switch chosen {
     case .native: return try native(reason: reason)
     case .openCL(let device):
-      let plan = ResidencyPlan(source.configuration, options: options, device: device)
+      let plan = ResidencyPlan(source, options: options, device: device)
       var streams = !plan.fits
       while true {
         do {
           return try openCL(device, streams: streams, reason: streams ? "\(reason); \(plan.explanation)" : reason)
         } catch {
-          guard error.kind == .memory, !streams else { throw error }
+          guard error.kind == .memory else { throw error }
+          guard !streams else { throw MemoryCount(source, options, device).explained(error) }
           streams = true
         }
       }
@@ -40,9 +41,14 @@ struct EngineLoader {
       // The resident weights go first: both do not fit.
       current.engine.unload()
       do {
-        return try openCL(device, streams: true, reason: "\(current.device.reason); weights stream: \(error)")
+        let limit = ResidencyPlan.limit(options, device)
+        let cause: Message =
+          error.kind == .memory ? "all of them and what the run works in exceed \(limit) bytes" : "\(error)"
+        return try openCL(device, streams: true, reason: "\(current.device.reason); weights stream: \(cause)")
       } catch {
-        guard options.device == .auto else { throw error }
+        guard options.device == .auto else {
+          throw error.kind == .memory ? MemoryCount(source, options, device).explained(error) : error
+        }
         return try native(reason: "automatic choice: \(error)")
       }
     case .native, .resident, .fixed: return try native(reason: "automatic choice: \(error)")

@@ -35,7 +35,7 @@ final class EngineRoom: Sendable {
 
   /// Loads the model onto the one of `devices` that the options choose.
   init(
-    _ source: any WeightSource, options: Explainer.Options, devices: @autoclosure () -> Devices = .found()
+    _ source: any WeightSource, options: Explainer.Options, devices: @autoclosure () -> Devices
   ) throws(LeGradError) {
     self.source = source
     self.options = options
@@ -60,7 +60,11 @@ final class EngineRoom: Sendable {
     while true {
       let used = current
       do { return try body(used.engine) } catch {
-        guard !(canShrink && error.kind == .memory), let next = nextRung(after: used, error) else { throw error }
+        guard !(canShrink && error.kind == .memory) else { throw error }
+        guard let next = nextRung(after: used, error) else {
+          guard error.kind == .memory, case .streaming(let device) = used.rung else { throw error }
+          throw MemoryCount(source, options, device).explained(error, by: body)
+        }
         try replace(used, with: next, because: error)
       }
     }

@@ -8,10 +8,29 @@ struct ResidencyPlan {
   let workspaceBytes: Int
   let limit: Int
 
-  init(_ configuration: ModelConfiguration, options: Explainer.Options, device: OpenCLDevice) {
-    self.init(
-      configuration, precision: options.precision ?? .f32, isFolded: options.foldsProjections,
-      limit: min(options.memoryLimit ?? Int.max, device.memory))
+  init(_ source: any WeightSource, options: Explainer.Options, device: OpenCLDevice) {
+    let limit = Self.limit(options, device)
+    let guess = Self(
+      source.configuration, precision: options.precision ?? .f32, isFolded: options.foldsProjections, limit: limit)
+    // Counted where the guess could be wrong, by matrices that the formula leaves out.
+    guard limit / 2 < guess.weightBytes + guess.workspaceBytes, guess.weightBytes / 2 < limit,
+      let count = MemoryCount(source, options, device).resident()
+    else {
+      self = guess
+      return
+    }
+    self.init(weightBytes: count.weightBytes, workspaceBytes: count.bytes - count.weightBytes, limit: limit)
+  }
+
+  /// Bytes of the device that may be used.
+  static func limit(_ options: Explainer.Options, _ device: OpenCLDevice) -> Int {
+    min(options.memoryLimit ?? Int.max, device.memory)
+  }
+
+  private init(weightBytes: Int, workspaceBytes: Int, limit: Int) {
+    self.weightBytes = weightBytes
+    self.workspaceBytes = workspaceBytes
+    self.limit = limit
   }
 
   init(_ configuration: ModelConfiguration, precision: Precision, isFolded: Bool = false, limit: Int) {

@@ -8,9 +8,9 @@ import Failures
 extension PredictedDevice {
   package static let known: [PredictedDevice] = [h200, mi300x, arcA770]
 
-  /// The device of that name; for any other text an error with all names.
+  /// The device of that name, in letters of either case; for any other text an error with all names.
   package init(named name: String) throws(LeGradError) {
-    guard let device = Self.known.first(where: { $0.name == name }) else {
+    guard let device = Self.known.first(where: { $0.name == name.lowercased() }) else {
       let names = Self.known.map(\.name).joined(separator: ", ")
       throw LeGradError(.usage, "no device '\(name)' is described; those are \(names), and this for the one in use")
     }

@@ -83,7 +83,7 @@ struct BenchmarkCommand: ParsableCommand {
     try requirePositive(images, "--images", atMost: 100_000)
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
     guard repetitions != 0 || predict == nil else {
-      guard predict != "this" else {
+      guard predict?.lowercased() != "this" else {
         throw ValidationError("--predict this measures the device in use; give --repetitions of 1 or more")
       }
       let measured: [(name: String, isGiven: Bool)] = [
@@ -134,7 +134,7 @@ struct BenchmarkCommand: ParsableCommand {
 
   private func predictionTarget() throws(LeGradError) -> PredictionTarget? {
     guard let predict else { return nil }
-    return predict == "this" ? .this : .known(try PredictedDevice(named: predict))
+    return predict.lowercased() == "this" ? .this : .known(try PredictedDevice(named: predict))
   }
 
   /// What a described device is expected to take, where nothing is measured.

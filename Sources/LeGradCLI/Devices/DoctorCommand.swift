@@ -35,6 +35,7 @@ struct DoctorCommand: ParsableCommand {
     defer { if json { stream.finish() } }
     var status = ExitStatus.success
     let options = try computing.options()
+    if inThisProcess { DriverSearch.trust() }
     for (device, variant) in try checked(options) {
       let report =
         if inThisProcess || device.backend == .native || !device.isAvailable {

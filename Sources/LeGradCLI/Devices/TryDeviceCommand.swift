@@ -13,6 +13,11 @@ struct TryDeviceCommand: ParsableCommand {
 
   func run() throws {
     Self.endWithParent()
+    guard request != [DriverSearch.request] else {
+      DriverSearch.answer { Terminal.out($0) }
+      // What a driver does at the end of a process is another matter.
+      _exit(0)
+    }
     guard let request = TrialProcess.Request(arguments: request) else {
       throw ValidationError("expected what another process of this program passes")
     }

@@ -10,7 +10,7 @@ struct DeviceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Where to compute: auto (the first OpenCL GPU, else the CPU), cpu, gpu, opencl (the first of any kind), or an \
+      Where to compute: auto (the first OpenCL GPU, else the CPU), cpu or native, gpu, opencl (the first of any kind), or an \
       index, part of a name or PLATFORM/NAME from 'legrad devices'.
       """,
       valueName: "device"))

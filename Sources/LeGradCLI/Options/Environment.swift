@@ -1,5 +1,6 @@
 import Compute
 import Failures
+import Files
 import LeGrad
 
 /// The variables that the command reads, other than those of launchers (`Shard.resolve`) and of the terminal.
@@ -43,7 +44,16 @@ enum Environment {
   /// This program, whatever its file is called by now.
   static let ownExecutable = "/proc/self/exe"
 
+  /// Said once by a process: whatever is computed again for lack of a place is no failure, and takes time.
+  private static let noteOnCache: Void = {
+    guard let folder = cacheFolder, let reason = FileTree.obstacle(toWritingIn: folder) else { return }
+    Terminal.note(
+      "nothing is kept for the next time: \(folder): \(reason); set LEGRAD_CACHE to a folder that can be written, or to "
+        + "nothing")
+  }()
+
   static func options() throws(LeGradError) -> Explainer.Options {
+    _ = noteOnCache
     var options = Explainer.Options()
     options.instructionSet = try instructionSet()
     options.cacheFolder = cacheFolder

@@ -40,6 +40,8 @@ void legrad_faulty_fail(long first, long last);
 void legrad_faulty_pose_as_gpu(bool poses);
 // Devices that are asked what they have of float64 say nothing.
 void legrad_faulty_hide_doubles(bool hides);
+// Writes run as late as OpenCL allows: when the host waits for the queue or reads. Blocking ones take a copy and return.
+void legrad_faulty_write_late(bool writes_late);
 struct legrad_faulty_counts legrad_faulty_counts(void);
 // The name of a call by its number; NULL beyond the first 65536.
 const char *legrad_faulty_call(long number);
