@@ -84,6 +84,7 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void matm
       }
     }
   }
+  GO_TO_OUTPUT
   const epilogue end = EPILOGUE;
   if (row < rows) finish(&end, row, first_column + column, sum);
 }

@@ -37,12 +37,13 @@ static inline float4 weight_quad(__global const stored *from) {
 // One weight of `weight_step` elements or more, a group in dimension 2 for each.
 #define WEIGHT(name) __global const stored *name, const ulong name##_offset, const ulong name##_step
 
-// Goes to the group's own weight, and to the rows that it meets: of the output as many as `rows`.
+// Goes to the group's own weight, and to the rows that it meets; later to those of the output, of which there are as many
+// as `rows`. Apart, so that nothing of the output takes registers before the sums are done.
 #define GO_TO_WEIGHT                                                                               \
-  weight += (STORAGE == 3 ? 2 : 1) * (weight_offset + get_group_id(2) * weight_step);               \
+  weight += (STORAGE == 3 ? 2 : 1) * (weight_offset + get_group_id(2) * weight_step);              \
   input_buffer += (ulong)get_group_id(2) * (SCALED ? rows / prompts : rows) * input_stride;        \
-  if (SCALED) scales_buffer += (ulong)get_group_id(2) * (rows / tokens) * scales_stride;           \
-  output_buffer += (ulong)get_group_id(2) * rows * output_stride;
+  if (SCALED) scales_buffer += (ulong)get_group_id(2) * (rows / tokens) * scales_stride;
+#define GO_TO_OUTPUT output_buffer += (ulong)get_group_id(2) * rows * output_stride;
 
 // Elements k … k + 3 of a row of the left operand, 0 beyond its end.
 static inline float4 row_quad(__global const float *row, uint k, uint depth) {

@@ -48,7 +48,7 @@ extension DriverTests {
       options.triesCommandBuffers = false
       options.notify = { Issue.record("\($0)") }
       let device = try #require(TestDevice.first)
-      let backend = try OpenCLBackend(device, options: options)
+      let backend = try OpenCLBackend(device, precision: variant.finestPrecision, options: options)
       let explainer = try Explainer(model, backend: backend, variant: .kernels(variant), reason: "test")
       var (bits, traffic): ([[UInt32]], [Traffic]) = ([], [])
       for number in 0..<5 {

@@ -158,7 +158,7 @@ extension DriverTests {
       let device = try WatchedOpenCL.device()
       guard device.hasCommandBuffers else { return }
       func run() throws -> KernelTrial.Verdict {
-        try RecordingTrial.finding(of: .cpu, on: device, options).verdict
+        try Trial.finding(of: .recording(.cpu), on: device, options).verdict
       }
       guard case .works = try run() else {
         Issue.record("recorded kernels do not compute right here: \(try run())")

@@ -172,7 +172,7 @@ struct MatrixProductTests {
     #expect(!KernelVariant.candidates(for: device).contains(.matrix))
     #expect(try OpenCLBackend(device, precision: .bf16).variant != .matrix)
     #expect(try TestDevice.backend(.matrix).matrixSet == .plain)
-    let finding = try Trial.finding(of: .matrix, on: device, .init())
+    let finding = try Trial.finding(of: .variant(.matrix), on: device, .init())
     #expect(finding.verdict == .refused("the device has no matrix instructions"))
   }
 

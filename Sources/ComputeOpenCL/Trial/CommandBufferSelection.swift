@@ -44,7 +44,7 @@ struct RecordingTrial {
     options.commandBuffers = true
     options.triesCommandBuffers = false
     options.notify = nil
-    backend = try OpenCLBackend(device, options: options)
+    backend = try OpenCLBackend(device, precision: variant.finestPrecision, options: options)
     let (rows, inner, columns) = Self.size
     input = try backend.makeMatrix(rows: rows, columns: inner)
     first = try backend.makeMatrix(rows: rows, columns: columns)
