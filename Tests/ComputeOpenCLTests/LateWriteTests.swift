@@ -15,7 +15,8 @@ extension DriverTests {
       var options = OpenCLBackend.Options()
       options.variant = variant
       options.cacheFolder = OwnProgramCache.folder
-      let backend = try OpenCLBackend(WatchedOpenCL.device(), options: options)
+      let backend = try OpenCLBackend(
+        WatchedOpenCL.device(), precision: variant.finestPrecision, options: options)
       let wide = try backend.makeMatrix(rows: 3, columns: columns + 2)
       let whole = try backend.makeMatrix(rows: 3, columns: columns)
       legrad_faulty_write_late(true)
