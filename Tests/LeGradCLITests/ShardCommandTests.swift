@@ -6,7 +6,7 @@ import Testing
 @Suite("evaluate --shard and merge")
 struct ShardCommandTests {
   private static let run = [
-    "evaluate", "shapes", "--scenes", "12", "--device", "cpu", "-m", Fixtures.path("clip/model"), "-o",
+    "evaluate", "shapes", "--scenes", "96", "--device", "cpu", "-m", Fixtures.path("clip/model"), "-o",
   ]
   private static let reports = ["report.md", "report.csv", "report.json"]
 
@@ -33,9 +33,9 @@ struct ShardCommandTests {
 
   /// Waits for a row in the file, which a process that was started writes.
   private func rowAppears(in file: String, of folder: ScratchFolder) throws {
-    for _ in 0..<3000 {
+    for _ in 0..<100_000 {
       if let bytes = try? folder.bytes(file), bytes.count(where: { $0 == 0x0A }) > 1 { return }
-      usleep(10_000)
+      usleep(300)
     }
     Issue.record("no row appears in \(file)")
   }
