@@ -175,7 +175,7 @@ import VisionTransformer
     case "legrad_layers": expectClose(explanation.layerRelevance, expected, relativeToMaximum: test.backend.bound(1e-5))
     case "legrad", "legrad-cls":
       expectClose(explanation.relevance, expected, relativeToMaximum: test.backend.bound(1e-5))
-    default: expectClose(explanation.relevance, expected, relativeToMaximum: 1e-4)
+    default: expectClose(explanation.relevance, expected, relativeToMaximum: test.backend.bound(1e-4))
     }
   }
 }
