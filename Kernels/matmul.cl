@@ -166,9 +166,9 @@ __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) SUB_GROUPS __kernel voi
     add_step(left + item_m, right + item_n, sums);
   }
 
+  GO_TO_OUTPUT
   // A row of every item at a time goes through local memory, so that neighbours store neighbours. Unrolled, because
   // PoCL 6.0 loses one of the sums in one of a hundred builds where they are read in a loop with barriers.
-  GO_TO_OUTPUT
   const epilogue end = EPILOGUE;
 #pragma unroll
   for (uint i = 0; i < ITEM_M; i++) {

@@ -239,8 +239,8 @@ __attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPS __kernel void matm
     stage = other;
   }
 
-  // A square of every warp's rows at a time goes through local memory, so that neighbours store neighbours.
   GO_TO_OUTPUT
+  // A square of every warp's rows at a time goes through local memory, so that neighbours store neighbours.
   const epilogue end = EPILOGUE;
 #pragma unroll
   for (uint i = 0; i < SQUARES_M; i++) {

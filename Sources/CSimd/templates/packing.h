@@ -261,15 +261,9 @@ INLINE void pack_rows(
         const int row = r + i < TILE_ROWS ? r + i : TILE_ROWS - 1;
         v[i] = whole_words(rows[row], scales ? scales[row] : NULL, pairs, first + w);
       }
-      const vfloat low01 = SHUFFLE_QUADS(v[0], v[1], 0, FROM_B, 1, FROM_B + 1);
-      const vfloat high01 = SHUFFLE_QUADS(v[0], v[1], 2, FROM_B + 2, 3, FROM_B + 3);
-      const vfloat low23 = SHUFFLE_QUADS(v[2], v[3], 0, FROM_B, 1, FROM_B + 1);
-      const vfloat high23 = SHUFFLE_QUADS(v[2], v[3], 2, FROM_B + 2, 3, FROM_B + 3);
       // By words w + 4 q + i: four rows in quad q.
-      const vfloat columns[4] = {
-          SHUFFLE_QUADS(low01, low23, 0, 1, FROM_B, FROM_B + 1), SHUFFLE_QUADS(low01, low23, 2, 3, FROM_B + 2, FROM_B + 3),
-          SHUFFLE_QUADS(high01, high23, 0, 1, FROM_B, FROM_B + 1),
-          SHUFFLE_QUADS(high01, high23, 2, 3, FROM_B + 2, FROM_B + 3)};
+      vfloat columns[4];
+      transpose_quads(v, columns);
       const size_t size = (size_t)(TILE_ROWS - r < 4 ? TILE_ROWS - r : 4) * sizeof(float);
 #pragma clang loop unroll(full)
       for (int i = 0; i < 4; i++)

@@ -206,7 +206,7 @@ static void product(
         const float *left = p->left + (k / word * all_tiles + tile * words) * TILE_ROWS;
         float *to = partial + (number * tile_count + tile - tile_begin) * TILE_SIZE;
         if (tile_count >= 8 || !direct) fetch_ahead(&next, lines);
-        if (last) fetch_finish(p, row, rows, panel * TILE_COLUMNS);
+        if (last) fetch_finish(p, p->first_row + row, rows, panel * TILE_COLUMNS);
         tile_function *const *functions = p->pairs ? pair_tiles : tiles;
         functions[rows - 1](words, left, right, to, k == 0 ? TILE_SET : TILE_ADD);
         if (last) finish_tile(p, to, p->first_row + row, rows, panel * TILE_COLUMNS);

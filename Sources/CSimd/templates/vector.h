@@ -153,18 +153,24 @@ INLINE vfloat load_quads(const float *from, ptrdiff_t stride) {
 #endif
 }
 
+// Turns the squares of four lanes: lane 4 q + j of turned[i] is lane 4 q + i of rows[j].
+INLINE void transpose_quads(const vfloat rows[4], vfloat turned[4]) {
+  const vfloat low01 = SHUFFLE_QUADS(rows[0], rows[1], 0, FROM_B, 1, FROM_B + 1);
+  const vfloat high01 = SHUFFLE_QUADS(rows[0], rows[1], 2, FROM_B + 2, 3, FROM_B + 3);
+  const vfloat low23 = SHUFFLE_QUADS(rows[2], rows[3], 0, FROM_B, 1, FROM_B + 1);
+  const vfloat high23 = SHUFFLE_QUADS(rows[2], rows[3], 2, FROM_B + 2, 3, FROM_B + 3);
+  turned[0] = SHUFFLE_QUADS(low01, low23, 0, 1, FROM_B, FROM_B + 1);
+  turned[1] = SHUFFLE_QUADS(low01, low23, 2, 3, FROM_B + 2, FROM_B + 3);
+  turned[2] = SHUFFLE_QUADS(high01, high23, 0, 1, FROM_B, FROM_B + 1);
+  turned[3] = SHUFFLE_QUADS(high01, high23, 2, 3, FROM_B + 2, FROM_B + 3);
+}
+
 // Four columns of LANES rows become four vectors.
 INLINE void transpose_columns(const float *from, ptrdiff_t stride, vfloat columns[4]) {
-  const vfloat r0 = load_quads(from, stride), r1 = load_quads(from + stride, stride);
-  const vfloat r2 = load_quads(from + 2 * stride, stride), r3 = load_quads(from + 3 * stride, stride);
-  const vfloat low01 = SHUFFLE_QUADS(r0, r1, 0, FROM_B, 1, FROM_B + 1);
-  const vfloat high01 = SHUFFLE_QUADS(r0, r1, 2, FROM_B + 2, 3, FROM_B + 3);
-  const vfloat low23 = SHUFFLE_QUADS(r2, r3, 0, FROM_B, 1, FROM_B + 1);
-  const vfloat high23 = SHUFFLE_QUADS(r2, r3, 2, FROM_B + 2, 3, FROM_B + 3);
-  columns[0] = SHUFFLE_QUADS(low01, low23, 0, 1, FROM_B, FROM_B + 1);
-  columns[1] = SHUFFLE_QUADS(low01, low23, 2, 3, FROM_B + 2, FROM_B + 3);
-  columns[2] = SHUFFLE_QUADS(high01, high23, 0, 1, FROM_B, FROM_B + 1);
-  columns[3] = SHUFFLE_QUADS(high01, high23, 2, 3, FROM_B + 2, FROM_B + 3);
+  const vfloat rows[4] = {
+      load_quads(from, stride), load_quads(from + stride, stride), load_quads(from + 2 * stride, stride),
+      load_quads(from + 3 * stride, stride)};
+  transpose_quads(rows, columns);
 }
 
 // to[c][r] = from[r][c] for `rows` ≤ LANES rows and `columns` columns; lanes past `rows` become zero. Reads

@@ -11,13 +11,6 @@ enum TrialSubject: Sendable, Hashable {
   /// Whether recorded kernels compute what enqueued ones do, and what they take more.
   case recording(KernelVariant)
 
-  var variant: KernelVariant {
-    switch self {
-    case .variant(let variant), .recording(let variant): variant
-    case .unrolling: .portable
-    }
-  }
-
   /// For the process that tries it.
   var word: String {
     switch self {
