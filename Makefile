@@ -35,8 +35,9 @@ matrix_kernels := Kernels/matmul_matrix.cl $(wildcard Kernels/matrix_*.cl)
 LEGRAD_COMMIT ?= $(shell commit=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git diff --quiet HEAD || commit=$$commit+; echo $$commit; })
 export LEGRAD_COMMIT
 export LEGRAD_BUILDER := make build
-# Tests spend their time in the float64 oracles and in the C loops; optimised, both take a tenth.
-optimised := -Xswiftc -O -Xcc -O2
+# Tests spend their time in the float64 oracles and in the C loops; optimised, both take a tenth. An index of all symbols,
+# for editors, would be a quarter of the build.
+optimised := --disable-index-store -Xswiftc -O -Xcc -O2
 swift_build := swift build -c release --static-swift-stdlib --product legrad
 
 demo: build
