@@ -90,7 +90,7 @@ let package = Package(
     // libpng and libjpeg-turbo behind a few C calls that return a status instead of jumping.
     .target(
       name: "CImageCodecs", cSettings: strictC,
-      linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("turbojpeg")]),
+      linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg")]),
     room("ImageFiles", ["CImageCodecs", "Failures", "Files"]),
 
     // Text to token ids.

@@ -10,6 +10,8 @@ public struct DecodedImage: Sendable, Equatable {
   public let storedOrientation: ExifOrientation
   /// The orientation that `image` has been turned by: the stored one if it was asked for, else `.upright`.
   public let appliedOrientation: ExifOrientation
+  /// What in the file is against its format's standard though every pixel was read, in the codec's words.
+  public let remark: String?
 }
 
 extension RGBImage {
@@ -38,7 +40,8 @@ extension RGBImage {
   /// Alpha is dropped, palettes are looked up, gamma and colour profiles are ignored, CMYK is converted by Pillow's
   /// formula taking inks as stored inverted. 16 bits a channel become their high byte, 16-bit grey too (where Pillow
   /// clips to 255). Damaged or truncated data is an error, there being no half images, but for
-  /// what a PNG has behind its pixels.
+  /// what a PNG has behind its pixels. Bytes too many in a JPEG, and numbers in its headers that no pixel depends on, are
+  /// remarked.
   ///
   /// - Parameters:
   ///   - name: what errors call the bytes.
@@ -52,7 +55,7 @@ extension RGBImage {
         .unsupported, file: name, place: "the picture's format is not supported", expected: "PNG or JPEG",
         found: ImageFormat.describeOther(bytes), remedy: "convert it to PNG or JPEG")
     }
-    let image = try decodePixels(bytes, format: format, name: name, pixelLimit: pixelLimit)
+    let (image, remark) = try decodePixels(bytes, format: format, name: name, pixelLimit: pixelLimit)
     let noted: ExifOrientation? =
       switch format {
       case .jpeg: ExifOrientation(jpeg: bytes)
@@ -61,12 +64,13 @@ extension RGBImage {
     let stored = noted ?? .upright
     let applied = applyOrientation ? stored : .upright
     return DecodedImage(
-      image: image.applying(applied), format: format, storedOrientation: stored, appliedOrientation: applied)
+      image: image.applying(applied), format: format, storedOrientation: stored, appliedOrientation: applied,
+      remark: remark)
   }
 
   private static func decodePixels(
     _ bytes: [UInt8], format: ImageFormat, name: String, pixelLimit: Int
-  ) throws(ImageError) -> RGBImage {
+  ) throws(ImageError) -> (image: RGBImage, remark: String?) {
     var width: UInt32 = 0
     var height: UInt32 = 0
     var message = legrad_codec_message()
@@ -100,7 +104,8 @@ extension RGBImage {
       count = status == LEGRAD_CODEC_OK ? pixelCount * 3 : 0
     }
     try check(status, message, format: format, name: name)
-    return RGBImage(width: Int(width), height: Int(height), pixels: pixels)
+    let remark = message.string
+    return (RGBImage(width: Int(width), height: Int(height), pixels: pixels), remark.isEmpty ? nil : remark)
   }
 
   private static func check(

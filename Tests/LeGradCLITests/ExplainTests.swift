@@ -269,6 +269,21 @@ import Testing
     #expect((overlay.width, overlay.height) == (upright.width, upright.height))
   }
 
+  @Test func anOddFileIsReadAndRemarked() throws {
+    try scratch.copy("images/color-444.jpg", to: "intact.jpg")
+    let bytes = try scratch.bytes("intact.jpg")
+    try scratch.write(Array(bytes.dropLast(2) + Array(repeating: 0, count: 99) + bytes.suffix(2)), to: "odd.jpg")
+    let result = try explain(["intact.jpg", "odd.jpg"], ["-p", "x"])
+    expectExit(0, result)
+    #expect(result.errors.contains("odd.jpg: every pixel was read, though the file breaks its format's rules: "))
+    #expect(!result.errors.contains("intact.jpg: every pixel"))
+    let (intact, odd) = (try scratch.json("legrad-out/intact.json"), try scratch.json("legrad-out/odd.json"))
+    #expect(intact["decodingRemark"] == nil)
+    #expect((odd["decodingRemark"] as? String)?.contains("extraneous bytes") == true)
+    let heatmap = "heatmap.0.png"
+    #expect(try scratch.bytes("legrad-out/odd.\(heatmap)") == scratch.bytes("legrad-out/intact.\(heatmap)"))
+  }
+
   @Test func statisticsOfTheCommandLineReplaceTheFolders() throws {
     let other = ["--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25"]
     let same = ["--mean", "0.48145466,0.4578275,0.40821073", "--std", "0.26862954,0.26130258,0.27577711"]

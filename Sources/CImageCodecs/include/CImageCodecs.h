@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// What a call came to. libpng reports errors by jumping; the jump never leaves this target.
+/// What a call came to. libpng and libjpeg report errors by jumping; the jump never leaves this target.
 typedef enum legrad_codec_status {
   LEGRAD_CODEC_OK = 0,
   /// The bytes break the format's rules, or end early.
@@ -41,8 +41,9 @@ void legrad_codec_free(uint8_t *bytes);
 legrad_codec_status legrad_jpeg_size(
     const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, legrad_codec_message *message);
 
-/// Decodes a JPEG (grey, RGB, YCbCr, CMYK, YCCK) to `height * width * 3` bytes of RGB. A warning is an error, and so is
-/// an excessive number of progressive scans.
+/// Decodes a JPEG (grey, RGB, YCbCr, CMYK, YCCK) to `height * width * 3` bytes of RGB. Missing or damaged data is an
+/// error, and so is an excessive number of progressive scans. What is against the standard but costs no pixel is named in
+/// `message` beside `LEGRAD_CODEC_OK`.
 legrad_codec_status legrad_jpeg_decode(
     const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
     legrad_codec_message *message);

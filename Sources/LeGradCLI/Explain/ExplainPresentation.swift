@@ -43,6 +43,9 @@ struct ExplainPresentation {
     if report.orientation.applied {
       remarks.append("\(report.image): turned upright as its EXIF orientation \(report.orientation.stored) asks")
     }
+    if let remark = report.decodingRemark {
+      remarks.append("\(report.image): every pixel was read, though the file breaks its format's rules: \(remark)")
+    }
     for prompt in report.prompts where prompt.flat {
       let method = namesMethod ? " by \(report.method)" : ""
       remarks.append("\(report.image): the map of \"\(prompt.prompt)\"\(method) is flat; its heatmap is all zero")

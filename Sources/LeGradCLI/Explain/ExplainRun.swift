@@ -206,7 +206,7 @@ struct ExplainRun {
       version: Version.number, image: item.image,
       imageSize: imageSize,
       orientation: .init(stored: decoded.storedOrientation.rawValue, applied: decoded.appliedOrientation != .upright),
-      prompts: prompts, model: identity, method: explanation.method.name,
+      decodingRemark: decoded.remark, prompts: prompts, model: identity, method: explanation.method.name,
       options: options.isEmpty ? nil : options,
       correction: explanation.method.isCorrected
         ? question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) } : nil,

@@ -104,6 +104,8 @@ struct ExplanationReport: Codable, Sendable {
   /// The upright image's size.
   let imageSize: Size
   let orientation: Orientation
+  /// What in the file is against its format's standard, though every pixel was read; absent where nothing is.
+  let decodingRemark: String?
   let prompts: [Prompt]
   let model: ModelIdentity
   let method: String
