@@ -27,7 +27,7 @@ SHELL := /bin/bash
 
 packages := libpng-dev libjpeg62-turbo-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
-dist_packages := build-essential cmake patchelf python3-venv
+dist_packages := build-essential cmake python3-venv
 cluster_packages := slurm-wlm munge openmpi-bin parallel
 # Kernels that are one program with others of them.
 matrix_kernels := Kernels/matmul_matrix.cl $(wildcard Kernels/matrix_*.cl)
@@ -38,13 +38,18 @@ export LEGRAD_BUILDER := make build
 # Tests spend their time in the float64 oracles and in the C loops; optimised, both take a tenth. An index of all symbols,
 # for editors, would be a quarter of the build.
 optimised := --disable-index-store -Xswiftc -O -Xcc -O2
-swift_build := swift build -c release --static-swift-stdlib --product legrad
+# A release: addresses of functions are fixed before the program runs, C and C++ watch the stack and the sizes that they
+# know of, and no library is looked for beside the program. Distribution/hardening.sh looks whether it is so.
+hardened := --disable-local-rpath -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now \
+  $(foreach language,-Xcc -Xcxx,$(addprefix $(language) ,-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
+swift_build := swift build -c release --static-swift-stdlib --product legrad $(hardened)
 
 demo: build
 	@"$$($(swift_build) --show-bin-path)/legrad" demo -o demo-output --overwrite
 
 build: setup
 	$(swift_build)
+	Distribution/hardening.sh "$$($(swift_build) --show-bin-path)/legrad"
 
 test: setup-tests lint
 	# The driver keeps what it compiles; a second cache would compile it twice. One test at a time: PoCL 3.1 counts its
@@ -63,7 +68,7 @@ test-debian13:
 
 dist: setup
 	@$(call install,$(dist_packages))
-	Distribution/build.sh dist
+	HARDENED="$(hardened)" Distribution/build.sh dist
 
 test-dist: dist
 	for release in bookworm trixie; do Tests/Systems/debian.sh $$release --bare dist/legrad-*.tar.gz || exit; done

@@ -2,7 +2,7 @@
 # One tarball that runs on any x86-64 Linux with glibc 2.35 or later: the command with every library inside it but
 # glibc's own, README, and the licences of what is inside. Prints the tarball's path and size.
 #
-#   Distribution/build.sh FOLDER     FOLDER receives the tarball
+#   HARDENED=OPTIONS Distribution/build.sh FOLDER     FOLDER receives the tarball; OPTIONS are the Makefile's `hardened`
 #
 # Libraries are linked from the archives that Debian's -dev packages bring. SentencePiece has none there, so that its
 # source distribution is built, pinned by hash.
@@ -53,8 +53,8 @@ png=$(readlink "$archives/libpng16.a")
 rm "$archives/libpng16.a"
 echo "GROUP ( $png libz.a )" >"$archives/libpng16.a"
 cc -O2 -Wall -Wextra -Werror -fvisibility=hidden -c Distribution/arc4random.c -o "$archives/arc4random.o"
-options=(-c release --static-swift-stdlib --product legrad --scratch-path "$work/swift" -Xcxx "-I$source/src"
-  -Xlinker "-L$archives" -Xlinker "$archives/arc4random.o" -Xlinker -s -Xswiftc -Xclang-linker -Xswiftc -static-libgcc)
+options=(-c release --static-swift-stdlib --product legrad ${HARDENED:?} --scratch-path "$work/swift"
+  -Xcxx "-I$source/src" -Xlinker "-L$archives" -Xlinker "$archives/arc4random.o" -Xlinker -s -Xswiftc -Xclang-linker -Xswiftc -static-libgcc)
 LEGRAD_BUILDER="make dist" swift build "${options[@]}"
 
 folder=$work/$name
@@ -62,8 +62,7 @@ rm -rf "$folder"
 mkdir -p "$folder/licenses"
 binary=$folder/legrad
 cp "$work/swift/release/legrad" "$binary"
-# SwiftPM lets a program look for libraries beside itself; this one has no use for any.
-patchelf --remove-rpath "$binary"
+Distribution/hardening.sh "$binary"
 
 needed=$(objdump -p "$binary" | awk '$1 == "NEEDED" && $2 !~ /^(lib(c|m|dl|rt|pthread)\.so|ld-linux)/ { print $2 }')
 [ -z "$needed" ] || fail "expected no libraries but glibc's, found $needed; link them from archives"

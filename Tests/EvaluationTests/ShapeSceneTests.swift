@@ -73,6 +73,31 @@ struct ShapeSceneTests {
     #expect(SceneObject.classNames[0] == "red circle" && SceneObject.classNames[63] == "black crescent")
   }
 
+  @Test("the target is known without drawing", arguments: 1...4)
+  func target(objects: Int) {
+    for seed in UInt64(0)..<40 {
+      #expect(
+        ShapeScene.target(seed: seed, objects: objects).classIndex
+          == ShapeScene(seed: seed, objects: objects).target.classIndex)
+    }
+  }
+
+  /// Seeds' pixels are held by `pixels`; who changes them or the points raises `ShapeScene.drawing` and these.
+  @Test("a scene's identity is that of its drawing, and points are those of that drawing")
+  func identity() throws {
+    #expect(ShapeScene.drawing == 1)
+    let dataset = ShapesDataset(several: 40, single: 30)
+    #expect(Set(dataset.manifest.entries.map(\.hash)).count == 70)
+    var points = SHA256()
+    for (index, entry) in dataset.manifest.entries.enumerated() {
+      let image = try dataset.image(at: index)
+      #expect(entry.id.split(separator: "/")[1] == dataset.classNames[try #require(image.classIndex)])
+      #expect(entry.byteCount == image.image.pixels.count + 96 * 96)
+      for point in image.points.values.joined() { points.update(field: "\(point.x) \(point.y) \(point.isPositive)") }
+    }
+    #expect(points.finish() == "6ad381e60f0503b95c7f6296e5fab3f45db85ab90127b02c34acc195c45adfa9")
+  }
+
   @Test("objects stay in the picture's quarters")
   func quarters() {
     for seed in UInt64(0)..<100 {

@@ -7,6 +7,9 @@ import Randomness
 /// Drawn in float64 with nothing but the operations that IEEE 754 rounds correctly, so that a seed gives the same
 /// pixels on every machine.
 struct ShapeScene: Sendable {
+  /// Which drawing this is: another number as soon as a seed gives other pixels, masks or points.
+  static let drawing = 1
+
   /// Pixels of a side: what the bundled model sees.
   static let side = 96
 
@@ -26,6 +29,13 @@ struct ShapeScene: Sendable {
     mask = Self.draw(objects, on: &canvas)
     image = RGBImage(
       width: Self.side, height: Self.side, pixels: canvas.map { UInt8((min(max($0, 0), 1) * 255).rounded()) })
+  }
+
+  /// The target of the scene that `init` draws, without drawing it.
+  static func target(seed: UInt64, objects count: Int) -> SceneObject {
+    var random = SeededGenerator(seed: seed)
+    let objects = objects(count, using: &random)
+    return objects[count - 1]
   }
 
   private static func objects(_ count: Int, using random: inout SeededGenerator) -> [SceneObject] {

@@ -16,8 +16,16 @@ package struct ShapesDataset: EvaluationDataset {
     fileprivate var firstSeed: UInt64 { self == .several ? 1 << 32 : 1 << 33 }
 
     fileprivate func scene(_ number: Int) -> ShapeScene {
-      ShapeScene(seed: firstSeed + UInt64(number), objects: self == .single ? 1 : 2 + number % 3)
+      ShapeScene(seed: seed(number), objects: objects(number))
     }
+
+    fileprivate func targetClass(_ number: Int) -> Int {
+      ShapeScene.target(seed: seed(number), objects: objects(number)).classIndex
+    }
+
+    private func seed(_ number: Int) -> UInt64 { firstSeed + UInt64(number) }
+
+    private func objects(_ number: Int) -> Int { self == .single ? 1 : 2 + number % 3 }
   }
 
   package let manifest: Manifest
@@ -67,17 +75,14 @@ package struct ShapesDataset: EvaluationDataset {
     }
   }
 
-  /// Named so that the manifest has scenes of one class together: a batch asks all its images the same.
+  /// Named so that the manifest has scenes of one class together: a batch asks all its images the same. What a scene is
+  /// follows from its seed and the drawing, so that nothing is drawn for the hash: each shard draws its own scenes alone.
   private static func entry(_ part: Part, _ number: Int) -> Manifest.Entry {
-    let scene = part.scene(number)
-    var hash = SHA256()
-    hash.update(scene.image.pixels)
-    hash.update(scene.mask)
-    for point in points(scene, seed: UInt64(number)) { hash.update(field: "\(point.x) \(point.y) \(point.isPositive)") }
     let digits = String(number)
     let padded = String(repeating: "0", count: max(0, 6 - digits.count)) + digits
     return Manifest.Entry(
-      id: "\(part.rawValue)/\(SceneObject.classNames[scene.target.classIndex])/\(padded)",
-      byteCount: scene.image.pixels.count + scene.mask.count, hash: hash.finish())
+      id: "\(part.rawValue)/\(SceneObject.classNames[part.targetClass(number)])/\(padded)",
+      byteCount: ShapeScene.side * ShapeScene.side * 4,
+      hash: SHA256.hash(of: ["drawing", String(ShapeScene.drawing), part.rawValue, digits]))
   }
 }
