@@ -30,7 +30,7 @@ test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
 dist_packages := build-essential cmake python3-venv
 cluster_packages := slurm-wlm munge openmpi-bin parallel
 # Kernels that are one program with others of them.
-matrix_kernels := Kernels/matmul_matrix.cl $(wildcard Kernels/matrix_*.cl)
+matrix_kernels := Kernels/matmul_matrix.cl $(wildcard Kernels/attention_*matrix.cl Kernels/matrix_*.cl)
 # What `legrad --version` names.
 LEGRAD_COMMIT ?= $(shell commit=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git diff --quiet HEAD || commit=$$commit+; echo $$commit; })
 export LEGRAD_COMMIT
@@ -128,7 +128,8 @@ lint:
 	      echo "$$kernel with LANES=$$lane STORAGE=$$storage FLOAT64=$$double"; }; \
 	  done; done; done; \
 	done; exit $$failed
-	@# The products on matrix units: what stands in for their instructions, and these for the processors that have them.
+	@# Products and attention on matrix units: what stands in for their instructions, and these for the processors that
+	@# have them.
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; failed=0; \
 	for set in nvidia:nvptx64--nvidiacl:sm_80 amd_wmma:amdgcn-amd-amdhsa:gfx1100 amd_mfma:amdgcn-amd-amdhsa:gfx90a intel:: ; do \
 	  IFS=: read -r name target processor <<< "$$set"; \
@@ -141,10 +142,18 @@ lint:
 	      -DSIDE_INPUTS=$$side -DSCALED=1 -DPLAIN=$$plain Kernels/matmul_matrix.cl || { failed=1; \
 	      echo "Kernels/matrix_$$name.cl with STORAGE=$$storage SIDE_INPUTS=$$side PLAIN=$$plain"; }; \
 	  done; done; done; \
+	  for kernel in attention_matrix attention_relevance_matrix; do for storage in 2 3; do for plain in 0 1; do \
+	    for_target=; [ $$plain = 1 ] || [ -z "$$target" ] || for_target="-target $$target -nogpulib -Xclang -target-cpu -Xclang $$processor"; \
+	    $$clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only $$for_target \
+	      -include Kernels/common.cl -include Kernels/matmul_tiles.cl -include Kernels/matrix_tiles.cl -include Kernels/matrix_$$name.cl \
+	      -include Kernels/attention_matrix_tiles.cl -Wall -Wextra -Werror -Wno-unused-parameter -DTILE_M=64 -DTILE_N=32 -DWARPS_M=4 \
+	      -DWARPS_N=$$([ $$name = intel ] && echo 2 || echo 1) -DSTORAGE=$$storage -DPLAIN=$$plain Kernels/$$kernel.cl || { failed=1; \
+	      echo "Kernels/$$kernel.cl with matrix_$$name.cl STORAGE=$$storage PLAIN=$$plain"; }; \
+	  done; done; done; \
 	done; exit $$failed
 	@# What a compiler offers beside the language, a driver may not translate. Instructions of one vendor have files for it.
 	@! grep -nE '__builtin_|__has_(builtin|feature|extension|attribute)|__(asm|inline)__|\b(asm|typeof)\b *\(' \
-	  $(filter-out $(matrix_kernels),$(wildcard Kernels/*.cl)) Kernels/matmul_matrix.cl Kernels/matrix_tiles.cl || \
+	  $(filter-out Kernels/matrix_%,$(wildcard Kernels/*.cl)) Kernels/matrix_tiles.cl || \
 	  { echo "expected OpenCL C 1.2 in kernels, without what compilers add"; exit 1; }
 	@cc -std=gnu2x -fsyntax-only -Wall -Wextra -Werror Tests/FaultyDriver/driver.c
 	@# Options are the command's: other rooms name a subject, which LeGradCLI turns into its option. Those of Slurm

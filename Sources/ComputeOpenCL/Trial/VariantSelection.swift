@@ -173,6 +173,8 @@ struct Trial {
         seconds = try Trial(device, variant, options).run() / .seconds(1)
       case .unrolling(let unrolling):
         seconds = try UnrollingSelection.time(of: unrolling, on: device, options) / .seconds(1)
+      case .attention(let kernels):
+        seconds = try AttentionTrial(kernels, on: device, options).run() / .seconds(1)
       case .recording(let variant): seconds = try RecordingTrial(device, variant, options).run()
       }
       return (.works(seconds: seconds), true)
@@ -213,6 +215,7 @@ struct Trial {
     options.variant = variant
     options.trial = nil
     options.unrolling = options.unrolling ?? .all
+    options.attentionKernels = .portable
     options.streamsWeights = false
     options.profiles = false
     options.commandBuffers = false
