@@ -6,8 +6,8 @@ import Testing
 
 @testable import ComputeOpenCL
 
-/// Attention and its relevance on matrix units, in what stands in for each vendor's instructions: the layouts are those of
-/// the instructions, as in `MatrixProductTests`.
+/// Attention and its relevance on matrix units, in what stands in for each vendor's instructions: the layouts are those
+/// of the instructions, as in `MatrixProductTests`.
 @Suite(.enabled(if: TestDevice.first != nil))
 struct MatrixAttentionTests {
   private static func backend(
@@ -19,7 +19,8 @@ struct MatrixAttentionTests {
     }
   }
 
-  /// Each layout in the tile of most heads; one layout with the widths of heads that take the other tiles, and in one part.
+  /// Each layout in the tile of most heads; one layout with the widths of heads that take the other tiles, and in one
+  /// part.
   static let cases: [(MatrixInstructions, Precision, Int)] =
     MatrixInstructions.allCases.map { ($0, .bf16Split, 72) }
     + [(.intel8, .bf16Split, 104), (.nvidia, .bf16, 40), (.nvidia, .bf16Split, 104), (.nvidia, .bf16Split, 193)]
