@@ -23,7 +23,10 @@ struct MatrixAttentionTests {
   /// part.
   static let cases: [(MatrixInstructions, Precision, Int)] =
     MatrixInstructions.allCases.map { ($0, .bf16Split, 72) }
-    + [(.intel8, .bf16Split, 104), (.nvidia, .bf16, 40)] + [104, 193, 230].map { (.nvidia, .bf16Split, $0) }
+    + [
+      (.intel8, .bf16Split, 104), (.nvidia, .bf16, 40), (.nvidia, .bf16Split, 104), (.nvidia, .bf16Split, 193),
+      (.nvidia, .bf16Split, 230),
+    ]
 
   /// Queries, keys and values of two sequences beside each other.
   private struct Work {
