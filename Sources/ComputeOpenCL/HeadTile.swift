@@ -1,7 +1,7 @@
 import Compute
 
-/// What a work-group of attention on matrix units holds of a head: its own rows, and those of the other side that it meets
-/// at a time; see `attention_matrix_tiles.cl`.
+/// What a work-group of attention on matrix units holds of a head: its own rows, and those of the other side that it
+/// meets at a time; see `attention_matrix_tiles.cl`.
 struct HeadTile: Sendable, Hashable {
   let rows: Int
   let others: Int
@@ -16,8 +16,8 @@ struct HeadTile: Sendable, Hashable {
     HeadTile(rows: 16, others: 32), HeadTile(rows: 16, others: 16),
   ]
 
-  /// The first that has room for heads of `width` columns, whatever the device, so that all give the same bits; nil where
-  /// heads are too wide for any.
+  /// The first that has room for heads of `width` columns, whatever the device, so that all give the same bits; nil
+  /// where heads are too wide for any.
   static func best(width: Int, precision: Precision) -> HeadTile? {
     all.first { $0.tileBytes(width: width, precision) <= most }
   }

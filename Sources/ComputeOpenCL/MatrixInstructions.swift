@@ -1,8 +1,8 @@
 import Compute
 import OpenCLRuntime
 
-/// Whose matrix units the matrix variant is written for: a file of small functions before `matmul_matrix.cl`, and before
-/// what attention has on them.
+/// Whose matrix units the matrix variant is written for: a file of small functions before `matmul_matrix.cl`, and
+/// before what attention has on them.
 enum MatrixInstructions: String, Sendable, CaseIterable {
   /// PTX of compute capability 8.0 and later.
   case nvidia
