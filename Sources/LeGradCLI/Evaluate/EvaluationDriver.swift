@@ -17,6 +17,11 @@ struct EvaluationDriver {
   /// - Throws: the failure, or `someFailed` or `numericalFault` once everything has been told.
   func run() throws {
     let shard = try Shard.resolve(option: options.shard, environment: environment)
+    if let place = Shard.placeWithoutCount(option: options.shard, environment: environment) {
+      Terminal.note(
+        "\(place.name)=\(place.value) does not say of how many: this computes the whole run; set LEGRAD_SHARD_COUNT to the "
+          + "number of tasks for a part of it")
+    }
     let model = try options.opening.open()
     let templates = try options.promptTemplates(for: model)
     if templates != nil { try model.checkText(else: "--text-embeddings with a row for each class, or a classifier") }
