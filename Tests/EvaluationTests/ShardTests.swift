@@ -128,7 +128,8 @@ struct ShardEnvironmentTests {
       ["SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967291", "SLURM_PROCID": "0", "SLURM_NTASKS": "4"], "0/1"
     ),
     (
-      "srun in an array's task", ["SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_JOB_ID": "9"]
+      "srun in an array's task",
+      ["SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_JOB_ID": "9"]
         .merging(array.merging(batch) { $1 }) { $1 }, "2/4"
     ),
     ("Grid Engine", gridEngine, "2/4"),
@@ -217,7 +218,9 @@ struct ShardEnvironmentTests {
     (nil, gridEngine.merging(["SGE_TASK_ID": "5"]) { $1 }, ["SGE_TASK_ID", "4 of 4"]),
     (nil, gridEngine.merging(["SGE_TASK_STEPSIZE": "3"]) { $1 }, ["SGE_TASK_ID", "numbers from 1 in steps of 3"]),
     (nil, ["SGE_TASK_ID": "3"], ["SGE_TASK_ID", "LEGRAD_SHARD_COUNT"]),
-    (nil, ["AWS_BATCH_JOB_ARRAY_INDEX": "4", "AWS_BATCH_JOB_ARRAY_SIZE": "4"], ["AWS_BATCH_JOB_ARRAY_INDEX", "4 of 4"]),
+    (
+      nil, ["AWS_BATCH_JOB_ARRAY_INDEX": "4", "AWS_BATCH_JOB_ARRAY_SIZE": "4"], ["AWS_BATCH_JOB_ARRAY_INDEX", "4 of 4"]
+    ),
     (nil, ["PBS_ARRAY_INDEX": "4", "LEGRAD_SHARD_COUNT": "4"], ["PBS_ARRAY_INDEX", "4 of 4"]),
     (nil, ["LSB_JOBINDEX": "0", "LEGRAD_SHARD_COUNT": "4"], ["LEGRAD_SHARD_COUNT=4"]),
     (nil, ["OMPI_COMM_WORLD_RANK": "", "OMPI_COMM_WORLD_SIZE": "2"], ["OMPI_COMM_WORLD_RANK"]),

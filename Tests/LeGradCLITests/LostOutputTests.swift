@@ -56,7 +56,8 @@ import Testing
   }
 
   /// The code that the shell sees, after a reader that reads nothing.
-  private static func unread(_ arguments: [String], in scratch: ScratchFolder) throws -> (code: String, errors: String) {
+  private static func unread(_ arguments: [String], in scratch: ScratchFolder) throws -> (code: String, errors: String)
+  {
     let words = ([CommandRunner.binary] + arguments).map { "'\($0)'" }.joined(separator: " ")
     let result = try RunningCommand(
       ["-c", "{ sleep 1; \(words); echo $? > code; } | true"], in: scratch, environment: [:], executable: "/bin/sh"

@@ -53,7 +53,8 @@ extension Shard {
 
   /// The variable by which a launcher says the number of this process, and its value, where nothing says of how many:
   /// whoever computes the whole run then should know. Nil where there is none, or a shard.
-  package static func placeWithoutCount(option: Shard?, environment: [String: String]) -> (name: String, value: String)? {
+  package static func placeWithoutCount(option: Shard?, environment: [String: String]) -> (name: String, value: String)?
+  {
     let variables = ShardVariables(environment: environment)
     guard option == nil, environment["LEGRAD_SHARD"] == nil, environment["LEGRAD_SHARD_COUNT"] == nil,
       let shard = try? resolve(option: nil, environment: environment), shard == .whole, !variables.hasRank
