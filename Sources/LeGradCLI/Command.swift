@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Glibc
 import LeGrad
 
@@ -32,10 +33,18 @@ struct Command: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     Interruption.install()
     do {
-      var command = try parseAsRoot(CommandLine.arguments.dropFirst().flatMap(Self.parted))
+      var command = try parseAsRoot(arguments.dropFirst().flatMap(Self.parted))
       try command.run()
     } catch { end(error) }
     end(.success)
+  }
+
+  /// What the process was called with, names of files whole: `CommandLine.arguments` has others in place of bytes that
+  /// are not UTF-8.
+  private static var arguments: [String] {
+    (0..<Int(CommandLine.argc)).compactMap { place in
+      unsafe CommandLine.unsafeArgv[place].map { unsafe FilePath(cString: $0).text }
+    }
   }
 
   /// `--option=value` in two where a mark that combines with `=` begins the value: the parser would take both for one

@@ -84,7 +84,7 @@ enum Terminal {
 
   static func environment(_ name: String) -> String? {
     guard let value = unsafe getenv(name) else { return nil }
-    return unsafe String(cString: value)
+    return unsafe FilePath(cString: value).text
   }
 
   /// Columns of the terminal on standard error.
