@@ -197,6 +197,44 @@ legrad_codec_status legrad_png_decode(
   return is_whole ? LEGRAD_CODEC_OK : LEGRAD_CODEC_CORRUPT;
 }
 
+legrad_codec_status legrad_png_decode_rgba(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message) {
+  message->text[0] = '\0';
+  png_source source = {bytes, count, 0, 0};
+  png_infop info = NULL;
+  png_structp png = make_reader(&source, &info, message);
+  if (png == NULL) {
+    return no_reader(message);
+  }
+  if (setjmp(png_jmpbuf(png))) {
+    png_destroy_read_struct(&png, &info, NULL);
+    return LEGRAD_CODEC_CORRUPT;
+  }
+  png_read_info(png, info);
+  if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height) {
+    png_error(png, "the size differs from the one asked for");
+  }
+  png_set_expand(png);
+  png_set_strip_16(png);
+  png_set_gray_to_rgb(png);
+  png_set_add_alpha(png, 0xFF, PNG_FILLER_AFTER);
+  int passes = png_set_interlace_handling(png);
+  png_read_update_info(png, info);
+  size_t stride = (size_t)width * 4;
+  if (png_get_rowbytes(png, info) != stride) {
+    png_error(png, "the rows do not come out as 8-bit RGBA");
+  }
+  for (int pass = 0; pass < passes; pass++) {
+    for (size_t y = 0; y < height; y++) {
+      png_read_row(png, pixels + y * stride, NULL);
+    }
+  }
+  int is_whole = read_end(png, &source);
+  png_destroy_read_struct(&png, &info, NULL);
+  return is_whole ? LEGRAD_CODEC_OK : LEGRAD_CODEC_CORRUPT;
+}
+
 static void write_bytes(png_structp png, png_bytep bytes, size_t count) {
   png_sink *sink = png_get_io_ptr(png);
   if (count > sink->capacity - sink->count) {

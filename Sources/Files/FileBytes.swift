@@ -21,7 +21,7 @@ package final class FileBytes: Sendable {
   /// Opens the regular file at `path`. Symbolic links are followed; a pipe or a device is refused without waiting for
   /// it.
   package init(path: String, mapped: Bool) throws(FileError) {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let descriptor = unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .opening(path) }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {

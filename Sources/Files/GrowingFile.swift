@@ -17,7 +17,8 @@ package final class GrowingFile {
   /// Opens the file at `path`, or makes an empty one; nil if another process has it.
   package static func open(_ path: String) throws(FileError) -> GrowingFile? {
     while true {
-      let descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o666)
+      let descriptor = unsafe Glibc.open(
+        path.fileSystemBytes, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o666)
       if descriptor < 0, errno == EINTR { continue }
       guard descriptor >= 0 else { throw .unwritable(path) }
       var opened = stat()
@@ -26,12 +27,13 @@ package final class GrowingFile {
         close(descriptor)
         throw .notRegular(path, mode: opened.st_mode)
       }
-      guard try lock(descriptor, path) else {
+      guard lock(descriptor) else {
         close(descriptor)
         return nil
       }
       // Whoever had it may have given it another name between the opening and the lock.
-      guard unsafe stat(path, &named) == 0, named.st_ino == opened.st_ino, named.st_dev == opened.st_dev,
+      guard unsafe stat(path.fileSystemBytes, &named) == 0, named.st_ino == opened.st_ino,
+        named.st_dev == opened.st_dev,
         unsafe fstat(descriptor, &opened) == 0
       else {
         close(descriptor)
@@ -76,12 +78,14 @@ package final class GrowingFile {
   /// disk.
   package func publish(as target: String) throws(FileError) {
     try checkSize()
-    guard fsync(descriptor) == 0, unsafe rename(path, target) == 0 else { throw .unwritable(target) }
+    guard fsync(descriptor) == 0, unsafe rename(path.fileSystemBytes, target.fileSystemBytes) == 0 else {
+      throw .unwritable(target)
+    }
     FileTree.syncFolder(of: target)
   }
 
   /// Removes the file.
-  package func remove() { _ = unsafe unlink(path) }
+  package func remove() { _ = unsafe unlink(path.fileSystemBytes) }
 
   /// Where a file system has no locks, another process shows in the size.
   private func checkSize() throws(FileError) {
@@ -95,17 +99,11 @@ package final class GrowingFile {
   }
 
   /// Whether the file is now this process's alone, as far as the file system has locks.
-  private static func lock(_ descriptor: Int32, _ path: String) throws(FileError) -> Bool {
+  private static func lock(_ descriptor: Int32) -> Bool {
     while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      switch errno {
-      case EINTR: continue
-      case EWOULDBLOCK: return false
-      case ENOSYS, EOPNOTSUPP, ENOLCK: return true
-      default:
-        let error = FileError.unwritable(path)
-        close(descriptor)
-        throw error
-      }
+      if errno == EINTR { continue }
+      // File systems of networks say in many ways that they have no locks (ENOSYS, EOPNOTSUPP, ENOLCK, EBADF, 524).
+      return errno != EWOULDBLOCK
     }
     return true
   }

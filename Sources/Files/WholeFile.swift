@@ -13,7 +13,7 @@ package enum WholeFile {
     _ path: String, limit: Int, allowingPipes: Bool = false
   ) throws(FileError) -> [UInt8] {
     // Without O_NONBLOCK, opening a named pipe would wait for its writer.
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | (allowingPipes ? 0 : O_NONBLOCK))
+    let descriptor = unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | (allowingPipes ? 0 : O_NONBLOCK))
     guard descriptor >= 0 else { throw .opening(path) }
     defer { close(descriptor) }
     var status = stat()

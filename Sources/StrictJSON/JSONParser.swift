@@ -46,6 +46,20 @@ package struct JSONParser {
     return object
   }
 
+  /// Reads `bytes` as one JSON object that spaces, tabs and line ends may surround: its members in the text's order. Nothing
+  /// is said of keys that repeat: keys that differ in their bytes may be equal as Swift's strings.
+  package static func parseMembers(_ bytes: [UInt8]) throws(JSONError) -> [(key: String, value: JSONValue)] {
+    var parser = try JSONParser(bytes, maximumValues: 4_000_000)
+    parser.skipWhitespace()
+    let entries = try parser.entries(depth: 0)
+    parser.skipWhitespace()
+    guard parser.position == bytes.count else { throw parser.failure("the end of the text") }
+    return entries.compactMap { entry in
+      guard case .array(let pair) = entry, case .string(let key) = pair[0] else { return nil }
+      return (key, pair[1])
+    }
+  }
+
   private init(
     _ bytes: [UInt8], maximumValues: Int, listed: Set<String> = [], dialect: Dialect = .strict
   ) throws(JSONError) {

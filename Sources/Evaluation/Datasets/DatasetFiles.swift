@@ -31,51 +31,75 @@ enum DatasetFile {
   }
 
   static func members(_ path: String, limit: Int) throws(LeGradError) -> [String: JSONValue] {
+    try members(bytes(path, limit: limit), path)
+  }
+
+  private static func members(_ bytes: [UInt8], _ path: String) throws(LeGradError) -> [String: JSONValue] {
     let value: JSONValue
-    let bytes = try bytes(path, limit: limit)
-    do throws(JSONError) {
-      value = try JSONParser.parse(bytes)
-    } catch {
-      throw fault(
-        path, "byte \(error.offset)", expected: error.expected, found: error.found, remedy: "correct the file")
-    }
+    do throws(JSONError) { value = try JSONParser.parse(bytes) } catch { throw syntaxFault(path, error) }
     guard case .object(let members) = value else {
       throw fault(path, expected: "a JSON object", found: value.summary, remedy: "correct the file")
     }
     return members
   }
 
+  /// The members of an object whose keys are names of files, each once by its bytes; one that is not UTF-8 has the key
+  /// that it is shown as.
+  static func membersByFile(_ path: String, limit: Int) throws(LeGradError) -> [FilePath: JSONValue] {
+    let bytes = try bytes(path, limit: limit)
+    guard bytes.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == UInt8(ascii: "{") else {
+      _ = try members(bytes, path)
+      return [:]
+    }
+    let members: [(key: String, value: JSONValue)]
+    do throws(JSONError) { members = try JSONParser.parseMembers(bytes) } catch { throw syntaxFault(path, error) }
+    var values: [FilePath: JSONValue] = [:]
+    for (key, value) in members where values.updateValue(value, forKey: FilePath(bytes: key.utf8)) != nil {
+      throw fault(path, "\"\(key)\"", expected: "every key once", found: "it twice", remedy: "correct the file")
+    }
+    return values
+  }
+
+  private static func syntaxFault(_ path: String, _ error: JSONError) -> LeGradError {
+    fault(
+      path, "byte \(error.offset)", expected: error.expected, found: error.found, remedy: "correct the file")
+  }
+
   /// The entries of `folder` in the order of their bytes.
-  static func names(_ folder: String) throws(LeGradError) -> [String] {
-    do throws(FileError) {
-      return try FileTree.names(in: folder).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    } catch { throw LeGradError(error) }
+  static func names(_ folder: String) throws(LeGradError) -> [FilePath] {
+    do throws(FileError) { return try FileTree.names(in: folder).sorted() } catch { throw LeGradError(error) }
   }
 }
 
 struct ImageFile: Equatable, Sendable {
   let folder: String
-  let name: String
+  let name: FilePath
   /// The name without its ending.
-  let stem: String
+  var stem: FilePath { name.stem }
 
-  var path: String { folder + "/" + name }
+  var path: String { folder + "/" + name.text }
 
   /// The PNG and JPEG files of `folder`, by their endings in any case, in the order of their names' bytes; hidden files
-  /// are left out.
-  static func list(_ folder: String) throws(LeGradError) -> [ImageFile] {
-    try DatasetFile.names(folder).compactMap { name in
-      guard !name.hasPrefix("."), let dot = name.lastIndex(of: "."),
-        ["png", "jpg", "jpeg"].contains(name[name.index(after: dot)...].lowercased())
-      else { return nil }
-      return ImageFile(folder: folder, name: name, stem: String(name[..<dot]))
+  /// are left out, and so is the rest, which is counted.
+  static func list(_ folder: String, leftOut: inout LeftOut) throws(LeGradError) -> [ImageFile] {
+    var files: [ImageFile] = []
+    for name in try DatasetFile.names(folder) where !name.isHidden {
+      let file = ImageFile(folder: folder, name: name)
+      if let ending = name.ending, ["png", "jpg", "jpeg"].contains(ending) {
+        files.append(file)
+      } else if FileTree.isFolder(file.path) {
+        leftOut.addFolder()
+      } else {
+        leftOut.add(ending: name.ending)
+      }
     }
+    return files
   }
 
   /// The pictures of `folder` by the name without its ending; no two may share one.
-  static func byStem(_ folder: String) throws(LeGradError) -> [String: ImageFile] {
-    var files: [String: ImageFile] = [:]
-    for file in try list(folder) {
+  static func byStem(_ folder: String, leftOut: inout LeftOut) throws(LeGradError) -> [FilePath: ImageFile] {
+    var files: [FilePath: ImageFile] = [:]
+    for file in try list(folder, leftOut: &leftOut) {
       if let other = files.updateValue(file, forKey: file.stem) {
         throw fault(
           folder, expected: "one picture named \(file.stem)", found: "\(other.name) and \(file.name)",
@@ -85,9 +109,10 @@ struct ImageFile: Equatable, Sendable {
     return files
   }
 
-  func decoded() throws(LeGradError) -> RGBImage {
+  /// - Parameter upright: turns the picture as its EXIF orientation asks.
+  func decoded(upright: Bool) throws(LeGradError) -> DecodedImage {
     do throws(ImageError) {
-      return try RGBImage.decode(path: path).image
+      return try RGBImage.decode(path: path, applyOrientation: upright)
     } catch {
       // One that is too large for the memory fails alone.
       throw LeGradError(error, kind: .input)

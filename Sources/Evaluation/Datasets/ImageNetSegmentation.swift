@@ -39,7 +39,7 @@ package struct ImageNetSegmentation: EvaluationDataset {
         found: lists.map { "\($0.count)" }.joined(separator: ", "))
     }
     var records: [Record] = []
-    var ids: Set<String> = []
+    var ids: Set<[UInt8]> = []
     for place in lists[0].indices {
       let name = "/value/id[\(place)]"
       let units = try file.array(
@@ -48,7 +48,9 @@ package struct ImageNetSegmentation: EvaluationDataset {
       guard let id = String(validating: units, as: UTF16.self), let wnid = id.split(separator: "_").first else {
         throw file.fault(name, expected: "<wnid>_<number>", found: "other text")
       }
-      guard ids.insert(id).inserted else { throw file.fault(name, expected: "every id once", found: "\(id) again") }
+      guard ids.insert(Array(id.utf8)).inserted else {
+        throw file.fault(name, expected: "every id once", found: "\(id) again")
+      }
       records.append(
         Record(
           id: id, place: place, image: lists[1][place], mask: lists[2][place],

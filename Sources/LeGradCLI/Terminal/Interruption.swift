@@ -81,11 +81,14 @@ enum Interruption {
     }
   }
 
-  private static func die(of number: Int32) {
+  /// Ends the process by a signal, which whoever waits for it sees.
+  static func die(of number: Int32) -> Never {
     Terminal.wipeTransientLine()
     signal(number, SIG_DFL)
     var unblocked = set(of: [number])
     unsafe pthread_sigmask(SIG_UNBLOCK, &unblocked, nil)
     raise(number)
+    // The first process of a container does not die of signals; shells write them so.
+    _exit(128 + number)
   }
 }

@@ -23,7 +23,7 @@ final class HDF5File: Sendable {
     } catch { throw LeGradError(error) }
     identifier = try library.withCalls { library throws(LeGradError) in
       // Read only, no properties.
-      let identifier = unsafe library.calls.H5Fopen(path, 0, 0)
+      let identifier = unsafe library.calls.H5Fopen(path.fileSystemBytes, 0, 0)
       guard identifier >= 0 else { throw Self.refusal(path, header: header) }
       return identifier
     }
