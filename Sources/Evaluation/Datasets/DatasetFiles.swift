@@ -3,6 +3,7 @@ import Files
 import ImageFiles
 import LeGrad
 import StrictJSON
+import Texts
 
 /// An error about a file, or about what `file` names in its place.
 /// - Parameter kind: that of a bad data set, if it is not another.
@@ -25,17 +26,20 @@ enum DatasetFile {
     guard let text = String(validating: try bytes(path, limit: limit), as: UTF8.self) else {
       throw fault(path, expected: "UTF-8 text", found: "other bytes", remedy: remedy)
     }
-    var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    var lines = text.lines()
     while lines.last?.isEmpty == true { lines.removeLast() }
     return lines.enumerated().map { ($0 + 1, $1) }
   }
 
-  static func members(_ path: String, limit: Int) throws(LeGradError) -> [String: JSONValue] {
+  static func members(_ path: String, limit: Int) throws(LeGradError) -> TextTable<JSONValue> {
     let value: JSONValue
     let bytes = try bytes(path, limit: limit)
     do throws(JSONError) {
       value = try JSONParser.parse(bytes)
     } catch {
+      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true, isJSON: true) {
+        throw fault(path, expected: "JSON", found: leftover.found, remedy: leftover.remedy)
+      }
       throw fault(
         path, "byte \(error.offset)", expected: error.expected, found: error.found, remedy: "correct the file")
     }
@@ -73,8 +77,8 @@ struct ImageFile: Equatable, Sendable {
   }
 
   /// The pictures of `folder` by the name without its ending; no two may share one.
-  static func byStem(_ folder: String) throws(LeGradError) -> [String: ImageFile] {
-    var files: [String: ImageFile] = [:]
+  static func byStem(_ folder: String) throws(LeGradError) -> TextTable<ImageFile> {
+    var files: TextTable<ImageFile> = [:]
     for file in try list(folder) {
       if let other = files.updateValue(file, forKey: file.stem) {
         throw fault(

@@ -3,6 +3,7 @@ import Files
 import ImageFiles
 package import LeGrad
 import StrictJSON
+import Texts
 
 /// A folder of pictures with masks:
 ///
@@ -35,12 +36,12 @@ package struct MaskFolder: EvaluationDataset {
       throw fault(path + "/images", expected: "PNG or JPEG files", found: "none", remedy: "put the pictures there")
     }
     let masks = try ImageFile.byStem(path + "/masks")
-    for (stem, mask) in masks.sorted(by: { $0.key < $1.key }) where images[stem] == nil {
+    for (stem, mask) in masks.sorted(by: { $0.key.precedes($1.key) }) where images[stem] == nil {
       throw fault(mask.path, expected: "a picture of this name in images", found: "none", remedy: "add or remove one")
     }
     let file = path + "/" + Self.classFile
     let names = try DatasetFile.members(file, limit: Self.classFileLimit)
-    let stems = images.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    let stems = images.keys
     let classes = try stems.map { stem throws(LeGradError) in
       guard case .string(let name)? = names[stem], !name.isEmpty else {
         throw fault(
@@ -49,10 +50,10 @@ package struct MaskFolder: EvaluationDataset {
       }
       return name
     }
-    classIDs = Set(classes).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let places = Dictionary(uniqueKeysWithValues: classIDs.enumerated().map { ($1, $0) })
+    classIDs = Set(classes.map { TextKey($0) }).sorted().map(\.text)
+    let places = Dictionary(uniqueKeysWithValues: classIDs.enumerated().map { (TextKey($1), $0) })
     records = zip(stems, classes).compactMap { stem, name in
-      guard let image = images[stem], let place = places[name] else { return nil }
+      guard let image = images[stem], let place = places[TextKey(name)] else { return nil }
       return Record(image: image, mask: masks[stem], classIndex: place)
     }
     manifest = Manifest(

@@ -1,5 +1,6 @@
 import Failures
 package import LeGrad
+import Texts
 
 /// Point labels of OpenImages V7: people's yes or no to whether a class is at a point (methods §6.2).
 package struct OpenImagesPoints: EvaluationDataset {
@@ -31,17 +32,17 @@ package struct OpenImagesPoints: EvaluationDataset {
         points, expected: "points with yes or no of the \(files.count) pictures in \(images)", found: "none",
         remedy: "a picture's name is its ImageId with .jpg; take the CSV file of the same part of the data set")
     }
-    let labels = found.labels.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let places = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
-    let ids = found.points.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    records = ids.map { id in
+    let keys = found.labels.sorted()
+    let labels = keys.map(\.text)
+    let places = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1, $0) })
+    records = found.points.keys.sorted().map { id in
       let points = found.points[id, default: [:]].map { label, points in (places[label, default: 0], points) }
       return Record(
-        image: files[id] ?? ImageFile(folder: images, name: id, stem: id),
+        image: files[id.text] ?? ImageFile(folder: images, name: id.text, stem: id.text),
         points: Dictionary(uniqueKeysWithValues: points))
     }
     classIDs = labels
-    classNames = labels.map { descriptions[$0, default: $0] }
+    classNames = labels.map { descriptions[$0] ?? $0 }
     manifest = Manifest(records.map { Self.entry($0, labels: labels) })
   }
 
@@ -50,8 +51,8 @@ package struct OpenImagesPoints: EvaluationDataset {
     return EvaluationImage(id: record.image.stem, image: try record.image.decoded(), points: record.points)
   }
 
-  private static func descriptions(_ path: String) throws(LeGradError) -> [String: String] {
-    var names: [String: String] = [:]
+  private static func descriptions(_ path: String) throws(LeGradError) -> TextTable<String> {
+    var names: TextTable<String> = [:]
     try CSVFile.forEachRow(of: path, columns: ["LabelName", "DisplayName"]) { row throws(LeGradError) in
       let label = try row.text(0)
       guard names.count < descriptionLimit else {
@@ -74,32 +75,33 @@ package struct OpenImagesPoints: EvaluationDataset {
 
 /// The points of the images that are there.
 private struct PointTable {
-  private(set) var points: [String: [String: [LabelledPoint]]] = [:]
-  private(set) var labels: Set<String> = []
+  private(set) var points: [TextKey: [TextKey: [LabelledPoint]]] = [:]
+  private(set) var labels: Set<TextKey> = []
 
   init(
-    _ path: String, images: some Collection<String>, labels known: [String: String], descriptions: String
+    _ path: String, images: some Collection<String>, labels known: TextTable<String>, descriptions: String
   ) throws(LeGradError) {
-    let images = Set(images)
+    let images = Set(images.map { TextKey($0) })
     // Rows of an image follow one another, and most images of a large file are not there.
-    var last: (bytes: [UInt8], id: String?) = ([], nil)
+    var last: (bytes: [UInt8], id: TextKey?) = ([], nil)
     let columns = ["ImageId", "X", "Y", "Label", "EstimatedYesNo"]
     try CSVFile.forEachRow(of: path, columns: columns) { row throws(LeGradError) in
       let bytes = row.bytes(0)
       if !bytes.elementsEqual(last.bytes) {
-        let id = String(decoding: bytes, as: UTF8.self)
+        let id = TextKey(String(decoding: bytes, as: UTF8.self))
         last = (Array(bytes), images.contains(id) ? id : nil)
       }
       guard let id = last.id else { return }
       let answer = try row.text(4)
-      guard ["yes", "no", "unsure"].contains(answer) else {
+      guard ["yes", "no", "unsure"].contains(where: answer.isSame) else {
         throw row.error(4, expected: "yes, no or unsure", found: answer)
       }
       let (x, y, label) = (try row.fraction(1), try row.fraction(2), try row.text(3))
       guard known[label] != nil else { throw row.error(3, expected: "a LabelName of \(descriptions)", found: label) }
-      guard answer != "unsure" else { return }
-      labels.insert(label)
-      points[id, default: [:]][label, default: []].append(LabelledPoint(x: x, y: y, isPositive: answer == "yes"))
+      guard !answer.isSame(as: "unsure") else { return }
+      labels.insert(TextKey(label))
+      let point = LabelledPoint(x: x, y: y, isPositive: answer.isSame(as: "yes"))
+      points[id, default: [:]][TextKey(label), default: []].append(point)
     }
   }
 }

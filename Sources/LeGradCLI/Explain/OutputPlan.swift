@@ -1,6 +1,7 @@
 import Failures
 import Files
 import LeGrad
+import Texts
 
 /// Which files a run writes, checked against each other, the inputs and the folder before any work.
 struct OutputPlan: Sendable {
@@ -40,11 +41,11 @@ struct OutputPlan: Sendable {
     images: [String], references: [String] = [], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int,
     overwrite: Bool, methods: [Method] = [.legrad()]
   ) throws(LeGradError) {
-    var owners: [String: String] = [:]
+    var owners: [TextKey: String] = [:]
     var items: [Item] = []
     for image in images {
       let stem = FileSystem.stem(of: image)
-      if let other = owners.updateValue(image, forKey: stem) {
+      if let other = owners.updateValue(image, forKey: TextKey(stem)) {
         throw .usage(
           "\(other) and \(image) would both write \(stem).…; rename one, or explain them into different folders with -o"
         )
