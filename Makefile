@@ -160,6 +160,15 @@ lint:
 	@# and of Hugging Face's hf are not ours.
 	@! grep -rnE --include='*.swift' '"[^"]*--[a-z]' Sources | grep -vE '^Sources/LeGradCLI/|--array=|--revision ' || \
 	  { echo "expected Subject in place of an option's name"; exit 1; }
+	@# Swift's strings are equal when they look alike, which takes the square of a run of marks to find out: what comes
+	@# from files is told apart by its bytes (Texts). Names in a folder are short; metadata are the caller's.
+	@! grep -rnE --include='*.swift' '\[String: |Set<String>|Dictionary<String' Sources/StrictJSON Sources/SafeTensors \
+	  Sources/TorchFiles Sources/Tokenizers Sources/NpyFiles Sources/Evaluation/Datasets | \
+	  grep -vE 'metadata: \[String: String\]|names: Set<String>|// Keys of this program' || \
+	  { echo "expected TextTable or TextKey for texts of files"; exit 1; }
+	@! grep -rnE --include='*.swift' '(name|key|label|id|answer|order)s? [=!]= "|\.(replacing|firstRange|ranges)\((of: )?"' \
+	  Sources/StrictJSON Sources/SafeTensors Sources/TorchFiles Sources/Evaluation/Datasets | \
+	  grep -v 'stem.firstRange(of: "-of-")' || { echo "expected isSame(as:) for texts of files"; exit 1; }
 	@# Foundation brings its tables of languages: the static binary would be twice as large.
 	@! grep -rnE --include='*.swift' '^([a-z]+ )?import Foundation$$' Sources || \
 	  { echo "expected FoundationEssentials in place of Foundation"; exit 1; }

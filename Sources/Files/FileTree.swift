@@ -52,9 +52,10 @@ package enum FileTree {
   }
 
   /// Makes `folder` and those above it, unless they exist.
+  /// - Parameter isPrivate: those that are made are for this user alone.
   /// - Returns: the folders that were made, the outermost first.
   @discardableResult
-  package static func create(folder: String) throws(FileError) -> [String] {
+  package static func create(folder: String, isPrivate: Bool = false) throws(FileError) -> [String] {
     guard !folder.isEmpty else {
       errno = ENOENT
       throw .unwritable(folder)
@@ -63,7 +64,7 @@ package enum FileTree {
     var partial = folder.hasPrefix("/") ? "/" : ""
     for part in FilePath(folder).parts {
       partial += part.text + "/"
-      if unsafe mkdir(partial.fileSystemBytes, 0o777) == 0 {
+      if unsafe mkdir(partial.fileSystemBytes, isPrivate ? 0o700 : 0o777) == 0 {
         made.append(partial)
       } else if errno != EEXIST {
         throw .unwritable(folder)

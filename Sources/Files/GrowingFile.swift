@@ -7,6 +7,8 @@ package final class GrowingFile {
   package let path: String
   /// Bytes that are in the file.
   package private(set) var size: Int
+  /// Why the system cannot keep other processes from the file, in its words; nil where it does.
+  package let lockFault: String?
   private let descriptor: Int32
   private var lastSync = ContinuousClock.now
 
@@ -27,7 +29,8 @@ package final class GrowingFile {
         close(descriptor)
         throw .notRegular(path, mode: opened.st_mode)
       }
-      guard lock(descriptor) else {
+      let lock = lock(descriptor)
+      if lock == EWOULDBLOCK {
         close(descriptor)
         return nil
       }
@@ -39,14 +42,16 @@ package final class GrowingFile {
         close(descriptor)
         continue
       }
-      return GrowingFile(path, descriptor, size: opened.st_size)
+      return GrowingFile(
+        path, descriptor, size: opened.st_size, lockFault: lock == 0 ? nil : systemMessage(lock))
     }
   }
 
-  private init(_ path: String, _ descriptor: Int32, size: Int) {
+  private init(_ path: String, _ descriptor: Int32, size: Int, lockFault: String?) {
     self.path = path
     self.descriptor = descriptor
     self.size = size
+    self.lockFault = lockFault
   }
 
   deinit { close(descriptor) }
@@ -98,13 +103,14 @@ package final class GrowingFile {
     }
   }
 
-  /// Whether the file is now this process's alone, as far as the file system has locks.
-  private static func lock(_ descriptor: Int32) -> Bool {
+  /// Takes the file for this process alone.
+  /// - Returns: 0, EWOULDBLOCK if another process has it, or why it cannot be taken. File systems of networks have many
+  ///   ways to say that they have no locks (ENOLCK, ENOSYS, EOPNOTSUPP, EBADF, even 524, which C has no name for), and
+  ///   none says more of the file than that.
+  private static func lock(_ descriptor: Int32) -> Int32 {
     while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      if errno == EINTR { continue }
-      // File systems of networks say in many ways that they have no locks (ENOSYS, EOPNOTSUPP, ENOLCK, EBADF, 524).
-      return errno != EWOULDBLOCK
+      if errno != EINTR { return errno }
     }
-    return true
+    return 0
   }
 }

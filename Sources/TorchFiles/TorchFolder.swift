@@ -1,6 +1,7 @@
 public import Failures
 import Files
 public import SafeTensors
+import Texts
 
 /// Finds the weights of a model folder among PyTorch's files.
 public enum TorchFolder {
@@ -47,7 +48,7 @@ public enum TorchFolder {
     } catch {
       throw TorchFileError(error)
     }
-    var shards: [String: any TensorStore] = [:]
+    var shards: TextTable<any TensorStore> = [:]
     for file in index.files { shards[file] = try TorchFile(path: index.path(of: file), mapped: mapped) }
     do throws(SafeTensorsError) {
       return try ShardedTensors(index, shards: shards)

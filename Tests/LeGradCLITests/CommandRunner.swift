@@ -117,6 +117,7 @@ final class RunningCommand {
   }
 
   var identifier: Int32 { process.processIdentifier }
+  var isRunning: Bool { process.isRunning }
 
   func wait() throws -> CommandResult {
     process.waitUntilExit()

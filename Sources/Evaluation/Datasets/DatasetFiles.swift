@@ -3,6 +3,7 @@ import Files
 import ImageFiles
 import LeGrad
 import StrictJSON
+import Texts
 
 /// An error about a file, or about what `file` names in its place.
 /// - Parameter kind: that of a bad data set, if it is not another.
@@ -25,44 +26,27 @@ enum DatasetFile {
     guard let text = String(validating: try bytes(path, limit: limit), as: UTF8.self) else {
       throw fault(path, expected: "UTF-8 text", found: "other bytes", remedy: remedy)
     }
-    var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    var lines = text.lines()
     while lines.last?.isEmpty == true { lines.removeLast() }
     return lines.enumerated().map { ($0 + 1, $1) }
   }
 
-  static func members(_ path: String, limit: Int) throws(LeGradError) -> [String: JSONValue] {
-    try members(bytes(path, limit: limit), path)
-  }
-
-  private static func members(_ bytes: [UInt8], _ path: String) throws(LeGradError) -> [String: JSONValue] {
+  static func members(_ path: String, limit: Int) throws(LeGradError) -> TextTable<JSONValue> {
     let value: JSONValue
-    do throws(JSONError) { value = try JSONParser.parse(bytes) } catch { throw syntaxFault(path, error) }
+    let bytes = try bytes(path, limit: limit)
+    do throws(JSONError) {
+      value = try JSONParser.parse(bytes)
+    } catch {
+      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true, isJSON: true) {
+        throw fault(path, expected: "JSON", found: leftover.found, remedy: leftover.remedy)
+      }
+      throw fault(
+        path, "byte \(error.offset)", expected: error.expected, found: error.found, remedy: "correct the file")
+    }
     guard case .object(let members) = value else {
       throw fault(path, expected: "a JSON object", found: value.summary, remedy: "correct the file")
     }
     return members
-  }
-
-  /// The members of an object whose keys are names of files, each once by its bytes; one that is not UTF-8 has the key
-  /// that it is shown as.
-  static func membersByFile(_ path: String, limit: Int) throws(LeGradError) -> [FilePath: JSONValue] {
-    let bytes = try bytes(path, limit: limit)
-    guard bytes.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == UInt8(ascii: "{") else {
-      _ = try members(bytes, path)
-      return [:]
-    }
-    let members: [(key: String, value: JSONValue)]
-    do throws(JSONError) { members = try JSONParser.parseMembers(bytes) } catch { throw syntaxFault(path, error) }
-    var values: [FilePath: JSONValue] = [:]
-    for (key, value) in members where values.updateValue(value, forKey: FilePath(bytes: key.utf8)) != nil {
-      throw fault(path, "\"\(key)\"", expected: "every key once", found: "it twice", remedy: "correct the file")
-    }
-    return values
-  }
-
-  private static func syntaxFault(_ path: String, _ error: JSONError) -> LeGradError {
-    fault(
-      path, "byte \(error.offset)", expected: error.expected, found: error.found, remedy: "correct the file")
   }
 
   /// The entries of `folder` in the order of their bytes.

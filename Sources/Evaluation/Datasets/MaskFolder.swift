@@ -3,6 +3,7 @@ import Files
 import ImageFiles
 package import LeGrad
 import StrictJSON
+import Texts
 
 /// A folder of pictures with masks:
 ///
@@ -45,10 +46,11 @@ package struct MaskFolder: EvaluationDataset {
       throw fault(mask.path, expected: "a picture of this name in images", found: "none", remedy: "add or remove one")
     }
     let file = path + "/" + Self.classFile
-    let names = try DatasetFile.membersByFile(file, limit: Self.classFileLimit)
-    let stems = images.keys.sorted { $0.description.utf8.lexicographicallyPrecedes($1.description.utf8) }
+    let names = try DatasetFile.members(file, limit: Self.classFileLimit)
+    let stems = images.keys.sorted { $0.description.precedes($1.description) }
     let classes = try stems.map { stem throws(LeGradError) in
-      let value = names[FilePath(bytes: stem.description.utf8)]
+      // A name that is not UTF-8 has the key that it is shown as.
+      let value = names[stem.description]
       guard case .string(let name)? = value, !name.isEmpty else {
         throw fault(
           file, "\"\(stem)\"", expected: "the name of its class", found: value?.summary ?? "nothing",
@@ -56,10 +58,10 @@ package struct MaskFolder: EvaluationDataset {
       }
       return name
     }
-    classIDs = Set(classes).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let places = Dictionary(uniqueKeysWithValues: classIDs.enumerated().map { ($1, $0) })
+    classIDs = Set(classes.map { TextKey($0) }).sorted().map(\.text)
+    let places = Dictionary(uniqueKeysWithValues: classIDs.enumerated().map { (TextKey($1), $0) })
     records = zip(stems, classes).compactMap { stem, name in
-      guard let image = images[stem], let place = places[name] else { return nil }
+      guard let image = images[stem], let place = places[TextKey(name)] else { return nil }
       return Record(image: image, mask: masks[stem], classIndex: place)
     }
     manifest = Manifest(

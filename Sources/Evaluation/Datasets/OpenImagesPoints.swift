@@ -2,6 +2,7 @@ import Failures
 import Files
 import ImageFiles
 package import LeGrad
+import Texts
 
 /// Point labels of OpenImages V7: people's yes or no to whether a class is at a point (methods §6.2).
 package struct OpenImagesPoints: EvaluationDataset {
@@ -41,14 +42,15 @@ package struct OpenImagesPoints: EvaluationDataset {
         points, expected: "points with yes or no of the \(files.count) pictures in \(images)", found: "none",
         remedy: "a picture's name is its ImageId with .jpg; take the CSV file of the same part of the data set")
     }
-    let labels = found.labels.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let places = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
+    let keys = found.labels.sorted()
+    let labels = keys.map(\.text)
+    let places = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1, $0) })
     guard !labels.isEmpty else {
       throw fault(
         classDescriptions, expected: "the names of the labels in \(points)", found: "none of them",
         remedy: "give the file that describes these labels")
     }
-    let ids = found.points.keys.sorted { $0.description.utf8.lexicographicallyPrecedes($1.description.utf8) }
+    let ids = found.points.keys.sorted { $0.description.precedes($1.description) }
     records = ids.compactMap { id in
       let points = found.points[id, default: [:]].map { label, points in (places[label, default: 0], points) }
       return files[id].map { image in
@@ -57,7 +59,7 @@ package struct OpenImagesPoints: EvaluationDataset {
       }
     }
     classIDs = labels
-    classNames = labels.map { descriptions[$0, default: $0] }
+    classNames = labels.map { descriptions[$0] ?? $0 }
     manifest = Manifest(records.map { Self.entry($0, labels: labels) })
   }
 
@@ -74,8 +76,8 @@ package struct OpenImagesPoints: EvaluationDataset {
       storedOrientation: decoded.storedOrientation)
   }
 
-  private static func descriptions(_ path: String) throws(LeGradError) -> [String: String] {
-    var names: [String: String] = [:]
+  private static func descriptions(_ path: String) throws(LeGradError) -> TextTable<String> {
+    var names: TextTable<String> = [:]
     try CSVFile.forEachRow(of: path, columns: ["LabelName", "DisplayName"]) { row throws(LeGradError) in
       let label = try row.text(0)
       guard names.count < descriptionLimit else {
@@ -106,13 +108,13 @@ private struct PointTable {
   }
 
   /// By image and label.
-  private(set) var points: [FilePath: [String: [LabelledPoint]]] = [:]
+  private(set) var points: [FilePath: [TextKey: [LabelledPoint]]] = [:]
   /// The first label without a name, by image.
   private(set) var nameless: [FilePath: Nameless] = [:]
-  private(set) var labels: Set<String> = []
+  private(set) var labels: Set<TextKey> = []
 
   init(
-    _ path: String, images: some Collection<FilePath>, labels known: [String: String]
+    _ path: String, images: some Collection<FilePath>, labels known: TextTable<String>
   ) throws(LeGradError) {
     let images = Set(images)
     // Rows of an image follow one another, and most images of a large file are not there.
@@ -126,19 +128,20 @@ private struct PointTable {
       }
       guard let id = last.id else { return }
       let answer = try row.text(4)
-      guard ["yes", "no", "unsure"].contains(answer) else {
+      guard ["yes", "no", "unsure"].contains(where: answer.isSame) else {
         throw row.error(4, expected: "yes, no or unsure", found: answer)
       }
       let (x, y, label) = (try row.fraction(1), try row.fraction(2), try row.text(3))
-      guard answer != "unsure" else { return }
+      guard !answer.isSame(as: "unsure") else { return }
       guard let name = known[label], !name.allSatisfy(\.isWhitespace) else {
         // The image stays, to fail alone.
         points[id] = points[id] ?? [:]
         nameless[id] = nameless[id] ?? Nameless(label: label, isDescribed: known[label] != nil)
         return
       }
-      labels.insert(label)
-      points[id, default: [:]][label, default: []].append(LabelledPoint(x: x, y: y, isPositive: answer == "yes"))
+      labels.insert(TextKey(label))
+      let point = LabelledPoint(x: x, y: y, isPositive: answer.isSame(as: "yes"))
+      points[id, default: [:]][TextKey(label), default: []].append(point)
     }
   }
 }

@@ -20,6 +20,9 @@ package final class ShardRecorder {
 
   package var folderPath: String { folder.path }
 
+  /// Why the file system cannot refuse a second process for the shard; nil where it does.
+  package var lockFault: String? { file?.lockFault }
+
   private let folder: RunFolder
   private let manifest: Manifest
   private var done: Set<Int>

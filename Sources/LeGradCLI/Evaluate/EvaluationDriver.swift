@@ -46,6 +46,9 @@ struct EvaluationDriver {
       throw error
     }
     let folder = recorder.folderPath
+    if let fault = recorder.lockFault {
+      Terminal.note("\(folder): the file system cannot lock files (\(fault)); start shard \(shard) once at a time")
+    }
     let status = try compute(run, recorder, folder: folder)
     if shard != .whole {
       // Schedulers start again, or give up, what ends otherwise; failed images are the merge's to report.
@@ -135,7 +138,9 @@ struct EvaluationDriver {
     }
     var status = ExitStatus.success
     let start = ContinuousClock.now
-    try Interruption.asRequest { isRequested in
+    let again = recorder.shard == .whole ? "the same command with --resume goes" : "the same command goes"
+    try Interruption.asRequest(lateWords: "\(folder): stopped amid images, which are left out; \(again) on") {
+      isRequested in
       var bar = ProgressBar(total: remaining.count)
       defer { bar.finish() }
       try run.run(remaining, isStopped: isRequested) { row, kind throws(LeGradError) in
@@ -153,7 +158,6 @@ struct EvaluationDriver {
         Terminal.note(
           "\(remaining.count) images in \(seconds.decimal(places: 1)) s, \(each.decimal(places: 4)) s per image")
       } else {
-        let again = recorder.shard == .whole ? "the same command with --resume goes" : "the same command goes"
         Terminal.note("\(folder): stopped with \(recorder.remaining.count) images left; \(again) on")
       }
     }

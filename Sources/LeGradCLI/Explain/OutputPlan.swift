@@ -1,6 +1,7 @@
 import Failures
 import Files
 import LeGrad
+import Texts
 
 /// Which files a run writes, checked against each other, the inputs and the folder before any work.
 struct OutputPlan: Sendable {
