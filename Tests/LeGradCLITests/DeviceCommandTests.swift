@@ -149,30 +149,6 @@ import Testing
     #expect(failed.count == 4 && failed.dropLast().allSatisfy { $0.contains("layerNormBackward") })
     #expect(failed.last?.contains("explanation") == true)
   }
-}
-
-@Suite struct ByteCountTests {
-  @Test(arguments: [
-    ("1", 1), ("123456", 123_456), ("4K", 4000), ("500M", 500_000_000), ("2G", 2_000_000_000), ("4KiB", 4096),
-    ("3MiB", 3 << 20), ("4GiB", 4 << 30), ("1.5G", 1_500_000_000), ("0.5KiB", 512), ("9007199254740992", 1 << 53),
-  ])
-  func areRead(_ text: String, bytes: Int) { #expect(ByteCount(argument: text)?.bytes == bytes) }
-
-  @Test(arguments: [
-    "", "0", "-1", "K", "GiB", "1.5", "4 G", "4g", "4GB", "4T", "0.1K.", "1e3", "1e3K", "nan", "infG", "0x10", "+1",
-    "9007199254740993000", "99999999999G", "٣", "1.2.3G", "0.0001K",
-  ])
-  func areRefused(_ text: String) { #expect(ByteCount(argument: text) == nil) }
-}
-
-@Suite struct ScientificTests {
-  @Test(arguments: [
-    (1.2345e-14, 2, "1.2e-14"), (0, 2, "0"), (1, 2, "1.0e0"), (-123, 3, "-1.23e2"), (9.96, 2, "1.0e1"),
-    (1e-10, 1, "1e-10"), (0.0001, 1, "1e-4"), (9.99e-5, 1, "1e-4"), (.infinity, 2, "inf"), (.nan, 2, "nan"),
-  ])
-  func numbersAreShort(_ value: Double, digits: Int, expected: String) {
-    #expect(value.scientific(digits: digits) == expected)
-  }
 
   /// What others can write is not used, which is said once; a relative XDG_CACHE_HOME is ignored.
   @Test func aCacheThatIsNotOnesOwnIsSaid() throws {
@@ -217,5 +193,29 @@ import Testing
         ["evaluate", "shapes", "--scenes", "2", "--device", "cpu", "-o", "out8"], in: scratch, environment: environment)
     )
     #expect(scratch.files(in: "cache") == kept)
+  }
+}
+
+@Suite struct ByteCountTests {
+  @Test(arguments: [
+    ("1", 1), ("123456", 123_456), ("4K", 4000), ("500M", 500_000_000), ("2G", 2_000_000_000), ("4KiB", 4096),
+    ("3MiB", 3 << 20), ("4GiB", 4 << 30), ("1.5G", 1_500_000_000), ("0.5KiB", 512), ("9007199254740992", 1 << 53),
+  ])
+  func areRead(_ text: String, bytes: Int) { #expect(ByteCount(argument: text)?.bytes == bytes) }
+
+  @Test(arguments: [
+    "", "0", "-1", "K", "GiB", "1.5", "4 G", "4g", "4GB", "4T", "0.1K.", "1e3", "1e3K", "nan", "infG", "0x10", "+1",
+    "9007199254740993000", "99999999999G", "٣", "1.2.3G", "0.0001K",
+  ])
+  func areRefused(_ text: String) { #expect(ByteCount(argument: text) == nil) }
+}
+
+@Suite struct ScientificTests {
+  @Test(arguments: [
+    (1.2345e-14, 2, "1.2e-14"), (0, 2, "0"), (1, 2, "1.0e0"), (-123, 3, "-1.23e2"), (9.96, 2, "1.0e1"),
+    (1e-10, 1, "1e-10"), (0.0001, 1, "1e-4"), (9.99e-5, 1, "1e-4"), (.infinity, 2, "inf"), (.nan, 2, "nan"),
+  ])
+  func numbersAreShort(_ value: Double, digits: Int, expected: String) {
+    #expect(value.scientific(digits: digits) == expected)
   }
 }
