@@ -138,7 +138,8 @@ let package = Package(
         "VisionTransformer",
       ]),
     tests(
-      "EvaluationTests", ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "VisionTransformer"]),
+      "EvaluationTests",
+      ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "Texts", "VisionTransformer"]),
     // Which commit and build this is.
     .target(name: "CVersion", cSettings: strictC + build),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.

@@ -5,6 +5,7 @@ import ImageFiles
 import LeGrad
 import TestSupport
 import Testing
+import Texts
 
 @testable import Evaluation
 

@@ -11,16 +11,18 @@ import Testing
   /// Seconds that a machine under load may take for what takes two.
   private static let patience = 30.0
 
-  /// Runs a command in a shell's words and sends it signals once a file is there.
+  /// Runs a command in a shell's words and sends it signals once a file is there and it has taken some of a processor's time.
   /// - Returns: the exit code as the shell has it, 128 and the number for a signal; nil where it did not end.
   private func end(
-    _ words: [String], before: String = "", by numbers: [Int32], once file: String, environment: [String: String] = [:]
+    _ words: [String], before: String = "", by numbers: [Int32], once file: String, busyFor seconds: Double = 0,
+    environment: [String: String] = [:]
   ) throws -> (code: Int32?, errors: String) {
     let command = before + ([CommandRunner.binary] + words).map { "'\($0)'" }.joined(separator: " ")
     let running = try RunningCommand(
       ["-c", "exec \(command)"], in: scratch, environment: environment, executable: "/bin/sh")
     let start = Date(timeIntervalSinceNow: 60)
     while !FileManager.default.fileExists(atPath: scratch.path(file)), Date() < start { usleep(2_000) }
+    while Self.processorSeconds(of: running.identifier) < seconds, Date() < start { usleep(2_000) }
     for number in numbers {
       kill(running.identifier, number)
       usleep(50_000)
@@ -36,12 +38,22 @@ import Testing
     return (result.exitCode ?? 128 + running.signal, result.errors)
   }
 
+  /// What a process has taken of processors, as /proc/PID/stat has it; without end for one that is no more.
+  private static func processorSeconds(of process: Int32) -> Double {
+    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+      let fields = text.split(separator: ")").last?.split(separator: " "), fields.count > 12,
+      let user = Double(fields[11]), let system = Double(fields[12])
+    else { return .infinity }
+    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
+
   private static let batch = ["evaluate", "shapes", "--scenes", "400", "--batch-size", "400", "-o", "out"]
   private static let part = "out/shards/0-of-1.jsonl.part"
 
   /// All images of the run are one batch, in which nobody asks whether to stop.
   @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func aLongBatchIsNotWaitedFor(number: Int32) throws {
-    let (code, errors) = try end(Self.batch + ["--device", "cpu"], by: [number], once: Self.part)
+    let (code, errors) = try end(
+      Self.batch + ["--device", "cpu"], by: [number], once: Self.part, busyFor: 1.5)
     #expect(code == 128 + number, "\(errors)")
     #expect(errors.contains("--resume"), "\(errors)")
     // What there is can be gone on with.
