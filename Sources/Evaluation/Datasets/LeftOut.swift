@@ -11,18 +11,22 @@ package struct LeftOut: Codable, Equatable, Sendable {
 
   package init() {}
 
-  private struct Count: Codable {
-    let what: String
-    let files: Int
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
   }
 
   package init(from decoder: any Decoder) throws {
-    for count in try decoder.singleValueContainer().decode([Count].self) { counts[TextKey(count.what)] = count.files }
+    let members = try decoder.container(keyedBy: Key.self)
+    for key in members.allKeys { counts[TextKey(key.stringValue)] = try members.decode(Int.self, forKey: key) }
   }
 
   package func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(counts.sorted { $0.key < $1.key }.map { Count(what: $0.key.text, files: $0.value) })
+    var members = encoder.container(keyedBy: Key.self)
+    for (what, files) in counts { try members.encode(files, forKey: Key(stringValue: what.text)) }
   }
 
   package var isEmpty: Bool { counts.isEmpty }
