@@ -22,15 +22,10 @@ enum AttentionSelection {
     guard !set.isPlain else { return .matrix }
     let key = "\(device.platform) \(device.name) \(device.driver) \(options.kernelFolder ?? "")"
     if let known = chosen.withLock({ $0[key] }) { return known }
-    var best: (kernels: AttentionKernels, seconds: Double)?
-    for kernels in AttentionKernels.allCases {
-      // Those that do not build or are wrong are out; where none are left, the backend's own attention says why.
-      guard
-        case .works(let seconds)? = try? VariantSelection.verdict(on: .attention(kernels), of: device, options: options)
-      else { continue }
-      if best.map({ seconds < $0.seconds }) ?? true { best = (kernels, seconds) }
-    }
-    let kernels = best?.kernels ?? .portable
+    // Where none is right, the backend's own attention says why.
+    let kernels =
+      VariantSelection.fastest(of: AttentionKernels.allCases, of: device, options: options) { .attention($0) }
+      ?? .portable
     chosen.withLock { $0[key] = kernels }
     return kernels
   }
