@@ -35,9 +35,9 @@ matrix_kernels := Kernels/matmul_matrix.cl $(wildcard Kernels/attention_*matrix.
 LEGRAD_COMMIT ?= $(shell commit=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git diff --quiet HEAD || commit=$$commit+; echo $$commit; })
 export LEGRAD_COMMIT
 export LEGRAD_BUILDER := make build
-# Tests spend their time in the float64 oracles and in the C loops; optimised, both take a tenth. An index of all symbols,
-# for editors, would be a quarter of the build.
-optimised := --disable-index-store -Xswiftc -O -Xcc -O2
+# Tests spend their time in the float64 oracles and in the C loops; optimised, both take a tenth. SwiftPM finds tests in
+# the index, so there is one; without what this package imports, which would be most of it.
+optimised := $(addprefix -Xswiftc ,-O -index-ignore-system-modules -index-ignore-clang-modules) -Xcc -O2
 # A release: addresses of functions are fixed before the program runs, C and C++ watch the stack and the sizes that they
 # know of, and no library is looked for beside the program. Distribution/hardening.sh looks whether it is so.
 hardened := --disable-local-rpath -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now \
