@@ -73,8 +73,11 @@ let package = Package(
     .target(name: "CKernels", cSettings: strictC),
     // A Swift type per OpenCL object, and one place where a status becomes an error.
     room("OpenCLRuntime", ["COpenCL"]),
+    // Programs that run as processes of their own.
+    room("Processes"),
+    tests("ProcessesTests", ["Processes"]),
     // The OpenCL backend: launchers, kernel library, program cache.
-    room("ComputeOpenCL", ["Compute", "OpenCLRuntime", "CKernels", "Failures", "Files"]),
+    room("ComputeOpenCL", ["Compute", "OpenCLRuntime", "CKernels", "Failures", "Files", "Processes"]),
 
     // The inner loop of SHA-256, at the speed of the processor's own instructions.
     .target(name: "CSHA256", cSettings: strictC),
@@ -96,7 +99,9 @@ let package = Package(
     .target(
       name: "CImageCodecs", cSettings: strictC,
       linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg")]),
-    room("ImageFiles", ["CImageCodecs", "Failures", "Files"]),
+    // What a process gives up for good that decodes files of strangers.
+    .target(name: "CSandbox", cSettings: strictC),
+    room("ImageFiles", ["CImageCodecs", "CSandbox", "Failures", "Files", "Processes"]),
 
     // Text to token ids.
     .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
@@ -147,7 +152,8 @@ let package = Package(
       name: "LeGradCLI",
       dependencies: [
         "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness",
-        "VisionTransformer", "Texts", "Tokenizers", "Failures", "Files", "ImageFiles", "NpyFiles", "CVersion",
+        "VisionTransformer", "Texts", "Tokenizers", "Failures", "Files", "ImageFiles", "NpyFiles", "Processes",
+        "CVersion",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -164,7 +170,9 @@ let package = Package(
     tests("TorchFilesTests", ["Failures", "Files", "SafeTensors", "TorchFiles"]),
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
-    tests("ImageFilesTests", ["Files", "ImageFiles", "Randomness"]),
+    // What a confined process tries that was taken over.
+    .target(name: "CSandboxProbe", dependencies: ["CSandbox"], path: "Tests/CSandboxProbe", cSettings: strictC),
+    tests("ImageFilesTests", ["CSandboxProbe", "Failures", "Files", "ImageFiles", "Randomness"]),
     tests(
       "VisionTransformerTests",
       ["VisionTransformer", "Compute", "Failures", "SafeTensors", "StrictJSON", "Texts", "TorchFiles"]),

@@ -3,6 +3,6 @@
 public enum Subject: String, Sendable, CaseIterable {
   case device, devices, triesDevicesAgain, fold, kernelVariant, memoryLimit, precision, waitsAfterEveryOperation
   case layers, readout, size, mean, std, textEmbeddings
-  case pixelLimit, hubCache
+  case pixelLimit, hubCache, sandbox
   case prompt, explainedClass, explainedClasses, referenceImages, shard, resume, allowsMixedDevices
 }

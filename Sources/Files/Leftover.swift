@@ -15,7 +15,10 @@ package struct Leftover: Sendable {
   ///   - fromText: whether the file could be any text, so that only what is known for an answer counts. Else every text
   ///     is one.
   ///   - isJSON: whether the file was to be JSON, which has one encoding.
-  package init?(_ start: [UInt8], fromText: Bool, isJSON: Bool = false) {
+  ///   - remedy: what to do about a server's answer.
+  package init?(
+    _ start: [UInt8], fromText: Bool, isJSON: Bool = false, remedy answered: Message = Self.fetchingModels
+  ) {
     if isJSON, [[0xFF, 0xFE], [0xFE, 0xFF]].contains(where: { start.starts(with: $0) }) {
       found = "text in UTF-16"
       remedy = Self.encoding
@@ -30,7 +33,7 @@ package struct Leftover: Sendable {
     }
     if ["<!doctype html", "<html", "<?xml", "<head", "<error"].contains(where: lowercased.hasPrefix) {
       found = Self.title(of: text, lowercased).map { "a web page with the title \"\($0)\"" } ?? "a web page"
-      remedy = Self.remedy
+      remedy = answered
       return
     }
     let isAnswer = Self.answers.contains(where: lowercased.hasPrefix)
@@ -42,11 +45,11 @@ package struct Leftover: Sendable {
     guard !fromText || isAnswer else { return nil }
     let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? text
     found = "the text \"\(line.prefix(80))\""
-    remedy = Self.remedy
+    remedy = answered
   }
 
   private static let encoding: Message = "an editor wrote it so: save the file as UTF-8 without a byte order mark"
-  private static let remedy: Message =
+  package static let fetchingModels: Message =
     "the server sent this in place of the file: see on the model's page whether the file is there and whether one has "
     + "to log in ('hf auth login') or to accept terms, then fetch it again, such as with 'hf download ORGANISATION/NAME'"
 

@@ -15,8 +15,18 @@ public enum ImageRule: FaultRule {
   /// More pixels or bytes than the limit.
   case tooLarge
   case outOfMemory
+  /// The confined process that decodes pictures has ended, or answers what it should not.
+  case decoderLost
+  /// Pictures are to be decoded in a confined process, and there can be none here.
+  case noSandbox
 
-  public var kind: FailureKind { self == .outOfMemory ? .memory : .input }
+  public var kind: FailureKind {
+    switch self {
+    case .outOfMemory: .memory
+    case .noSandbox: .usage
+    default: .input
+    }
+  }
 }
 
 extension Fault<ImageRule> {

@@ -1,3 +1,6 @@
+internal import Failures
+internal import Files
+
 /// The formats that are read, told apart by their first bytes, never by the file's name.
 public enum ImageFormat: String, Sendable, CaseIterable {
   case png = "PNG"
@@ -13,11 +16,20 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     }
   }
 
-  /// What bytes that are neither PNG nor JPEG seem to be.
-  static func describeOther(_ bytes: [UInt8]) -> String {
-    if bytes.isEmpty {
-      return "an empty file"
-    }
+  /// What bytes that are neither PNG nor JPEG seem to be, and what to do about them.
+  static func other(_ bytes: [UInt8]) -> (found: String, remedy: Message) {
+    let again: Message = "copy or fetch the picture itself again"
+    if bytes.isEmpty { return ("an empty file", again) }
+    let start = Array(bytes.prefix(Leftover.startSize))
+    // SVG may begin as any XML does.
+    if start.starts(with: "<".utf8), String(decoding: start, as: UTF8.self).contains("<svg") { return ("SVG", convert) }
+    if let leftover = Leftover(start, fromText: true, remedy: again) { return (leftover.found, leftover.remedy) }
+    return (otherFormat(start), convert)
+  }
+
+  private static let convert: Message = "convert it to PNG or JPEG"
+
+  private static func otherFormat(_ bytes: [UInt8]) -> String {
     let head = Array(bytes.prefix(64))
     for (offset, magic, name) in otherMagics where head.dropFirst(offset).starts(with: magic.utf8) {
       return name
@@ -50,7 +62,5 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     (0, "%PDF", "PDF"),
     (0, "P5", "PGM"),
     (0, "P6", "PPM"),
-    (0, "version https://git-lfs", "a Git LFS pointer, not the picture itself"),
-    (0, "<", "text that looks like HTML or SVG"),
   ]
 }

@@ -51,11 +51,13 @@ extension RGBImage {
     bytes: [UInt8], name: String = "image", pixelLimit: Int = defaultPixelLimit, applyOrientation: Bool = false
   ) throws(ImageError) -> DecodedImage {
     guard let format = ImageFormat(magicOf: bytes) else {
+      let (found, remedy) = ImageFormat.other(bytes)
       throw ImageError(
         .unsupported, file: name, place: "the picture's format is not supported", expected: "PNG or JPEG",
-        found: ImageFormat.describeOther(bytes), remedy: "convert it to PNG or JPEG")
+        found: found, remedy: remedy)
     }
-    let (image, remark) = try decodePixels(bytes, format: format, name: name, pixelLimit: pixelLimit)
+    let (size, pixels, remark) = try decode(bytes, CodecRequest(format: format), name: name, pixelLimit: pixelLimit)
+    let image = RGBImage(width: size.width, height: size.height, pixels: pixels)
     let stored = ExifOrientation(notedIn: bytes) ?? .upright
     let applied = applyOrientation ? stored : .upright
     return DecodedImage(
@@ -70,84 +72,88 @@ extension RGBImage {
   package static func opacity(
     ofPNG bytes: [UInt8], name: String, width: Int, height: Int
   ) throws(ImageError) -> [UInt8] {
-    var message = legrad_codec_message()
-    var status = LEGRAD_CODEC_OK
-    let count = width * height * 4
-    let pixels = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      status = unsafe legrad_png_decode_rgba(
-        bytes, bytes.count, UInt32(width), UInt32(height), buffer.baseAddress, &message)
-      filled = status == LEGRAD_CODEC_OK ? count : 0
+    let request = CodecRequest(format: .png, channels: 4)
+    let (found, pixels, _) = try decode(bytes, request, name: name, pixelLimit: width * height)
+    guard found == (width, height) else {
+      throw ImageError(
+        .corrupt, file: name, place: "the size differs from one reading to the next", expected: "\(width) × \(height)",
+        found: "\(found.width) × \(found.height)", remedy: "check what decodes the pictures")
     }
-    try check(status, message, format: .png, name: name)
     return stride(from: 3, to: pixels.count, by: 4).map { pixels[$0] }
   }
 
-  private static func decodePixels(
-    _ bytes: [UInt8], format: ImageFormat, name: String, pixelLimit: Int
-  ) throws(ImageError) -> (image: RGBImage, remark: String?) {
-    var width: UInt32 = 0
-    var height: UInt32 = 0
-    var message = legrad_codec_message()
-    var status =
-      switch format {
-      case .png: unsafe legrad_png_size(bytes, bytes.count, &width, &height, &message)
-      case .jpeg: unsafe legrad_jpeg_size(bytes, bytes.count, &width, &height, &message)
+  private typealias Pixels = (size: (width: Int, height: Int), pixels: [UInt8], remark: String?)
+
+  /// Decodes where pictures are decoded.
+  private static func decode(
+    _ bytes: [UInt8], _ request: CodecRequest, name: String, pixelLimit: Int
+  ) throws(ImageError) -> Pixels {
+    let result: Result<Pixels, ImageError>
+    do throws(DecoderProcess.Loss) {
+      if let process = try DecoderSandbox.take() {
+        result = try decode(bytes, request, name: name, pixelLimit: pixelLimit, by: process)
+        DecoderSandbox.giveBack(process)
+      } else {
+        result = decode(bytes, request, name: name, pixelLimit: pixelLimit, by: OwnCodec())
       }
-    try check(status, message, format: format, name: name)
-    guard max(width, height) <= sideLimit else {
+    } catch {
       throw ImageError(
+        .decoderLost, file: name, place: "the process that decodes gave no answer",
+        expected: "a \(request.format.rawValue) or what is wrong with it", found: error.found,
+        remedy: "do not trust the picture; make it anew from its source")
+    }
+    return try result.get()
+  }
+
+  /// The result of a codec that has answered, after which it may take the next picture.
+  private static func decode<Decoder: Codec>(
+    _ bytes: [UInt8], _ request: CodecRequest, name: String, pixelLimit: Int, by codec: Decoder
+  ) throws(Decoder.Failure) -> Result<Pixels, ImageError> {
+    let (sized, width, height) = try codec.size(of: bytes, request)
+    if let error = fault(sized, request.format, name: name) { return .failure(error) }
+    if let error = fault(width: width, height: height, limit: pixelLimit, name: name) {
+      try codec.skipPixels()
+      return .failure(error)
+    }
+    let (answer, pixels) = try codec.pixels(of: bytes, request, width: width, height: height)
+    if let error = fault(answer, request.format, name: name) { return .failure(error) }
+    return .success(((width, height), pixels, answer.words.isEmpty ? nil : answer.words))
+  }
+
+  /// What is wrong with a size; nil where nothing is.
+  private static func fault(width: Int, height: Int, limit: Int, name: String) -> ImageError? {
+    guard max(width, height) <= sideLimit else {
+      return ImageError(
         .tooLarge, file: name, place: "a side of the picture is too long",
         expected: "at most \(sideLimit) pixels", found: "\(width) × \(height)", remedy: "cut the picture into pieces")
     }
     // Both factors are at most a million, so the product fits.
-    let pixelCount = Int(width) * Int(height)
-    guard pixelCount <= pixelLimit else {
-      throw ImageError(
-        .tooLarge, file: name, place: "the picture has too many pixels", expected: "at most \(pixelLimit)",
+    let pixelCount = width * height
+    guard pixelCount <= limit else {
+      return ImageError(
+        .tooLarge, file: name, place: "the picture has too many pixels", expected: "at most \(limit)",
         found: "\(width) × \(height) = \(pixelCount)",
         remedy: "raise the limit (\(Subject.pixelLimit)) if the file is trusted")
     }
-    let pixels = unsafe [UInt8](unsafeUninitializedCapacity: pixelCount * 3) { buffer, count in
-      status =
-        switch format {
-        case .png:
-          unsafe legrad_png_decode(bytes, bytes.count, width, height, buffer.baseAddress, &message)
-        case .jpeg:
-          unsafe legrad_jpeg_decode(bytes, bytes.count, width, height, buffer.baseAddress, &message)
-        }
-      count = status == LEGRAD_CODEC_OK ? pixelCount * 3 : 0
-    }
-    try check(status, message, format: format, name: name)
-    let remark = message.string
-    return (RGBImage(width: Int(width), height: Int(height), pixels: pixels), remark.isEmpty ? nil : remark)
+    return nil
   }
 
-  private static func check(
-    _ status: legrad_codec_status, _ message: legrad_codec_message, format: ImageFormat, name: String
-  ) throws(ImageError) {
-    guard status != LEGRAD_CODEC_OK else { return }
-    let found = message.string
-    switch status {
+  /// What a library has found wrong; nil where nothing is.
+  private static func fault(_ answer: CodecAnswer, _ format: ImageFormat, name: String) -> ImageError? {
+    switch answer.status {
+    case LEGRAD_CODEC_OK: nil
     case LEGRAD_CODEC_OUT_OF_MEMORY:
-      throw ImageError(
+      ImageError(
         .outOfMemory, file: name, place: "memory ran out while decoding", expected: "room for the pixels",
-        found: found, remedy: "use a smaller picture")
+        found: answer.words, remedy: "use a smaller picture")
     case LEGRAD_CODEC_UNSUPPORTED:
-      throw ImageError(
+      ImageError(
         .unsupported, file: name, place: "this kind of \(format.rawValue) is not supported",
-        expected: "8-bit grey, RGB or CMYK", found: found, remedy: "convert it to PNG")
+        expected: "8-bit grey, RGB or CMYK", found: answer.words, remedy: "convert it to PNG")
     default:
-      throw ImageError(
+      ImageError(
         .corrupt, file: name, place: "the \(format.rawValue) cannot be decoded",
-        expected: "a complete and undamaged file", found: found, remedy: "copy or save the picture again")
-    }
-  }
-}
-
-extension legrad_codec_message {
-  var string: String {
-    unsafe withUnsafeBytes(of: text) { buffer in
-      unsafe String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+        expected: "a complete and undamaged file", found: answer.words, remedy: "copy or save the picture again")
     }
   }
 }

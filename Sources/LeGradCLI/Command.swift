@@ -25,6 +25,7 @@ struct Command: ParsableCommand {
     subcommands: [
       ExplainCommand.self, DemoCommand.self, DevicesCommand.self, DoctorCommand.self, BenchmarkCommand.self,
       EvaluateCommand.self, MergeCommand.self, ModelCommand.self, TryDeviceCommand.self,
+      DecodePicturesCommand.self,
     ])
 
   static func main() {

@@ -59,9 +59,8 @@ import Testing
     "other formats are named",
     arguments: [
       ("RIFF\u{10}\0\0\0WEBPVP8 ", "WebP"), ("GIF89a\u{1}\0", "GIF"), ("BM\0\0\0\0", "BMP"), ("II*\0\u{8}\0", "TIFF"),
-      ("MM\0*\0\0", "TIFF"), ("\0\0\0\u{20}ftypavif", "AVIF"), ("\0\0\0\u{20}ftypheic", "HEIC"), ("", "an empty file"),
-      ("<!DOCTYPE html>", "text that looks like HTML or SVG"),
-      ("version https://git-lfs.github.com/spec/v1", "a Git LFS pointer, not the picture itself"),
+      ("MM\0*\0\0", "TIFF"), ("\0\0\0\u{20}ftypavif", "AVIF"), ("\0\0\0\u{20}ftypheic", "HEIC"),
+      ("<?xml version=\"1.0\"?><svg", "SVG"),
       ("abc", "a file that starts with the bytes 61 62 63"),
     ])
   func otherFormat(text: String, name: String) throws {
@@ -73,6 +72,24 @@ import Testing
       error?.description
         == "some.png: the picture's format is not supported: expected PNG or JPEG, found \(name); convert it to PNG or JPEG"
     )
+  }
+
+  /// Converting does not make a picture of what is none.
+  @Test(
+    "what lies in a picture's place is named",
+    arguments: [
+      ("", "an empty file", "copy or fetch the picture itself again"),
+      ("<!DOCTYPE html><title>Sign in</title>", "a web page", "copy or fetch the picture itself again"),
+      ("Entry not found", "the text \"Entry not found\"", "copy or fetch the picture itself again"),
+      ("version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer", "git lfs pull"),
+    ])
+  func leftover(text: String, found: String, remedy: String) throws {
+    let error = try #require(
+      throws: ImageError.self
+    ) { try RGBImage.decode(bytes: Array(text.utf8), name: "some.png") }
+    #expect(error.rule == .unsupported)
+    #expect(error.description.contains("found " + found))
+    #expect(error.description.split(separator: "; ").last?.contains(remedy) == true)
   }
 
   @Test("a JPEG called .png is read as what it is")

@@ -29,7 +29,7 @@ import Testing
   func bytes(value: Int, text: String) { #expect(value.asBytes == text) }
 
   @Test func columnsLineUp() {
-    var table = TextTable(["a", "long heading"])
+    var table = ColumnTable(["a", "long heading"])
     table.append(["wide cell", "x"])
     #expect(table.lines(indent: 1) == [" a          long heading", " wide cell  x"])
   }

@@ -62,7 +62,7 @@ struct BenchmarkResult: Sendable {
   var profileLines: [String] {
     guard !kernels.isEmpty else { return ["\(device.printable): no time per kernel; only OpenCL devices keep it"] }
     let total = Double(max(1, kernels.reduce(0) { $0 + $1.nanoseconds }))
-    var table = TextTable(["kernel", "launches", "ms", "share"])
+    var table = ColumnTable(["kernel", "launches", "ms", "share"])
     for kernel in kernels {
       table.append([
         kernel.name, "\(kernel.launches)", (Double(kernel.nanoseconds) / 1e6).decimal(places: 3),

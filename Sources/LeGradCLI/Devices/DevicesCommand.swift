@@ -128,7 +128,7 @@ extension DevicesCommand.Row {
       ),
       ("not used", refused), ("unusable", problem),
     ]
-    var table = TextTable()
+    var table = ColumnTable()
     for case (let name, let fact?) in facts { table.append([name, fact.printable]) }
     return ([Terminal.heading(heading)] + table.lines(indent: 4)).joined(separator: "\n")
   }

@@ -5,6 +5,7 @@ import Failures
 import FoundationEssentials
 import LeGrad
 import OperationSamples
+import Processes
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -214,7 +215,7 @@ struct DoctorReport: Codable, Sendable {
   var text: String {
     let heading = Terminal.heading(name.printable)
     guard problem == nil else { return "\(heading)\n  cannot be used" }
-    var table = TextTable(["operation", "sizes", "error", "bound", "reference ms", "ms"])
+    var table = ColumnTable(["operation", "sizes", "error", "bound", "reference ms", "ms"])
     for check in checks {
       let mark = check.error == nil ? "FAILED" : "WRONG"
       table.append(

@@ -40,7 +40,7 @@ struct PredictionReport: Encodable, Sendable, Equatable {
 
   /// A table for people.
   var lines: [String] {
-    var table = TextTable(["stage", "operations", "GFLOP", "MB", "predicted ms", "bound by", "measured ms"])
+    var table = ColumnTable(["stage", "operations", "GFLOP", "MB", "predicted ms", "bound by", "measured ms"])
     for part in parts {
       table.append([
         part.stage, "\(part.operations)", part.gflop.decimal(places: 3), part.megabytes.decimal(places: 1),

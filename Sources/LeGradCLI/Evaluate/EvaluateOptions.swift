@@ -43,6 +43,8 @@ struct EvaluateOptions: ParsableArguments {
 
   @OptionGroup var pixels: PixelOptions
 
+  @OptionGroup var decoding: DecodingOptions
+
   @OptionGroup var correcting: CorrectionOptions
 
   @OptionGroup var computing: DeviceOptions

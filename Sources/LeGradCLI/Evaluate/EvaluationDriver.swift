@@ -18,6 +18,7 @@ struct EvaluationDriver {
   /// - Throws: the failure, or `someFailed` or `numericalFault` once everything has been told.
   func run() throws {
     let shard = try Shard.resolve(option: options.shard, environment: environment)
+    try options.decoding.begin()
     if let place = Shard.placeWithoutCount(option: options.shard, environment: environment) {
       Terminal.note(
         "\(place.name)=\(place.value) does not say of how many: this computes the whole run; set LEGRAD_SHARD_COUNT to the "

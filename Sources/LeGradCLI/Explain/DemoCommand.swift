@@ -61,7 +61,7 @@ struct DemoCommand: ParsableCommand {
       Terminal.out(JSONText.encode(reports))
       return
     }
-    var table = TextTable(["picture", "prompt", "similarity", "maximum at (x, y)", "overlay"])
+    var table = ColumnTable(["picture", "prompt", "similarity", "maximum at (x, y)", "overlay"])
     for report in reports {
       for (prompt, overlay) in zip(report.prompts, report.files.overlays) {
         table.append([

@@ -98,6 +98,8 @@ struct ExplainCommand: ParsableCommand {
   @Option(help: "Refuse images with more pixels.")
   var maxPixels = RGBImage.defaultPixelLimit
 
+  @OptionGroup var decoding: DecodingOptions
+
   func validate() throws {
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
     try requirePositive(maxPixels, "--max-pixels")
@@ -122,6 +124,7 @@ struct ExplainCommand: ParsableCommand {
       overwrite: overwrite, methods: methods)
     let options = try computing.explainerOptions(pixels: pixels)
     try requireReadableImage()
+    try decoding.begin()
     let model = try opened ?? opening.open()
     try prompts.check(against: model)
     try model.check(size: size, resize: resize, methods: methods, prompts: prompts.count, options: options)

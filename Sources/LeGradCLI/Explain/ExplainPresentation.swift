@@ -55,7 +55,7 @@ struct ExplainPresentation {
 
   static func table(_ report: ExplanationReport) -> String {
     let isClassifier = report.prompts.contains { $0.class != nil }
-    var table = TextTable(
+    var table = ColumnTable(
       isClassifier
         ? ["k", "class", "name", "probability", "logit", "maximum at (x, y)"]
         : ["k", "prompt", "similarity", "maximum at (x, y)"])

@@ -139,7 +139,7 @@ struct ModelReport: Codable, Sendable {
       ["resize", "\(preprocessing.resizeMode), \(preprocessing.interpolation)"],
       ["ignored", ignoredTensors.isEmpty ? "no tensors" : ignoredTensors.joined(separator: ", ")],
     ]
-    var table = TextTable()
+    var table = ColumnTable()
     for fact in facts.compactMap({ $0 }) { table.append([fact[0], fact[1].printable]) }
     return table.lines()
   }

@@ -21,6 +21,7 @@ extension Subject {
     case .prompt: "-p"
     case .referenceImages: "--reference-image"
     case .resume: "--resume"
+    case .sandbox: "--sandbox"
     case .shard: "--shard"
     case .size: "--size"
     case .std: "--std"

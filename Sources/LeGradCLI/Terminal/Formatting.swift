@@ -61,7 +61,7 @@ extension Int {
 }
 
 /// Rows of text in columns that line up.
-struct TextTable {
+struct ColumnTable {
   private let heading: [String]?
   private var rows: [[String]]
 
