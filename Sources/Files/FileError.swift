@@ -16,14 +16,18 @@ public enum FileRule: FaultRule {
   case unopenable
   /// The system fails to read the file.
   case unreadable
+  /// The process or the machine has no more of what opening takes, whatever the file: descriptors, memory.
+  case exhausted
   /// The system refuses to make or to write the file.
   case unwritable
   /// A file of this name is there and may not be replaced.
   case exists
 
+  public var kind: FailureKind { self == .exhausted ? .memory : .input }
+
   fileprivate var place: String {
     switch self {
-    case .missing, .notRegular, .unopenable: "opening"
+    case .missing, .notRegular, .unopenable, .exhausted: "opening"
     case .tooLarge: "file size"
     case .unreadable: "reading"
     case .unwritable, .exists: "writing"
@@ -46,6 +50,11 @@ extension Fault<FileRule> {
       return FileError(
         .missing, path, expected: expected, found: "a link to \(target), which is not there",
         remedy: "the download is incomplete; fetch the file again")
+    }
+    if [EMFILE, ENFILE, ENOMEM].contains(code) {
+      return FileError(
+        .exhausted, path, expected: expected, found: systemMessage(code),
+        remedy: code == ENOMEM ? "end other programs" : "end other programs, or raise the limit of open files")
     }
     return FileError(
       code == ENOENT || code == ENOTDIR ? .missing : .unopenable, path, expected: expected, found: systemMessage(code),

@@ -15,8 +15,10 @@ public enum ImageRule: FaultRule {
   /// More pixels or bytes than the limit.
   case tooLarge
   case outOfMemory
+  /// The process or the machine has no more of what opening takes, whatever the file: descriptors, memory.
+  case exhausted
 
-  public var kind: FailureKind { self == .outOfMemory ? .memory : .input }
+  public var kind: FailureKind { self == .outOfMemory || self == .exhausted ? .memory : .input }
 }
 
 extension Fault<ImageRule> {
@@ -29,8 +31,8 @@ extension Fault<ImageRule> {
     } else {
       let verb = error.rule == .unreadable ? "read" : "opened"
       self.init(
-        .unreadable, file: error.file, place: "the file cannot be \(verb)", expected: "a PNG or JPEG file",
-        found: error.found, remedy: error.remedy)
+        error.rule == .exhausted ? .exhausted : .unreadable, file: error.file, place: "the file cannot be \(verb)",
+        expected: "a PNG or JPEG file", found: error.found, remedy: error.remedy)
     }
   }
 }

@@ -22,7 +22,8 @@ package struct RunFolder: Sendable {
   @discardableResult
   package func create() throws(LeGradError) -> [String] {
     do throws(FileError) {
-      let made = try FileTree.create(folder: path) + FileTree.create(folder: shards)
+      let made =
+        try FileTree.create(folder: path, durably: true) + FileTree.create(folder: shards, durably: true)
       // A file that is made and removed says more than permissions do.
       _ = try TemporaryFile(target: shards + "/probe")
       return made
