@@ -40,6 +40,9 @@ extension Fault<FileRule> {
     self.init(rule, file: path, place: rule.place, expected: expected, found: found, remedy: remedy)
   }
 
+  /// Whether an error code says that the disk or the network fails, and nothing of the file.
+  static func isOfDisk(_ code: Int32) -> Bool { [EIO, ESTALE, ETIMEDOUT].contains(code) }
+
   /// What the last system call says of opening `path`.
   static func opening(_ path: String, expected: String = "a readable file") -> FileError {
     let code = errno
@@ -55,6 +58,10 @@ extension Fault<FileRule> {
       return FileError(
         .exhausted, path, expected: expected, found: systemMessage(code),
         remedy: code == ENOMEM ? "end other programs" : "end other programs, or raise the limit of open files")
+    }
+    if isOfDisk(code) {
+      return FileError(
+        .unreadable, path, expected: expected, found: systemMessage(code), remedy: "check the disk, or the network")
     }
     return FileError(
       code == ENOENT || code == ENOTDIR ? .missing : .unopenable, path, expected: expected, found: systemMessage(code),

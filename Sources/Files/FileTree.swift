@@ -9,9 +9,10 @@ package enum FileTree {
   }
 
   /// Whether there is something at `path`, be it a file or not, or a link that leads nowhere: who opens that learns more.
+  /// So does who opens what the disk fails to tell of.
   package static func exists(_ path: String) -> Bool {
     var status = stat()
-    return unsafe lstat(path.fileSystemBytes, &status) == 0
+    return unsafe lstat(path.fileSystemBytes, &status) == 0 || FileError.isOfDisk(errno)
   }
 
   /// Where the symbolic link at `path` leads, if that is nowhere; nil for anything else.
@@ -22,10 +23,11 @@ package enum FileTree {
     return count > 0 ? FilePath(bytes: target[..<count].map { UInt8(bitPattern: $0) }).text : nil
   }
 
-  /// Whether there is a folder at `path`, or a link that leads to one.
+  /// Whether there is a folder at `path`, or a link that leads to one, or the disk fails to tell.
   package static func isFolder(_ path: String) -> Bool {
     var status = stat()
-    return unsafe stat(path.fileSystemBytes, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    guard unsafe stat(path.fileSystemBytes, &status) == 0 else { return FileError.isOfDisk(errno) }
+    return status.st_mode & S_IFMT == S_IFDIR
   }
 
   /// The path with every symbolic link followed; nil when it leads nowhere.

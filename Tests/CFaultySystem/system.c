@@ -8,6 +8,8 @@
 // FIRST and every STEP-th after it up to LAST fail with the error number; with 0, a read, a write or a map of a file has
 // half of what was asked for. FAULTY_SYSTEM_TRACE names a file that gets a line for each call, KIND NAME RESULT PATH.
 //
+// With FAULTY_SYSTEM_CALLER=program only the program's own calls count, none of a library's: drivers have faults of their own.
+//
 // What the loader and other parts of the C library call is not seen, nor is what goes to standard error, where failures are
 // told. Memory is counted in pieces of at least LARGE bytes, and apart where Swift's own library asks for it: that ends the
 // process when there is none, by design.
@@ -46,12 +48,16 @@ static int rule_count;
 static atomic_long counts[KINDS];
 static atomic_bool is_armed;
 static int trace = -1;
+// Where the program is, if only its own calls count.
+static const void *only_caller;
 
 // What becomes of a call.
 enum fate { GOES, FAILS, COMES_SHORT };
 
-static enum fate fate_of(enum kind kind) {
+static enum fate fate_from(enum kind kind, const void *caller) {
   if (!atomic_load(&is_armed)) return GOES;
+  Dl_info place;
+  if (only_caller && !(dladdr(caller, &place) && place.dli_fbase == only_caller)) return GOES;
   long number = atomic_fetch_add(&counts[kind], 1) + 1;
   for (int i = 0; i < rule_count; i++) {
     const struct rule *rule = &rules[i];
@@ -62,6 +68,9 @@ static enum fate fate_of(enum kind kind) {
   }
   return GOES;
 }
+
+// Of a call of the function that this stands in.
+#define fate_of(kind) fate_from(kind, __builtin_return_address(0))
 
 // A line of the trace. `path` may be NULL, where the descriptor tells.
 static void told(enum kind kind, const char *name, long result, const char *path, int descriptor) {
@@ -119,6 +128,9 @@ int __libc_start_main(int (*main)(int, char **, char **), int count, char **argu
                       void (*fini)(void), void (*loader_fini)(void), void *stack_end) {
   typeof(&__libc_start_main) real = dlsym(RTLD_NEXT, "__libc_start_main");
   program = main;
+  const char *who = getenv("FAULTY_SYSTEM_CALLER");
+  Dl_info place;
+  if (who && !strcmp(who, "program") && dladdr((const void *)main, &place)) only_caller = place.dli_fbase;
   read_rules();
   return real(armed_program, count, arguments, init, fini, loader_fini, stack_end);
 }
@@ -251,7 +263,7 @@ static bool lacks_memory(size_t size, const void *caller) {
   Dl_info place;
   bool is_swift = dladdr(caller, &place) && place.dli_fname && strstr(place.dli_fname, "libswift");
   enum kind kind = is_swift ? SWIFT_MEMORY : MEMORY;
-  bool fails = fate_of(kind) == FAILS;
+  bool fails = fate_from(kind, caller) == FAILS;
   told(kind, "memory", (long)size, place.dli_sname ? place.dli_sname : "", -1);
   return fails;
 }

@@ -51,8 +51,12 @@ package struct RunFolder: Sendable {
 
   /// What the shard that came first left out, which changes no row.
   func leftOut() throws(LeGradError) -> LeftOut {
-    guard FileTree.exists(leftOutFile) else { return LeftOut() }
-    guard let leftOut = CanonicalJSON.decode(LeftOut.self, try contents(leftOutFile), indented: true) else {
+    let bytes: [UInt8]
+    do { bytes = try WholeFile.read(leftOutFile, limit: 1 << 30) } catch {
+      if error.rule == .missing { return LeftOut() }
+      throw LeGradError(error)
+    }
+    guard let leftOut = CanonicalJSON.decode(LeftOut.self, bytes, indented: true) else {
       throw Self.damaged(leftOutFile)
     }
     return leftOut
