@@ -1,6 +1,8 @@
 # demo         install what is missing, build, explain the bundled pictures into demo-output/
 # test         install what is missing, check the formatting, run every test, on the CPU and on an OpenCL device
 # test-large   models up to ViT-bigG-14 on the CPU and on an OpenCL device, memory of a long evaluation (minutes, 16 GB)
+# test-faults  every call of an explanation, an evaluation and a merge fails once or comes short (minutes); make test: some
+# soak         explanations and evaluations under faults for an hour, or MINUTES=N: memory, descriptors and threads stay
 # test-debian13  everything above but test-large on a fresh Debian 13 in a folder (as root; minutes, 6 GB of disk)
 # test-dist    what dist made, on a fresh Debian 12 and a fresh Debian 13 with nothing installed (as root; minutes)
 # test-cluster a run in shards on a Slurm of this machine alone, Open MPI and GNU parallel: the bytes of a single run
@@ -22,7 +24,7 @@
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-debian13 test-dist test-cluster test-drivers test-real build dist docs bench gpu gpu-bundle lint \
+.PHONY: demo test test-large test-faults soak test-debian13 test-dist test-cluster test-drivers test-real build dist docs bench gpu gpu-bundle lint \
   gpu-lint setup setup-loader setup-tests
 
 packages := libpng-dev libjpeg62-turbo-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
@@ -63,6 +65,15 @@ test-large: setup-tests
 	  LEGRAD_REQUIRE_OPENCL=1 LEGRAD_TEST_LARGE=1 swift test -c release -Xswiftc -enable-testing --disable-xctest \
 	    --no-parallel --filter $$suite || exit; \
 	done
+
+test-faults: setup-tests
+	swift build --build-tests $(optimised)
+	LEGRAD_TEST_FAULTS=1 LEGRAD_CACHE= "$$(swift build $(optimised) --show-bin-path)/legradPackageTests.xctest" \
+	  --disable-xctest --testing-library swift-testing --no-parallel --filter FaultLoopTests
+
+soak: setup-tests
+	swift build $(optimised) --product legrad && swift build $(optimised) --product Soak
+	Tests/Soak/run.sh "$$(swift build $(optimised) --show-bin-path)" $(MINUTES)
 
 test-debian13:
 	Tests/Systems/debian.sh trixie

@@ -200,6 +200,10 @@ let package = Package(
     // The portable programs as JSON, for `make gpu-lint`.
     .executableTarget(
       name: "ListPrograms", dependencies: ["ComputeOpenCL"], path: "Tests/GPULint/ListPrograms", swiftSettings: strict),
+    // The library at work for long, for `make soak`.
+    .executableTarget(
+      name: "Soak", dependencies: ["Evaluation", "Failures", "Files", "ImageFiles", "LeGrad"], path: "Tests/Soak",
+      exclude: ["run.sh"], swiftSettings: strict),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
   ],

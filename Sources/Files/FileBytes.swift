@@ -24,10 +24,15 @@ package final class FileBytes: Sendable {
   /// Opens the regular file at `path`. Symbolic links are followed; a pipe or a device is refused without waiting for
   /// it.
   package init(path: String, mapped: Bool) throws(FileError) {
-    let descriptor = unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let descriptor = uninterrupted { unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
     guard descriptor >= 0 else { throw .opening(path) }
     var status = stat()
-    guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      let error = FileError.opening(path)
+      close(descriptor)
+      throw error
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
       throw .notRegular(path, mode: status.st_mode)
     }
@@ -147,8 +152,9 @@ package final class FileBytes: Sendable {
       let count = min(capacity, range.upperBound - start)
       var filled = 0
       while filled < count {
-        let got = unsafe pread(descriptor, buffer.baseAddress! + filled, count - filled, start + filled)
-        if got < 0, errno == EINTR { continue }
+        let got = uninterrupted {
+          unsafe pread(descriptor, buffer.baseAddress! + filled, count - filled, start + filled)
+        }
         guard got > 0 else { throw cut }
         filled += got
       }

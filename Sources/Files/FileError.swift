@@ -16,14 +16,18 @@ public enum FileRule: FaultRule {
   case unopenable
   /// The system fails to read the file.
   case unreadable
+  /// The process or the machine has no more of what opening takes, whatever the file: descriptors, memory.
+  case exhausted
   /// The system refuses to make or to write the file.
   case unwritable
   /// A file of this name is there and may not be replaced.
   case exists
 
+  public var kind: FailureKind { self == .exhausted ? .memory : .input }
+
   fileprivate var place: String {
     switch self {
-    case .missing, .notRegular, .unopenable: "opening"
+    case .missing, .notRegular, .unopenable, .exhausted: "opening"
     case .tooLarge: "file size"
     case .unreadable: "reading"
     case .unwritable, .exists: "writing"
@@ -36,6 +40,9 @@ extension Fault<FileRule> {
     self.init(rule, file: path, place: rule.place, expected: expected, found: found, remedy: remedy)
   }
 
+  /// Whether an error code says that the disk or the network fails, and nothing of the file.
+  static func isOfDisk(_ code: Int32) -> Bool { [EIO, ESTALE, ETIMEDOUT].contains(code) }
+
   /// What the last system call says of opening `path`.
   static func opening(_ path: String, expected: String = "a readable file") -> FileError {
     let code = errno
@@ -46,6 +53,15 @@ extension Fault<FileRule> {
       return FileError(
         .missing, path, expected: expected, found: "a link to \(target), which is not there",
         remedy: "the download is incomplete; fetch the file again")
+    }
+    if [EMFILE, ENFILE, ENOMEM].contains(code) {
+      return FileError(
+        .exhausted, path, expected: expected, found: systemMessage(code),
+        remedy: code == ENOMEM ? "end other programs" : "end other programs, or raise the limit of open files")
+    }
+    if isOfDisk(code) {
+      return FileError(
+        .unreadable, path, expected: expected, found: systemMessage(code), remedy: "check the disk, or the network")
     }
     return FileError(
       code == ENOENT || code == ENOTDIR ? .missing : .unopenable, path, expected: expected, found: systemMessage(code),

@@ -35,6 +35,21 @@ package enum FileHash {
     return text
   }
 
+  /// The stamps of files that nobody wrote to a short time ago, by which they are known again; nil where one was, or cannot
+  /// be opened.
+  package static func settledStamps(of paths: [String]) -> [String]? { settledStamps(of: paths, now: time(nil)) }
+
+  /// - Parameter now: the system's clock, in seconds.
+  package static func settledStamps(of paths: [String], now: Int) -> [String]? {
+    let before = now - settlingSeconds
+    var fields: [String] = []
+    for path in paths {
+      guard let stamp = FileStamp(path), stamp.isSettled(at: before) else { return nil }
+      fields += stamp.fields
+    }
+    return fields
+  }
+
   static func stamps(of paths: [String]) -> [FileStamp]? {
     let stamps = paths.compactMap(FileStamp.init)
     return stamps.count == paths.count && !stamps.isEmpty ? stamps : nil
@@ -51,10 +66,14 @@ struct FileStamp: Equatable {
   let fields: [String]
   private let changed: Int
 
-  /// Nil where there is no such file.
+  /// Nil where there is no such file. It is opened, as file systems of networks ask their server only then whether a file
+  /// is what it was.
   init?(_ path: String) {
+    let descriptor = uninterrupted { unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
     var status = stat()
-    guard unsafe stat(path.fileSystemBytes, &status) == 0 else { return nil }
+    guard unsafe fstat(descriptor, &status) == 0 else { return nil }
     let numbers: [Int] = [
       Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), status.st_size,
       status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec,

@@ -9,9 +9,10 @@ package enum FileTree {
   }
 
   /// Whether there is something at `path`, be it a file or not, or a link that leads nowhere: who opens that learns more.
+  /// So does who opens what the disk fails to tell of.
   package static func exists(_ path: String) -> Bool {
     var status = stat()
-    return unsafe lstat(path.fileSystemBytes, &status) == 0
+    return unsafe lstat(path.fileSystemBytes, &status) == 0 || FileError.isOfDisk(errno)
   }
 
   /// Where the symbolic link at `path` leads, if that is nowhere; nil for anything else.
@@ -22,10 +23,11 @@ package enum FileTree {
     return count > 0 ? FilePath(bytes: target[..<count].map { UInt8(bitPattern: $0) }).text : nil
   }
 
-  /// Whether there is a folder at `path`, or a link that leads to one.
+  /// Whether there is a folder at `path`, or a link that leads to one, or the disk fails to tell.
   package static func isFolder(_ path: String) -> Bool {
     var status = stat()
-    return unsafe stat(path.fileSystemBytes, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    guard unsafe stat(path.fileSystemBytes, &status) == 0 else { return FileError.isOfDisk(errno) }
+    return status.st_mode & S_IFMT == S_IFDIR
   }
 
   /// The path with every symbolic link followed; nil when it leads nowhere.
@@ -37,25 +39,36 @@ package enum FileTree {
 
   /// Names of the entries of `folder`.
   package static func names(in folder: String) throws(FileError) -> Set<FilePath> {
-    guard let stream = unsafe opendir(folder.fileSystemBytes) else {
-      throw .opening(folder, expected: "a readable folder")
-    }
+    var opened = unsafe opendir(folder.fileSystemBytes)
+    while unsafe opened == nil, errno == EINTR { unsafe opened = opendir(folder.fileSystemBytes) }
+    guard let stream = unsafe opened else { throw .opening(folder, expected: "a readable folder") }
     defer { unsafe closedir(stream) }
     var names: Set<FilePath> = []
-    while let entry = unsafe readdir(stream) {
+    while true {
+      errno = 0
+      guard let entry = unsafe readdir(stream) else {
+        if errno == 0 { return names }
+        if errno == EINTR { continue }
+        throw FileError(
+          .unreadable, folder, expected: "a readable folder", found: systemMessage(errno),
+          remedy: "check the folder and the disk")
+      }
       let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         unsafe FilePath(bytes: bytes.prefix { $0 != 0 })
       }
       if name != ".", name != ".." { names.insert(name) }
     }
-    return names
   }
 
   /// Makes `folder` and those above it, unless they exist.
-  /// - Parameter isPrivate: those that are made are for this user alone.
+  /// - Parameters:
+  ///   - isPrivate: those that are made are for this user alone.
+  ///   - durably: returns when their names are on the disk.
   /// - Returns: the folders that were made, the outermost first.
   @discardableResult
-  package static func create(folder: String, isPrivate: Bool = false) throws(FileError) -> [String] {
+  package static func create(
+    folder: String, isPrivate: Bool = false, durably: Bool = false
+  ) throws(FileError) -> [String] {
     guard !folder.isEmpty else {
       errno = ENOENT
       throw .unwritable(folder)
@@ -66,6 +79,7 @@ package enum FileTree {
       partial += part.text + "/"
       if unsafe mkdir(partial.fileSystemBytes, isPrivate ? 0o700 : 0o777) == 0 {
         made.append(partial)
+        if durably { try syncFolder(of: String(partial.dropLast())) }
       } else if errno != EEXIST {
         throw .unwritable(folder)
       } else if !isFolder(partial) {
@@ -93,12 +107,15 @@ package enum FileTree {
   }
 
   /// Returns when names that were given or taken in the folder of `path` are on the disk, where the system can tell.
-  static func syncFolder(of path: String) {
+  static func syncFolder(of path: String) throws(FileError) {
     let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-    let folder = unsafe open(
-      (slash.map { String(path[...$0]) } ?? ".").fileSystemBytes, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else { return }
-    fsync(folder)
-    close(folder)
+    let folder = slash.map { String(path[...$0]) } ?? "."
+    let descriptor = uninterrupted { unsafe open(folder.fileSystemBytes, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    // A folder that one may write to and not read.
+    if descriptor < 0, errno == EACCES { return }
+    guard descriptor >= 0 else { throw .unwritable(path) }
+    let error = isSynced(fsync, descriptor) ? nil : FileError.unwritable(path)
+    close(descriptor)
+    if let error { throw error }
   }
 }

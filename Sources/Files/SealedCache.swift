@@ -34,7 +34,7 @@ package struct SealedCache: Sendable {
     _ = try? FileTree.create(folder: folder, isPrivate: true)
     guard Self.fault(of: folder) == nil else { return }
     let name = Self.name(parts)
-    try? AtomicFile.write(Self.seal(content, name) + content, to: path(name), mode: 0o600)
+    try? AtomicFile.write(Self.seal(content, name) + content, to: path(name), durably: false, mode: 0o600)
   }
 
   /// Why nothing is kept in `folder`, nor taken from it; nil where it can be, or be made.

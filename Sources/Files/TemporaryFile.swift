@@ -19,10 +19,9 @@ package struct TemporaryFile: ~Copyable {
     let slash = target.utf8.lastIndex(of: UInt8(ascii: "/")).map { target.utf8.index(after: $0) } ?? target.startIndex
     let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
     let path = target[..<slash] + "." + target[slash...] + "." + suffix + ".tmp"
-    var descriptor: Int32
-    repeat {
-      descriptor = unsafe open(path.fileSystemBytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    } while descriptor < 0 && errno == EINTR
+    let descriptor = uninterrupted {
+      unsafe open(path.fileSystemBytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    }
     guard descriptor >= 0 else { throw .unwritable(target) }
     self.target = target
     self.path = path
@@ -65,7 +64,7 @@ package struct TemporaryFile: ~Copyable {
   ///   - overwrite: replaces a file of that name; without, one that is there or appears meanwhile is kept.
   ///   - durably: returns when file and name are on the disk.
   package consuming func commit(overwrite: Bool, durably: Bool) throws(FileError) {
-    guard !durably || fsync(descriptor) == 0 else { throw .unwritable(target) }
+    guard !durably || isSynced(fsync, descriptor) else { throw .unwritable(target) }
     let closing = close(descriptor)
     descriptor = -1
     // Some file systems report here what could not be written; a signal is no such report.
@@ -75,7 +74,7 @@ package struct TemporaryFile: ~Copyable {
       if !overwrite, unsafe errno == EEXIST || access(target.fileSystemBytes, F_OK) == 0 { throw .exists(target) }
       guard unsafe rename(path.fileSystemBytes, target.fileSystemBytes) == 0 else { throw .unwritable(target) }
     }
-    if durably { FileTree.syncFolder(of: target) }
+    if durably { try FileTree.syncFolder(of: target) }
   }
 }
 
@@ -83,10 +82,17 @@ package struct TemporaryFile: ~Copyable {
 func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
   var start = 0
   while start < bytes.count {
-    let count = unsafe Glibc.write(descriptor, bytes.baseAddress! + start, bytes.count - start)
-    if count < 0, errno == EINTR { continue }
+    let count = uninterrupted {
+      unsafe Glibc.write(descriptor, bytes.baseAddress! + start, bytes.count - start)
+    }
     guard count > 0 else { return false }
     start += count
   }
   return true
+}
+
+/// Brings what was written to the disk by `call`, fsync or fdatasync; false where that failed, which `errno` explains. A
+/// file system that knows no such thing (EINVAL, ENOTSUP; EBADF of folders on some networks) has done what it can.
+func isSynced(_ call: (Int32) -> Int32, _ descriptor: Int32) -> Bool {
+  uninterrupted { call(descriptor) } == 0 || [EINVAL, ENOTSUP, EBADF].contains(errno)
 }

@@ -21,7 +21,9 @@ package enum WholeFile {
     _ path: String, limit: Int, allowingPipes: Bool = false, if isWanted: (stat) -> Bool
   ) throws(FileError) -> [UInt8] {
     // Without O_NONBLOCK, opening a named pipe would wait for its writer.
-    let descriptor = unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+    let descriptor = uninterrupted {
+      unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+    }
     guard descriptor >= 0 else { throw .opening(path) }
     defer { close(descriptor) }
     var status = stat()
@@ -44,8 +46,7 @@ package enum WholeFile {
     // To the end, whatever the size said: a file may grow meanwhile, and the system's own files have size 0.
     var piece = [UInt8](repeating: 0, count: pieceSize)
     while true {
-      let count = unsafe Glibc.read(descriptor, &piece, piece.count)
-      if count < 0, errno == EINTR { continue }
+      let count = uninterrupted { unsafe Glibc.read(descriptor, &piece, piece.count) }
       guard count >= 0 else {
         throw FileError(
           .unreadable, path, expected: "a readable file",

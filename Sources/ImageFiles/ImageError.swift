@@ -19,10 +19,12 @@ public enum ImageRule: FaultRule {
   case decoderLost
   /// Pictures are to be decoded in a confined process, and there can be none here.
   case noSandbox
+  /// The process or the machine has no more of what opening takes, whatever the file: descriptors, memory.
+  case exhausted
 
   public var kind: FailureKind {
     switch self {
-    case .outOfMemory: .memory
+    case .outOfMemory, .exhausted: .memory
     case .noSandbox: .usage
     default: .input
     }
@@ -39,8 +41,8 @@ extension Fault<ImageRule> {
     } else {
       let verb = error.rule == .unreadable ? "read" : "opened"
       self.init(
-        .unreadable, file: error.file, place: "the file cannot be \(verb)", expected: "a PNG or JPEG file",
-        found: error.found, remedy: error.remedy)
+        error.rule == .exhausted ? .exhausted : .unreadable, file: error.file, place: "the file cannot be \(verb)",
+        expected: "a PNG or JPEG file", found: error.found, remedy: error.remedy)
     }
   }
 }

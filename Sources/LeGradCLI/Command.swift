@@ -15,8 +15,8 @@ struct Command: ParsableCommand {
         legrad explain photo.jpg -p "a cat" -p "a dog" -m ViT-B-16
 
       Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 some images failed \
-      or results did not arrive, 2 usage, 3 bad or missing model or file, 4 device unusable, 5 out of memory, 6 numerical fault, \
-      7 incomplete or inconsistent shards.
+      or results did not arrive, 2 usage, 3 bad or missing model or file, 4 device unusable, 5 out of memory or of files \
+      that may be open, 6 numerical fault, 7 incomplete or inconsistent shards.
 
       Built kernels, hashes of weight files and rows of classes are kept in ~/.cache/legrad, or in the folder \
       LEGRAD_CACHE; with LEGRAD_CACHE= nothing is.

@@ -33,7 +33,7 @@ extension Fault<NpyRule> {
   init(_ error: FileError) {
     let rule: NpyRule =
       switch error.rule {
-      case .missing, .unopenable, .unreadable: .cannotOpen
+      case .missing, .unopenable, .exhausted, .unreadable: .cannotOpen
       case .notRegular: .notARegularFile
       case .tooLarge: .tooLarge
       case .unwritable, .exists: .cannotWrite

@@ -75,7 +75,7 @@ extension Fault<SafeTensorsRule> {
   package init(_ error: FileError) {
     let rule: SafeTensorsRule =
       switch error.rule {
-      case .missing, .unopenable: .cannotOpen
+      case .missing, .unopenable, .exhausted: .cannotOpen
       case .notRegular: .notARegularFile
       case .tooLarge: .limit
       case .unreadable: .cannotRead

@@ -75,7 +75,7 @@ extension Fault<TorchFileRule> {
   init(_ error: FileError) {
     let rule: TorchFileRule =
       switch error.rule {
-      case .missing, .unopenable, .unwritable, .exists: .cannotOpen
+      case .missing, .unopenable, .exhausted, .unwritable, .exists: .cannotOpen
       case .notRegular: .notARegularFile
       case .tooLarge: .limit
       case .unreadable: .cannotRead

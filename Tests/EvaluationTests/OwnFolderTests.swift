@@ -129,7 +129,7 @@ import Texts
       try write(Self.png(Self.pixels, .rgb, turned: turned), "images/a.png")
       let file = FileTree.join(scratch.path, "images/a.png")
       let (asPicture, asFile) = (
-        Manifest.Entry(id: "a", of: [.picture(file)]), Manifest.Entry(id: "a", of: [.file(file)])
+        try Manifest.Entry(id: "a", of: [.picture(file)]), try Manifest.Entry(id: "a", of: [.file(file)])
       )
       #expect(asPicture.byteCount == asFile.byteCount)
       #expect((asPicture == asFile) == ([nil, 1].contains(turned)), "\(turned ?? 0)")

@@ -98,8 +98,8 @@ struct ImageFile: Equatable, Sendable {
     do throws(ImageError) {
       return try RGBImage.decode(path: path, applyOrientation: upright)
     } catch {
-      // One that is too large for the memory fails alone.
-      throw LeGradError(error, kind: .input)
+      // One that is too large for the memory fails alone; where nothing can be opened, no picture is to blame.
+      throw LeGradError(error, kind: error.rule == .exhausted ? nil : .input)
     }
   }
 }

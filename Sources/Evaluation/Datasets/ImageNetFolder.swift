@@ -20,7 +20,9 @@ package struct ImageNetFolder: EvaluationDataset {
 
   /// A folder per class, named by its WordNet id: `images/n01440764/ILSVRC2012_val_00000293.JPEG`. An image is called
   /// by folder and file.
-  package init(images: String, classIndex: ClassIndex) throws(LeGradError) {
+  package init(
+    images: String, classIndex: ClassIndex, hashing: ManifestHashing = ManifestHashing()
+  ) throws(LeGradError) {
     var records: [Record] = []
     var strays = 0
     var leftOut = LeftOut()
@@ -46,7 +48,7 @@ package struct ImageNetFolder: EvaluationDataset {
         found: strays > 0 ? "\(strays) files outside such folders" : "none",
         remedy: "sort the pictures into folders named by WordNet ids, or give ground truth and list of classes")
     }
-    self.init(records, classIndex, leftOut)
+    try self.init(records, classIndex, leftOut, hashing)
   }
 
   /// A flat folder: the class of `ILSVRC2012_val_00000293.JPEG` is on line 293 of `groundTruth`.
@@ -55,7 +57,10 @@ package struct ImageNetFolder: EvaluationDataset {
   ///   - synsets: the WordNet ids of these, which follow another order than those of `classIndex`: a text file of
   ///     `<ILSVRC2012 id> <wnid>` per line, either of them first; what follows is not read. A `meta.mat` must be
   ///     converted.
-  package init(images: String, classIndex: ClassIndex, groundTruth: String, synsets: String) throws(LeGradError) {
+  package init(
+    images: String, classIndex: ClassIndex, groundTruth: String, synsets: String,
+    hashing: ManifestHashing = ManifestHashing()
+  ) throws(LeGradError) {
     let classes = try Self.classes(groundTruth, synsets: synsets, places: Self.places(synsets, classIndex: classIndex))
     var leftOut = LeftOut()
     let records = try ImageFile.list(images, leftOut: &leftOut).map { image throws(LeGradError) in
@@ -72,19 +77,20 @@ package struct ImageNetFolder: EvaluationDataset {
         images, expected: "PNG or JPEG files", found: "none",
         remedy: "without ground truth, there is a folder per class; with it, the pictures lie together")
     }
-    self.init(records, classIndex, leftOut)
+    try self.init(records, classIndex, leftOut, hashing)
   }
 
-  private init(_ records: [Record], _ classIndex: ClassIndex, _ leftOut: LeftOut) {
+  private init(
+    _ records: [Record], _ classIndex: ClassIndex, _ leftOut: LeftOut, _ hashing: ManifestHashing
+  ) throws(LeGradError) {
     self.leftOut = leftOut
     let sorted = records.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
     self.records = sorted
     classIDs = classIndex.ids
     classNames = classIndex.names
     manifest = Manifest(
-      sorted.map {
-        Manifest.Entry(id: $0.id, of: [.file($0.image.path), .text(classIndex.ids[$0.classIndex])])
-      })
+      try hashing.entries(
+        sorted.map { .init(id: $0.id, parts: [.file($0.image.path), .text(classIndex.ids[$0.classIndex])]) }))
   }
 
   package func image(at index: Int) throws(LeGradError) -> EvaluationImage {

@@ -27,7 +27,9 @@ package struct ImageNetSegmentation: EvaluationDataset {
   ///
   /// An image is of the class whose WordNet id its name `<wnid>_<number>` begins with; of none if `classIndex` lacks
   /// it.
-  package init(path: String, classIndex: ClassIndex) throws(LeGradError) {
+  package init(
+    path: String, classIndex: ClassIndex, hashing: ManifestHashing = ManifestHashing()
+  ) throws(LeGradError) {
     let file = try HDF5File(path: path, library: try HDF5Library.system())
     let lists = try ["id", "img", "gt"].map { name throws(LeGradError) in
       try file.array(
@@ -62,10 +64,10 @@ package struct ImageNetSegmentation: EvaluationDataset {
     self.file = file
     self.records = records.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
     // All images lie in one file: its bytes stand for each of them, and need not be unpacked twice.
-    let whole = Manifest.Entry(id: "", of: [.file(path)])
+    let whole = try hashing.entries([.init(id: "", parts: [.file(path)])])[0]
     manifest = Manifest(
-      self.records.map { record in
-        let entry = Manifest.Entry(id: record.id, of: [.text(whole.hash + " " + record.id)])
+      try self.records.map { record throws(LeGradError) in
+        let entry = try Manifest.Entry(id: record.id, of: [.text(whole.hash + " " + record.id)])
         return .init(id: record.id, byteCount: whole.byteCount, hash: entry.hash)
       })
     classIDs = classIndex.ids

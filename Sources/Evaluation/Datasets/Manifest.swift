@@ -1,5 +1,7 @@
+import Failures
 import Files
 import ImageFiles
+import LeGrad
 
 /// What an evaluation goes through, in the order in which results are reduced.
 package struct Manifest: Equatable, Sendable {
@@ -35,7 +37,7 @@ extension Manifest.Entry {
   /// Part of an image or of its ground truth.
   enum Part {
     case text(String)
-    /// A file's bytes. One that cannot be read is in the hash as such, so that it is a failed row and not the end:
+    /// A file's bytes. One that cannot be opened is in the hash as such, so that it is a failed row and not the end:
     /// reading the image will say why.
     case file(String)
     /// A picture's bytes, and how they are turned before they are looked at, where they are.
@@ -43,7 +45,8 @@ extension Manifest.Entry {
   }
 
   /// Hashes an image and its ground truth, part by part.
-  init(id: String, of parts: [Part]) {
+  /// - Throws: where the disk or the process fails and no file is to blame: which run this is cannot be told.
+  init(id: String, of parts: [Part]) throws(LeGradError) {
     var hash = SHA256()
     var byteCount = 0
     for part in parts {
@@ -60,10 +63,11 @@ extension Manifest.Entry {
             return true
           }
           byteCount += file.size
-        } catch { hash.update(Array("unreadable\n".utf8)) }
+        } catch { hash.update(try Self.text(inPlaceOf: error)) }
       case .picture(let path):
-        guard let bytes = try? WholeFile.read(path, limit: RGBImage.defaultFileSizeLimit) else {
-          hash.update(Array("unreadable\n".utf8))
+        let bytes: [UInt8]
+        do { bytes = try WholeFile.read(path, limit: RGBImage.defaultFileSizeLimit) } catch {
+          hash.update(try Self.text(inPlaceOf: error))
           continue
         }
         hash.update(Array("file \(bytes.count)\n".utf8))
@@ -75,5 +79,12 @@ extension Manifest.Entry {
       }
     }
     self.init(id: id, byteCount: byteCount, hash: hash.finish())
+  }
+
+  private static func text(inPlaceOf error: FileError) throws(LeGradError) -> [UInt8] {
+    switch error.rule {
+    case .unreadable, .exhausted: throw LeGradError(error)
+    default: Array("unreadable\n".utf8)
+    }
   }
 }

@@ -33,7 +33,7 @@ package struct MaskFolder: EvaluationDataset {
   private static let classFile = "classes.json"
   private static let classFileLimit = 64 << 20
 
-  package init(path: String) throws(LeGradError) {
+  package init(path: String, hashing: ManifestHashing = ManifestHashing()) throws(LeGradError) {
     var leftOut = LeftOut()
     let images = try ImageFile.byStem(path + "/images", leftOut: &leftOut)
     self.leftOut = leftOut
@@ -65,12 +65,13 @@ package struct MaskFolder: EvaluationDataset {
       return Record(image: image, mask: masks[stem], classIndex: place)
     }
     manifest = Manifest(
-      zip(records, classes).map { record, name in
-        let parts: [Manifest.Entry.Part?] = [
-          .picture(record.image.path), .text(name), record.mask.map { .picture($0.path) },
-        ]
-        return Manifest.Entry(id: record.image.stem.description, of: parts.compactMap(\.self))
-      })
+      try hashing.entries(
+        zip(records, classes).map { record, name in
+          let parts: [Manifest.Entry.Part?] = [
+            .picture(record.image.path), .text(name), record.mask.map { .picture($0.path) },
+          ]
+          return .init(id: record.image.stem.description, parts: parts.compactMap(\.self))
+        }))
   }
 
   package func image(at index: Int) throws(LeGradError) -> EvaluationImage {

@@ -30,7 +30,9 @@ package struct OpenImagesPoints: EvaluationDataset {
   ///   - points: `oidv7-val-annotations-point-labels.csv` or the like, read row by row: `ImageId`, `X`, `Y`, `Label`,
   ///     `EstimatedYesNo` (`yes`, `no`, or `unsure`, which is skipped).
   ///   - classDescriptions: `oidv7-class-descriptions.csv`: `LabelName`, `DisplayName`.
-  package init(images: String, points: String, classDescriptions: String) throws(LeGradError) {
+  package init(
+    images: String, points: String, classDescriptions: String, hashing: ManifestHashing = ManifestHashing()
+  ) throws(LeGradError) {
     var leftOut = LeftOut()
     let files = try ImageFile.byStem(images, leftOut: &leftOut)
     self.leftOut = leftOut
@@ -60,7 +62,7 @@ package struct OpenImagesPoints: EvaluationDataset {
     }
     classIDs = labels
     classNames = labels.map { descriptions[$0] ?? $0 }
-    manifest = Manifest(records.map { Self.entry($0, labels: labels) })
+    manifest = Manifest(try hashing.entries(records.map { Self.source($0, labels: labels) }))
   }
 
   package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
@@ -90,13 +92,13 @@ package struct OpenImagesPoints: EvaluationDataset {
     return names
   }
 
-  private static func entry(_ record: Record, labels: [String]) -> Manifest.Entry {
+  private static func source(_ record: Record, labels: [String]) -> ManifestHashing.Source {
     let truths = record.points.sorted { $0.key < $1.key }.flatMap { index, points in
       [labels[index]] + points.map { "\($0.x) \($0.y) \($0.isPositive)" }
     }
     let nameless = record.nameless.map { ["nameless \($0.label)"] } ?? []
-    return Manifest.Entry(
-      id: record.image.stem.description, of: [.file(record.image.path)] + (truths + nameless).map { .text($0) })
+    return .init(
+      id: record.image.stem.description, parts: [.file(record.image.path)] + (truths + nameless).map { .text($0) })
   }
 }
 

@@ -54,7 +54,9 @@ package struct EvaluationReport: Equatable, Sendable {
   /// Writes `report.md`, `report.csv` and `report.json` into a folder; each appears whole or not at all.
   package func write(to folder: String) throws(LeGradError) {
     for (name, text) in [("report.md", markdown), ("report.csv", csv), ("report.json", json)] {
-      do { try AtomicFile.write(Array(text.utf8), to: FileTree.join(folder, name)) } catch { throw LeGradError(error) }
+      do { try AtomicFile.write(Array(text.utf8), to: FileTree.join(folder, name), durably: true) } catch {
+        throw LeGradError(error)
+      }
     }
   }
 

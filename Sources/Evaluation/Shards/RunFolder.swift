@@ -22,7 +22,8 @@ package struct RunFolder: Sendable {
   @discardableResult
   package func create() throws(LeGradError) -> [String] {
     do throws(FileError) {
-      let made = try FileTree.create(folder: path) + FileTree.create(folder: shards)
+      let made =
+        try FileTree.create(folder: path, durably: true) + FileTree.create(folder: shards, durably: true)
       // A file that is made and removed says more than permissions do.
       _ = try TemporaryFile(target: shards + "/probe")
       return made
@@ -50,8 +51,12 @@ package struct RunFolder: Sendable {
 
   /// What the shard that came first left out, which changes no row.
   func leftOut() throws(LeGradError) -> LeftOut {
-    guard FileTree.exists(leftOutFile) else { return LeftOut() }
-    guard let leftOut = CanonicalJSON.decode(LeftOut.self, try contents(leftOutFile), indented: true) else {
+    let bytes: [UInt8]
+    do { bytes = try WholeFile.read(leftOutFile, limit: 1 << 30) } catch {
+      if error.rule == .missing { return LeftOut() }
+      throw LeGradError(error)
+    }
+    guard let leftOut = CanonicalJSON.decode(LeftOut.self, bytes, indented: true) else {
       throw Self.damaged(leftOutFile)
     }
     return leftOut

@@ -1,10 +1,10 @@
 import Failures
-import Files
+package import Files
 package import LeGrad
 
 /// Writes the rows of one shard, so that work that is done is never lost and never done twice.
 ///
-/// A row survives the process as soon as `append` returns. A process that was killed leaves a file that the next one
+/// A row survives the process as soon as `append` returns, and the machine as far as `RecordSync` says. A process that was killed leaves a file that the next one
 /// for the same shard goes on with: it cuts off a row that was being written. A finished shard is complete at once, so
 /// that a scheduler may start it again at will. While one process works at a shard, a second one is refused.
 package final class ShardRecorder {
@@ -34,8 +34,10 @@ package final class ShardRecorder {
   ///   - folder: the run's folder, made if it is missing. Once the first shard has pinned a run, others are refused.
   ///   - resume: goes on with an unfinished file of the whole run as one shard. A shard of several goes on without
   ///     being asked, since its scheduler starts it again with the same command.
+  ///   - sync: when rows are brought to the disk.
   package init(
-    folder: String, identity: RunIdentity, manifest: Manifest, leftOut: LeftOut = LeftOut(), shard: Shard, resume: Bool
+    folder: String, identity: RunIdentity, manifest: Manifest, leftOut: LeftOut = LeftOut(), shard: Shard, resume: Bool,
+    sync: RecordSync = .everyFiveSeconds
   ) throws(LeGradError) {
     if let id = manifest.duplicate {
       throw fault(id, expected: "names that differ", found: "the same twice", remedy: "rename one")
@@ -48,7 +50,7 @@ package final class ShardRecorder {
     try self.folder.create()
     try self.folder.pin(identity, manifest, leftOut: leftOut)
     try Self.checkSplit(self.folder, shard)
-    let file = try Self.open(self.folder, shard)
+    let file = try Self.open(self.folder, shard, sync)
     let path = file == nil ? self.folder.file(of: shard) : self.folder.part(of: shard)
     let existing = try Self.read(path, identity.id, shard, manifest)
     done = Set(existing?.rows.map(\.index) ?? [])
@@ -99,11 +101,13 @@ package final class ShardRecorder {
   }
 
   /// The shard's growing file, for this process alone; nil if the shard is finished.
-  private static func open(_ folder: RunFolder, _ shard: Shard) throws(LeGradError) -> GrowingFile? {
+  private static func open(
+    _ folder: RunFolder, _ shard: Shard, _ sync: RecordSync
+  ) throws(LeGradError) -> GrowingFile? {
     if FileTree.exists(folder.file(of: shard)) { return nil }
     let part = folder.part(of: shard)
     let opened: GrowingFile?
-    do { opened = try GrowingFile.open(part) } catch { throw LeGradError(error) }
+    do { opened = try GrowingFile.open(part, sync: sync) } catch { throw LeGradError(error) }
     // Another process may have finished the shard since.
     let isFinished = FileTree.exists(folder.file(of: shard))
     guard let file = opened else {

@@ -78,12 +78,15 @@ struct EvaluateSegmentationCommand: ParsableCommand {
   private func openDataset() throws -> any EvaluationDataset {
     if FileTree.isFolder(dataset) {
       if classIndex != nil { Terminal.note("--class-index is for a .mat file and changes nothing here") }
-      return try MaskFolder(path: dataset)
+      return try options.hashing { hashing throws(LeGradError) in try MaskFolder(path: dataset, hashing: hashing) }
     }
     guard let classIndex else {
       throw LeGradError.usage("\(dataset): a .mat file needs --class-index imagenet_class_index.json")
     }
-    return try ImageNetSegmentation(path: dataset, classIndex: ClassIndex(path: classIndex))
+    let classes = try ClassIndex(path: classIndex)
+    return try options.hashing { hashing throws(LeGradError) in
+      try ImageNetSegmentation(path: dataset, classIndex: classes, hashing: hashing)
+    }
   }
 }
 
@@ -115,7 +118,9 @@ struct EvaluatePointsCommand: ParsableCommand {
   func run() throws {
     try EvaluationDriver(
       options: options, benchmark: Points(threshold: threshold),
-      dataset: OpenImagesPoints(images: images, points: points, classDescriptions: classDescriptions)
+      dataset: options.hashing { hashing throws(LeGradError) in
+        try OpenImagesPoints(images: images, points: points, classDescriptions: classDescriptions, hashing: hashing)
+      }
     ).run()
   }
 }
@@ -157,9 +162,14 @@ struct EvaluatePerturbationCommand: ParsableCommand {
     try EvaluationDriver(options: options, benchmark: Perturbation(explained: explain), dataset: openDataset()).run()
   }
 
-  private func openDataset() throws(LeGradError) -> ImageNetFolder {
+  private func openDataset() throws -> ImageNetFolder {
     let classes = try ClassIndex(path: classIndex)
-    guard let groundTruth, let synsets else { return try ImageNetFolder(images: images, classIndex: classes) }
-    return try ImageNetFolder(images: images, classIndex: classes, groundTruth: groundTruth, synsets: synsets)
+    return try options.hashing { hashing throws(LeGradError) in
+      guard let groundTruth, let synsets else {
+        return try ImageNetFolder(images: images, classIndex: classes, hashing: hashing)
+      }
+      return try ImageNetFolder(
+        images: images, classIndex: classes, groundTruth: groundTruth, synsets: synsets, hashing: hashing)
+    }
   }
 }

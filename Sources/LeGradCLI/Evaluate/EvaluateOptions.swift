@@ -1,11 +1,27 @@
 import ArgumentParser
 public import Evaluation
 import Failures
+import Files
 import LeGrad
 import VisionTransformer
 
 extension ExplainedClass: ExpressibleByArgument {}
 extension SegmentationThreshold: ExpressibleByArgument {}
+
+/// When rows are on the disk, as the option has it.
+enum RowSync: String, CaseIterable, ExpressibleByArgument, Sendable {
+  case row
+  case fiveSeconds = "5s"
+  case none
+
+  var records: RecordSync {
+    switch self {
+    case .row: .everyRecord
+    case .fiveSeconds: .everyFiveSeconds
+    case .none: .never
+    }
+  }
+}
 
 extension Shard: ExpressibleByArgument {
   public static var allValueStrings: [String] { ["I/N, such as 0/4"] }
@@ -59,6 +75,13 @@ struct EvaluateOptions: ParsableArguments {
 
   @Option(help: "Compute part I of N; 'legrad merge' puts the parts together. Also from the scheduler's environment.")
   var shard: Shard?
+
+  @Option(
+    help: """
+      What a power cut may cost: no row that is counted (row), those since the last five seconds' (5s), or what the system \
+      has not written yet (none). A process that ends costs none.
+      """)
+  var sync: RowSync = .fiveSeconds
 
   @Flag(help: "Go on with a run that was interrupted.")
   var resume = false

@@ -40,7 +40,8 @@ struct EvaluationDriver {
       let identity = run.identity(modelHash: hash, version: Version.number)
       recorder = try ShardRecorder(
         folder: options.output ?? "legrad-evaluation/\(type(of: benchmark).name)-\(identity.id)", identity: identity,
-        manifest: dataset.manifest, leftOut: dataset.leftOut, shard: shard, resume: options.resume)
+        manifest: dataset.manifest, leftOut: dataset.leftOut, shard: shard, resume: options.resume,
+        sync: options.sync.records)
       try checkDevice(of: run, recorder)
     } catch {
       FileSystem.removeEmpty(made)

@@ -4,13 +4,16 @@ import Glibc
 /// and only for more than one item.
 struct ProgressBar {
   private let total: Int
+  private let name: String
   private let isShown: Bool
   private let start = ContinuousClock.now
   private var done = 0
   private var lastDrawn: ContinuousClock.Instant?
 
-  init(total: Int, isShown: Bool = Terminal.isTerminal(STDERR_FILENO)) {
+  /// - Parameter name: what is done to the items, with a space after it.
+  init(total: Int, name: String = "", isShown: Bool = Terminal.isTerminal(STDERR_FILENO)) {
     self.total = total
+    self.name = name
     self.isShown = isShown && total > 1
     draw()
   }
@@ -31,12 +34,13 @@ struct ProgressBar {
     guard isShown else { return }
     Terminal.transient(
       Self.line(
-        done: done, total: total, seconds: (ContinuousClock.now - start) / .seconds(1), columns: Terminal.columns))
+        name, done: done, total: total, seconds: (ContinuousClock.now - start) / .seconds(1), columns: Terminal.columns)
+    )
   }
 
   /// Such as `[#####·····] 5/10  2.5/s  2 s left`, cut to `columns`.
-  static func line(done: Int, total: Int, seconds: Double, columns: Int) -> String {
-    var text = " \(done)/\(total)"
+  static func line(_ name: String = "", done: Int, total: Int, seconds: Double, columns: Int) -> String {
+    var text = " \(name)\(done)/\(total)"
     if done > 0, seconds > 0 {
       let rate = Double(done) / seconds
       text += "  \(rate.decimal(places: rate < 10 ? 2 : 0))/s"

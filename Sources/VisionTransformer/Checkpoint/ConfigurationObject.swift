@@ -18,7 +18,7 @@ struct ConfigurationObject {
     do throws(FileError) {
       bytes = try WholeFile.read(file, limit: Self.maximumBytes)
     } catch {
-      let isOpened = error.rule != .missing && error.rule != .unopenable
+      let isOpened = ![.missing, .unopenable, .exhausted].contains(error.rule)
       throw CheckpointError(isOpened ? .configuration : .missingFile, error)
     }
     try self.init(file: file, bytes: bytes)
