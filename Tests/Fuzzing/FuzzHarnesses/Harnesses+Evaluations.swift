@@ -6,7 +6,7 @@ extension Harnesses {
 
   static let evaluations = [
     Harness(
-      "csv", maximumLength: 4_096, testRuns: 6_000,
+      "csv", maximumLength: 4_096, testRuns: 3_000,
       words: [
         Sections.mark, "\"", "\"\"", ",", "\r\n", "ImageId", "X", "Y", "Label", "EstimatedYesNo", "LabelName",
         "DisplayName",
@@ -79,7 +79,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "shard", maximumLength: 8_192, testRuns: 1_000,
+      "shard", maximumLength: 8_192, testRuns: 500,
       words: jsonWords + [
         "\n", "\"index\":", "\"id\":", "\"shard\":\"0/2\"", "\"run\":", "\"failure\":", "\"statistics\":", "e-5",
       ],

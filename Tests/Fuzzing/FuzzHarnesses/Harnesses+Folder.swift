@@ -5,7 +5,7 @@ extension Harnesses {
   /// Whole model folders: the first byte chooses one of the fixtures, whose weights stay, and the rest are files in place
   /// of its others.
   static let folder = Harness(
-    "folder", maximumLength: 8_192, testRuns: 700,
+    "folder", maximumLength: 8_192, testRuns: 500,
     words: jsonWords + [
       Sections.mark, "\"model_cfg\"", "\"vision_cfg\"", "\"text_cfg\"", "\"image_size\"", "\"patch_size\"",
       "\"layers\"",

@@ -37,7 +37,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "byte-pairs", maximumLength: 16_384, testRuns: 1_500,
+      "byte-pairs", maximumLength: 16_384, testRuns: 700,
       words: jsonWords + [Sections.mark, "#version: 0.2\n", "</w>", "Ġ", "<|startoftext|>", "<|endoftext|>", "c a\n"],
       seeds: {
         let merges = try FixtureFiles.bytes("tokenizer/merges.txt")
@@ -57,7 +57,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "tokenizer-json", maximumLength: 16_384, testRuns: 1_500,
+      "tokenizer-json", maximumLength: 16_384, testRuns: 700,
       words: jsonWords + [
         Sections.mark, "\"model\"", "\"type\"", "\"BPE\"", "\"Unigram\"", "\"WordPiece\"", "\"vocab\"", "\"merges\"",
         "\"Replace\"",

@@ -66,7 +66,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "npy", maximumLength: 2_048, testRuns: 12_000,
+      "npy", maximumLength: 2_048, testRuns: 9_000,
       words: [
         "descr", "fortran_order", "shape", "'<f4'", "'>f8'", "'|u1'", "'<i8'", "True", "False", "()", "(1,)", "(0, 3)",
         "(9223372036854775807,)", "{'", "}", "\u{93}NUMPY",
