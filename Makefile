@@ -32,14 +32,14 @@ test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
 dist_packages := build-essential cmake python3-venv
 cluster_packages := slurm-wlm munge openmpi-bin parallel
 # Kernels that are one program with others of them.
-matrix_kernels := Kernels/matmul_matrix.cl $(wildcard Kernels/matrix_*.cl)
+matrix_kernels := Kernels/matmul_matrix.cl $(wildcard Kernels/attention_*matrix.cl Kernels/matrix_*.cl)
 # What `legrad --version` names.
 LEGRAD_COMMIT ?= $(shell commit=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git diff --quiet HEAD || commit=$$commit+; echo $$commit; })
 export LEGRAD_COMMIT
 export LEGRAD_BUILDER := make build
-# Tests spend their time in the float64 oracles and in the C loops; optimised, both take a tenth. An index of all symbols,
-# for editors, would be a quarter of the build.
-optimised := --disable-index-store -Xswiftc -O -Xcc -O2
+# Tests spend their time in the float64 oracles and in the C loops; optimised, both take a tenth. SwiftPM finds tests in
+# the index, so there is one; without what this package imports, which would be most of it.
+optimised := $(addprefix -Xswiftc ,-O -index-ignore-system-modules -index-ignore-clang-modules) -Xcc -O2
 # A release: addresses of functions are fixed before the program runs, C and C++ watch the stack and the sizes that they
 # know of, and no library is looked for beside the program. Distribution/hardening.sh looks whether it is so.
 hardened := --disable-local-rpath -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now \
@@ -54,9 +54,10 @@ build: setup
 	Distribution/hardening.sh "$$($(swift_build) --show-bin-path)/legrad"
 
 test: setup-tests lint
-	# The driver keeps what it compiles; a second cache would compile it twice. One test at a time: PoCL 3.1 counts its
-	# loaded kernels wrong while several contexts are at work, and aborts (pocl_release_dlhandle_cache).
-	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_CACHE= swift test $(optimised) --disable-xctest --no-parallel
+	# The driver keeps what it compiles; a second cache would compile it twice. One test at a time in a process: PoCL 3.1
+	# counts its loaded kernels wrong while several contexts are at work, and aborts (pocl_release_dlhandle_cache).
+	swift build --build-tests $(optimised)
+	LEGRAD_REQUIRE_OPENCL=1 LEGRAD_CACHE= Tests/side_by_side.sh "$$(swift build $(optimised) --show-bin-path)" LeGradCLITests
 
 test-large: setup-tests
 	# A process each: the memory test reads its process's own.
@@ -132,7 +133,8 @@ lint:
 	      echo "$$kernel with LANES=$$lane STORAGE=$$storage FLOAT64=$$double"; }; \
 	  done; done; done; \
 	done; exit $$failed
-	@# The products on matrix units: what stands in for their instructions, and these for the processors that have them.
+	@# Products and attention on matrix units: what stands in for their instructions, and these for the processors that
+	@# have them.
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; failed=0; \
 	for set in nvidia:nvptx64--nvidiacl:sm_80 amd_wmma:amdgcn-amd-amdhsa:gfx1100 amd_mfma:amdgcn-amd-amdhsa:gfx90a intel:: ; do \
 	  IFS=: read -r name target processor <<< "$$set"; \
@@ -145,16 +147,33 @@ lint:
 	      -DSIDE_INPUTS=$$side -DSCALED=1 -DPLAIN=$$plain Kernels/matmul_matrix.cl || { failed=1; \
 	      echo "Kernels/matrix_$$name.cl with STORAGE=$$storage SIDE_INPUTS=$$side PLAIN=$$plain"; }; \
 	  done; done; done; \
+	  for kernel in attention_matrix attention_relevance_matrix; do for storage in 2 3; do for plain in 0 1; do \
+	    for_target=; [ $$plain = 1 ] || [ -z "$$target" ] || for_target="-target $$target -nogpulib -Xclang -target-cpu -Xclang $$processor"; \
+	    $$clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only $$for_target \
+	      -include Kernels/common.cl -include Kernels/matmul_tiles.cl -include Kernels/matrix_tiles.cl -include Kernels/matrix_$$name.cl \
+	      -include Kernels/attention_matrix_tiles.cl -Wall -Wextra -Werror -Wno-unused-parameter -DTILE_M=64 -DTILE_N=32 -DWARPS_M=4 \
+	      -DWARPS_N=$$([ $$name = intel ] && echo 2 || echo 1) -DSTORAGE=$$storage -DPLAIN=$$plain Kernels/$$kernel.cl || { failed=1; \
+	      echo "Kernels/$$kernel.cl with matrix_$$name.cl STORAGE=$$storage PLAIN=$$plain"; }; \
+	  done; done; done; \
 	done; exit $$failed
 	@# What a compiler offers beside the language, a driver may not translate. Instructions of one vendor have files for it.
 	@! grep -nE '__builtin_|__has_(builtin|feature|extension|attribute)|__(asm|inline)__|\b(asm|typeof)\b *\(' \
-	  $(filter-out $(matrix_kernels),$(wildcard Kernels/*.cl)) Kernels/matmul_matrix.cl Kernels/matrix_tiles.cl || \
+	  $(filter-out Kernels/matrix_%,$(wildcard Kernels/*.cl)) Kernels/matrix_tiles.cl || \
 	  { echo "expected OpenCL C 1.2 in kernels, without what compilers add"; exit 1; }
 	@cc -std=gnu2x -fsyntax-only -Wall -Wextra -Werror Tests/FaultyDriver/driver.c
 	@# Options are the command's: other rooms name a subject, which LeGradCLI turns into its option. Those of Slurm
 	@# and of Hugging Face's hf are not ours.
 	@! grep -rnE --include='*.swift' '"[^"]*--[a-z]' Sources | grep -vE '^Sources/LeGradCLI/|--array=|--revision ' || \
 	  { echo "expected Subject in place of an option's name"; exit 1; }
+	@# Swift's strings are equal when they look alike, which takes the square of a run of marks to find out: what comes
+	@# from files is told apart by its bytes (Texts). Names in a folder are short; metadata are the caller's.
+	@! grep -rnE --include='*.swift' '\[String: |Set<String>|Dictionary<String' Sources/StrictJSON Sources/SafeTensors \
+	  Sources/TorchFiles Sources/Tokenizers Sources/NpyFiles Sources/Evaluation/Datasets | \
+	  grep -vE 'metadata: \[String: String\]|names: Set<String>|// Keys of this program' || \
+	  { echo "expected TextTable or TextKey for texts of files"; exit 1; }
+	@! grep -rnE --include='*.swift' '(name|key|label|id|answer|order)s? [=!]= "|\.(replacing|firstRange|ranges)\((of: )?"' \
+	  Sources/StrictJSON Sources/SafeTensors Sources/TorchFiles Sources/Evaluation/Datasets | \
+	  grep -v 'stem.firstRange(of: "-of-")' || { echo "expected isSame(as:) for texts of files"; exit 1; }
 	@# Foundation brings its tables of languages: the static binary would be twice as large.
 	@! grep -rnE --include='*.swift' '^([a-z]+ )?import Foundation$$' Sources || \
 	  { echo "expected FoundationEssentials in place of Foundation"; exit 1; }

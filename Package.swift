@@ -79,13 +79,18 @@ let package = Package(
     // The inner loop of SHA-256, at the speed of the processor's own instructions.
     .target(name: "CSHA256", cSettings: strictC),
     // Whole files with a limit, mapped files, files that appear whole or not at all, and their hash.
-    room("Files", ["CSHA256", "Failures"]),
+    // What becomes of a mapped file that somebody cuts: an error, not the end of the process.
+    .target(name: "CMappedFiles", cSettings: strictC),
+    room("Files", ["CMappedFiles", "CSHA256", "Failures"]),
+    // Text from strangers: told apart by its bytes, in a time that grows with them.
+    room("Texts"),
+    tests("TextsTests", ["Texts"]),
     // JSON from strangers: duplicate keys refused, depth and size limited.
-    room("StrictJSON"),
+    room("StrictJSON", ["Texts"]),
     // Each of these knows one format and nothing of models.
-    room("SafeTensors", ["Failures", "Files", "StrictJSON"]),
+    room("SafeTensors", ["Failures", "Files", "StrictJSON", "Texts"]),
     // PyTorch's archives, of which nothing but tensors is taken.
-    room("TorchFiles", ["Failures", "Files", "SafeTensors"]),
+    room("TorchFiles", ["Failures", "Files", "SafeTensors", "Texts"]),
     room("NpyFiles", ["Failures", "Files"]),
     // libpng and libjpeg-turbo behind a few C calls that return a status instead of jumping.
     .target(
@@ -103,14 +108,16 @@ let package = Package(
     .target(
       name: "CCLIPMerges", exclude: ["NOTICE", "clip_merges.bin", "make_merges.py"], cSettings: strictC),
     room(
-      "Tokenizers", ["Failures", "Files", "StrictJSON", "CCLIPMerges", "CSentencePiece", "CUtf8proc", "CZlib"],
+      "Tokenizers",
+      ["Failures", "Files", "StrictJSON", "Texts", "CCLIPMerges", "CSentencePiece", "CUtf8proc", "CZlib"],
       exclude: ["Scripts"]),
     tests("TokenizersTests", ["Tokenizers", "CZlib"]),
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
     room(
       "VisionTransformer",
-      ["Compute", "Failures", "Files", "Randomness", "StrictJSON", "SafeTensors", "TorchFiles"], exclude: ["Scripts"]),
+      ["Compute", "Failures", "Files", "Randomness", "StrictJSON", "SafeTensors", "Texts", "TorchFiles"],
+      exclude: ["Scripts"]),
     // The bundled model and its sample pictures, embedded.
     .target(
       name: "CDemo", exclude: ["README.md", "train.py", "draw_samples.py", "model", "samples"], cSettings: strictC),
@@ -119,7 +126,7 @@ let package = Package(
       "LeGrad",
       [
         "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Failures",
-        "Files", "SafeTensors", "ImageFiles", "Tokenizers", "NpyFiles", "CDemo",
+        "Files", "SafeTensors", "ImageFiles", "Texts", "Tokenizers", "NpyFiles", "CDemo",
       ]),
     // Finds libhdf5 at run time: a table of its calls, no logic.
     .target(name: "CHDF5", cSettings: strictC, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
@@ -127,11 +134,12 @@ let package = Package(
     room(
       "Evaluation",
       [
-        "LeGrad", "CHDF5", "CZlib", "Compute", "Failures", "Files", "ImageFiles", "Randomness", "StrictJSON",
+        "LeGrad", "CHDF5", "CZlib", "Compute", "Failures", "Files", "ImageFiles", "Randomness", "StrictJSON", "Texts",
         "VisionTransformer",
       ]),
     tests(
-      "EvaluationTests", ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "VisionTransformer"]),
+      "EvaluationTests",
+      ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "Texts", "VisionTransformer"]),
     // Which commit and build this is.
     .target(name: "CVersion", cSettings: strictC + build),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
@@ -139,7 +147,7 @@ let package = Package(
       name: "LeGradCLI",
       dependencies: [
         "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness",
-        "VisionTransformer", "Tokenizers", "Failures", "Files", "ImageFiles", "NpyFiles", "CVersion",
+        "VisionTransformer", "Texts", "Tokenizers", "Failures", "Files", "ImageFiles", "NpyFiles", "CVersion",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -151,14 +159,15 @@ let package = Package(
       path: "Tests/TestSupport", swiftSettings: strict),
     tests("FailuresTests", ["Failures"]),
     tests("FilesTests", ["Failures", "Files", "CSHA256"]),
-    tests("StrictJSONTests", ["StrictJSON"]),
+    tests("StrictJSONTests", ["StrictJSON", "Texts"]),
     tests("SafeTensorsTests", ["SafeTensors"]),
     tests("TorchFilesTests", ["Failures", "Files", "SafeTensors", "TorchFiles"]),
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     tests("ImageFilesTests", ["Files", "ImageFiles", "Randomness"]),
     tests(
-      "VisionTransformerTests", ["VisionTransformer", "Compute", "Failures", "SafeTensors", "StrictJSON", "TorchFiles"]),
+      "VisionTransformerTests",
+      ["VisionTransformer", "Compute", "Failures", "SafeTensors", "StrictJSON", "Texts", "TorchFiles"]),
     // The methods and the façade against the float64 reference.
     tests(
       "LeGradTests",

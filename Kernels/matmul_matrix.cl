@@ -16,6 +16,8 @@
 //         └───┴───┴───┴───┘        beyond the depth, and beyond the rows as the last row, whose sums nobody stores.
 
 #define ITEMS (WARP * WARPS_M * WARPS_N)
+#define CHUNKS_K (TILE_K / 8)
+#define CHUNKS_N (TILE_N / 8)
 #define WARP_M (TILE_M / WARPS_M)
 #define WARP_N (TILE_N / WARPS_N)
 #define SQUARES_M (WARP_M / 16)
@@ -25,6 +27,11 @@
 #define RIGHT_CHUNKS (TILE_N * CHUNKS_K / ITEMS)
 // Chunks of a row of the right tile: of k, or of columns where the weight's rows are k.
 #define RIGHT_ROW (SIDE_INPUTS ? CHUNKS_N : CHUNKS_K)
+#if SIDE_INPUTS
+#define LOAD_RIGHT load_right_turned
+#else
+#define LOAD_RIGHT load_right
+#endif
 // Elements of one part of a tile, and of all that one step has.
 #define LEFT_TILE (TILE_M * TILE_K)
 #define RIGHT_TILE (TILE_N * TILE_K)
@@ -98,21 +105,7 @@ INLINE void put(const delivery *d, uint item, __local ushort *tiles, __local con
     low *= factors[row];
     high *= factors[row];
 #endif
-#pragma unroll
-    for (uint part = 0; part < PARTS; part++) {
-      const uint4 words = (uint4)(
-          pair_of(low.x, low.y), pair_of(low.z, low.w), pair_of(high.x, high.y), pair_of(high.z, high.w));
-      *(__local uint4 *)(tiles + part * LEFT_TILE + chunk_at(row, chunk % CHUNKS_K, CHUNKS_K)) = words;
-      if (part + 1 == PARTS) continue;
-      low.x = rest_of(low.x, element_of(words.x, 0));
-      low.y = rest_of(low.y, element_of(words.x, 1));
-      low.z = rest_of(low.z, element_of(words.y, 0));
-      low.w = rest_of(low.w, element_of(words.y, 1));
-      high.x = rest_of(high.x, element_of(words.z, 0));
-      high.y = rest_of(high.y, element_of(words.z, 1));
-      high.z = rest_of(high.z, element_of(words.w, 0));
-      high.w = rest_of(high.w, element_of(words.w, 1));
-    }
+    put_chunk(low, high, tiles + chunk_at(row, chunk % CHUNKS_K, CHUNKS_K), LEFT_TILE);
   }
 #if !HAS_COPIES
 #pragma unroll
@@ -132,12 +125,12 @@ INLINE void add_step(
     uint b[PARTS][SQUARES_N][RIGHT_WORDS];
     UNROLL_INSTRUCTIONS for (uint part = 0; part < PARTS; part++)
       UNROLL_INSTRUCTIONS for (uint j = 0; j < SQUARES_N; j++)
-        load_right(
-            b[part][j], tiles + PARTS * LEFT_TILE + part * RIGHT_TILE, column + 16 * j, chunk, exchange);
+        LOAD_RIGHT(
+            b[part][j], tiles + PARTS * LEFT_TILE + part * RIGHT_TILE, column + 16 * j, chunk, RIGHT_ROW, exchange);
     UNROLL_INSTRUCTIONS for (uint i = 0; i < SQUARES_M; i++) {
       uint a[PARTS][LEFT_WORDS];
       UNROLL_INSTRUCTIONS for (uint part = 0; part < PARTS; part++)
-        load_left(a[part], tiles + part * LEFT_TILE, row + 16 * i, chunk, exchange);
+        load_left(a[part], tiles + part * LEFT_TILE, row + 16 * i, chunk, CHUNKS_K, exchange);
       // The small products first: their sums lose less. That of two second parts is below float32's last bit but seven.
 #if PARTS == 2
       UNROLL_INSTRUCTIONS for (uint j = 0; j < SQUARES_N; j++) multiply_add(sums[i][j], a[0], b[1][j], exchange);

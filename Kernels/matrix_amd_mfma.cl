@@ -16,28 +16,31 @@ INLINE uint sum_column(uint lane, uint e) { return lane % 16; }
 INLINE uint pair_of(float low, float high) { return plain_pair(low, high); }
 
 // Two words that lie together in a row of a tile.
-INLINE void load_four(uint to[2], __local const ushort *tile, uint row, uint chunk) {
+INLINE void load_four(uint to[2], __local const ushort *tile, uint row, uint chunk, uint chunks) {
   const uint quad = get_local_id(0) % WARP / 16;
-  const uint2 words = *(__local const uint2 *)(tile + chunk_at(row, chunk + quad / 2, CHUNKS_K) + quad % 2 * 4);
+  const uint2 words = *(__local const uint2 *)(tile + chunk_at(row, chunk + quad / 2, chunks) + quad % 2 * 4);
   to[0] = words.x;
   to[1] = words.y;
 }
 
-INLINE void load_left(uint to[LEFT_WORDS], __local const ushort *tile, uint row, uint chunk, __local uint *exchange) {
-  load_four(to, tile, row + get_local_id(0) % 16, chunk);
+INLINE void load_left(
+    uint to[LEFT_WORDS], __local const ushort *tile, uint row, uint chunk, uint chunks, __local uint *exchange) {
+  load_four(to, tile, row + get_local_id(0) % 16, chunk, chunks);
 }
 
-INLINE void load_right(uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, __local uint *exchange) {
+INLINE void load_right(
+    uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, uint chunks, __local uint *exchange) {
+  load_four(to, tile, column + get_local_id(0) % 16, chunk, chunks);
+}
+
+INLINE void load_right_turned(
+    uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, uint chunks, __local uint *exchange) {
   const uint own = column + get_local_id(0) % 16;
-#if SIDE_INPUTS
 #pragma unroll
   for (uint i = 0; i < 2; i++) {
     const uint k = chunk * 8 + get_local_id(0) % WARP / 16 * 4 + 2 * i;
-    to[i] = tile[chunk_at(k, own / 8, CHUNKS_N) + own % 8] | (uint)tile[chunk_at(k + 1, own / 8, CHUNKS_N) + own % 8] << 16;
+    to[i] = tile[chunk_at(k, own / 8, chunks) + own % 8] | (uint)tile[chunk_at(k + 1, own / 8, chunks) + own % 8] << 16;
   }
-#else
-  load_four(to, tile, own, chunk);
-#endif
 }
 
 #if PLAIN

@@ -16,10 +16,10 @@ INLINE uint sum_column(uint lane, uint e) { return lane % 16; }
 INLINE uint pair_of(float low, float high) { return plain_pair(low, high); }
 
 // Eight words that lie together in a row of a tile.
-INLINE void load_sixteen(uint to[8], __local const ushort *tile, uint row, uint chunk) {
+INLINE void load_sixteen(uint to[8], __local const ushort *tile, uint row, uint chunk, uint chunks) {
 #pragma unroll
   for (uint i = 0; i < 2; i++) {
-    const uint4 words = *(__local const uint4 *)(tile + chunk_at(row, chunk + i, CHUNKS_K));
+    const uint4 words = *(__local const uint4 *)(tile + chunk_at(row, chunk + i, chunks));
     to[4 * i] = words.x;
     to[4 * i + 1] = words.y;
     to[4 * i + 2] = words.z;
@@ -27,21 +27,24 @@ INLINE void load_sixteen(uint to[8], __local const ushort *tile, uint row, uint 
   }
 }
 
-INLINE void load_left(uint to[LEFT_WORDS], __local const ushort *tile, uint row, uint chunk, __local uint *exchange) {
-  load_sixteen(to, tile, row + get_local_id(0) % 16, chunk);
+INLINE void load_left(
+    uint to[LEFT_WORDS], __local const ushort *tile, uint row, uint chunk, uint chunks, __local uint *exchange) {
+  load_sixteen(to, tile, row + get_local_id(0) % 16, chunk, chunks);
 }
 
-INLINE void load_right(uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, __local uint *exchange) {
+INLINE void load_right(
+    uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, uint chunks, __local uint *exchange) {
+  load_sixteen(to, tile, column + get_local_id(0) % 16, chunk, chunks);
+}
+
+INLINE void load_right_turned(
+    uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, uint chunks, __local uint *exchange) {
   const uint own = column + get_local_id(0) % 16;
-#if SIDE_INPUTS
 #pragma unroll
   for (uint i = 0; i < 8; i++) {
     const uint k = chunk * 8 + 2 * i;
-    to[i] = tile[chunk_at(k, own / 8, CHUNKS_N) + own % 8] | (uint)tile[chunk_at(k + 1, own / 8, CHUNKS_N) + own % 8] << 16;
+    to[i] = tile[chunk_at(k, own / 8, chunks) + own % 8] | (uint)tile[chunk_at(k + 1, own / 8, chunks) + own % 8] << 16;
   }
-#else
-  load_sixteen(to, tile, own, chunk);
-#endif
 }
 
 #if PLAIN

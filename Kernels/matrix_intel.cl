@@ -19,41 +19,48 @@ INLINE uint sum_row(uint lane, uint e) { return e % 16; }
 INLINE uint sum_column(uint lane, uint e) { return lane + e / 16 * 8; }
 INLINE uint pair_of(float low, float high) { return plain_pair(low, high); }
 
-INLINE void load_left(uint to[LEFT_WORDS], __local const ushort *tile, uint row, uint chunk, __local uint *exchange) {
+INLINE void load_left(
+    uint to[LEFT_WORDS], __local const ushort *tile, uint row, uint chunk, uint chunks, __local uint *exchange) {
   const uint lane = get_local_id(0) % WARP;
 #pragma unroll
   for (uint i = 0; i < LEFT_WORDS; i++) {
 #if WARP == 16
     __local const ushort *own = tile + lane % 8;
-    to[i] = own[chunk_at(row + 2 * i, chunk + lane / 8, CHUNKS_K)] |
-            (uint)own[chunk_at(row + 2 * i + 1, chunk + lane / 8, CHUNKS_K)] << 16;
+    to[i] = own[chunk_at(row + 2 * i, chunk + lane / 8, chunks)] |
+            (uint)own[chunk_at(row + 2 * i + 1, chunk + lane / 8, chunks)] << 16;
 #else
-    to[i] = *(__local const uint *)(tile + chunk_at(row + i, chunk + lane / 4, CHUNKS_K) + lane % 4 * 2);
+    to[i] = *(__local const uint *)(tile + chunk_at(row + i, chunk + lane / 4, chunks) + lane % 4 * 2);
 #endif
   }
 }
 
-INLINE void load_right(uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, __local uint *exchange) {
+INLINE void load_right(
+    uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, uint chunks, __local uint *exchange) {
 #pragma unroll
   for (uint block = 0; block < COLUMN_BLOCKS; block++) {
     const uint own = column + block * 8 + get_local_id(0) % WARP;
-#if SIDE_INPUTS
-#pragma unroll
-    for (uint i = 0; i < 8; i++) {
-      const uint k = chunk * 8 + 2 * i;
-      to[8 * block + i] =
-          tile[chunk_at(k, own / 8, CHUNKS_N) + own % 8] | (uint)tile[chunk_at(k + 1, own / 8, CHUNKS_N) + own % 8] << 16;
-    }
-#else
 #pragma unroll
     for (uint i = 0; i < 2; i++) {
-      const uint4 words = *(__local const uint4 *)(tile + chunk_at(own, chunk + i, CHUNKS_K));
+      const uint4 words = *(__local const uint4 *)(tile + chunk_at(own, chunk + i, chunks));
       to[8 * block + 4 * i] = words.x;
       to[8 * block + 4 * i + 1] = words.y;
       to[8 * block + 4 * i + 2] = words.z;
       to[8 * block + 4 * i + 3] = words.w;
     }
-#endif
+  }
+}
+
+INLINE void load_right_turned(
+    uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, uint chunks, __local uint *exchange) {
+#pragma unroll
+  for (uint block = 0; block < COLUMN_BLOCKS; block++) {
+    const uint own = column + block * 8 + get_local_id(0) % WARP;
+#pragma unroll
+    for (uint i = 0; i < 8; i++) {
+      const uint k = chunk * 8 + 2 * i;
+      to[8 * block + i] =
+          tile[chunk_at(k, own / 8, chunks) + own % 8] | (uint)tile[chunk_at(k + 1, own / 8, chunks) + own % 8] << 16;
+    }
   }
 }
 

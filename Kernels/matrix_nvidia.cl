@@ -93,23 +93,23 @@ INLINE void multiply_add_eight_columns(float sums[4], const uint a[4], const uin
 }
 #endif
 
-INLINE void load_left(uint to[LEFT_WORDS], __local const ushort *tile, uint row, uint chunk, __local uint *exchange) {
+INLINE void load_left(
+    uint to[LEFT_WORDS], __local const ushort *tile, uint row, uint chunk, uint chunks, __local uint *exchange) {
   const uint lane = get_local_id(0) % WARP;
-  load_matrices(to, tile, chunk_at(row + lane % 16, chunk + lane / 16, CHUNKS_K), exchange);
+  load_matrices(to, tile, chunk_at(row + lane % 16, chunk + lane / 16, chunks), exchange);
 }
 
-#if SIDE_INPUTS
-INLINE void load_right(uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, __local uint *exchange) {
+INLINE void load_right(
+    uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, uint chunks, __local uint *exchange) {
   const uint lane = get_local_id(0) % WARP;
-  load_turned_matrices(to, tile, chunk_at(chunk * 8 + lane % 16, column / 8 + lane / 16, CHUNKS_N), exchange);
+  load_matrices(to, tile, chunk_at(column + lane / 16 * 8 + lane % 8, chunk + lane / 8 % 2, chunks), exchange);
 }
-#else
-INLINE void load_right(uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, __local uint *exchange) {
+
+INLINE void load_right_turned(
+    uint to[RIGHT_WORDS], __local const ushort *tile, uint column, uint chunk, uint chunks, __local uint *exchange) {
   const uint lane = get_local_id(0) % WARP;
-  load_matrices(
-      to, tile, chunk_at(column + lane / 16 * 8 + lane % 8, chunk + lane / 8 % 2, CHUNKS_K), exchange);
+  load_turned_matrices(to, tile, chunk_at(chunk * 8 + lane % 16, column / 8 + lane / 16, chunks), exchange);
 }
-#endif
 
 INLINE void multiply_add(float sums[SUMS], const uint a[LEFT_WORDS], const uint b[RIGHT_WORDS], __local uint *exchange) {
   multiply_add_eight_columns(sums, a, b, exchange);

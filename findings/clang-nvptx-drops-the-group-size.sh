@@ -21,8 +21,9 @@ cd "$folder"
 apt-get download -q clang-19=1:19.1.7-3~deb12u1 libclang-cpp19=1:19.1.7-3~deb12u1 libllvm19=1:19.1.7-3~deb12u1 \
   libclang-common-19-dev=1:19.1.7-3~deb12u1 >download.log 2>&1 || { cat download.log; exit 2; }
 for package in *.deb; do dpkg -x "$package" root; done
-export LD_LIBRARY_PATH=$folder/root/usr/lib/x86_64-linux-gnu:$folder/root/usr/lib/llvm-19/lib
-clang=$folder/root/usr/lib/llvm-19/bin/clang
+LD_LIBRARY_PATH=$(find "$folder/root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+export LD_LIBRARY_PATH
+clang=$(find "$folder/root" -path '*/llvm-19/bin/clang')
 "$clang" --version | head -1
 
 cat >kernel.cl <<'KERNEL'

@@ -157,8 +157,17 @@ static void look_up_colours(png_structp png, png_infop info, uint32_t width, uin
   }
 }
 
-legrad_codec_status legrad_png_decode(
-    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+/// Asks libpng for 8-bit RGB with alpha whatever the file holds; opaque where it holds none.
+static void request_rgba(png_structp png) {
+  png_set_expand(png);
+  png_set_strip_16(png);
+  png_set_gray_to_rgb(png);
+  png_set_add_alpha(png, 0xFF, PNG_FILLER_AFTER);
+}
+
+/// `channels` is 3 for RGB and 4 for RGB with alpha.
+static legrad_codec_status decode(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, int channels, uint8_t *pixels,
     legrad_codec_message *message) {
   message->text[0] = '\0';
   png_source source = {bytes, count, 0, 0};
@@ -175,14 +184,19 @@ legrad_codec_status legrad_png_decode(
   if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height) {
     png_error(png, "the size differs from the one asked for");
   }
-  request_rgb(png, info);
+  if (channels == 4) {
+    request_rgba(png);
+  } else {
+    request_rgb(png, info);
+  }
   int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
   int has_palette = png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE;
-  size_t stride = (size_t)width * 3;
+  size_t stride = (size_t)width * channels;
   size_t start = has_palette ? (size_t)width * 2 : 0;
   if (png_get_rowbytes(png, info) != stride - start) {
-    png_error(png, "the rows do not come out as 8-bit RGB");
+    png_error(
+        png, channels == 4 ? "the rows do not come out as 8-bit RGBA" : "the rows do not come out as 8-bit RGB");
   }
   for (int pass = 0; pass < passes; pass++) {
     for (size_t y = 0; y < height; y++) {
@@ -195,6 +209,18 @@ legrad_codec_status legrad_png_decode(
   int is_whole = read_end(png, &source);
   png_destroy_read_struct(&png, &info, NULL);
   return is_whole ? LEGRAD_CODEC_OK : LEGRAD_CODEC_CORRUPT;
+}
+
+legrad_codec_status legrad_png_decode(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message) {
+  return decode(bytes, count, width, height, 3, pixels, message);
+}
+
+legrad_codec_status legrad_png_decode_rgba(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message) {
+  return decode(bytes, count, width, height, 4, pixels, message);
 }
 
 static void write_bytes(png_structp png, png_bytep bytes, size_t count) {

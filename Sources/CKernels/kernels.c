@@ -27,11 +27,20 @@ static const char attention_backward_cpu[] = {
 static const char attention_cpu[] = {
 #embed "../../Kernels/attention_cpu.cl" suffix(, 0)
 };
+static const char attention_matrix[] = {
+#embed "../../Kernels/attention_matrix.cl" suffix(, 0)
+};
+static const char attention_matrix_tiles[] = {
+#embed "../../Kernels/attention_matrix_tiles.cl" suffix(, 0)
+};
 static const char attention_relevance[] = {
 #embed "../../Kernels/attention_relevance.cl" suffix(, 0)
 };
 static const char attention_relevance_cpu[] = {
 #embed "../../Kernels/attention_relevance_cpu.cl" suffix(, 0)
+};
+static const char attention_relevance_matrix[] = {
+#embed "../../Kernels/attention_relevance_matrix.cl" suffix(, 0)
 };
 static const char attention_relevance_mean[] = {
 #embed "../../Kernels/attention_relevance_mean.cl" suffix(, 0)
@@ -190,8 +199,11 @@ static const struct legrad_kernel_file files[] = {
     FILE(attention_backward),
     FILE(attention_backward_cpu),
     FILE(attention_cpu),
+    FILE(attention_matrix),
+    FILE(attention_matrix_tiles),
     FILE(attention_relevance),
     FILE(attention_relevance_cpu),
+    FILE(attention_relevance_matrix),
     FILE(attention_relevance_mean),
     FILE(attention_tiles),
     FILE(attention_tiles_cpu),

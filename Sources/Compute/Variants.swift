@@ -16,7 +16,8 @@ public enum KernelVariant: String, Sendable, CaseIterable {
   case portable
   /// One work-item per register tile, vectors of 16 floats and no barriers, for processors.
   case cpu
-  /// The portable kernels, with products of 16-bit parts on matrix units (tensor cores) in place of theirs.
+  /// The portable kernels, with products, attention and its relevance in 16-bit parts on matrix units (tensor cores) in
+  /// place of theirs.
   case matrix
 }
 

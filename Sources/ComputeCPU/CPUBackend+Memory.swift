@@ -64,7 +64,9 @@ extension CPUBackend {
     for part in stored.parts {
       guard let start = unsafe part.bringIn() else { return nil }
       defer { part.letGo() }
-      guard unsafe largestMagnitude(start, part.count, stored.type) < precision.firstInfinite else { return nil }
+      guard unsafe largestMagnitude(start, part.count, stored.type) < precision.firstInfinite,
+        unsafe part.bringIn() != nil
+      else { return nil }
     }
     let weight = try CPUWeight(
       outputs: rows, inputs: columns, precision: precision, tileColumns: kernels.tileColumns, stored: stored)

@@ -73,11 +73,7 @@ extension StoredWeight {
     stored.part_rows = outputs / parts.count
     var addresses: [UnsafeRawPointer] = unsafe []
     for part in parts {
-      guard let address = unsafe part.bringIn() else {
-        throw BackendError(
-          .weightLost, operation: operation,
-          "the file of the weights was changed or cut after it was opened, or cannot be read; load the model again")
-      }
+      guard let address = unsafe part.bringIn() else { throw Self.lost(operation) }
       unsafe addresses.append(address)
     }
     unsafe stored.parts = (
@@ -86,8 +82,18 @@ extension StoredWeight {
     return stored
   }
 
-  func letGo() {
+  /// Says that a product has read the elements.
+  /// - Throws: `weightLost` where they are not what they were before it.
+  func letGo(operation: OperationName) throws(BackendError) {
+    let areThere = parts.allSatisfy { unsafe $0.bringIn() != nil }
     for part in parts { part.letGo() }
+    guard areThere else { throw Self.lost(operation) }
+  }
+
+  private static func lost(_ operation: OperationName) -> BackendError {
+    BackendError(
+      .weightLost, operation: operation,
+      "the file of the weights was changed or cut after it was opened, or cannot be read; load the model again")
   }
 }
 

@@ -33,12 +33,21 @@ struct AttentionProgram {
   let blocks: Int
   let maps: Int
   let panels: Int
+  /// Its file for matrix units; nil where the matrix variant has the portable one.
+  var onMatrixUnits: OnMatrixUnits?
 
-  static let attention = AttentionProgram(operation: "attention", rowsPerGroup: 64, blocks: 2, maps: 1, panels: 3)
+  /// The files on attention_matrix_tiles.cl.
+  enum OnMatrixUnits: String, CaseIterable {
+    case attention = "attention_matrix"
+    case relevance = "attention_relevance_matrix"
+  }
+
+  static let attention = AttentionProgram(
+    operation: "attention", rowsPerGroup: 64, blocks: 2, maps: 1, panels: 3, onMatrixUnits: .attention)
   static let backward = AttentionProgram(
     operation: "attention_backward", rowsPerGroup: 64, blocks: 2, maps: 2, panels: 4)
   static let relevance = AttentionProgram(
-    operation: "attention_relevance", rowsPerGroup: 32, blocks: 1, maps: 0, panels: 1)
+    operation: "attention_relevance", rowsPerGroup: 32, blocks: 1, maps: 0, panels: 1, onMatrixUnits: .relevance)
   static let rowThroughMap = AttentionProgram(
     operation: "row_through_map", rowsPerGroup: 64, blocks: 2, maps: 2, panels: 2)
 
@@ -83,14 +92,23 @@ extension OpenCLBackend {
   ) throws(OpenCLError) {
     let kernel: KernelIdentifier
     let (groups, group, last): (Int, Int, [KernelArgument])
+    let startsAtQuads = arguments.allSatisfy {
+      if case .matrix(let matrix) = $0 { matrix.startsRowsAtQuads } else { true }
+    }
     switch variant {
     case .portable, .matrix:
-      let isAligned =
-        launch.headWidth % 4 == 0
-        && arguments.allSatisfy { if case .matrix(let matrix) = $0 { matrix.startsRowsAtQuads } else { true } }
-      kernel = program.portableKernel(headWidth: launch.headWidth, isAligned: isAligned, function: function)
-      group = AttentionProgram.items
-      groups = launch.tokens.dividedUp(by: program.rowsPerGroup)
+      if let (file, tile) = onMatrixUnits(program, headWidth: launch.headWidth) {
+        kernel = tile.kernel(
+          file, width: launch.headWidth, precision: precision, isWhole: launch.headWidth % 8 == 0 && startsAtQuads,
+          matrixSet)
+        group = tile.items(matrixSet)
+        groups = launch.tokens.dividedUp(by: tile.rows)
+      } else {
+        kernel = program.portableKernel(
+          headWidth: launch.headWidth, isAligned: launch.headWidth % 4 == 0 && startsAtQuads, function: function)
+        group = AttentionProgram.items
+        groups = launch.tokens.dividedUp(by: program.rowsPerGroup)
+      }
       last = []
     case .cpu:
       let width = launch.headWidth.roundedUp(to: 16)
@@ -108,6 +126,17 @@ extension OpenCLBackend {
     }
     try stream.run(
       kernel, arguments + last, global: [groups * group, launch.heads, launch.sequences], local: [group, 1, 1])
+  }
+
+  /// The file and the tile of `program` where its products are on matrix units.
+  private func onMatrixUnits(
+    _ program: AttentionProgram, headWidth: Int
+  ) -> (AttentionProgram.OnMatrixUnits, HeadTile)? {
+    guard variant == .matrix, attentionKernels == .matrix, let file = program.onMatrixUnits,
+      let tile = HeadTile.best(width: headWidth, precision: precision),
+      tile.localMemory(width: headWidth, precision: precision, matrixSet) <= device.localMemory
+    else { return nil }
+    return (file, tile)
   }
 }
 

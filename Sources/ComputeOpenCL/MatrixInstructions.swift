@@ -1,8 +1,8 @@
 import Compute
 import OpenCLRuntime
 
-/// Whose matrix units a product of the matrix variant is written for: a file of small functions before
-/// `matmul_matrix.cl`.
+/// Whose matrix units the matrix variant is written for: a file of small functions before `matmul_matrix.cl`, and
+/// before what attention has on them.
 enum MatrixInstructions: String, Sendable, CaseIterable {
   /// PTX of compute capability 8.0 and later.
   case nvidia
@@ -33,7 +33,7 @@ enum MatrixInstructions: String, Sendable, CaseIterable {
     }
   }
 
-  fileprivate var file: String {
+  var file: String {
     switch self {
     case .nvidia: "matrix_nvidia"
     case .amdWMMA: "matrix_amd_wmma"
@@ -43,7 +43,7 @@ enum MatrixInstructions: String, Sendable, CaseIterable {
   }
 
   /// Words of an item that others read where there is no instruction: `EXCHANGED` of the file.
-  fileprivate var exchangedWords: Int {
+  var exchangedWords: Int {
     switch self {
     case .nvidia: 6
     case .amdMFMA: 4
@@ -52,7 +52,7 @@ enum MatrixInstructions: String, Sendable, CaseIterable {
   }
 }
 
-/// The functions that a product of the matrix variant is built on.
+/// The functions that the matrix variant is built on.
 struct MatrixSet: Sendable, Hashable {
   let instructions: MatrixInstructions
   /// Whether they are plain OpenCL C in place of the instructions, for every device.

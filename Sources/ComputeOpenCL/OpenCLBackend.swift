@@ -50,6 +50,9 @@ public final class OpenCLBackend: Backend {
     /// What the matrix variant multiplies with; what is right on the device if nil.
     var matrixSet: MatrixSet?
 
+    /// The matrix variant's kernels of attention; those that are faster on the device if nil.
+    var attentionKernels: AttentionKernels?
+
     public init() {}
   }
 
@@ -59,8 +62,9 @@ public final class OpenCLBackend: Backend {
   public let streamsWeights: Bool
   /// Of the portable product.
   let unrolling: PortableTile.Unrolling
-  /// Of the matrix variant's products.
+  /// Of the matrix variant.
   let matrixSet: MatrixSet
+  let attentionKernels: AttentionKernels
   let memory: DeviceMemory
   let registry = WeightRegistry()
   let shelves = WeightShelves()
@@ -97,6 +101,9 @@ public final class OpenCLBackend: Backend {
       self.variant == .portable && tries ? try UnrollingSelection.choose(for: device, options: options) : .all
     matrixSet =
       self.variant == .matrix && tries ? try MatrixSelection.choose(for: device, options: options).set : .plain
+    attentionKernels =
+      self.variant == .matrix && tries
+      ? try AttentionSelection.choose(for: device, matrixSet, options: options) : .portable
     do {
       let context = try OpenCLContext(device)
       let memory = DeviceMemory(

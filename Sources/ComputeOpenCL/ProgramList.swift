@@ -33,7 +33,7 @@ package enum ProgramList {
   }
 
   package static let all: [Listed] =
-    products + matrixProducts(isPlain: false) + attention + rows + elements + others
+    products + matrixProducts(isPlain: false) + attention + matrixAttention(isPlain: false) + rows + elements + others
 
   /// What stands in for matrix instructions, of which no compiler for GPUs has to know.
   private static let plain = Set(matrixProducts(isPlain: true).map(\.program))
@@ -46,7 +46,10 @@ package enum ProgramList {
     let program = Program(identifier)
     if programs.contains(program) || plain.contains(program) { return true }
     guard let width = identifier.value(of: AttentionProgram.widthDefine) else { return false }
-    return attention(headWidths: [width]).contains { $0.program == program }
+    let ofWidth =
+      attention(headWidths: [width])
+      + [false, true].flatMap { matrixAttention(headWidths: [width], isPlain: $0) }
+    return ofWidth.contains { $0.program == program }
   }
 
   private static var products: [Listed] {
@@ -84,6 +87,27 @@ package enum ProgramList {
       headWidths.flatMap { width in
         [false, true].map {
           Listed(program.portableKernel(headWidth: width, isAligned: $0), group: AttentionProgram.items)
+        }
+      }
+    }
+  }
+
+  private static func matrixAttention(headWidths: [Int] = headWidths, isPlain: Bool) -> [Listed] {
+    MatrixInstructions.allCases.flatMap { instructions in
+      let set = MatrixSet(instructions: instructions, isPlain: isPlain)
+      return AttentionProgram.OnMatrixUnits.allCases.flatMap { program in
+        // In one part, and in two.
+        [Precision.bf16, .bf16Split].flatMap { precision in
+          headWidths.flatMap { width in
+            let tile = HeadTile.best(width: width, precision: precision)
+            return [false, true].compactMap { isWhole in
+              tile.map {
+                Listed(
+                  $0.kernel(program, width: width, precision: precision, isWhole: isWhole, set), group: $0.items(set),
+                  instructions)
+              }
+            }
+          }
         }
       }
     }

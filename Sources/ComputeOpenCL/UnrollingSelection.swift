@@ -19,16 +19,10 @@ enum UnrollingSelection {
     guard device.kind == .gpu else { return .all }
     let key = "\(device.platform) \(device.name) \(device.driver) \(options.kernelFolder ?? "")"
     if let known = chosen.withLock({ $0[key] }) { return known }
-    var best: (unrolling: PortableTile.Unrolling, seconds: Double)?
-    for unrolling in PortableTile.Unrolling.allCases {
-      // One that does not build is out; where none does, the backend's own products say why.
-      guard
-        case .works(let seconds)? = try? VariantSelection.verdict(
-          on: .unrolling(unrolling), of: device, options: options)
-      else { continue }
-      if best.map({ seconds < $0.seconds }) ?? true { best = (unrolling, seconds) }
-    }
-    let unrolling = best?.unrolling ?? .all
+    // Where none builds, the backend's own products say why.
+    let unrolling =
+      VariantSelection.fastest(of: PortableTile.Unrolling.allCases, of: device, options: options) { .unrolling($0) }
+      ?? .all
     chosen.withLock { $0[key] = unrolling }
     return unrolling
   }

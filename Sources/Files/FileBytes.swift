@@ -1,10 +1,11 @@
+import CMappedFiles
 import Failures
 import Glibc
 
 /// Read-only bytes of a regular file, mapped or read piece by piece.
 ///
-/// A mapped file that another program cuts short kills the process on access (SIGBUS) unless the system reports it
-/// while pages are brought in, which Linux 5.14 and later do. An unmapped file reports it always.
+/// One that another program cuts short meanwhile, or whose disk or network fails, is an error: of a mapped file the bytes
+/// that cannot be had read as zeros until whoever reads them asks for it.
 package final class FileBytes: Sendable {
   package let path: String
   package let size: Int
@@ -12,6 +13,8 @@ package final class FileBytes: Sendable {
   private let descriptor: Int32
   /// Address of the map, 0 when the file is read piece by piece.
   private let base: UInt
+  /// What `CMappedFiles` calls the map.
+  private let map: Int32
   /// When the file was last written to.
   private let modified: timespec
 
@@ -21,27 +24,34 @@ package final class FileBytes: Sendable {
   /// Opens the regular file at `path`. Symbolic links are followed; a pipe or a device is refused without waiting for
   /// it.
   package init(path: String, mapped: Bool) throws(FileError) {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let descriptor = unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .opening(path) }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
       throw .notRegular(path, mode: status.st_mode)
     }
-    var base: UInt = 0
+    var (base, map): (UInt, Int32) = (0, -1)
     if mapped, status.st_size > 0 {
-      let map = unsafe mmap(nil, status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0)
-      if let map = unsafe map, unsafe map != MAP_FAILED { base = UInt(bitPattern: map) }
+      let start = unsafe mmap(nil, status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0)
+      if let start = unsafe start, unsafe start != MAP_FAILED {
+        unsafe map = legrad_map_watch(start, status.st_size)
+        if map >= 0 { base = UInt(bitPattern: start) } else { unsafe munmap(start, status.st_size) }
+      }
     }
     self.path = path
     self.size = status.st_size
     self.descriptor = descriptor
     self.base = base
+    self.map = map
     modified = status.st_mtim
   }
 
   deinit {
-    if base != 0 { unsafe munmap(UnsafeMutableRawPointer(bitPattern: base), size) }
+    if base != 0 {
+      legrad_map_forget(map)
+      unsafe munmap(UnsafeMutableRawPointer(bitPattern: base), size)
+    }
     close(descriptor)
   }
 
@@ -71,12 +81,15 @@ package final class FileBytes: Sendable {
 
   package var isMapped: Bool { base != 0 }
 
+  /// Whether bytes of the map could not be had when they were read: what was computed with them is wrong.
+  package var wasLost: Bool { base != 0 && legrad_map_was_lost(map) }
+
   /// Where the bytes of `range` are in the map, brought into memory; valid while this object lives. Nil without a map, and
-  /// where they cannot be read or the file was written to since it was opened.
+  /// where they cannot be read or the file was written to since it was opened. Who has read them asks `wasLost`.
   package func bringIn(_ range: Range<Int>) -> UnsafeRawPointer? {
     precondition(range.lowerBound >= 0 && range.upperBound <= size)
     var status = stat()
-    guard base != 0, unsafe fstat(descriptor, &status) == 0, status.st_size == size,
+    guard base != 0, !wasLost, unsafe fstat(descriptor, &status) == 0, status.st_size == size,
       status.st_mtim.tv_sec == modified.tv_sec, status.st_mtim.tv_nsec == modified.tv_nsec
     else { return nil }
     let (pages, count) = unsafe pages(of: range)
@@ -116,6 +129,7 @@ package final class FileBytes: Sendable {
       let chunk = unsafe UnsafeRawBufferPointer(
         start: UnsafeRawPointer(bitPattern: base + UInt(start)), count: end - start)
       let goOn = unsafe body(chunk)
+      guard !wasLost else { throw cut }
       _ = unsafe madvise(pages, count, MADV_DONTNEED)
       guard goOn else { return }
       start = end

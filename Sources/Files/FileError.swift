@@ -39,6 +39,9 @@ extension Fault<FileRule> {
   /// What the last system call says of opening `path`.
   static func opening(_ path: String, expected: String = "a readable file") -> FileError {
     let code = errno
+    // Of sockets, and of devices without a driver.
+    var status = stat()
+    if code == ENXIO, unsafe stat(path.fileSystemBytes, &status) == 0 { return notRegular(path, mode: status.st_mode) }
     if code == ENOENT, let target = FileTree.deadLink(path) {
       return FileError(
         .missing, path, expected: expected, found: "a link to \(target), which is not there",
@@ -49,7 +52,8 @@ extension Fault<FileRule> {
       remedy: "check the path and its permissions")
   }
 
-  static func notRegular(_ path: String, mode: mode_t) -> FileError {
+  /// - Parameter takesPipes: whether a pipe that the process was started with would do.
+  static func notRegular(_ path: String, mode: mode_t, takesPipes: Bool = false) -> FileError {
     let found =
       switch mode & S_IFMT {
       case S_IFDIR: "a folder"
@@ -57,7 +61,9 @@ extension Fault<FileRule> {
       case S_IFSOCK: "a socket"
       default: "a device"
       }
-    return FileError(.notRegular, path, expected: "a regular file", found: found, remedy: "name the file itself")
+    return FileError(
+      .notRegular, path, expected: "a regular file", found: found,
+      remedy: takesPipes ? "name the file itself, or send it in as /dev/stdin" : "name the file itself")
   }
 
   static func tooLarge(_ path: String, limit: Int, found: String) -> FileError {

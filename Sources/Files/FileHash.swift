@@ -54,7 +54,7 @@ struct FileStamp: Equatable {
   /// Nil where there is no such file.
   init?(_ path: String) {
     var status = stat()
-    guard unsafe stat(path, &status) == 0 else { return nil }
+    guard unsafe stat(path.fileSystemBytes, &status) == 0 else { return nil }
     let numbers: [Int] = [
       Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), status.st_size,
       status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec,

@@ -7,6 +7,8 @@ package final class GrowingFile {
   package let path: String
   /// Bytes that are in the file.
   package private(set) var size: Int
+  /// Why the system cannot keep other processes from the file, in its words; nil where it does.
+  package let lockFault: String?
   private let descriptor: Int32
   private var lastSync = ContinuousClock.now
 
@@ -17,7 +19,8 @@ package final class GrowingFile {
   /// Opens the file at `path`, or makes an empty one; nil if another process has it.
   package static func open(_ path: String) throws(FileError) -> GrowingFile? {
     while true {
-      let descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o666)
+      let descriptor = unsafe Glibc.open(
+        path.fileSystemBytes, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o666)
       if descriptor < 0, errno == EINTR { continue }
       guard descriptor >= 0 else { throw .unwritable(path) }
       var opened = stat()
@@ -26,25 +29,29 @@ package final class GrowingFile {
         close(descriptor)
         throw .notRegular(path, mode: opened.st_mode)
       }
-      guard try lock(descriptor, path) else {
+      let lock = lock(descriptor)
+      if lock == EWOULDBLOCK {
         close(descriptor)
         return nil
       }
       // Whoever had it may have given it another name between the opening and the lock.
-      guard unsafe stat(path, &named) == 0, named.st_ino == opened.st_ino, named.st_dev == opened.st_dev,
+      guard unsafe stat(path.fileSystemBytes, &named) == 0, named.st_ino == opened.st_ino,
+        named.st_dev == opened.st_dev,
         unsafe fstat(descriptor, &opened) == 0
       else {
         close(descriptor)
         continue
       }
-      return GrowingFile(path, descriptor, size: opened.st_size)
+      return GrowingFile(
+        path, descriptor, size: opened.st_size, lockFault: lock == 0 ? nil : systemMessage(lock))
     }
   }
 
-  private init(_ path: String, _ descriptor: Int32, size: Int) {
+  private init(_ path: String, _ descriptor: Int32, size: Int, lockFault: String?) {
     self.path = path
     self.descriptor = descriptor
     self.size = size
+    self.lockFault = lockFault
   }
 
   deinit { close(descriptor) }
@@ -76,12 +83,14 @@ package final class GrowingFile {
   /// disk.
   package func publish(as target: String) throws(FileError) {
     try checkSize()
-    guard fsync(descriptor) == 0, unsafe rename(path, target) == 0 else { throw .unwritable(target) }
+    guard fsync(descriptor) == 0, unsafe rename(path.fileSystemBytes, target.fileSystemBytes) == 0 else {
+      throw .unwritable(target)
+    }
     FileTree.syncFolder(of: target)
   }
 
   /// Removes the file.
-  package func remove() { _ = unsafe unlink(path) }
+  package func remove() { _ = unsafe unlink(path.fileSystemBytes) }
 
   /// Where a file system has no locks, another process shows in the size.
   private func checkSize() throws(FileError) {
@@ -94,19 +103,14 @@ package final class GrowingFile {
     }
   }
 
-  /// Whether the file is now this process's alone, as far as the file system has locks.
-  private static func lock(_ descriptor: Int32, _ path: String) throws(FileError) -> Bool {
+  /// Takes the file for this process alone.
+  /// - Returns: 0, EWOULDBLOCK if another process has it, or why it cannot be taken. File systems of networks have many
+  ///   ways to say that they have no locks (ENOLCK, ENOSYS, EOPNOTSUPP, EBADF, even 524, which C has no name for), and
+  ///   none says more of the file than that.
+  private static func lock(_ descriptor: Int32) -> Int32 {
     while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      switch errno {
-      case EINTR: continue
-      case EWOULDBLOCK: return false
-      case ENOSYS, EOPNOTSUPP, ENOLCK: return true
-      default:
-        let error = FileError.unwritable(path)
-        close(descriptor)
-        throw error
-      }
+      if errno != EINTR { return errno }
     }
-    return true
+    return 0
   }
 }

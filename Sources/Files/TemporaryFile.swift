@@ -1,5 +1,6 @@
 import Failures
 import Glibc
+import Synchronization
 
 /// A hidden file beside its target that takes the target's name when it is complete, and is removed when it is dropped
 /// before.
@@ -10,23 +11,39 @@ package struct TemporaryFile: ~Copyable {
   private var descriptor: Int32
 
   /// Makes an empty file beside `target`, which need not exist.
-  package init(target: String) throws(FileError) {
-    let slash = target.lastIndex(of: "/").map { target.index(after: $0) } ?? target.startIndex
+  package init(target: String) throws(FileError) { try self.init(target: target, mode: 0o666) }
+
+  /// - Parameter mode: see `AtomicFile`.
+  init(target: String, mode: mode_t) throws(FileError) {
+    // Bytes, as a mark that combines with a slash makes another character of it.
+    let slash = target.utf8.lastIndex(of: UInt8(ascii: "/")).map { target.utf8.index(after: $0) } ?? target.startIndex
     let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
     let path = target[..<slash] + "." + target[slash...] + "." + suffix + ".tmp"
     var descriptor: Int32
     repeat {
-      descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      descriptor = unsafe open(path.fileSystemBytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     } while descriptor < 0 && errno == EINTR
     guard descriptor >= 0 else { throw .unwritable(target) }
     self.target = target
     self.path = path
     self.descriptor = descriptor
+    Self.begun.withLock { $0.append(path) }
   }
 
   deinit {
     if descriptor >= 0 { close(descriptor) }
-    _ = unsafe unlink(path)
+    _ = unsafe unlink(path.fileSystemBytes)
+    Self.begun.withLock { begun in
+      if let place = begun.lastIndex(where: { $0.utf8.elementsEqual(path.utf8) }) { begun.remove(at: place) }
+    }
+  }
+
+  /// Paths of the files that are still to get their names.
+  private static let begun = Mutex<[String]>([])
+
+  /// Removes what this process has begun, for its end in the middle of that: writing on leads nowhere.
+  package static func removeAll() {
+    for path in begun.withLock({ $0 }) { unsafe unlink(path.fileSystemBytes) }
   }
 
   /// Appends `bytes`.
@@ -54,9 +71,9 @@ package struct TemporaryFile: ~Copyable {
     // Some file systems report here what could not be written; a signal is no such report.
     guard closing == 0 || errno == EINTR else { throw .unwritable(target) }
     // A link fails where a rename would replace a file that appeared meanwhile; not every file system has links.
-    if unsafe overwrite || link(path, target) != 0 {
-      if !overwrite, unsafe errno == EEXIST || access(target, F_OK) == 0 { throw .exists(target) }
-      guard unsafe rename(path, target) == 0 else { throw .unwritable(target) }
+    if unsafe overwrite || link(path.fileSystemBytes, target.fileSystemBytes) != 0 {
+      if !overwrite, unsafe errno == EEXIST || access(target.fileSystemBytes, F_OK) == 0 { throw .exists(target) }
+      guard unsafe rename(path.fileSystemBytes, target.fileSystemBytes) == 0 else { throw .unwritable(target) }
     }
     if durably { FileTree.syncFolder(of: target) }
   }

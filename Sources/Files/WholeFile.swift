@@ -7,21 +7,34 @@ package enum WholeFile {
 
   /// The bytes of the file at `path`, which are refused beyond `limit`; a regular file of a larger size is refused
   /// before any is read. Symbolic links are followed.
-  /// - Parameter allowingPipes: also reads a pipe or a terminal to its end, waiting for the writer. Without, they are
-  ///   refused at once, as other devices always are: they need not end.
+  /// - Parameter allowingPipes: also reads a pipe or a terminal that this process was started with (`/dev/stdin`,
+  ///   `/dev/fd/3`) to its end, waiting for the writer. All others are refused at once, and so are devices: they need not
+  ///   end, nor ever begin.
   package static func read(
     _ path: String, limit: Int, allowingPipes: Bool = false
   ) throws(FileError) -> [UInt8] {
+    try read(path, limit: limit, allowingPipes: allowingPipes) { _ in true }
+  }
+
+  /// - Parameter isWanted: asked with the open file's status; without its consent the file counts as missing.
+  static func read(
+    _ path: String, limit: Int, allowingPipes: Bool = false, if isWanted: (stat) -> Bool
+  ) throws(FileError) -> [UInt8] {
     // Without O_NONBLOCK, opening a named pipe would wait for its writer.
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | (allowingPipes ? 0 : O_NONBLOCK))
+    let descriptor = unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
     guard descriptor >= 0 else { throw .opening(path) }
     defer { close(descriptor) }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { throw .opening(path) }
     let type = status.st_mode & S_IFMT
     let isPipe = type == S_IFIFO || type == S_IFSOCK || isatty(descriptor) == 1
-    guard type == S_IFREG || allowingPipes && isPipe else {
-      throw .notRegular(path, mode: status.st_mode)
+    guard type == S_IFREG || allowingPipes && isPipe && isInherited(path) else {
+      throw .notRegular(path, mode: status.st_mode, takesPipes: allowingPipes)
+    }
+    if isPipe { _ = fcntl(descriptor, F_SETFL, 0) }
+    guard isWanted(status) else {
+      errno = ENOENT
+      throw .opening(path)
     }
     var bytes: [UInt8] = []
     if type == S_IFREG {
@@ -42,5 +55,10 @@ package enum WholeFile {
       guard count <= limit - bytes.count else { throw .tooLarge(path, limit: limit, found: "more") }
       bytes.append(contentsOf: piece[..<count])
     }
+  }
+
+  /// Whether the path names a descriptor of this process: who opened that knows its writer.
+  private static func isInherited(_ path: String) -> Bool {
+    ["/dev/stdin", "/dev/fd/", "/proc/self/fd/"].contains(where: path.hasPrefix)
   }
 }

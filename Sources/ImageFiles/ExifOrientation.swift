@@ -10,6 +10,15 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
   case transverse = 7
   case turnCounterclockwise = 8
 
+  /// The orientation that a PNG or JPEG file notes; nil for one that notes none, and for other files.
+  package init?(notedIn bytes: [UInt8]) {
+    switch ImageFormat(magicOf: bytes) {
+    case .jpeg: self.init(jpeg: bytes)
+    case .png: self.init(png: bytes)
+    case nil: return nil
+    }
+  }
+
   /// Reads the orientation from a JPEG's first EXIF segment. Anything missing or malformed reads as nil: a broken note
   /// about the picture is no reason to refuse the picture.
   init?(jpeg bytes: [UInt8]) {

@@ -56,16 +56,30 @@ extension RGBImage {
         found: ImageFormat.describeOther(bytes), remedy: "convert it to PNG or JPEG")
     }
     let (image, remark) = try decodePixels(bytes, format: format, name: name, pixelLimit: pixelLimit)
-    let noted: ExifOrientation? =
-      switch format {
-      case .jpeg: ExifOrientation(jpeg: bytes)
-      case .png: ExifOrientation(png: bytes)
-      }
-    let stored = noted ?? .upright
+    let stored = ExifOrientation(notedIn: bytes) ?? .upright
     let applied = applyOrientation ? stored : .upright
     return DecodedImage(
       image: image.applying(applied), format: format, storedOrientation: stored, appliedOrientation: applied,
       remark: remark)
+  }
+
+  /// How opaque the pixels of a PNG are, row-major, from 0 to 255: 255 everywhere in one without alpha.
+  /// - Parameters:
+  ///   - name: what errors call the bytes.
+  ///   - width: the picture's, as `decode` found it, and so `height`.
+  package static func opacity(
+    ofPNG bytes: [UInt8], name: String, width: Int, height: Int
+  ) throws(ImageError) -> [UInt8] {
+    var message = legrad_codec_message()
+    var status = LEGRAD_CODEC_OK
+    let count = width * height * 4
+    let pixels = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      status = unsafe legrad_png_decode_rgba(
+        bytes, bytes.count, UInt32(width), UInt32(height), buffer.baseAddress, &message)
+      filled = status == LEGRAD_CODEC_OK ? count : 0
+    }
+    try check(status, message, format: .png, name: name)
+    return stride(from: 3, to: pixels.count, by: 4).map { pixels[$0] }
   }
 
   private static func decodePixels(

@@ -1,6 +1,7 @@
 import Failures
 import Glibc
 import Synchronization
+import Texts
 import VisionTransformer
 
 extension TextEmbeddings {
@@ -35,8 +36,9 @@ extension Model {
       let subject = configuration.text == nil ? Subject.referenceImages : .prompt
       throw LeGradError(.usage, "\(name) has no classes; give \(subject)")
     }
-    if let exact = classes.firstIndex(of: text), classes.lastIndex(of: text) == exact { return exact }
-    if let number = Int(text), !classes.contains(text) {
+    let exact = classes.indices.filter { classes[$0].isSame(as: text) }
+    if exact.count == 1 { return exact[0] }
+    if let number = Int(text), exact.isEmpty {
       guard classes.indices.contains(number) else {
         throw LeGradError(.usage, "\(name): class \(number): there are classes 0..\(classes.count - 1)")
       }
@@ -45,11 +47,15 @@ extension Model {
     func folded(_ name: some StringProtocol) -> String {
       name.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
+    let wanted = folded(text)
     func found(_ names: (String) -> [String]) -> [Int] {
-      classes.indices.filter { names(classes[$0]).contains(folded(text)) }
+      classes.indices.filter { names(classes[$0]).contains(where: wanted.isSame) }
+    }
+    func parts(_ name: String) -> [String] {
+      name.utf8.split(separator: UInt8(ascii: ",")).map { folded(Substring($0)) }
     }
     let whole = found { [folded($0)] }
-    let named = whole.isEmpty ? found { $0.split(separator: ",").map(folded) } : whole
+    let named = whole.isEmpty ? found(parts) : whole
     guard named.count != 1 else { return named[0] }
     func listed(_ numbers: some Sequence<Int>) -> String {
       numbers.prefix(3).map { "\($0) \"\(classes[$0])\"" }.joined(separator: ", ")

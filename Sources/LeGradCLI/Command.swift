@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Glibc
 import LeGrad
 
@@ -13,8 +14,8 @@ struct Command: ParsableCommand {
         legrad demo
         legrad explain photo.jpg -p "a cat" -p "a dog" -m ViT-B-16
 
-      Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 some images failed, \
-      2 usage, 3 bad or missing model or file, 4 device unusable, 5 out of memory, 6 numerical fault, \
+      Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 some images failed \
+      or results did not arrive, 2 usage, 3 bad or missing model or file, 4 device unusable, 5 out of memory, 6 numerical fault, \
       7 incomplete or inconsistent shards.
 
       Built kernels, hashes of weight files and rows of classes are kept in ~/.cache/legrad, or in the folder \
@@ -27,14 +28,23 @@ struct Command: ParsableCommand {
     ])
 
   static func main() {
-    // A reader that closes early is no reason to die: writes then fail.
+    StandardDescriptors.open()
+    // A reader that closes early is no reason to leave files unwritten: writes then fail.
     signal(SIGPIPE, SIG_IGN)
     Interruption.install()
     do {
-      var command = try parseAsRoot(CommandLine.arguments.dropFirst().flatMap(Self.parted))
+      var command = try parseAsRoot(arguments.dropFirst().flatMap(Self.parted))
       try command.run()
     } catch { end(error) }
     end(.success)
+  }
+
+  /// What the process was called with, names of files whole: `CommandLine.arguments` has others in place of bytes that
+  /// are not UTF-8.
+  private static var arguments: [String] {
+    (0..<Int(CommandLine.argc)).compactMap { place in
+      unsafe CommandLine.unsafeArgv[place].map { unsafe FilePath(cString: $0).text }
+    }
   }
 
   /// `--option=value` in two where a mark that combines with `=` begins the value: the parser would take both for one
@@ -47,11 +57,16 @@ struct Command: ParsableCommand {
     return [String(scalars[..<sign]), String(scalars[scalars.index(after: sign)...])]
   }
 
-  /// Says what was lost of the results, which is a failure of its own.
+  /// Says what was lost of the results, which is a failure of its own. Where their reader closed early, the process
+  /// ends as its signal would have ended it.
   private static func end(_ status: ExitStatus) -> Never {
-    guard let fault = Terminal.outputFault else { Glibc.exit(status.rawValue) }
-    Terminal.error(fault.line)
-    Glibc.exit((status == .success ? ExitStatus(fault.kind) : status).rawValue)
+    let delivery = Terminal.closeOutput()
+    if let fault = delivery.fault { Terminal.error(fault.advice) }
+    switch (status, delivery) {
+    case (.success, .lost): Glibc.exit(ExitStatus.someFailed.rawValue)
+    case (.success, .unread): Interruption.die(of: SIGPIPE)
+    default: Glibc.exit(status.rawValue)
+    }
   }
 
   /// Help and version go to standard output with exit code 0; any other error is one line on standard error.

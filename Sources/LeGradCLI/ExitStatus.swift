@@ -4,7 +4,7 @@ import LeGrad
 
 enum ExitStatus: Int32, Sendable {
   case success = 0
-  /// Some images failed; they are listed and the rest are done.
+  /// Some images failed, which are listed while the rest are done; or results did not reach standard output.
   case someFailed = 1
   case usage = 2
   /// A model or a file is missing, bad, or cannot be written.

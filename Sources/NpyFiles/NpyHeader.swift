@@ -1,4 +1,5 @@
 import Failures
+import Files
 
 /// The header of a `.npy` file, version 1.0 or 2.0: magic bytes, version, length, and a Python dictionary with the keys
 /// `descr`, `fortran_order` and `shape`.
@@ -20,6 +21,11 @@ struct NpyHeader: Equatable {
         remedy: "save the array again with numpy.save")
     }
     guard bytes.count >= 10, bytes.starts(with: magic) else {
+      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: false) {
+        throw NpyError(
+          .notNpy, file: file, place: "start of file", expected: "a .npy file", found: leftover.found,
+          remedy: leftover.remedy)
+      }
       throw failure(.notNpy, "start of file", expected: "a .npy file", found: "other bytes")
     }
     let lengthBytes: Int

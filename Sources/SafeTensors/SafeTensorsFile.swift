@@ -1,21 +1,23 @@
 public import Failures
 import Files
+import Texts
 
 /// One safetensors file, its header wholly checked when it is opened.
 public final class SafeTensorsFile: TensorStore {
   public let path: String
   /// The strings of `__metadata__`.
-  public let metadata: [String: String]
+  public var metadata: [String: String] { Dictionary(header.map { ($0.key, $0.value) }) { $1 } }
   public let tensors: [TensorDescription]
 
+  private let header: TextTable<String>
   fileprivate let data: TensorData
 
   public var files: [String] { [path] }
   public var totalBytes: Int { data.totalBytes }
 
   /// Opens the file at `path`.
-  /// - Parameter mapped: maps the file, which is fastest. Without, it is read piece by piece: the choice for a file
-  ///   that something else may shorten meanwhile, which a map answers with the end of the process.
+  /// - Parameter mapped: maps the file, which is fastest, and takes a handler of SIGBUS: that is how the system says that
+  ///   something else has cut the file. Without, it is read piece by piece, by calls that report errors.
   public init(path: String, mapped: Bool = true) throws(SafeTensorsError) {
     let source: FileBytes
     let start: [UInt8]
@@ -31,9 +33,9 @@ public final class SafeTensorsFile: TensorStore {
     do throws(FileError) { text = try source.bytes(8..<8 + length) } catch { throw SafeTensorsError(error) }
     let header = try SafeTensorsHeader.parse(text, fileSize: source.size, file: path)
     self.path = path
-    self.metadata = header.metadata
+    self.header = header.metadata
     data = TensorData(path: path, source: source, entries: header.entries)
-    self.tensors = header.entries.values.map(\.description).sorted { $0.name < $1.name }
+    self.tensors = header.entries.values.map(\.description).sorted { $0.name.precedes($1.name) }
   }
 
   /// Refuses what no length of a header begins: the highest of its 8 bytes are zero.

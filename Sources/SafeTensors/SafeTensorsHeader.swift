@@ -1,5 +1,6 @@
 import Failures
 import StrictJSON
+import Texts
 
 /// What a header says of one tensor.
 public struct TensorDescription: Equatable, Sendable {
@@ -39,8 +40,8 @@ struct SafeTensorsHeader: Sendable {
   static let maximumLength = 100_000_000
   static let maximumDimensions = 32
 
-  let entries: [String: TensorData.Entry]
-  let metadata: [String: String]
+  let entries: TextTable<TensorData.Entry>
+  let metadata: TextTable<String>
 
   /// The header's length from the first 8 bytes, checked against the file's size.
   static func length(prefix: [UInt8], fileSize: Int, file: String) throws(SafeTensorsError) -> Int {
@@ -61,25 +62,21 @@ struct SafeTensorsHeader: Sendable {
 
   /// Parses `text`, the header without its length, of a file of `fileSize` bytes.
   static func parse(_ text: [UInt8], fileSize: Int, file: String) throws(SafeTensorsError) -> SafeTensorsHeader {
-    let object: [String: JSONValue]
+    var object: TextTable<JSONValue>
     do {
       object = try JSONParser.parseHeader(text)
     } catch {
       throw SafeTensorsError(error, file: file, text: "header")
     }
     let reader = EntryReader(file: file, dataStart: 8 + text.count, fileSize: fileSize)
-    var metadata: [String: String] = [:]
-    var entries: [String: TensorData.Entry] = [:]
-    entries.reserveCapacity(object.count)
-    for (name, value) in object {
-      if name == "__metadata__" {
-        metadata = try reader.metadata(value)
-      } else {
-        entries[name] = try reader.entry(name, value)
-      }
+    let metadata = try object.removeValue(forKey: "__metadata__").map { value throws(SafeTensorsError) in
+      try reader.metadata(value)
     }
+    var entries: TextTable<TensorData.Entry> = [:]
+    entries.reserveCapacity(object.count)
+    for (name, value) in object { entries[name] = try reader.entry(name, value) }
     try reader.checkCoverage(entries.values)
-    return SafeTensorsHeader(entries: entries, metadata: metadata)
+    return SafeTensorsHeader(entries: entries, metadata: metadata ?? [:])
   }
 }
 
@@ -95,11 +92,11 @@ private struct EntryReader {
       remedy: "the file is damaged or made by a faulty program; fetch or convert it again")
   }
 
-  func metadata(_ value: JSONValue) throws(SafeTensorsError) -> [String: String] {
+  func metadata(_ value: JSONValue) throws(SafeTensorsError) -> TextTable<String> {
     guard case .object(let members) = value else {
       throw failure(.metadata, "__metadata__", expected: "an object of strings", found: value.summary)
     }
-    var metadata: [String: String] = [:]
+    var metadata: TextTable<String> = [:]
     for (key, value) in members {
       guard case .string(let text) = value else {
         throw failure(.metadata, "__metadata__ \"\(key)\"", expected: "a string", found: value.summary)
@@ -118,14 +115,14 @@ private struct EntryReader {
       throw failure(
         .syntax, place, expected: "an object with dtype, shape and data_offsets", found: value.summary)
     }
-    for key in members.keys where key != "dtype" && key != "shape" && key != "data_offsets" {
+    for key in members.keys where !["dtype", "shape", "data_offsets"].contains(where: key.isSame) {
       throw failure(.syntax, place, expected: "only dtype, shape and data_offsets", found: "\"\(key)\"")
     }
     guard case .string(let typeName)? = members["dtype"] else {
       throw failure(
         .elementType, place + " dtype", expected: "a string", found: members["dtype"]?.summary ?? "nothing")
     }
-    guard let type = ElementType(rawValue: typeName) else {
+    guard let type = ElementType.allCases.first(where: { $0.rawValue.isSame(as: typeName) }) else {
       let known = ElementType.allCases.map(\.rawValue).joined(separator: " ")
       throw failure(.elementType, place + " dtype", expected: "one of \(known)", found: "\"\(typeName)\"")
     }
@@ -179,7 +176,7 @@ private struct EntryReader {
   }
 
   /// The ranges, in order, must touch: no byte twice, none left over.
-  func checkCoverage(_ entries: Dictionary<String, TensorData.Entry>.Values) throws(SafeTensorsError) {
+  func checkCoverage(_ entries: some Collection<TensorData.Entry>) throws(SafeTensorsError) {
     let ordered = entries.sorted {
       ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound)
     }

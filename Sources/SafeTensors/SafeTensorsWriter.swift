@@ -1,6 +1,7 @@
 public import Failures
 import Files
 import StrictJSON
+import Texts
 
 /// Writes a safetensors file tensor by tensor. The file appears under its name, whole and on the disk, when `finish`
 /// returns; until then, and if the writer is dropped before, there is nothing but a hidden temporary file that is
@@ -121,10 +122,10 @@ public struct SafeTensorsWriter: ~Copyable {
       let pairs = metadata.sorted { $0.key < $1.key }.map { quoted($0.key) + ":" + quoted($0.value) }
       members.append("\"__metadata__\":{" + pairs.joined(separator: ",") + "}")
     }
-    var names: Set<String> = []
+    var names: Set<TextKey> = []
     var offset = 0
     for tensor in tensors {
-      guard tensor.name != "__metadata__", names.insert(tensor.name).inserted else {
+      guard !tensor.name.isSame(as: "__metadata__"), names.insert(TextKey(tensor.name)).inserted else {
         throw failure(.duplicateKey, tensor.name, expected: "every name once", found: "it twice")
       }
       guard !tensor.name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {

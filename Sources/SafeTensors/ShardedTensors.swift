@@ -1,6 +1,7 @@
 public import Failures
 import Files
 import StrictJSON
+package import Texts
 
 /// A model over several files, listed by an index `{"metadata"?, "weight_map": {tensor: file}}`.
 ///
@@ -11,27 +12,27 @@ public final class ShardedTensors: MappedTensorStore {
   public let tensors: [TensorDescription]
   public let totalBytes: Int
 
-  private let shards: [String: any TensorStore]
-  private let shardOfTensor: [String: String]
+  private let shards: TextTable<any TensorStore>
+  private let shardOfTensor: TextTable<String>
 
   /// Opens the index at `indexPath` and every safetensors file that it names, all in the index's folder.
   public convenience init(indexPath: String, mapped: Bool = true) throws(SafeTensorsError) {
     let index = try ShardIndex(path: indexPath, fileSuffix: ".safetensors")
-    var shards: [String: any TensorStore] = [:]
+    var shards: TextTable<any TensorStore> = [:]
     for file in index.files { shards[file] = try SafeTensorsFile(path: index.path(of: file), mapped: mapped) }
     try self.init(index, shards: shards)
   }
 
   /// The files of `index`, opened, by the names that it has for them.
-  package init(_ index: ShardIndex, shards: [String: any TensorStore]) throws(SafeTensorsError) {
-    for (file, shard) in shards.sorted(by: { $0.key < $1.key }) {
-      for tensor in shard.tensors where index.shardOfTensor[tensor.name] != file {
+  package init(_ index: ShardIndex, shards: TextTable<any TensorStore>) throws(SafeTensorsError) {
+    for (file, shard) in shards.sorted(by: { $0.key.precedes($1.key) }) {
+      for tensor in shard.tensors where index.shardOfTensor[tensor.name].map({ $0.isSame(as: file) }) != true {
         throw index.failure(
           .index, "tensor \"\(tensor.name)\" in \"\(file)\"", expected: "\"\(file)\" in weight_map",
           found: index.shardOfTensor[tensor.name].map { "\"\($0)\"" } ?? "nothing")
       }
     }
-    for (name, file) in index.shardOfTensor.sorted(by: { $0.key < $1.key })
+    for (name, file) in index.shardOfTensor.sorted(by: { $0.key.precedes($1.key) })
     where shards[file]?.contains(name) != true {
       throw index.failure(
         .index, "weight_map \"\(name)\"", expected: "the tensor in \"\(file)\"", found: "no such tensor there")
@@ -39,9 +40,9 @@ public final class ShardedTensors: MappedTensorStore {
     indexPath = index.path
     self.shards = shards
     shardOfTensor = index.shardOfTensor
-    let ordered = shards.sorted { $0.key < $1.key }.map(\.value)
+    let ordered = shards.sorted { $0.key.precedes($1.key) }.map(\.value)
     files = ordered.flatMap(\.files)
-    tensors = ordered.flatMap(\.tensors).sorted { $0.name < $1.name }
+    tensors = ordered.flatMap(\.tensors).sorted { $0.name.precedes($1.name) }
     totalBytes = ordered.reduce(0) { $0 + $1.totalBytes }
   }
 
@@ -79,7 +80,7 @@ public final class ShardedTensors: MappedTensorStore {
 package struct ShardIndex: Sendable {
   package let path: String
   /// The file of each tensor, relative to the index's folder.
-  package private(set) var shardOfTensor: [String: String] = [:]
+  package private(set) var shardOfTensor: TextTable<String> = [:]
   private let fileSuffix: String
 
   static let maximumBytes = 64 << 20
@@ -94,7 +95,7 @@ package struct ShardIndex: Sendable {
   }
 
   /// The files' names, sorted.
-  package var files: [String] { Set(shardOfTensor.values).sorted() }
+  package var files: [String] { Set(shardOfTensor.values.map { TextKey($0) }).sorted().map(\.text) }
 
   package func path(of file: String) -> String { folder + "/" + file }
 
@@ -106,7 +107,7 @@ package struct ShardIndex: Sendable {
       remedy: "index and files are not of one model; fetch all of them again")
   }
 
-  private func weightMap() throws(SafeTensorsError) -> [String: String] {
+  private func weightMap() throws(SafeTensorsError) -> TextTable<String> {
     let object = try contents()
     guard case .object(let members) = object, case .object(let map)? = members["weight_map"] else {
       throw failure(.syntax, "index", expected: "an object with an object weight_map", found: object.summary)
@@ -114,7 +115,7 @@ package struct ShardIndex: Sendable {
     guard !map.isEmpty else {
       throw failure(.index, "weight_map", expected: "at least one tensor", found: "none")
     }
-    var shardOfTensor: [String: String] = [:]
+    var shardOfTensor: TextTable<String> = [:]
     for (name, value) in map {
       guard case .string(let file) = value else {
         throw failure(.syntax, "weight_map \"\(name)\"", expected: "a file name", found: value.summary)
@@ -122,7 +123,7 @@ package struct ShardIndex: Sendable {
       try checkName(file, place: "weight_map \"\(name)\"")
       shardOfTensor[name] = file
     }
-    let count = Set(shardOfTensor.values).count
+    let count = Set(shardOfTensor.values.map { TextKey($0) }).count
     guard count <= Self.maximumShards else {
       throw failure(
         .limit, "weight_map", expected: "at most \(Self.maximumShards) files", found: "\(count)")

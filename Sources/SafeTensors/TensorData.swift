@@ -1,5 +1,6 @@
 import Failures
 package import Files
+package import Texts
 
 /// The tensors of one file, wherever their elements lie in it, read and widened.
 package struct TensorData: Sendable {
@@ -23,9 +24,9 @@ package struct TensorData: Sendable {
 
   private let path: String
   private let source: FileBytes
-  private let entries: [String: Entry]
+  private let entries: TextTable<Entry>
 
-  package init(path: String, source: FileBytes, entries: [String: Entry]) {
+  package init(path: String, source: FileBytes, entries: TextTable<Entry>) {
     self.path = path
     self.source = source
     self.entries = entries

@@ -53,9 +53,9 @@ public enum SafeTensorsFolder {
   public static func open(
     _ folder: String, candidates: [String], mapped: Bool = true
   ) throws(SafeTensorsError) -> any TensorStore {
-    let names: Set<String>
+    let names: Set<FilePath>
     do throws(FileError) { names = try FileTree.names(in: folder) } catch { throw SafeTensorsError(error) }
-    for candidate in candidates where names.contains(candidate) {
+    for candidate in candidates where names.contains(FilePath(candidate)) {
       return try open(file: folder + "/" + candidate, mapped: mapped)
     }
     throw SafeTensorsError(

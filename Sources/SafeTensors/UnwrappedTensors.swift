@@ -1,8 +1,10 @@
+import Texts
+
 /// Tensors without what wrappers put before all of their names.
 package struct UnwrappedTensors: MappedTensorStore {
   private let stored: any TensorStore
   /// The stored name of each tensor.
-  private let storedNames: [String: String]
+  private let storedNames: TextTable<String>
   package let tensors: [TensorDescription]
 
   package var files: [String] { stored.files }
@@ -17,31 +19,33 @@ package struct UnwrappedTensors: MappedTensorStore {
   package static func of(_ stored: any TensorStore) -> any TensorStore {
     let names = stored.names
     let unwrapped = Self.unwrapped(names)
-    guard names != unwrapped else { return stored }
-    return Self(stored, Dictionary(uniqueKeysWithValues: zip(unwrapped, names)))
+    guard !names.elementsEqual(unwrapped, by: { $0.isSame(as: $1) }) else { return stored }
+    var storedNames: TextTable<String> = [:]
+    for (name, storedName) in zip(unwrapped, names) { storedNames[name] = storedName }
+    return Self(stored, storedNames)
   }
 
-  private init(_ stored: any TensorStore, _ storedNames: [String: String]) {
+  private init(_ stored: any TensorStore, _ storedNames: TextTable<String>) {
     self.stored = stored
     self.storedNames = storedNames
     tensors = storedNames.compactMap { name, storedName in
       stored.description(of: storedName).map {
         TensorDescription(name: name, shape: $0.shape, elementType: $0.elementType)
       }
-    }.sorted { $0.name < $1.name }
+    }.sorted { $0.name.precedes($1.name) }
   }
 
   private static func unwrapped(_ names: [String]) -> [String] {
-    var names = names[...].map { $0[...] }
+    var names = names.map { $0.utf8[...] }
     for _ in 0..<maximumLevels {
       guard
         let prefix = prefixes.first(where: { prefix in
-          names.allSatisfy { $0.hasPrefix(prefix) && $0.utf8.count > prefix.utf8.count }
+          names.allSatisfy { $0.starts(with: prefix.utf8) && $0.count > prefix.utf8.count }
         })
       else { break }
-      names = names.map { $0.dropFirst(prefix.count) }
+      names = names.map { $0.dropFirst(prefix.utf8.count) }
     }
-    return names.map(String.init)
+    return names.map { String(Substring($0)) }
   }
 
   package func description(of name: String) -> TensorDescription? {

@@ -1,3 +1,5 @@
+package import Texts
+
 /// A strict JSON reader for text from strangers: duplicate keys are refused, and depth and the number of values are
 /// limited before anything is kept.
 package struct JSONParser {
@@ -16,15 +18,14 @@ package struct JSONParser {
   private var position = 0
   private var values = 0
   private let maximumValues: Int
-  private let listed: Set<String>
+  private let listed: [String]
   private let dialect: Dialect
 
   /// Reads `bytes` as one JSON value that spaces, tabs and line ends may surround.
   /// - Parameter listed: keys whose objects come as arrays of `[key, value]`, in the text's order, with nothing said of
-  ///   keys that repeat. Swift's strings are equal when they look alike (é as one scalar or as two), so a vocabulary has
-  ///   keys that a dictionary would take for one.
+  ///   keys that repeat.
   package static func parse(
-    _ bytes: [UInt8], maximumValues: Int = 4_000_000, listed: Set<String> = [], dialect: Dialect = .strict
+    _ bytes: [UInt8], maximumValues: Int = 4_000_000, listed: [String] = [], dialect: Dialect = .strict
   ) throws(JSONError) -> JSONValue {
     var parser = try JSONParser(bytes, maximumValues: maximumValues, listed: listed, dialect: dialect)
     parser.skipWhitespace()
@@ -36,7 +37,7 @@ package struct JSONParser {
 
   /// Reads `bytes` as one JSON object that starts at the first byte and is followed by nothing but spaces.
   package static func parseHeader(_ bytes: [UInt8], maximumValues: Int = 4_000_000) throws(JSONError)
-    -> [String: JSONValue]
+    -> TextTable<JSONValue>
   {
     var parser = try JSONParser(bytes, maximumValues: maximumValues)
     guard parser.peek == UInt8(ascii: "{") else { throw parser.failure("{") }
@@ -47,7 +48,7 @@ package struct JSONParser {
   }
 
   private init(
-    _ bytes: [UInt8], maximumValues: Int, listed: Set<String> = [], dialect: Dialect = .strict
+    _ bytes: [UInt8], maximumValues: Int, listed: [String] = [], dialect: Dialect = .strict
   ) throws(JSONError) {
     guard String(validating: bytes, as: UTF8.self) != nil else {
       throw JSONError(kind: .notUTF8, offset: 0, expected: "UTF-8 text", found: "bytes that are not UTF-8")
@@ -110,10 +111,10 @@ package struct JSONParser {
     }
   }
 
-  private mutating func object(depth: Int) throws(JSONError) -> [String: JSONValue] {
+  private mutating func object(depth: Int) throws(JSONError) -> TextTable<JSONValue> {
     try checkDepth(depth)
     try expect("{")
-    var members: [String: JSONValue] = [:]
+    var members: TextTable<JSONValue> = [:]
     skipWhitespace()
     if peek == UInt8(ascii: "}") {
       position += 1
@@ -132,7 +133,7 @@ package struct JSONParser {
       try expect(":")
       skipWhitespace()
       members[key] =
-        if peek == UInt8(ascii: "{"), listed.contains(key) {
+        if peek == UInt8(ascii: "{"), listed.contains(where: key.isSame) {
           .array(try entries(depth: depth + 1))
         } else { try value(depth: depth + 1) }
       skipWhitespace()

@@ -1,6 +1,8 @@
+package import Texts
+
 /// A JSON document, read strictly.
-package enum JSONValue: Equatable, Sendable {
-  case object([String: JSONValue])
+package enum JSONValue: Sendable {
+  case object(TextTable<JSONValue>)
   case array([JSONValue])
   case string(String)
   /// An integer literal that fits.
@@ -31,6 +33,21 @@ package enum JSONValue: Equatable, Sendable {
     case .number(let text): text
     case .bool(let value): "\(value)"
     case .null: "null"
+    }
+  }
+}
+
+extension JSONValue: Equatable {
+  /// Texts are told apart by their bytes.
+  package static func == (left: JSONValue, right: JSONValue) -> Bool {
+    switch (left, right) {
+    case (.object(let left), .object(let right)): left == right
+    case (.array(let left), .array(let right)): left == right
+    case (.string(let left), .string(let right)), (.number(let left), .number(let right)): left.isSame(as: right)
+    case (.integer(let left), .integer(let right)): left == right
+    case (.bool(let left), .bool(let right)): left == right
+    case (.null, .null): true
+    default: false
     }
   }
 }

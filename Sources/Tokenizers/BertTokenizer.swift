@@ -1,5 +1,6 @@
 import Failures
 import Files
+import Texts
 
 /// BERT's tokenizer, which CLIPA reads with: words and marks, cut into the longest pieces that the vocabulary has.
 ///
@@ -51,7 +52,7 @@ public struct BertTokenizer: TextTokenizer {
     file: String, cleaning: PromptCleaning, stripsSeparator: Bool
   ) throws(TokenizerError) {
     func id(_ token: String) -> Int32? {
-      vocabulary.symbols[token] ?? settings.tokens.first { Symbol($0.content) == Symbol(token) }.map { Int32($0.id) }
+      vocabulary.symbols[token] ?? settings.tokens.first { TextKey($0.content) == TextKey(token) }.map { Int32($0.id) }
     }
     func part(_ name: String) -> String { settings.content(of: name, default: Self.parts[name] ?? "") }
     let frame = frame ?? TextFrame(prefix: [part("cls_token")], suffix: [part("sep_token")])

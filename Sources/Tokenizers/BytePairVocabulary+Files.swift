@@ -1,5 +1,6 @@
 import CCLIPMerges
 import Failures
+import Texts
 
 extension BytePairVocabulary {
   /// The file names of the layouts, in the order in which they are looked for.
@@ -42,8 +43,8 @@ extension BytePairVocabulary {
   }
 
   private static func merging(
-    _ added: [AddedToken], into ids: [String: Int], of place: String, file: String
-  ) throws(TokenizerError) -> [String: Int] {
+    _ added: [AddedToken], into ids: TextTable<Int>, of place: String, file: String
+  ) throws(TokenizerError) -> TextTable<Int> {
     var ids = ids
     for token in added {
       guard let known = ids.updateValue(token.id, forKey: token.content), known != token.id else { continue }
@@ -96,7 +97,7 @@ extension BytePairVocabulary {
     var symbols = ByteSymbols.characters + ByteSymbols.characters.map { $0 + ByteSymbols.endOfWord }
     symbols += merges.map { $0.left + $0.right }
     symbols += ["<start_of_text>", "<end_of_text>"]
-    var ids: [String: Int] = [:]
+    var ids: TextTable<Int> = [:]
     ids.reserveCapacity(symbols.count)
     for (id, symbol) in symbols.enumerated() {
       guard let earlier = ids.updateValue(id, forKey: symbol) else { continue }

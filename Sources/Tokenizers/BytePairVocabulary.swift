@@ -1,10 +1,11 @@
 import Failures
+import Texts
 
 /// The symbols and merges of a byte-pair tokenizer, checked: every byte has its two symbols, every merge joins two
 /// known symbols to a known one, ids are distinct and in 0..<2^24, and there is one start and one end token.
 struct BytePairVocabulary: Sendable {
   struct BaseIDs: Sendable {
-    fileprivate let ids: [String: Int]
+    fileprivate let ids: TextTable<Int>
 
     subscript(token: String) -> Int32? { ids[token].map(Int32.init) }
   }
@@ -31,7 +32,7 @@ struct BytePairVocabulary: Sendable {
   ///   - base: the ids without those of added tokens.
   ///   - file: where the ids came from, for errors; `mergesFile` likewise for the merges.
   init(
-    ids: [String: Int], merges: [(left: String, right: String)], base: [String: Int], file: String, mergesFile: String
+    ids: TextTable<Int>, merges: [(left: String, right: String)], base: TextTable<Int>, file: String, mergesFile: String
   ) throws(TokenizerError) {
     try Self.checkIDs(ids, file: file)
     startID = try Self.specialID(Self.startTokens, what: "start", ids: ids, file: file)
@@ -43,7 +44,7 @@ struct BytePairVocabulary: Sendable {
     self.merges = try MergeTable(merges, file: mergesFile) { symbol in ids[symbol].map(Int32.init) }
   }
 
-  private static func checkIDs(_ ids: [String: Int], file: String) throws(TokenizerError) {
+  private static func checkIDs(_ ids: TextTable<Int>, file: String) throws(TokenizerError) {
     var owners: [Int: String] = [:]
     owners.reserveCapacity(ids.count)
     for (symbol, id) in ids {
@@ -63,7 +64,7 @@ struct BytePairVocabulary: Sendable {
   }
 
   private static func specialID(
-    _ names: [String], what: String, ids: [String: Int], file: String
+    _ names: [String], what: String, ids: TextTable<Int>, file: String
   ) throws(TokenizerError) -> Int32 {
     let present = names.filter { ids[$0] != nil }
     let expected = "a \(what) token, \(names.joined(separator: " or "))"
@@ -81,7 +82,7 @@ struct BytePairVocabulary: Sendable {
   }
 
   private static func byteIDs(
-    suffix: String, ids: [String: Int], file: String
+    suffix: String, ids: TextTable<Int>, file: String
   ) throws(TokenizerError) -> [Int32] {
     var table: [Int32] = Array(repeating: 0, count: 256)
     for (byte, character) in zip(ByteSymbols.order, ByteSymbols.characters) {

@@ -1,4 +1,5 @@
 import Failures
+import Texts
 
 /// Gemma's tokenizer, which SigLIP 2 reads with: byte pairs of characters, spaces made `▁` and none put in front, bytes
 /// for characters that the vocabulary lacks.
@@ -28,7 +29,7 @@ public struct GemmaTokenizer: TextTokenizer {
     let settings = try TokenizerSettings(folder: folder, document: document)
     let vocabulary = try GemmaVocabulary(document: document)
     func id(_ token: String) -> Int32? {
-      vocabulary.symbols[token] ?? settings.tokens.first { Symbol($0.content) == Symbol(token) }.map { Int32($0.id) }
+      vocabulary.symbols[token] ?? settings.tokens.first { TextKey($0.content) == TextKey(token) }.map { Int32($0.id) }
     }
     switch className ?? settings.className {
     case "GemmaTokenizer": lowercases = false

@@ -1,6 +1,6 @@
 /// HTML character references, read the two ways OpenCLIP's cleaning reads them.
 enum HTMLEntities {
-  private typealias Table = [String: [Unicode.Scalar]]
+  private typealias Table = [String: [Unicode.Scalar]]  // Keys of this program
 
   /// Names without their semicolon; `bare` holds those that may stand without one.
   private static let (standard, bare) = parse(HTMLEntityNames.standard)

@@ -1,6 +1,7 @@
 import Failures
 import Files
 import StrictJSON
+import Texts
 
 /// A value in a tokenizer's JSON file; its errors name the file and the way to the value.
 struct TokenizerJSON {
@@ -77,8 +78,8 @@ struct TokenizerJSON {
 
   /// An object of integers.
   /// - Throws: `.duplicateSymbol` for a key of a listed object that stands twice.
-  func integers() throws(TokenizerError) -> [String: Int] {
-    var integers: [String: Int] = [:]
+  func integers() throws(TokenizerError) -> TextTable<Int> {
+    var integers: TextTable<Int> = [:]
     if case .array(let list) = value {
       integers.reserveCapacity(list.count)
       for (key, value) in try entries() {
@@ -112,10 +113,10 @@ struct TokenizerJSON {
 
   /// The keys and values of an object.
   func fields() throws(TokenizerError) -> [(key: String, value: TokenizerJSON)] {
-    try members().sorted { $0.key < $1.key }.map { ($0.key, member($0.value, $0.key)) }
+    try members().sorted { $0.key.precedes($1.key) }.map { ($0.key, member($0.value, $0.key)) }
   }
 
-  private func members() throws(TokenizerError) -> [String: JSONValue] {
+  private func members() throws(TokenizerError) -> TextTable<JSONValue> {
     guard case .object(let members) = value else { throw wrongType }
     return members
   }

@@ -1,5 +1,6 @@
 import Failures
 import Files
+import Texts
 
 /// What stands beside a vocabulary in a folder of Hugging Face's layout: the class that read it, and its added tokens.
 ///
@@ -21,9 +22,9 @@ struct TokenizerSettings: Sendable {
   private(set) var spacesIdeographs: Bool?
   /// Tokens with ids of their own.
   private(set) var tokens: [AddedToken] = []
-  private var places: [Symbol: Int] = [:]
+  private var places: [TextKey: Int] = [:]
   /// Tokens with a part to play, by that part, such as `eos_token`; the ids are the vocabulary's.
-  private var named: [String: AddedToken] = [:]
+  private var named: [String: AddedToken] = [:]  // Keys of this program
 
   private static let configurationName = "tokenizer_config.json"
   private static let addedName = "added_tokens.json"
@@ -81,9 +82,9 @@ struct TokenizerSettings: Sendable {
     }
     if let parts = try file(Self.specialName, "an object of special tokens") { try readParts(parts) }
     if let added = try file(Self.addedName, "an object of integer ids by token") {
-      let special = Set(named.values.map { Symbol($0.content) })
+      let special = Set(named.values.map { TextKey($0.content) })
       for (content, value) in try added.fields() {
-        let isSpecial = special.contains(Symbol(content))
+        let isSpecial = special.contains(TextKey(content))
         try add(
           AddedToken(content: content, id: try value.integer(), isSpecial: isSpecial, isNormalized: !isSpecial),
           of: value)
@@ -101,12 +102,12 @@ struct TokenizerSettings: Sendable {
   /// - Parameters:
   ///   - parts: what the tokenizer's class calls the tokens with a part where the folder does not say.
   ///   - id: of a token of the vocabulary.
-  func addedTokens(parts: [String: String], id: (String) -> Int32?) -> [AddedToken] {
+  func addedTokens(parts: [String: String], id: (String) -> Int32?) -> [AddedToken] {  // Keys of this program
     var result = tokens
     var seen = Set(places.keys)
     for (part, standard) in parts.sorted(by: { $0.key < $1.key }) {
       var token = named[part] ?? AddedToken(content: standard, id: 0, isSpecial: true, isNormalized: false)
-      guard seen.insert(Symbol(token.content)).inserted, let id = id(token.content) else { continue }
+      guard seen.insert(TextKey(token.content)).inserted, let id = id(token.content) else { continue }
       token.id = Int(id)
       result.append(token)
     }
@@ -145,10 +146,10 @@ struct TokenizerSettings: Sendable {
       throw value.unexpected(
         "at most \(Self.largestCount) added tokens of at most \(Self.longestToken) characters", found: "more")
     }
-    if let known = places[Symbol(token.content)] {
+    if let known = places[TextKey(token.content)] {
       tokens[known] = token
     } else {
-      places[Symbol(token.content)] = tokens.count
+      places[TextKey(token.content)] = tokens.count
       tokens.append(token)
     }
   }

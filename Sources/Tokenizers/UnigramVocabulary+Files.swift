@@ -1,4 +1,5 @@
 import Failures
+import Texts
 
 extension UnigramVocabulary {
   /// More than any vocabulary in use, which have up to 256,000.
@@ -15,19 +16,19 @@ extension UnigramVocabulary {
       throw reader.unsupported("model.byte_fallback", expected: "false", found: "true")
     }
     var pieces: [(text: String, score: Float)] = []
-    var ids: [Symbol: Int] = [:]
+    var ids: [TextKey: Int] = [:]
     for element in try model.required("vocab").elements() {
       let pair = try element.elements()
       guard pair.count == 2 else { throw reader.unsupported("model.vocab", expected: "pairs", found: "\(pair.count)") }
       let text = try pair[0].string()
-      guard !text.isEmpty, ids.updateValue(pieces.count, forKey: Symbol(text)) == nil else {
+      guard !text.isEmpty, ids.updateValue(pieces.count, forKey: TextKey(text)) == nil else {
         throw TokenizerError(
           .duplicateSymbol, file: file, expected: "different pieces in “model.vocab”",
           found: "\(quotation(text)) again as id \(pieces.count)", remedy: TokenizerRule.replaceFile)
       }
       pieces.append((text, Float(try pair[1].double())))
     }
-    guard pieces.count <= Self.largestCount, let endID = ids[Symbol(Self.endToken)] else {
+    guard pieces.count <= Self.largestCount, let endID = ids[TextKey(Self.endToken)] else {
       throw TokenizerError(
         .missingSpecialToken, file: file, expected: "\(Self.endToken) in “model.vocab”", found: "none",
         remedy: "use the tokenizer of a SigLIP model")
@@ -45,7 +46,7 @@ extension UnigramVocabulary {
       let content = try token.required("content").string()
       // Those behind the pieces are found in text before it is split.
       guard pieces.indices.contains(id) else { continue }
-      guard Symbol(pieces[id].text) == Symbol(content) else {
+      guard TextKey(pieces[id].text) == TextKey(content) else {
         throw reader.unsupported("added_tokens", expected: "tokens of “model.vocab”", found: "id \(id)")
       }
       controls.insert(id)

@@ -1,4 +1,5 @@
 import SafeTensors
+import Texts
 
 /// Reads the pickle of an archive into values, by a fixed list of opcodes and globals.
 ///
@@ -7,7 +8,7 @@ import SafeTensors
 /// `Lib/pickletools.py`, of which those are known that `torch.save` writes in protocols 2 to 5.
 struct PickleMachine {
   private let bytes: [UInt8]
-  private let members: [String: Range<Int>]
+  private let members: TextTable<Range<Int>>
   private let faults: TorchFaults
   private var position = 0
   /// Where the opcode at work starts.
@@ -43,7 +44,7 @@ struct PickleMachine {
   /// - Parameters:
   ///   - bytes: the archive's `data.pkl`.
   ///   - members: the archive's members; storages are those under `data/`.
-  init(_ bytes: [UInt8], members: [String: Range<Int>], faults: TorchFaults) {
+  init(_ bytes: [UInt8], members: TextTable<Range<Int>>, faults: TorchFaults) {
     self.bytes = bytes
     self.members = members
     self.faults = faults

@@ -1,4 +1,5 @@
 import SafeTensors
+import Texts
 
 /// What the opcodes of a pickle leave behind. Containers are numbers into `PickleMachine`'s tables, so that a pickle
 /// that contains itself, or is deep, is neither a leak nor a recursion.
@@ -51,7 +52,7 @@ enum PickleGlobal: Equatable {
     let path = module + "." + name
     if let global = Self.known[path] {
       self = global
-    } else if Self.beside.contains(path) {
+    } else if Self.beside.contains(TextKey(path)) {
       self = .inert(path)
     } else {
       return nil
@@ -65,7 +66,7 @@ enum PickleGlobal: Equatable {
 
   /// What state dictionaries are made of: `torch/_utils.py`, `torch/storage.py` and `torch/serialization.py` of PyTorch
   /// 1.6 to 2.15.
-  private static let known: [String: PickleGlobal] = [
+  private static let known: TextTable<PickleGlobal> = [
     "collections.OrderedDict": .orderedDictionary,
     "torch._utils._rebuild_tensor_v2": .rebuildTensor,
     "torch._utils._rebuild_tensor_v3": .rebuildTensorOfType,
@@ -106,7 +107,7 @@ enum PickleGlobal: Equatable {
   ]
 
   /// Options, counters and states of random generators. `__builtin__` is what protocol 2 calls `builtins`.
-  private static let beside: Set<String> = [
+  private static let beside: Set<TextKey> = [
     "argparse.Namespace", "collections.Counter", "collections.defaultdict", "torch.device", "_codecs.encode",
     "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.core.multiarray._reconstruct",
     "numpy._core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype", "pathlib.PosixPath",

@@ -1,3 +1,5 @@
+import Texts
+
 /// The dictionary of a saved object that holds its tensors.
 struct StateDictionary {
   /// The keys that lead to it; none where it is the object itself.
@@ -28,7 +30,7 @@ struct StateDictionary {
     self.keys = keys
     let place = keys.isEmpty ? "saved dictionary" : keys.map { "[\"\($0)\"]" }.joined()
     var tensors: [(name: String, view: TensorView)] = []
-    var names: Set<String> = []
+    var names: Set<TextKey> = []
     for (key, value) in machine.dictionaries[dictionary] {
       switch value {
       case .tensor(let number):
@@ -36,7 +38,7 @@ struct StateDictionary {
           throw faults.unsuited(.tensorName, place, expected: "names as keys of tensors", found: key.summary)
         }
         try Self.check(name, place, faults)
-        guard names.insert(name).inserted else {
+        guard names.insert(TextKey(name)).inserted else {
           throw faults.damaged(
             .duplicateTensor, "\(place) tensor \"\(name)\"", expected: "every name once", found: "it twice")
         }
@@ -74,9 +76,9 @@ struct StateDictionary {
   private static func knownDictionaries(
     in dictionary: Int, of machine: PickleMachine
   ) -> [(key: String, dictionary: Int)] {
-    var found: [String: Int] = [:]
+    var found: TextTable<Int> = [:]
     for (key, value) in machine.dictionaries[dictionary] {
-      if case (.string(let name), .dictionary(let number)) = (key, value), knownKeys.contains(name) {
+      if case (.string(let name), .dictionary(let number)) = (key, value), knownKeys.contains(where: name.isSame) {
         found[name] = number
       }
     }

@@ -1,6 +1,7 @@
 public import Failures
 import Files
 public import SafeTensors
+import Texts
 
 /// One weight file as `torch.save` of PyTorch 1.6 or later writes it: a ZIP archive of a pickle and the bytes of its
 /// storages. Archive, pickle and views are wholly checked when it is opened, before any weight is read.
@@ -37,7 +38,7 @@ public final class TorchFile: TensorStore {
       faults: faults)
     let object = try machine.run()
     let dictionary = try StateDictionary(in: object, of: machine, faults: faults)
-    var entries: [String: TensorData.Entry] = [:]
+    var entries: TextTable<TensorData.Entry> = [:]
     entries.reserveCapacity(dictionary.tensors.count)
     for (name, view) in dictionary.tensors {
       entries[name] = TensorData.Entry(
@@ -46,7 +47,7 @@ public final class TorchFile: TensorStore {
     }
     self.path = path
     dictionaryKeys = dictionary.keys
-    tensors = entries.values.map(\.description).sorted { $0.name < $1.name }
+    tensors = entries.values.map(\.description).sorted { $0.name.precedes($1.name) }
     data = TensorData(path: path, source: source, entries: entries)
   }
 
@@ -93,7 +94,7 @@ public final class TorchFile: TensorStore {
 
   /// Checks what the archive says of itself; see `PyTorchStreamReader::init` of `caffe2/serialize/inline_container.cc`.
   private static func checkMembers(
-    _ members: [String: Range<Int>], _ source: FileBytes, _ faults: TorchFaults
+    _ members: TextTable<Range<Int>>, _ source: FileBytes, _ faults: TorchFaults
   ) throws(TorchFileError) {
     let version = String(decoding: try contents("version", in: members, source, limit: 16, faults), as: UTF8.self)
     guard let number = Int(version.filter { !$0.isWhitespace }), 1...10 ~= number else {
@@ -101,13 +102,13 @@ public final class TorchFile: TensorStore {
     }
     guard members["byteorder"] != nil else { return }
     let order = String(decoding: try contents("byteorder", in: members, source, limit: 16, faults), as: UTF8.self)
-    guard order == "little" else {
+    guard order.isSame(as: "little") else {
       throw faults.unread(.byteOrder, "member \"byteorder\"", expected: "little", found: order)
     }
   }
 
   private static func contents(
-    _ name: String, in members: [String: Range<Int>], _ source: FileBytes, limit: Int, _ faults: TorchFaults
+    _ name: String, in members: TextTable<Range<Int>>, _ source: FileBytes, limit: Int, _ faults: TorchFaults
   ) throws(TorchFileError) -> [UInt8] {
     guard let range = members[name] else {
       throw faults.damaged(

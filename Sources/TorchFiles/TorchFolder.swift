@@ -1,6 +1,7 @@
 public import Failures
 import Files
 public import SafeTensors
+import Texts
 
 /// Finds the weights of a model folder among PyTorch's files.
 public enum TorchFolder {
@@ -22,15 +23,15 @@ public enum TorchFolder {
   /// - Returns: nil for a folder without such a file.
   /// - Throws: `severalFiles`, or what opening the file throws.
   public static func open(_ folder: String, mapped: Bool = true) throws(TorchFileError) -> (any TensorStore)? {
-    let names: Set<String>
+    let names: Set<FilePath>
     do throws(FileError) { names = try FileTree.names(in: folder) } catch { throw TorchFileError(error) }
-    let candidate = candidates.first { names.contains($0) }
+    let candidate = candidates.first { names.contains(FilePath($0)) }
     guard let name = candidate == nil ? try onlyFile(of: names, folder) : candidate else { return nil }
     return try open(file: folder + "/" + name, mapped: mapped)
   }
 
-  private static func onlyFile(of names: Set<String>, _ folder: String) throws(TorchFileError) -> String? {
-    let files = names.filter { name in suffixes.contains { name.hasSuffix($0) } }.sorted()
+  private static func onlyFile(of names: Set<FilePath>, _ folder: String) throws(TorchFileError) -> String? {
+    let files = names.sorted().map(\.text).filter { name in suffixes.contains { name.hasSuffix($0) } }
     guard files.count > 1 else { return files.first }
     throw TorchFileError(
       .severalFiles, file: folder, place: "folder",
@@ -47,7 +48,7 @@ public enum TorchFolder {
     } catch {
       throw TorchFileError(error)
     }
-    var shards: [String: any TensorStore] = [:]
+    var shards: TextTable<any TensorStore> = [:]
     for file in index.files { shards[file] = try TorchFile(path: index.path(of: file), mapped: mapped) }
     do throws(SafeTensorsError) {
       return try ShardedTensors(index, shards: shards)

@@ -1,4 +1,5 @@
 import Files
+import Texts
 
 /// The members of a ZIP archive as `torch.save` writes it: stored, not compressed, under one folder.
 ///
@@ -8,7 +9,7 @@ import Files
 /// sections 4.3.6 to 4.3.16 and 4.5.3; writer: `caffe2/serialize/inline_container.cc` of PyTorch 2.
 struct ZipArchive: Sendable {
   /// The bytes of each member in the file, by its name without the archive's folder.
-  let members: [String: Range<Int>]
+  let members: TextTable<Range<Int>>
 
   static let maximumDirectoryBytes = 64 << 20
 
@@ -22,7 +23,7 @@ struct ZipArchive: Sendable {
     let reader = Reader(source: source, faults: TorchFaults(path: source.path))
     let directory = try reader.directory()
     var extents: [(name: String, bytes: Range<Int>)] = []
-    var members: [String: Range<Int>] = [:]
+    var members: TextTable<Range<Int>> = [:]
     var root: Substring?
     let entries = try reader.entries(directory)
     // Before anything else, since the programs themselves are compressed.
@@ -78,7 +79,7 @@ struct ZipArchive: Sendable {
     /// Whether this is what `torch.jit.save` puts beside the tensors.
     var isProgram: Bool {
       let name = name.drop { $0 != "/" }
-      return name == "/constants.pkl" || name.hasPrefix("/code/")
+      return name.utf8.elementsEqual("/constants.pkl".utf8) || name.utf8.starts(with: "/code/".utf8)
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -43,11 +44,100 @@ static cl_int moved(cl_int status, atomic_long *counter, size_t bytes, cl_bool b
   return status;
 }
 
+// A call of the loader that the library does not make; NULL where there is none.
+static void *loader_call(const char *name) {
+  static void *loader;
+  if (!loader) loader = dlopen("libOpenCL.so.1", RTLD_NOW);
+  return loader ? dlsym(loader, name) : NULL;
+}
+
+// A driver that builds a text with its options once, and whose binary is that text. Programs can be shared in one
+// context alone: each device has one, of which every context that is asked for is a reference.
+static struct {
+  atomic_bool on;
+  pthread_mutex_t lock;
+  struct kept_context {
+    struct kept_context *next;
+    cl_device_id device;
+    cl_context context;
+  } *contexts;
+  struct kept_program {
+    struct kept_program *next;
+    cl_context context;
+    cl_program program;
+    char *options, *text;
+  } *programs;
+  // What programs of the caller, which are never built, stand for.
+  struct stand_in {
+    struct stand_in *next;
+    cl_program program;
+    struct kept_program *kept;
+  } *stand_ins;
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void *kept_memory(size_t bytes) {
+  void *memory = calloc(1, bytes);
+  if (!memory) abort();
+  return memory;
+}
+
+static cl_context kept_context(cl_device_id device, cl_int *status) {
+  cl_int(CL_API_CALL * retain)(cl_context);
+  *(void **)&retain = loader_call("clRetainContext");
+  struct kept_context *known = kept.contexts;
+  while (known && known->device != device) known = known->next;
+  if (!known) {
+    cl_context context = retain ? real.clCreateContext(NULL, 1, &device, NULL, NULL, status) : NULL;
+    if (!context) return NULL;
+    known = kept_memory(sizeof *known);
+    *known = (struct kept_context){kept.contexts, device, context};
+    kept.contexts = known;
+  }
+  *status = retain(known->context);
+  return *status == CL_SUCCESS ? known->context : NULL;
+}
+
+// The stand-in of a program, or the last link, which is NULL.
+static struct stand_in **stand_in(cl_program program) {
+  struct stand_in **link = &kept.stand_ins;
+  while (*link && (*link)->program != program) link = &(*link)->next;
+  return link;
+}
+
+// Builds what the program's text and options are, where that has not been built before.
+static cl_int kept_build(cl_program program, cl_device_id device, const char *options) {
+  cl_context context;
+  size_t size;
+  if (real.clGetProgramInfo(program, CL_PROGRAM_CONTEXT, sizeof context, &context, NULL) ||
+      real.clGetProgramInfo(program, CL_PROGRAM_SOURCE, 0, NULL, &size))
+    return CL_INVALID_PROGRAM;
+  char *text = kept_memory(size + 1);
+  if (real.clGetProgramInfo(program, CL_PROGRAM_SOURCE, size, text, NULL)) return free(text), CL_INVALID_PROGRAM;
+  struct kept_program *known = kept.programs;
+  while (known && (known->context != context || strcmp(known->options, options) || strcmp(known->text, text)))
+    known = known->next;
+  if (known) {
+    free(text);
+  } else {
+    cl_int(CL_API_CALL * retain)(cl_program);
+    *(void **)&retain = loader_call("clRetainProgram");
+    cl_int status = real.clBuildProgram(program, 1, &device, options, NULL, NULL);
+    if (status != CL_SUCCESS || !retain || retain(program)) return free(text), status;
+    known = kept_memory(sizeof *known);
+    *known = (struct kept_program){kept.programs, context, program, strdup(options), text};
+    if (!known->options) abort();
+    kept.programs = known;
+  }
+  struct stand_in *link = kept_memory(sizeof *link);
+  *link = (struct stand_in){kept.stand_ins, program, known};
+  kept.stand_ins = link;
+  return CL_SUCCESS;
+}
+
 // Writes that the driver puts off: none runs before the host waits for the queue. A blocking one takes a copy of its
 // bytes and returns, as OpenCL allows: what it promises is that the host may use its memory again.
 static struct {
   atomic_bool on;
-  void *loader;
   cl_context context;
   cl_event gate;
   struct copy {
@@ -56,15 +146,10 @@ static struct {
   } *copies;
 } late;
 
-static void *late_call(const char *name) {
-  if (!late.loader) late.loader = dlopen("libOpenCL.so.1", RTLD_NOW);
-  return late.loader ? dlsym(late.loader, name) : NULL;
-}
-
 static void let_late_writes_pass(void) {
   if (!late.gate) return;
   cl_int(CL_API_CALL * set)(cl_event, cl_int);
-  *(void **)&set = late_call("clSetUserEventStatus");
+  *(void **)&set = loader_call("clSetUserEventStatus");
   if (set) set(late.gate, CL_COMPLETE);
   real.clReleaseEvent(late.gate);
   late.gate = NULL;
@@ -75,8 +160,8 @@ static const cl_event *late_gate(cl_command_queue queue) {
   if (!atomic_load(&late.on)) return NULL;
   cl_int(CL_API_CALL * ask)(cl_command_queue, cl_command_queue_info, size_t, void *, size_t *);
   cl_event(CL_API_CALL * create)(cl_context, cl_int *);
-  *(void **)&ask = late_call("clGetCommandQueueInfo");
-  *(void **)&create = late_call("clCreateUserEvent");
+  *(void **)&ask = loader_call("clGetCommandQueueInfo");
+  *(void **)&create = loader_call("clCreateUserEvent");
   cl_context context = NULL;
   if (!ask || !create || ask(queue, CL_QUEUE_CONTEXT, sizeof context, &context, NULL)) return NULL;
   if (context != late.context) let_late_writes_pass();
@@ -140,10 +225,20 @@ static cl_int CL_API_CALL faulty_clGetDeviceInfo(
 }
 
 typedef void(CL_CALLBACK *context_callback)(const char *, const void *, size_t, void *);
-CREATE(clCreateContext, cl_context, LEGRAD_CONTEXTS, CL_DEVICE_NOT_AVAILABLE,
-       (const cl_context_properties *properties, cl_uint count, const cl_device_id *devices, context_callback callback,
-        void *data, cl_int *status),
-       (properties, count, devices, callback, data, status))
+static cl_context CL_API_CALL faulty_clCreateContext(
+    const cl_context_properties *properties, cl_uint count, const cl_device_id *devices, context_callback callback,
+    void *data, cl_int *status) {
+  if (fails("clCreateContext")) {
+    *status = CL_DEVICE_NOT_AVAILABLE;
+    return NULL;
+  }
+  if (!atomic_load(&kept.on))
+    return created(LEGRAD_CONTEXTS, real.clCreateContext(properties, count, devices, callback, data, status));
+  pthread_mutex_lock(&kept.lock);
+  cl_context context = kept_context(devices[0], status);
+  pthread_mutex_unlock(&kept.lock);
+  return created(LEGRAD_CONTEXTS, context);
+}
 RELEASE(clReleaseContext, cl_context, LEGRAD_CONTEXTS)
 
 CREATE(clCreateCommandQueue, cl_command_queue, LEGRAD_QUEUES, CL_OUT_OF_RESOURCES,
@@ -159,25 +254,79 @@ RELEASE(clReleaseMemObject, cl_mem, LEGRAD_BUFFERS)
 CREATE(clCreateProgramWithSource, cl_program, LEGRAD_PROGRAMS, CL_OUT_OF_HOST_MEMORY,
        (cl_context context, cl_uint count, const char **texts, const size_t *lengths, cl_int *status),
        (context, count, texts, lengths, status))
-CREATE(clCreateProgramWithBinary, cl_program, LEGRAD_PROGRAMS, CL_INVALID_BINARY,
-       (cl_context context, cl_uint count, const cl_device_id *devices, const size_t *lengths,
-        const unsigned char **binaries, cl_int *each, cl_int *status),
-       (context, count, devices, lengths, binaries, each, status))
+static cl_program CL_API_CALL faulty_clCreateProgramWithBinary(
+    cl_context context, cl_uint count, const cl_device_id *devices, const size_t *lengths,
+    const unsigned char **binaries, cl_int *each, cl_int *status) {
+  if (fails("clCreateProgramWithBinary")) {
+    *status = CL_INVALID_BINARY;
+    return NULL;
+  }
+  if (!atomic_load(&kept.on))
+    return created(
+        LEGRAD_PROGRAMS, real.clCreateProgramWithBinary(context, count, devices, lengths, binaries, each, status));
+  *each = CL_SUCCESS;
+  return created(
+      LEGRAD_PROGRAMS, real.clCreateProgramWithSource(context, 1, (const char **)binaries, lengths, status));
+}
+
 typedef void(CL_CALLBACK *program_callback)(cl_program, void *);
-CALL(clBuildProgram, CL_BUILD_PROGRAM_FAILURE,
-     (cl_program program, cl_uint count, const cl_device_id *devices, const char *options, program_callback callback,
-      void *data),
-     (program, count, devices, options, callback, data))
-CALL(clGetProgramInfo, CL_OUT_OF_HOST_MEMORY,
-     (cl_program program, cl_program_info name, size_t room, void *value, size_t *size),
-     (program, name, room, value, size))
+static cl_int CL_API_CALL faulty_clBuildProgram(
+    cl_program program, cl_uint count, const cl_device_id *devices, const char *options, program_callback callback,
+    void *data) {
+  if (fails("clBuildProgram")) return CL_BUILD_PROGRAM_FAILURE;
+  if (!atomic_load(&kept.on)) return real.clBuildProgram(program, count, devices, options, callback, data);
+  pthread_mutex_lock(&kept.lock);
+  cl_int status = kept_build(program, devices[0], options);
+  pthread_mutex_unlock(&kept.lock);
+  return status;
+}
+
+static cl_int CL_API_CALL faulty_clGetProgramInfo(
+    cl_program program, cl_program_info name, size_t room, void *value, size_t *size) {
+  if (fails("clGetProgramInfo")) return CL_OUT_OF_HOST_MEMORY;
+  pthread_mutex_lock(&kept.lock);
+  struct stand_in *found = *stand_in(program);
+  const char *text = found ? found->kept->text : NULL;
+  pthread_mutex_unlock(&kept.lock);
+  if (text && name == CL_PROGRAM_BINARY_SIZES) {
+    *(size_t *)value = strlen(text);
+    return CL_SUCCESS;
+  }
+  if (text && name == CL_PROGRAM_BINARIES) {
+    memcpy(*(char **)value, text, strlen(text));
+    return CL_SUCCESS;
+  }
+  return real.clGetProgramInfo(program, name, room, value, size);
+}
+
 CALL(clGetProgramBuildInfo, CL_OUT_OF_HOST_MEMORY,
      (cl_program program, cl_device_id device, cl_program_build_info name, size_t room, void *value, size_t *size),
      (program, device, name, room, value, size))
-RELEASE(clReleaseProgram, cl_program, LEGRAD_PROGRAMS)
 
-CREATE(clCreateKernel, cl_kernel, LEGRAD_KERNELS, CL_OUT_OF_HOST_MEMORY,
-       (cl_program program, const char *name, cl_int *status), (program, name, status))
+static cl_int CL_API_CALL faulty_clReleaseProgram(cl_program program) {
+  pthread_mutex_lock(&kept.lock);
+  struct stand_in **link = stand_in(program), *found = *link;
+  if (found) {
+    *link = found->next;
+    free(found);
+  }
+  pthread_mutex_unlock(&kept.lock);
+  cl_int status = real.clReleaseProgram(program);
+  if (status == CL_SUCCESS) atomic_fetch_sub(&live[LEGRAD_PROGRAMS], 1);
+  return status;
+}
+
+static cl_kernel CL_API_CALL faulty_clCreateKernel(cl_program program, const char *name, cl_int *status) {
+  if (fails("clCreateKernel")) {
+    *status = CL_OUT_OF_HOST_MEMORY;
+    return NULL;
+  }
+  pthread_mutex_lock(&kept.lock);
+  struct stand_in *found = *stand_in(program);
+  if (found) program = found->kept->program;
+  pthread_mutex_unlock(&kept.lock);
+  return created(LEGRAD_KERNELS, real.clCreateKernel(program, name, status));
+}
 RELEASE(clReleaseKernel, cl_kernel, LEGRAD_KERNELS)
 CALL(clSetKernelArg, CL_INVALID_ARG_VALUE, (cl_kernel kernel, cl_uint index, size_t size, const void *value),
      (kernel, index, size, value))
@@ -349,6 +498,7 @@ void legrad_faulty_write_late(bool writes_late) {
   }
 }
 
+void legrad_faulty_keep_programs(bool keeps) { atomic_store(&kept.on, keeps); }
 void legrad_faulty_pose_as_gpu(bool poses) { atomic_store(&poses_as_gpu, poses); }
 void legrad_faulty_hide_doubles(bool hides) { atomic_store(&hides_doubles, hides); }
 

@@ -12,7 +12,7 @@ import VisionTransformer
 
 extension DriverTests {
   /// Batches whose kernels were recorded and are enqueued at once: the bits of the plain queue.
-  @Suite struct CommandBufferTests {
+  @Suite(OwnProgramCache()) struct CommandBufferTests {
     static let folders = ["clip", "siglip", "coca", "families/dinov2-registers", "families/timm-vit-avg"]
 
     /// A batch's pictures and what they are asked for, others for every number.
@@ -47,8 +47,8 @@ extension DriverTests {
       options.commandBuffers = records
       options.triesCommandBuffers = false
       options.notify = { Issue.record("\($0)") }
-      let device = try #require(TestDevice.first)
-      let backend = try OpenCLBackend(device, precision: variant.finestPrecision, options: options)
+      let backend = try OpenCLBackend(
+        WatchedOpenCL.device(), precision: variant.finestPrecision, options: options)
       let explainer = try Explainer(model, backend: backend, variant: .kernels(variant), reason: "test")
       var (bits, traffic): ([[UInt32]], [Traffic]) = ([], [])
       for number in 0..<5 {

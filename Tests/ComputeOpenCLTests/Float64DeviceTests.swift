@@ -12,7 +12,7 @@ import VisionTransformer
 
 extension DriverTests {
   /// Relevance propagation on a device: what crosses between it and the host, and devices that have no float64.
-  @Suite struct Float64DeviceTests {
+  @Suite(OwnProgramCache()) struct Float64DeviceTests {
     private static let (float, double) = (MemoryLayout<Float>.size, MemoryLayout<Double>.size)
     private static let pixels = 3 * TinyWork.imageSize * TinyWork.imageSize
 

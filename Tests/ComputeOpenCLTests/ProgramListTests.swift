@@ -25,6 +25,12 @@ struct ProgramListTests {
       #expect(ProgramList.contains(program.portableKernel(headWidth: 8, isAligned: true, function: "one of several")))
       #expect(ProgramList.contains(program.portableKernel(headWidth: 260, isAligned: false)))
     }
+    for program in AttentionProgram.OnMatrixUnits.allCases {
+      let tile = HeadTile(rows: 16, others: 16)
+      let kernel = tile.kernel(program, width: 260, precision: .f16, isWhole: false, .plain)
+      #expect(ProgramList.contains(kernel))
+      #expect(!ProgramList.contains(tile.kernel(program, width: 64, precision: .f16, isWhole: false, .plain)))
+    }
   }
 
   @Test func noProgramIsListedTwice() {

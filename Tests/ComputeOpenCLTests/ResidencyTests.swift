@@ -8,7 +8,7 @@ import VisionTransformer
 
 extension DriverTests {
   /// What crosses between host and device, in exact bytes: as the backend counts it and as the driver sees it.
-  @Suite struct ResidencyTests {
+  @Suite(OwnProgramCache()) struct ResidencyTests {
     private static let float = MemoryLayout<Float>.size
 
     /// 500 prompts of three images are stacked in many passes.

@@ -1,3 +1,4 @@
+import CFaultyOpenCL
 import Compute
 import Failures
 import Files
@@ -78,7 +79,8 @@ struct TinyWork {
   }
 }
 
-/// Gives a suite a program cache of its own.
+/// Gives a suite a program cache of its own, and a driver that builds a program once, whatever context asks for it:
+/// what the driver does is not the suite's subject, and of a thousand backends most have the same programs.
 struct OwnProgramCache: SuiteTrait, TestScoping {
   @TaskLocal static var folder: String?
 
@@ -86,6 +88,8 @@ struct OwnProgramCache: SuiteTrait, TestScoping {
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
     let folder = try ScratchFolder()
+    legrad_faulty_keep_programs(true)
+    defer { legrad_faulty_keep_programs(false) }
     try await Self.$folder.withValue(folder.path) { try await function() }
   }
 }

@@ -50,7 +50,7 @@ struct MalformedDatasetTests {
       (header + "x,,,,\nno-points,nan,0,/m/01g317,yes\n", "line 3, column X: expected a number from 0 to 1, found nan"),
       (header + "no-points,,0,/m/01g317,yes\n", "line 2, column X: expected a number from 0 to 1, found nothing"),
       (header + "no-points,0.5,0.5,/m/01g317,Yes\n", "line 2, column EstimatedYesNo: expected yes, no or unsure"),
-      (header + "no-points,0.5,0.5,/m/other,unsure\n", "line 2, column Label: expected a LabelName of"),
+      (header + "no-points,0.5,0.5,/m/other,unsure\n", "of the 5 pictures in"),
       (header + "not-there,0.5,0.5,/m/01g317,yes\n", "of the 5 pictures in"),
       (header + "no-points,0.5,0.5,/m/01g317,unsure\n", "of the 5 pictures in"),
     ])

@@ -145,6 +145,8 @@ struct PromptClassifierTests {
   @Test("templates need one place for the name")
   func templates() throws {
     #expect(try PromptTemplates(["a {} b"]).prompts("x y") == ["a x y b"])
+    // Marks behind the braces do not hide them.
+    #expect(try PromptTemplates(["a {}\u{301}"]).prompts("x").map { Array($0.utf8) } == [Array("a x\u{301}".utf8)])
     #expect(PromptTemplates.standard.prompts("cat") == ["a photo of a cat"])
     for bad in [[], ["a"], ["{} {}"], ["a {}", ""]] as [[String]] {
       #expect(throws: LeGradError.self) { try PromptTemplates(bad) }

@@ -53,6 +53,10 @@ struct ShardEnvironmentTests {
   /// What Slurm sets for a job's script, array or not.
   private static let batch = ["SLURM_PROCID": "0", "SLURM_NTASKS": "1", "SLURM_LOCALID": "0"]
 
+  private static let gridEngine = [
+    "SGE_TASK_ID": "3", "SGE_TASK_FIRST": "1", "SGE_TASK_LAST": "4", "SGE_TASK_STEPSIZE": "1",
+  ]
+
   /// Environments, and the shards they give.
   static let answers: [(String, [String: String], String)] = [
     ("nothing", [:], "0/1"),
@@ -91,6 +95,66 @@ struct ShardEnvironmentTests {
     (
       "srun in a job", ["SLURM_JOB_ID": "9", "SLURM_STEP_ID": "0", "SLURM_PROCID": "1", "SLURM_NTASKS": "2"], "1/2"
     ),
+    (
+      "srun --overlap of two tasks in a job of four",
+      [
+        "SLURM_JOB_ID": "9", "SLURM_STEP_ID": "3", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1",
+        "SLURM_NTASKS": "4", "SLURM_OVERLAP": "1",
+      ], "1/2"
+    ),
+    (
+      "srun of one task in a job of four",
+      [
+        "SLURM_JOB_ID": "9", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0",
+        "SLURM_NTASKS": "4",
+      ], "0/1"
+    ),
+    (
+      "shell of salloc",
+      [
+        "SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967290", "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0",
+        "SLURM_LOCALID": "0", "SLURM_NTASKS": "4",
+      ], "0/1"
+    ),
+    (
+      "shell of salloc that has the job's tasks",
+      [
+        "SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967290", "SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0",
+        "SLURM_NTASKS": "4",
+      ], "0/1"
+    ),
+    (
+      "script of sbatch that belongs to the batch step",
+      ["SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967291", "SLURM_PROCID": "0", "SLURM_NTASKS": "4"], "0/1"
+    ),
+    (
+      "srun in an array's task",
+      ["SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_JOB_ID": "9"]
+        .merging(array.merging(batch) { $1 }) { $1 }, "2/4"
+    ),
+    ("Grid Engine", gridEngine, "2/4"),
+    (
+      "Grid Engine in steps",
+      ["SGE_TASK_ID": "12", "SGE_TASK_FIRST": "2", "SGE_TASK_LAST": "20", "SGE_TASK_STEPSIZE": "5"], "2/4"
+    ),
+    ("Grid Engine, one task again", ["SGE_TASK_ID": "3", "SGE_TASK_LAST": "3", "LEGRAD_SHARD_COUNT": "4"], "2/4"),
+    (
+      "Grid Engine without an array",
+      ["SGE_TASK_ID": "undefined", "SGE_TASK_FIRST": "undefined", "SGE_TASK_LAST": "undefined"], "0/1"
+    ),
+    ("AWS Batch", ["AWS_BATCH_JOB_ARRAY_INDEX": "9", "AWS_BATCH_JOB_ARRAY_SIZE": "10"], "9/10"),
+    ("AWS Batch without an array", ["AWS_BATCH_JOB_ID": "7", "AWS_BATCH_JOB_ATTEMPT": "1"], "0/1"),
+    ("Flux", ["FLUX_TASK_RANK": "2", "FLUX_JOB_SIZE": "3", "PMI_RANK": "2", "PMI_SIZE": "3"], "2/3"),
+    ("PBS", ["PBS_ARRAY_INDEX": "3"], "0/1"),
+    ("PBS with a count", ["PBS_ARRAY_INDEX": "3", "LEGRAD_SHARD_COUNT": "4"], "3/4"),
+    ("Torque with a count", ["PBS_ARRAYID": "0", "LEGRAD_SHARD_COUNT": "4"], "0/4"),
+    ("PBS whose script counts itself", ["PBS_ARRAY_INDEX": "3", "LEGRAD_SHARD": "2/3"], "2/3"),
+    ("LSF", ["LSB_JOBINDEX": "3", "LSB_JOBINDEX_END": "4", "LSB_JOBINDEX_STEP": "1"], "0/1"),
+    ("LSF with a count", ["LSB_JOBINDEX": "3", "LEGRAD_SHARD_COUNT": "4"], "2/4"),
+    ("LSF without an array", ["LSB_JOBINDEX": "0", "LEGRAD_SHARD_COUNT": "1"], "0/1"),
+    ("ALPS", ["ALPS_APP_PE": "5"], "0/1"),
+    ("PALS with a count", ["PALS_RANKID": "5", "LEGRAD_SHARD_COUNT": "6"], "5/6"),
+    ("PALS", ["PALS_RANKID": "5", "PMI_RANK": "5", "PMI_SIZE": "8"], "5/8"),
     ("script of a job of several tasks", ["SLURM_JOB_ID": "9", "SLURM_PROCID": "0", "SLURM_NTASKS": "4"], "0/1"),
     ("job without an array", batch, "0/1"),
     ("allocation whose shell is no task", ["SLURM_NTASKS": "4"], "0/1"),
@@ -145,6 +209,20 @@ struct ShardEnvironmentTests {
     (nil, array.merging(["SLURM_ARRAY_TASK_COUNT": "0"]) { $1 }, ["SLURM_ARRAY_TASK_ID"]),
     (nil, ["SLURM_ARRAY_TASK_ID": "1"], ["SLURM_ARRAY_TASK_ID", "LEGRAD_SHARD_COUNT"]),
     (nil, ["SLURM_PROCID": "2", "SLURM_NTASKS": "2"], ["SLURM_PROCID", "2 of 2"]),
+    (
+      nil,
+      ["SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "2", "SLURM_NTASKS": "4"],
+      ["SLURM_PROCID and SLURM_STEP_NUM_TASKS", "2 of 2"]
+    ),
+    ("1/4", gridEngine, ["1/4 from shard", "2/4 from SGE_TASK_ID"]),
+    (nil, gridEngine.merging(["SGE_TASK_ID": "5"]) { $1 }, ["SGE_TASK_ID", "4 of 4"]),
+    (nil, gridEngine.merging(["SGE_TASK_STEPSIZE": "3"]) { $1 }, ["SGE_TASK_ID", "numbers from 1 in steps of 3"]),
+    (nil, ["SGE_TASK_ID": "3"], ["SGE_TASK_ID", "LEGRAD_SHARD_COUNT"]),
+    (
+      nil, ["AWS_BATCH_JOB_ARRAY_INDEX": "4", "AWS_BATCH_JOB_ARRAY_SIZE": "4"], ["AWS_BATCH_JOB_ARRAY_INDEX", "4 of 4"]
+    ),
+    (nil, ["PBS_ARRAY_INDEX": "4", "LEGRAD_SHARD_COUNT": "4"], ["PBS_ARRAY_INDEX", "4 of 4"]),
+    (nil, ["LSB_JOBINDEX": "0", "LEGRAD_SHARD_COUNT": "4"], ["LEGRAD_SHARD_COUNT=4"]),
     (nil, ["OMPI_COMM_WORLD_RANK": "", "OMPI_COMM_WORLD_SIZE": "2"], ["OMPI_COMM_WORLD_RANK"]),
     (nil, ["PMI_RANK": "0", "PMI_SIZE": "99999999999999999999"], ["PMI_SIZE"]),
   ]
@@ -167,6 +245,25 @@ struct ShardEnvironmentTests {
     #expect(try Shard.resolve(option: .whole, environment: Self.batch) == .whole)
   }
 
+  @Test("a number without a count is named, where nothing else says which shard this is")
+  func placeWithoutCount() throws {
+    func name(_ environment: [String: String], option: Shard? = nil) -> String? {
+      Shard.placeWithoutCount(option: option, environment: environment).map { "\($0.name)=\($0.value)" }
+    }
+    for variable in ["PBS_ARRAY_INDEX", "PBS_ARRAYID", "LSB_JOBINDEX", "PALS_RANKID", "ALPS_APP_PE"] {
+      #expect(name([variable: "7"]) == variable + "=7")
+      #expect(name([variable: "7", "LEGRAD_SHARD_COUNT": "9"]) == nil)
+      #expect(name([variable: "7", "LEGRAD_SHARD": "0/2"]) == nil)
+      #expect(name([variable: "7"], option: .whole) == nil)
+      #expect(name([variable: "7", "PMI_RANK": "0", "PMI_SIZE": "1"]) == nil)
+      #expect(name([variable: "x"]) == nil)
+    }
+    #expect(name(["LSB_JOBINDEX": "0"]) == nil)
+    #expect(name(["PBS_ARRAY_INDEX": "0"]) == "PBS_ARRAY_INDEX=0")
+    #expect(name([:]) == nil)
+    #expect(name(Self.array) == nil)
+  }
+
   @Test("the local rank comes from the launcher nearest to the process")
   func localRank() throws {
     #expect(try Shard.localRank(environment: [:]) == nil)
@@ -174,6 +271,8 @@ struct ShardEnvironmentTests {
     #expect(try Shard.localRank(environment: ["SLURM_LOCALID": "0", "OMPI_COMM_WORLD_LOCAL_RANK": "2"]) == 2)
     #expect(try Shard.localRank(environment: ["MPI_LOCALRANKID": "1"]) == 1)
     #expect(try Shard.localRank(environment: ["LOCAL_RANK": "5"]) == 5)
+    #expect(try Shard.localRank(environment: ["FLUX_TASK_LOCAL_ID": "3"]) == 3)
+    #expect(try Shard.localRank(environment: ["PALS_LOCAL_RANKID": "4"]) == 4)
     #expect(throws: LeGradError.self) { try Shard.localRank(environment: ["SLURM_LOCALID": ""]) }
   }
 }

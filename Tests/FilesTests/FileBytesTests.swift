@@ -41,6 +41,60 @@ struct FileBytesTests {
     #expect(try file.bytes(0..<5_000).count == 5_000)
   }
 
+  /// The system brings pages in and somebody cuts the file before they are read.
+  @Test func aMappedFileThatIsCutUnderItsReaderIsAnError() throws {
+    let folder = try ScratchFolder()
+    let count = (40 << 20) + 11
+    let path = try folder.write([UInt8](repeating: 1, count: count), "x")
+    let file = try FileBytes(path: path, mapped: true)
+    let start = unsafe try #require(unsafe file.bringIn(0..<count))
+    var sums: [Int] = []
+    let error = #expect(throws: FileError.self) {
+      try unsafe file.forEachChunk(of: 0..<count) { chunk in
+        if sums.count == 1 { unsafe truncate(path, (20 << 20) + 100) }
+        unsafe sums.append(chunk.reduce(0) { $0 + Int($1) })
+        return true
+      }
+    }
+    #expect(error?.rule == .unreadable && error?.place == "reading")
+    #expect(sums == [16 << 20, (4 << 20) + 100])
+    #expect(unsafe file.wasLost && file.bringIn(0..<1) == nil)
+    // What is there of the file, and zeros to the end of the map.
+    let map = unsafe UnsafeRawBufferPointer(start: start, count: count)
+    #expect(unsafe map[(20 << 20) + 99] == 1 && map[(20 << 20) + 100] == 0 && map[count - 1] == 0)
+    // Others are not touched by that.
+    let other = try FileBytes(path: try folder.write([UInt8](repeating: 2, count: 10_000), "y"), mapped: true)
+    #expect(try other.bytes(9_990..<10_000) == [UInt8](repeating: 2, count: 10) && !other.wasLost)
+  }
+
+  @Test func bytesInPlaceThatGoUnderTheirReaderAreSaid() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write([UInt8](repeating: 1, count: 100_000), "x")
+    let file = try FileBytes(path: path, mapped: true)
+    let start = unsafe try #require(unsafe file.bringIn(0..<100_000))
+    #expect(unsafe truncate(path, 0) == 0 && !file.wasLost)
+    #expect(unsafe UnsafeRawBufferPointer(start: start, count: 100_000).allSatisfy { $0 == 0 })
+    #expect(file.wasLost)
+  }
+
+  /// A SIGBUS that is no map's ends the process as ever.
+  @Test func othersBusErrorsAreTheirs() async throws {
+    await #expect(processExitsWith: .signal(SIGBUS)) {
+      let folder = try ScratchFolder()
+      let file = try FileBytes(path: folder.write([1], "x"), mapped: true)
+      #expect(file.isMapped)
+      raise(SIGBUS)
+    }
+  }
+
+  /// Beyond the maps that are watched, files are read without one.
+  @Test func manyFilesAreRead() throws {
+    let folder = try ScratchFolder()
+    let files = try (0..<100).map { try FileBytes(path: folder.write([UInt8($0), 7], "\($0)"), mapped: true) }
+    for (number, file) in files.enumerated() { #expect(try file.bytes(0..<2) == [UInt8(number), 7]) }
+    #expect(files.contains { $0.isMapped } && files.contains { !$0.isMapped })
+  }
+
   @Test func bytesAreReadInPlace() throws {
     let folder = try ScratchFolder()
     let bytes = (0..<20_011).map { UInt8(truncatingIfNeeded: $0 &* 5 ^ $0 >> 9) }

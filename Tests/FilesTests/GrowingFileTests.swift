@@ -65,4 +65,9 @@ struct GrowingFileTests {
       #expect(throws: FileError.self) { try GrowingFile.open(path) }
     }
   }
+
+  @Test func aLockThatIsHadHasNoFault() throws {
+    let folder = try ScratchFolder()
+    #expect(try opened(folder.path + "/a").lockFault == nil)
+  }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import TestSupport
 import Testing
 
@@ -72,5 +73,41 @@ import Testing
     cache.keep([UInt8](repeating: 7, count: 937), ["large"])
     #expect(cache.content(["fits"])?.count == 936)
     #expect(cache.content(["large"]) == nil)
+  }
+
+  /// What others can write, they can have sealed.
+  @Test func whatOthersCanWriteIsNotUsed() throws {
+    cache.keep([1, 2, 3], ["a"])
+    let path = try file()
+    func mode(_ path: String) -> mode_t {
+      var status = stat()
+      return unsafe stat(path, &status) == 0 ? status.st_mode & 0o777 : 0
+    }
+    #expect(mode(folder) == 0o700 && mode(path) == 0o600)
+    #expect(SealedCache.obstacle(in: folder) == nil && SealedCache.obstacle(in: folder + "/new") == nil)
+    for (open, closed, place) in [(mode_t(0o720), mode_t(0o700), folder), (0o602, 0o600, path)] {
+      #expect(unsafe chmod(place, open) == 0)
+      #expect(cache.content(["a"]) == nil)
+      #expect(unsafe chmod(place, closed) == 0)
+      #expect(cache.content(["a"]) == [1, 2, 3])
+    }
+    #expect(unsafe chmod(folder, 0o777) == 0)
+    cache.keep([4], ["b"])
+    #expect(SealedCache.obstacle(in: folder)?.contains("other users") == true)
+    #expect(unsafe chmod(folder, 0o700) == 0)
+    #expect(cache.content(["b"]) == nil)
+  }
+
+  /// Only root can give files away.
+  @Test(.enabled(if: geteuid() == 0)) func whatBelongsToAnotherIsNotUsed() throws {
+    cache.keep([1, 2, 3], ["a"])
+    for place in [try file(), folder] {
+      #expect(unsafe chown(place, 12_345, 12_345) == 0)
+      #expect(cache.content(["a"]) == nil)
+      #expect(unsafe chown(place, 0, 0) == 0)
+      #expect(cache.content(["a"]) == [1, 2, 3])
+    }
+    #expect(unsafe chown(folder, 12_345, 12_345) == 0)
+    #expect(SealedCache.obstacle(in: folder)?.contains("another user") == true)
   }
 }

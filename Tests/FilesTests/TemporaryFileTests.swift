@@ -53,4 +53,16 @@ struct TemporaryFileTests {
       #expect(error?.file == target)
     }
   }
+
+  @Test func allThatAreBegunCanBeRemoved() throws {
+    let folder = try ScratchFolder()
+    let first = try TemporaryFile(target: folder.path + "/a.bin")
+    do { try TemporaryFile(target: folder.path + "/b.bin").commit(overwrite: false, durably: false) }
+    let third = try TemporaryFile(target: folder.path + "/c.bin")
+    #expect(try folder.listing.count == 3)
+    TemporaryFile.removeAll()
+    #expect(try folder.listing == ["b.bin"])
+    try first.write([1])
+    try third.write([1])
+  }
 }

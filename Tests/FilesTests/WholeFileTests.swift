@@ -27,15 +27,16 @@ struct WholeFileTests {
     #expect(error?.rule == .tooLarge(limit: 3))
   }
 
-  @Test func pipesAreReadWhereTheyAreAllowed() throws {
-    let folder = try ScratchFolder()
-    let path = folder.path + "/pipe"
-    #expect(unsafe mkfifo(path, 0o600) == 0)
-    guard let writer = unsafe popen("printf 123 > '\(path)'", "r") else {
-      Issue.record("popen failed")
-      return
-    }
+  /// What a shell hands over in `<(…)`, the writer being slow.
+  @Test func pipesOfTheProcessAreReadToTheirEndWhereTheyAreAllowed() throws {
+    let writer = unsafe try #require(unsafe popen("sleep 0.3; printf 12; sleep 0.3; printf 3", "re"))
     defer { unsafe pclose(writer) }
+    for folder in ["/dev/fd", "/proc/self/fd"] {
+      let path = "\(folder)/\(unsafe fileno(writer))"
+      let refused = #expect(throws: FileError.self) { try WholeFile.read(path, limit: 3) }
+      #expect(refused?.rule == .notRegular && refused?.found == "a pipe")
+    }
+    let path = "/dev/fd/\(unsafe fileno(writer))"
     #expect(try WholeFile.read(path, limit: 3, allowingPipes: true) == Array("123".utf8))
     let endless = #expect(throws: FileError.self) {
       try WholeFile.read("/dev/zero", limit: 1_000_000, allowingPipes: true)
@@ -44,13 +45,22 @@ struct WholeFileTests {
   }
 
   /// Opening a named pipe that nobody writes to would wait for ever.
-  @Test func namedPipesAreRefusedAtOnce() throws {
+  @Test(arguments: [true, false]) func namedPipesAndSocketsAreRefusedAtOnce(allowingPipes: Bool) throws {
     let folder = try ScratchFolder()
     let path = folder.path + "/pipe"
     #expect(unsafe mkfifo(path, 0o600) == 0)
-    let error = #expect(throws: FileError.self) { try WholeFile.read(path, limit: 9) }
-    #expect(error?.rule == .notRegular)
-    #expect(error?.found == "a pipe")
+    let read = { (path: String) in
+      #expect(throws: FileError.self) { try WholeFile.read(path, limit: 9, allowingPipes: allowingPipes) }
+    }
+    #expect(read(path)?.rule == .notRegular)
+    #expect(read(path)?.found == "a pipe")
+    #expect(read(path)?.remedy.description.contains("/dev/stdin") == allowingPipes)
+    let mapped = #expect(throws: FileError.self) { try FileBytes(path: path, mapped: true) }
+    #expect(mapped?.found == "a pipe")
+    let socket = folder.path + "/socket"
+    #expect(unsafe mknod(socket, S_IFSOCK | 0o600, 0) == 0)
+    #expect(read(socket)?.rule == .notRegular)
+    #expect(read(socket)?.found == "a socket")
   }
 
   @Test(arguments: [true, false]) func whatIsNoFileIsRefused(allowingPipes: Bool) throws {

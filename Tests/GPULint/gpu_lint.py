@@ -173,6 +173,22 @@ def trips_of(program):
     multiply-adds a turn does. It follows from the sizes of the tiles, which the kernels' comments draw. And how many an
     item does in a step, where that is one number."""
     values = {name: int(value) for name, value in re.findall(r"-D(\w+)=(-?\d+)", program.options)}
+    if program.instructions:
+        # Squares of 16 x 16 of a warp, 16 deep; NVIDIA's are two instructions. In two parts there are three products.
+        factor = (3 if values["STORAGE"] == 3 else 1) * (2 if program.instructions == "nvidia" else 1)
+        if "HEAD_WIDTH" in values:
+            # A map, and but for the relevance what it adds to the sums.
+            def of_warp(squares):
+                return -(-squares // values["WARPS_N"])
+            others, columns = values["TILE_N"] // 16, values["HEAD_WIDTH"] // 16
+            squares = of_warp(others) * columns
+            if program.files[-1] == "attention_matrix.cl":
+                squares += of_warp(columns) * others
+        else:
+            squares = values["TILE_M"] * values["TILE_N"] * values["TILE_K"] // 16 ** 3
+            squares //= values["WARPS_M"] * values["WARPS_N"]
+        work = squares * factor
+        return lambda _, count: max(1, work // count) if count else 1, work
     if "HEAD_WIDTH" in values:
         width = values["HEAD_WIDTH"]
 
@@ -182,12 +198,6 @@ def trips_of(program):
             # 4 x 4 elements of 32 columns, or 4 rows of the sums by 32 keys.
             return max(1, (32 * 16 if level == 2 else 32 * 4 * width // 8) // count)
         return trips, None
-    if program.instructions:
-        # Squares of 16 x 16 of a warp, 16 deep; NVIDIA's are two instructions. In two parts there are three products.
-        squares = values["TILE_M"] * values["TILE_N"] * values["TILE_K"] // 16 ** 3
-        squares = squares // (values["WARPS_M"] * values["WARPS_N"]) * (3 if values["STORAGE"] == 3 else 1)
-        work = squares * (2 if program.instructions == "nvidia" else 1)
-        return lambda _, count: max(1, work // count) if count else 1, work
     work = values.get("TILE_K", 0) * values.get("ITEM_M", 0) * values.get("ITEM_N", 0)
     if program.files[-1] == "matmul_rows.cl":
         work = 128
@@ -264,7 +274,7 @@ def is_usual(program, target):
     target likes it, and the head widths of most models and of large ones."""
     values = dict(re.findall(r"-D(\w+)=(-?\d+)", program.options))
     if "HEAD_WIDTH" in values:
-        return values["HEAD_WIDTH"] in ("64", "112") and values["ALIGNED"] == "1"
+        return values["HEAD_WIDTH"] in ("64", "112") and "1" in (values.get("ALIGNED"), values.get("WHOLE"))
     if program.instructions:
         kind = (values["STORAGE"], values["SIDE_INPUTS"], values["SCALED"], values["WHOLE"])
         return kind in {("1", "0", "0", "1"), ("2", "0", "0", "1"), ("3", "0", "0", "1"), ("2", "1", "1", "0"), ("3", "1", "0", "1")}

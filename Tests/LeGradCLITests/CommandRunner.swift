@@ -87,10 +87,10 @@ final class RunningCommand {
   private let output: String
   private let errors: String
 
-  /// Output goes to files: a pipe that nobody reads would stop the process.
+  /// Output goes to files, unless it is wanted elsewhere: a pipe that nobody reads would stop the process.
   init(
     _ arguments: [String], in folder: ScratchFolder, environment: [String: String],
-    executable: String = CommandRunner.binary
+    executable: String = CommandRunner.binary, standardOutput: FileHandle? = nil
   ) throws {
     let id = UUID().uuidString
     output = FileManager.default.temporaryDirectory.appending(path: "legrad-\(id).out").path
@@ -107,7 +107,7 @@ final class RunningCommand {
     ]
     process.environment = base.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
+    process.standardOutput = try standardOutput ?? FileHandle(forWritingTo: URL(filePath: output))
     process.standardError = try FileHandle(forWritingTo: URL(filePath: errors))
     try process.run()
   }
@@ -117,6 +117,7 @@ final class RunningCommand {
   }
 
   var identifier: Int32 { process.processIdentifier }
+  var isRunning: Bool { process.isRunning }
 
   func wait() throws -> CommandResult {
     process.waitUntilExit()

@@ -105,7 +105,7 @@ import Testing
 
   @Test(.enabled(if: OpenCLCommand.isPossible))
   func doctorChecksEveryVariant() throws {
-    let result = try run(["doctor", "--device", "opencl", "--json"])
+    let result = try run(["doctor", "--device", "opencl", "--json"], environment: OpenCLCommand.keepsNothing)
     expectExit(0, result)
     let reports = try #require(try result.json() as? [[String: Any]])
     #expect(reports.compactMap { $0["variant"] as? String } == ["portable", "cpu"])
@@ -129,7 +129,7 @@ import Testing
   func doctorFindsWrongNumbers() throws {
     let result = try run(
       ["doctor", "--device", "opencl", "--kernel-variant", "cpu"],
-      environment: try OpenCLCommand.wrongKernels(in: scratch))
+      environment: try OpenCLCommand.wrongKernels(in: scratch).merging(OpenCLCommand.keepsNothing) { $1 })
     expectExit(6, result, complaint: "computes wrong numbers: 4 of")
     #expect(result.errors.contains("layerNormBackward"))
     #expect(result.errors.contains("--device cpu, another --kernel-variant or a newer driver"))
@@ -142,12 +142,57 @@ import Testing
   func doctorFindsWhatDoesNotRun() throws {
     let result = try run(
       ["doctor", "--device", "opencl", "--kernel-variant", "cpu"],
-      environment: try OpenCLCommand.brokenKernels(in: scratch))
+      environment: try OpenCLCommand.brokenKernels(in: scratch).merging(OpenCLCommand.keepsNothing) { $1 })
     expectExit(4, result, complaint: "cannot be used: 4 of")
     #expect(result.errors.contains("layerNormBackward"))
     let failed = result.output.split(separator: "\n").filter { $0.hasSuffix("FAILED") }
     #expect(failed.count == 4 && failed.dropLast().allSatisfy { $0.contains("layerNormBackward") })
     #expect(failed.last?.contains("explanation") == true)
+  }
+
+  /// What others can write is not used, which is said once; a relative XDG_CACHE_HOME is ignored.
+  @Test func aCacheThatIsNotOnesOwnIsSaid() throws {
+    let folder = scratch.path("open")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    #expect(unsafe chmod(folder, 0o777) == 0)
+    let evaluate = ["evaluate", "shapes", "--scenes", "1", "--device", "cpu", "-o"]
+    let result = try CommandRunner.run(evaluate + ["out"], in: scratch, environment: ["LEGRAD_CACHE": folder])
+    expectExit(0, result)
+    let lines = result.errorLines.filter { $0.contains("\(folder): other users can write in it") }
+    #expect(lines.count == 1, "\(result.errors)")
+    #expect(scratch.files(in: "open").isEmpty)
+    // The remedy.
+    #expect(unsafe chmod(folder, 0o755) == 0)
+    let own = try CommandRunner.run(evaluate + ["out2"], in: scratch, environment: ["LEGRAD_CACHE": folder])
+    #expect(!own.errors.contains("nothing is kept") && !scratch.files(in: "open").isEmpty, "\(own.errors)")
+    let relative = try CommandRunner.run(
+      evaluate + ["out3"], in: scratch, environment: ["XDG_CACHE_HOME": ".", "HOME": scratch.path("home")])
+    expectExit(0, relative)
+    #expect(scratch.files(in: "legrad").isEmpty && !scratch.files(in: "home/.cache/legrad").isEmpty)
+  }
+
+  /// Whoever comes second finds what is there, or keeps the same again.
+  @Test func eightProcessesShareAnEmptyCache() throws {
+    let environment = ["LEGRAD_CACHE": scratch.path("cache")]
+    let running = try (0..<8).map {
+      try CommandRunner.start(
+        ["evaluate", "shapes", "--scenes", "2", "--device", "cpu", "--json", "-o", "out\($0)"], in: scratch,
+        environment: environment)
+    }
+    let results = try running.map { try $0.wait() }
+    for result in results {
+      expectExit(0, result)
+      #expect(result.output == results[0].output && !result.errors.contains("nothing is kept"), "\(result.errors)")
+    }
+    let kept = scratch.files(in: "cache")
+    #expect(!kept.isEmpty && kept.allSatisfy { !$0.hasSuffix(".tmp") }, "\(kept)")
+    // One more finds all of it.
+    expectExit(
+      0,
+      try CommandRunner.run(
+        ["evaluate", "shapes", "--scenes", "2", "--device", "cpu", "-o", "out8"], in: scratch, environment: environment)
+    )
+    #expect(scratch.files(in: "cache") == kept)
   }
 }
 

@@ -41,7 +41,8 @@ import Testing
   @Test(arguments: unusable)
   func aFaultIsARowAndHidesNoOther(_ mode: String, _ says: String) throws {
     for modes in [[mode, FaultyDriver.sound], [FaultyDriver.sound, mode]] {
-      let result = try run(["devices", "--json"], try FaultyDriver.environment(modes, in: scratch))
+      let result = try run(
+        ["devices", "--json"], try FaultyDriver.environment(modes, in: scratch, knowsSound: true))
       expectExit(0, result)
       let rows = try rows(result)
       #expect(rows.count == 3)
@@ -73,7 +74,8 @@ import Testing
       #expect(!result.errors.contains("no driver"))
     }
     expectExit(4, try explain(["--device", "opencl"], environment), complaint: "finds no device")
-    let beside = try run(["devices"], try FaultyDriver.environment([mode, FaultyDriver.sound], in: scratch))
+    let beside = try run(
+      ["devices"], try FaultyDriver.environment([mode, FaultyDriver.sound], in: scratch, knowsSound: true))
     expectExit(0, beside)
     #expect(beside.errors.contains("finds no device") && beside.output.contains("[1] OpenCL"))
   }
@@ -127,14 +129,8 @@ import Testing
   @Test(arguments: deadlyToAsk)
   func aDriverThatEndsTheSearchIsMetOnceAndHidesNoOther(_ mode: String, _ says: String) throws {
     let limit = mode == "platforms-hangs" ? ["--trial-seconds", "5"] : []
-    // The kernels of the sound one are tried in as much time as they need.
-    let cache = scratch.path("cache")
-    var sound = try FaultyDriver.environment([FaultyDriver.sound], in: scratch)
-    sound["LEGRAD_CACHE"] = cache
-    expectExit(0, try run(["devices"], sound))
     for modes in [[mode, FaultyDriver.sound], [FaultyDriver.sound, mode]] {
-      var environment = try FaultyDriver.environment(modes, in: scratch)
-      environment["LEGRAD_CACHE"] = cache
+      let environment = try FaultyDriver.environment(modes, in: scratch, knowsSound: true)
       func problem(_ result: CommandResult) throws -> String {
         expectExit(0, result)
         let rows = try rows(result)
@@ -196,7 +192,7 @@ import Testing
     let lost = try said(environment)
     #expect(lost.contains("\(folder)/lost.icd cannot be loaded: libnowhere.so.1: cannot open shared object"), "\(lost)")
     expectExit(4, try explain(["--device", "opencl"], environment), complaint: "libnowhere.so.1")
-    let beside = try FaultyDriver.environment([FaultyDriver.sound], in: scratch)
+    let beside = try FaultyDriver.environment([FaultyDriver.sound], in: scratch, knowsSound: true)
     let besideFolder = try #require(beside["OCL_ICD_VENDORS"])
     try "/nowhere/lib.so\n".write(toFile: besideFolder + "/9.icd", atomically: true, encoding: .utf8)
     #expect(try said(beside).contains("9.icd cannot be loaded: /nowhere/lib.so"))
@@ -252,7 +248,8 @@ import Testing
   }
 
   @Test func aNameThatFitsTwoIsRefusedWithBoth() throws {
-    let environment = try FaultyDriver.environment(["no-context", "unavailable", FaultyDriver.sound], in: scratch)
+    let environment = try FaultyDriver.environment(
+      ["no-context", "unavailable", FaultyDriver.sound], in: scratch, knowsSound: true)
     let both = try explain(["--device", "faulty gpu"], environment)
     expectExit(4, both, complaint: "fits 2 devices: ")
     let indices = try rows(try run(["devices", "--json"], environment)).filter { $0["name"] as? String == "Faulty GPU" }

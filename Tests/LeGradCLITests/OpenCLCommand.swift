@@ -5,6 +5,10 @@ import TestSupport
 enum OpenCLCommand {
   static var isPossible: Bool { TestDevice.first != nil }
 
+  /// Nothing is kept from one command to the next. For kernels that few commands run: to be kept, PoCL compiles each
+  /// a second time, for groups of any size, and what it has compiled it keeps itself.
+  static let keepsNothing = ["LEGRAD_CACHE": ""]
+
   /// A loader that finds no driver.
   static let noDriver = ["OCL_ICD_VENDORS": "/nonexistent"]
 

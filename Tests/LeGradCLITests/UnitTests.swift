@@ -35,11 +35,6 @@ import Testing
   }
 
   @Test func controlCharactersAreShown() { #expect("a\u{1B}[1m\n".printable == "a\\u{1b}[1m\\u{a}") }
-
-  @Test(arguments: [
-    ("photo.jpg", "photo"), ("a/b/c.tar.png", "c.tar"), ("a.b/c", "c"), (".png", ".png"), ("a/b/", "b"), ("x.", "x"),
-  ])
-  func stems(path: String, stem: String) { #expect(FileSystem.stem(of: path) == stem) }
 }
 
 @Suite struct ProgressBarTests {

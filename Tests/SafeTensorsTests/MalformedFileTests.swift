@@ -179,4 +179,22 @@ struct MalformedFileTests {
     #expect(try file.floats("e", shape: [0, 7]) == [])
     #expect(file.shape(of: "e") == [0, 7])
   }
+
+  /// As the reference implementation has them: é as one scalar and as two.
+  @Test func namesAreToldApartByTheirBytes() throws {
+    let folder = try ScratchFolder()
+    let (one, two) = ("\u{E9}", "e\u{301}")
+    let header =
+      "{\"__metadata__\":{\"\(one)\":\"1\",\"\(two)\":\"2\"},"
+      + "\"\(one)\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+      + "\"\(two)\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}"
+    let file = try SafeTensorsFile(path: folder.write(safeTensors(header, data: 12), "x.safetensors"))
+    #expect(file.tensors.count == 2 && file.shape(of: one) == [1] && file.shape(of: two) == [2])
+    // A dictionary of strings has room for one of them.
+    #expect(file.metadata.count == 1)
+    _ = try folder.write(
+      Array("{\"weight_map\":{\"\(one)\":\"x.safetensors\",\"\(two)\":\"x.safetensors\"}}".utf8), "x.json")
+    let sharded = try ShardedTensors(indexPath: folder.path + "/x.json")
+    #expect(sharded.shape(of: one) == [1] && sharded.shape(of: two) == [2])
+  }
 }

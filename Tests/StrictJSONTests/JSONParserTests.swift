@@ -1,5 +1,6 @@
 import StrictJSON
 import Testing
+import Texts
 
 struct JSONParserTests {
   @Test func valuesAreRead() throws {
@@ -79,5 +80,15 @@ struct JSONParserTests {
     for bytes: [UInt8] in [[0x22, 0xFF, 0x22], [0x22, 0xC3, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22]] {
       #expect(#expect(throws: JSONError.self) { try JSONParser.parse(bytes) }?.kind == .notUTF8)
     }
+  }
+
+  /// As in Python: é as one scalar and as two.
+  @Test func keysAreToldApartByTheirBytes() throws {
+    guard case .object(let members) = try JSONParser.parse(Array("{\"\u{E9}\":1,\"e\\u0301\":2}".utf8)) else {
+      Issue.record("no object")
+      return
+    }
+    #expect(members.count == 2 && members["\u{E9}"] == .integer(1) && members["e\u{301}"] == .integer(2))
+    #expect(JSONValue.string("\u{E9}") != .string("e\u{301}"))
   }
 }

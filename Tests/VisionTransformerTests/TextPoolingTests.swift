@@ -1,5 +1,6 @@
 import StrictJSON
 import Testing
+import Texts
 
 @testable import VisionTransformer
 
@@ -18,7 +19,7 @@ import Testing
 
   @Test func endsMayBeAList() throws {
     func ends(_ value: JSONValue?) throws -> [Int] {
-      let members = value.map { ["eos_token_id": $0] } ?? [:]
+      let members: TextTable<JSONValue> = value.map { ["eos_token_id": $0] } ?? [:]
       return try ModelConfiguration.ends(ConfigurationObject(file: "f", path: "", members: members), default: 49_407)
     }
     #expect(try ends(nil) == [49_407])

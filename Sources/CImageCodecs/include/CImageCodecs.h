@@ -29,6 +29,12 @@ legrad_codec_status legrad_png_decode(
     const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
     legrad_codec_message *message);
 
+/// Decodes a PNG to `height * width * 4` bytes of RGBA; alpha is 255 where the file has none. `width` and `height` are
+/// those that `legrad_png_size` gave.
+legrad_codec_status legrad_png_decode_rgba(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message);
+
 /// Encodes 8-bit pixels with 1 (grey), 3 (RGB) or 4 (RGBA) channels. `*encoded` is to be given back to
 /// `legrad_codec_free`.
 legrad_codec_status legrad_png_encode(

@@ -28,7 +28,7 @@ extension CPUBackend {
         let rows = min(schedule.rowsPerPass, output.rows - first)
         try multiply(operation, operand, rows: first..<first + rows, schedule: schedule, crew: crew)
       }
-      if case .stored(let stored, _) = weight.place { stored.letGo() }
+      if case .stored(let stored, _) = weight.place { try stored.letGo(operation: .matmul) }
     }
   }
 
@@ -53,7 +53,7 @@ extension CPUBackend {
       }
       let memory = try AlignedMemory(count: weight.bytes, elementSize: 1, operation: .prepare)
       _ = pack(source, weight, into: memory, crew)
-      stored.letGo()
+      try stored.letGo(operation: .matmul)
       weight.place = .packed(memory)
       return unsafe .packed(weight.description(in: memory))
     }

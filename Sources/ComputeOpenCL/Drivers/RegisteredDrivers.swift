@@ -58,7 +58,7 @@ struct RegisteredDrivers: Sendable {
     place = variable(Self.variableName) ?? Self.usualFolder
     if FileTree.isFolder(place) {
       let place = place
-      let names = ((try? FileTree.names(in: place)) ?? []).filter { $0.hasSuffix(".icd") }.sorted()
+      let names = ((try? FileTree.names(in: place)) ?? []).map(\.text).filter { $0.hasSuffix(".icd") }.sorted()
       drivers = names.compactMap { Self.driver(FileTree.join(place, $0)) }
     } else if place.hasSuffix(".icd") {
       drivers = [Self.driver(place)].compactMap(\.self)

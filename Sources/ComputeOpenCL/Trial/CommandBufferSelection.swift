@@ -41,6 +41,7 @@ struct RecordingTrial {
     var options = options
     options.variant = variant
     options.trial = nil
+    options.attentionKernels = .portable
     options.commandBuffers = true
     options.triesCommandBuffers = false
     options.notify = nil

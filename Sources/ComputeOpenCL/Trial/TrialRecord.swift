@@ -8,6 +8,8 @@ enum TrialSubject: Sendable, Hashable {
   case variant(KernelVariant)
   /// How fast the portable product is with its loop written out so far.
   case unrolling(PortableTile.Unrolling)
+  /// Whether attention of the matrix variant computes right with these kernels, and how fast.
+  case attention(AttentionKernels)
   /// Whether recorded kernels compute what enqueued ones do, and what they take more.
   case recording(KernelVariant)
 
@@ -16,6 +18,7 @@ enum TrialSubject: Sendable, Hashable {
     switch self {
     case .variant(let variant): variant.rawValue
     case .unrolling(let unrolling): "unrolling-\(unrolling.rawValue)"
+    case .attention(let kernels): "attention-\(kernels.rawValue)"
     case .recording(let variant): "recording-\(variant.rawValue)"
     }
   }
@@ -23,7 +26,7 @@ enum TrialSubject: Sendable, Hashable {
   init?(word: String) {
     let all =
       KernelVariant.allCases.flatMap { [Self.variant($0), .recording($0)] }
-      + PortableTile.Unrolling.allCases.map(Self.unrolling)
+      + PortableTile.Unrolling.allCases.map(Self.unrolling) + AttentionKernels.allCases.map(Self.attention)
     guard let subject = all.first(where: { $0.word == word }) else { return nil }
     self = subject
   }
@@ -33,6 +36,7 @@ enum TrialSubject: Sendable, Hashable {
     switch self {
     case .variant(let variant): "the \(variant.rawValue) kernels"
     case .unrolling(let unrolling): "the portable product with \(unrolling.rawValue) of its loop written out"
+    case .attention(let kernels): "\(kernels.rawValue) kernels of attention"
     case .recording(let variant): "command buffers of the \(variant.rawValue) kernels"
     }
   }

@@ -98,6 +98,22 @@ enum VariantSelection {
     return finding.verdict
   }
 
+  /// Of `choices` the one that takes the least time on `device`; those that do not build or are wrong are out, and nil
+  /// says that all are.
+  static func fastest<Choice>(
+    of choices: [Choice], of device: OpenCLDevice, options: OpenCLBackend.Options,
+    as subject: (Choice) -> TrialSubject
+  ) -> Choice? {
+    var best: (choice: Choice, seconds: Double)?
+    for choice in choices {
+      guard case .works(let seconds)? = try? verdict(on: subject(choice), of: device, options: options) else {
+        continue
+      }
+      if best.map({ seconds < $0.seconds }) ?? true { best = (choice, seconds) }
+    }
+    return best?.choice
+  }
+
   private static func found(
     by trial: DeviceTrial, _ record: TrialRecord, _ device: OpenCLDevice, _ options: OpenCLBackend.Options
   ) throws(BackendError) -> Trial.Finding {
@@ -173,6 +189,8 @@ struct Trial {
         seconds = try Trial(device, variant, options).run() / .seconds(1)
       case .unrolling(let unrolling):
         seconds = try UnrollingSelection.time(of: unrolling, on: device, options) / .seconds(1)
+      case .attention(let kernels):
+        seconds = try AttentionTrial(kernels, on: device, options).run() / .seconds(1)
       case .recording(let variant): seconds = try RecordingTrial(device, variant, options).run()
       }
       return (.works(seconds: seconds), true)
@@ -213,6 +231,7 @@ struct Trial {
     options.variant = variant
     options.trial = nil
     options.unrolling = options.unrolling ?? .all
+    options.attentionKernels = .portable
     options.streamsWeights = false
     options.profiles = false
     options.commandBuffers = false

@@ -29,6 +29,11 @@ package protocol Benchmark: Codable, Sendable {
 
 extension Benchmark {
   package func filter(of model: Model) -> ResizeFilter { .bilinear }
+
+  /// Of benchmarks whose pictures are files of published data sets.
+  static var orientationRemark: String {
+    "pictures as their files store them, whatever EXIF orientation they note"
+  }
 }
 
 /// A number of maps: what one of them adds, and what they come to.

@@ -45,7 +45,7 @@ package struct Perturbation: Benchmark, Measure {
   }
 
   package var reported: [String: any Encodable & Sendable] { ["explain": explained] }
-  package var remarks: [String] { [explained.remark, remark] }
+  package var remarks: [String] { [explained.remark, remark, Self.orientationRemark] }
   package var remark: String {
     "perturbation: accuracy of the true class while the most (positive) or least (negative) relevant pixels turn "
       + "black, area over 0…0.9, at most 0.9; ties in the order of the pixels, which the protocol's code leaves open"

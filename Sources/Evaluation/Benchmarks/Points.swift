@@ -46,7 +46,7 @@ package struct Points: Benchmark, Measure {
   }
 
   package var reported: [String: any Encodable & Sendable] { ["explain": explained, "threshold": _threshold.number] }
-  package var remarks: [String] { [remark] }
+  package var remarks: [String] { [remark, Self.orientationRemark] }
   package var remark: String {
     "points: IoU of points of the class, found where the heatmap exceeds \(threshold); summed over the data set per "
       + "class, or per image and class; the paper's code is not public, both ways of counting are given"

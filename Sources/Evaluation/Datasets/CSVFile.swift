@@ -1,6 +1,7 @@
 import Failures
 import Files
 import LeGrad
+import Texts
 
 /// A row of a CSV file: the columns that were asked for.
 struct CSVRow {
@@ -156,7 +157,7 @@ private struct CSVReader {
     }
     var found: [Int] = []
     for column in columns {
-      let matches = names.indices.filter { names[$0] == column }
+      let matches = names.indices.filter { names[$0].isSame(as: column) }
       guard let place = matches.first, matches.count == 1 else {
         throw error(
           expected: "one column named \(column)", found: matches.isEmpty ? names.joined(separator: ", ") : "several")

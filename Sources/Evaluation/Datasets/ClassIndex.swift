@@ -1,6 +1,7 @@
 import Failures
 package import LeGrad
 import StrictJSON
+import Texts
 
 /// The classes of ImageNet, as `imagenet_class_index.json` lists them: `{"0": ["n01440764", "tench"], …}`.
 package struct ClassIndex: Equatable, Sendable {
@@ -8,7 +9,7 @@ package struct ClassIndex: Equatable, Sendable {
   package let ids: [String]
   /// Names by class, with spaces for underscores; two classes may share one.
   package let names: [String]
-  private let places: [String: Int]
+  private let places: TextTable<Int>
 
   private static let maximumBytes = 16 << 20
 
@@ -17,7 +18,7 @@ package struct ClassIndex: Equatable, Sendable {
     let members = try DatasetFile.members(path, limit: Self.maximumBytes)
     var ids: [String] = []
     var names: [String] = []
-    var places: [String: Int] = [:]
+    var places: TextTable<Int> = [:]
     for index in 0..<members.count {
       guard case .array(let parts)? = members["\(index)"], parts.count == 2, case .string(let id) = parts[0],
         case .string(let name) = parts[1], !id.isEmpty, !name.isEmpty
@@ -30,7 +31,7 @@ package struct ClassIndex: Equatable, Sendable {
         throw fault(path, "\"\(index)\"", expected: "every id once", found: "\(id) twice", remedy: "correct the file")
       }
       ids.append(id)
-      names.append(name.replacing("_", with: " "))
+      names.append(name.replacing(scalar: "_", with: " "))
     }
     guard !ids.isEmpty else {
       throw fault(path, "classes", expected: "at least one", found: "none", remedy: "give imagenet_class_index.json")

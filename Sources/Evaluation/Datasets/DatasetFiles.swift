@@ -3,6 +3,7 @@ import Files
 import ImageFiles
 import LeGrad
 import StrictJSON
+import Texts
 
 /// An error about a file, or about what `file` names in its place.
 /// - Parameter kind: that of a bad data set, if it is not another.
@@ -25,17 +26,20 @@ enum DatasetFile {
     guard let text = String(validating: try bytes(path, limit: limit), as: UTF8.self) else {
       throw fault(path, expected: "UTF-8 text", found: "other bytes", remedy: remedy)
     }
-    var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    var lines = text.lines()
     while lines.last?.isEmpty == true { lines.removeLast() }
     return lines.enumerated().map { ($0 + 1, $1) }
   }
 
-  static func members(_ path: String, limit: Int) throws(LeGradError) -> [String: JSONValue] {
+  static func members(_ path: String, limit: Int) throws(LeGradError) -> TextTable<JSONValue> {
     let value: JSONValue
     let bytes = try bytes(path, limit: limit)
     do throws(JSONError) {
       value = try JSONParser.parse(bytes)
     } catch {
+      if let leftover = Leftover(Array(bytes.prefix(Leftover.startSize)), fromText: true, isJSON: true) {
+        throw fault(path, expected: "JSON", found: leftover.found, remedy: leftover.remedy)
+      }
       throw fault(
         path, "byte \(error.offset)", expected: error.expected, found: error.found, remedy: "correct the file")
     }
@@ -46,36 +50,40 @@ enum DatasetFile {
   }
 
   /// The entries of `folder` in the order of their bytes.
-  static func names(_ folder: String) throws(LeGradError) -> [String] {
-    do throws(FileError) {
-      return try FileTree.names(in: folder).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    } catch { throw LeGradError(error) }
+  static func names(_ folder: String) throws(LeGradError) -> [FilePath] {
+    do throws(FileError) { return try FileTree.names(in: folder).sorted() } catch { throw LeGradError(error) }
   }
 }
 
 struct ImageFile: Equatable, Sendable {
   let folder: String
-  let name: String
+  let name: FilePath
   /// The name without its ending.
-  let stem: String
+  var stem: FilePath { name.stem }
 
-  var path: String { folder + "/" + name }
+  var path: String { folder + "/" + name.text }
 
   /// The PNG and JPEG files of `folder`, by their endings in any case, in the order of their names' bytes; hidden files
-  /// are left out.
-  static func list(_ folder: String) throws(LeGradError) -> [ImageFile] {
-    try DatasetFile.names(folder).compactMap { name in
-      guard !name.hasPrefix("."), let dot = name.lastIndex(of: "."),
-        ["png", "jpg", "jpeg"].contains(name[name.index(after: dot)...].lowercased())
-      else { return nil }
-      return ImageFile(folder: folder, name: name, stem: String(name[..<dot]))
+  /// are left out, and so is the rest, which is counted.
+  static func list(_ folder: String, leftOut: inout LeftOut) throws(LeGradError) -> [ImageFile] {
+    var files: [ImageFile] = []
+    for name in try DatasetFile.names(folder) where !name.isHidden {
+      let file = ImageFile(folder: folder, name: name)
+      if let ending = name.ending, ["png", "jpg", "jpeg"].contains(ending) {
+        files.append(file)
+      } else if FileTree.isFolder(file.path) {
+        leftOut.addFolder()
+      } else {
+        leftOut.add(ending: name.ending)
+      }
     }
+    return files
   }
 
   /// The pictures of `folder` by the name without its ending; no two may share one.
-  static func byStem(_ folder: String) throws(LeGradError) -> [String: ImageFile] {
-    var files: [String: ImageFile] = [:]
-    for file in try list(folder) {
+  static func byStem(_ folder: String, leftOut: inout LeftOut) throws(LeGradError) -> [FilePath: ImageFile] {
+    var files: [FilePath: ImageFile] = [:]
+    for file in try list(folder, leftOut: &leftOut) {
       if let other = files.updateValue(file, forKey: file.stem) {
         throw fault(
           folder, expected: "one picture named \(file.stem)", found: "\(other.name) and \(file.name)",
@@ -85,9 +93,10 @@ struct ImageFile: Equatable, Sendable {
     return files
   }
 
-  func decoded() throws(LeGradError) -> RGBImage {
+  /// - Parameter upright: turns the picture as its EXIF orientation asks.
+  func decoded(upright: Bool) throws(LeGradError) -> DecodedImage {
     do throws(ImageError) {
-      return try RGBImage.decode(path: path).image
+      return try RGBImage.decode(path: path, applyOrientation: upright)
     } catch {
       // One that is too large for the memory fails alone.
       throw LeGradError(error, kind: .input)

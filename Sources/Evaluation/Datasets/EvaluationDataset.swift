@@ -11,6 +11,8 @@ package protocol EvaluationDataset: Sendable {
   var classNames: [String] { get }
   /// Whether the classes' numbers mean something: those of a class index do, those of names in their own order do not.
   var numbersClasses: Bool { get }
+  /// What of the folders is not read.
+  var leftOut: LeftOut { get }
   /// Reads the image at `index` of the manifest, alone: memory does not grow with the data set. A bad image fails here,
   /// and no other with it.
   func image(at index: Int) throws(LeGradError) -> EvaluationImage
@@ -18,6 +20,7 @@ package protocol EvaluationDataset: Sendable {
 
 extension EvaluationDataset {
   package var numbersClasses: Bool { false }
+  package var leftOut: LeftOut { LeftOut() }
 }
 
 /// One image with what is known of it; each kind of data set has its part.
@@ -31,6 +34,9 @@ package struct EvaluationImage: Sendable {
   package private(set) var mask: LabelMask?
   /// By class; empty where there are none.
   package private(set) var points: [Int: [LabelledPoint]] = [:]
+  /// What its file notes, and whether `image` has been turned by it.
+  package private(set) var storedOrientation = ExifOrientation.upright
+  package private(set) var isTurned = false
 }
 
 /// Which pixels show an object.

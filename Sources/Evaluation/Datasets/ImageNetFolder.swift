@@ -1,5 +1,6 @@
 import Failures
 import Files
+import ImageFiles
 package import LeGrad
 
 /// Pictures of ImageNet's validation set, or others with one class each, in folders (methods §6.3).
@@ -7,6 +8,7 @@ package struct ImageNetFolder: EvaluationDataset {
   package let manifest: Manifest
   package let classIDs, classNames: [String]
   package let numbersClasses = true
+  package let leftOut: LeftOut
   /// In the manifest's order.
   private let records: [Record]
 
@@ -21,19 +23,21 @@ package struct ImageNetFolder: EvaluationDataset {
   package init(images: String, classIndex: ClassIndex) throws(LeGradError) {
     var records: [Record] = []
     var strays = 0
-    for name in try DatasetFile.names(images) where !name.hasPrefix(".") {
-      let folder = images + "/" + name
+    var leftOut = LeftOut()
+    for name in try DatasetFile.names(images) where !name.isHidden {
+      let folder = images + "/" + name.text
       guard FileTree.isFolder(folder) else {
         strays += 1
+        leftOut.addOutsider()
         continue
       }
-      guard let place = classIndex.index(of: name) else {
+      guard let place = classIndex.index(of: name.text) else {
         throw fault(
-          folder, expected: "a folder named by a WordNet id of the class index", found: name,
+          folder, expected: "a folder named by a WordNet id of the class index", found: "\(name)",
           remedy: "move it away, or give the class index that has it")
       }
-      for image in try ImageFile.list(folder) {
-        records.append(Record(id: name + "/" + image.name, image: image, classIndex: place))
+      for image in try ImageFile.list(folder, leftOut: &leftOut) {
+        records.append(Record(id: "\(name)/\(image.name)", image: image, classIndex: place))
       }
     }
     guard !records.isEmpty else {
@@ -42,7 +46,7 @@ package struct ImageNetFolder: EvaluationDataset {
         found: strays > 0 ? "\(strays) files outside such folders" : "none",
         remedy: "sort the pictures into folders named by WordNet ids, or give ground truth and list of classes")
     }
-    self.init(records, classIndex)
+    self.init(records, classIndex, leftOut)
   }
 
   /// A flat folder: the class of `ILSVRC2012_val_00000293.JPEG` is on line 293 of `groundTruth`.
@@ -53,24 +57,26 @@ package struct ImageNetFolder: EvaluationDataset {
   ///     converted.
   package init(images: String, classIndex: ClassIndex, groundTruth: String, synsets: String) throws(LeGradError) {
     let classes = try Self.classes(groundTruth, synsets: synsets, places: Self.places(synsets, classIndex: classIndex))
-    let records = try ImageFile.list(images).map { image throws(LeGradError) in
-      let digits = image.stem.reversed().prefix { $0.isASCII && $0.isNumber }.reversed()
+    var leftOut = LeftOut()
+    let records = try ImageFile.list(images, leftOut: &leftOut).map { image throws(LeGradError) in
+      let digits = image.stem.description.reversed().prefix { $0.isASCII && $0.isNumber }.reversed()
       guard let number = Int(String(digits)), classes.indices.contains(number - 1) else {
         throw fault(
           image.path, expected: "a number from 1 to \(classes.count) at the name's end, a line of \(groundTruth)",
-          found: image.stem, remedy: "keep the names of the archive: ILSVRC2012_val_00000001.JPEG")
+          found: "\(image.stem)", remedy: "keep the names of the archive: ILSVRC2012_val_00000001.JPEG")
       }
-      return Record(id: image.name, image: image, classIndex: classes[number - 1])
+      return Record(id: "\(image.name)", image: image, classIndex: classes[number - 1])
     }
     guard !records.isEmpty else {
       throw fault(
         images, expected: "PNG or JPEG files", found: "none",
         remedy: "without ground truth, there is a folder per class; with it, the pictures lie together")
     }
-    self.init(records, classIndex)
+    self.init(records, classIndex, leftOut)
   }
 
-  private init(_ records: [Record], _ classIndex: ClassIndex) {
+  private init(_ records: [Record], _ classIndex: ClassIndex, _ leftOut: LeftOut) {
+    self.leftOut = leftOut
     let sorted = records.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
     self.records = sorted
     classIDs = classIndex.ids
@@ -83,7 +89,10 @@ package struct ImageNetFolder: EvaluationDataset {
 
   package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
     let record = records[index]
-    return EvaluationImage(id: record.id, image: try record.image.decoded(), classIndex: record.classIndex)
+    // As the public code of the protocol reads them.
+    let decoded = try record.image.decoded(upright: false)
+    return EvaluationImage(
+      id: record.id, image: decoded.image, classIndex: record.classIndex, storedOrientation: decoded.storedOrientation)
   }
 }
 

@@ -1,5 +1,6 @@
 import ImageFiles
 package import LeGrad
+import Texts
 
 /// ImageNet-Segmentation: `gtsegs_ijcv.mat`, a MATLAB 7.3 (HDF5) file with 4,276 images and their masks inside
 /// (methods §6.1).
@@ -39,20 +40,24 @@ package struct ImageNetSegmentation: EvaluationDataset {
         found: lists.map { "\($0.count)" }.joined(separator: ", "))
     }
     var records: [Record] = []
-    var ids: Set<String> = []
+    var ids: Set<TextKey> = []
     for place in lists[0].indices {
       let name = "/value/id[\(place)]"
       let units = try file.array(
         of: UInt16.self, at: .reference(lists[0][place]), place: name, rank: 2, limit: Self.nameLimit
       ).values
-      guard let id = String(validating: units, as: UTF16.self), let wnid = id.split(separator: "_").first else {
+      guard let id = String(validating: units, as: UTF16.self),
+        let wnid = id.utf8.split(separator: UInt8(ascii: "_")).first
+      else {
         throw file.fault(name, expected: "<wnid>_<number>", found: "other text")
       }
-      guard ids.insert(id).inserted else { throw file.fault(name, expected: "every id once", found: "\(id) again") }
+      guard ids.insert(TextKey(id)).inserted else {
+        throw file.fault(name, expected: "every id once", found: "\(id) again")
+      }
       records.append(
         Record(
           id: id, place: place, image: lists[1][place], mask: lists[2][place],
-          classIndex: classIndex.index(of: String(wnid))))
+          classIndex: classIndex.index(of: String(Substring(wnid)))))
     }
     self.file = file
     self.records = records.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }

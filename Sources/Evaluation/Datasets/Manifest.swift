@@ -1,4 +1,5 @@
 import Files
+import ImageFiles
 
 /// What an evaluation goes through, in the order in which results are reduced.
 package struct Manifest: Equatable, Sendable {
@@ -37,6 +38,8 @@ extension Manifest.Entry {
     /// A file's bytes. One that cannot be read is in the hash as such, so that it is a failed row and not the end:
     /// reading the image will say why.
     case file(String)
+    /// A picture's bytes, and how they are turned before they are looked at, where they are.
+    case picture(String)
   }
 
   /// Hashes an image and its ground truth, part by part.
@@ -58,6 +61,17 @@ extension Manifest.Entry {
           }
           byteCount += file.size
         } catch { hash.update(Array("unreadable\n".utf8)) }
+      case .picture(let path):
+        guard let bytes = try? WholeFile.read(path, limit: RGBImage.defaultFileSizeLimit) else {
+          hash.update(Array("unreadable\n".utf8))
+          continue
+        }
+        hash.update(Array("file \(bytes.count)\n".utf8))
+        hash.update(bytes)
+        byteCount += bytes.count
+        if let orientation = ExifOrientation(notedIn: bytes), orientation != .upright {
+          hash.update(Array("turned \(orientation.rawValue)\n".utf8))
+        }
       }
     }
     self.init(id: id, byteCount: byteCount, hash: hash.finish())

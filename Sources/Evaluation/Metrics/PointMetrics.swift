@@ -1,4 +1,5 @@
 package import LeGrad
+import Texts
 
 /// A place in an image of which people said whether a class is there.
 package struct LabelledPoint: Equatable, Sendable {
@@ -56,7 +57,7 @@ package struct PointSummary: Equatable, Sendable {
 
   /// Reduces in the order given, in float64: classes in the order in which they first come. Nil if nothing has an IoU.
   package init?(_ images: [[PointStatistics]]) {
-    var places: [String: Int] = [:]
+    var places: TextTable<Int> = [:]
     var sums: [(found: Double, all: Double)] = []
     var pairs = (sum: 0.0, count: 0)
     for statistics in images.joined() {
@@ -65,7 +66,7 @@ package struct PointSummary: Equatable, Sendable {
       guard all > 0 else { continue }
       pairs.sum += found / all
       pairs.count += 1
-      let place = places[statistics.label, default: sums.count]
+      let place = places[statistics.label] ?? sums.count
       if place == sums.count {
         places[statistics.label] = place
         sums.append((0, 0))

@@ -31,6 +31,7 @@ extension EvaluationReport {
     ])
     if let figures = line.all { object.members.merge(Self.object(figures).members) { $1 } }
     object.members["images"] = images
+    if !leftOut.isEmpty { object.members["leftOut"] = leftOut }
     for (name, value) in configuration.benchmark.reported { object.members[name] = value }
     return object
   }

@@ -79,6 +79,7 @@ extension EvaluationReport {
       "\(images) images, \(failures.count) failed; run \(identity.id) of legrad "
         + printable(identity.version, limit: 40),
     ]
+    if !leftOut.isEmpty { remarks.append(printable(leftOut.remark, limit: 1_000)) }
     if let correction = configuration.correction {
       remarks.append("SigLIP's correction by a text without content, threshold \(correction.threshold)")
     }

@@ -22,10 +22,13 @@ package struct EvaluationReport: Equatable, Sendable {
   package let images: Int
   package let failures: [Failure]
   package let lines: [Line]
+  /// What the data set's folders have that is not read.
+  package let leftOut: LeftOut
 
   /// Reduces rows in the order given, the manifest's.
-  package init(identity: RunIdentity, rows: [EvaluationRow]) throws(LeGradError) {
+  package init(identity: RunIdentity, rows: [EvaluationRow], leftOut: LeftOut = LeftOut()) throws(LeGradError) {
     self.identity = identity
+    self.leftOut = leftOut
     devices = Set(rows.map(\.device)).sorted()
     images = rows.count
     failures = rows.compactMap { row in row.failure.map { Failure(id: row.id, reason: $0) } }
@@ -44,7 +47,9 @@ package struct EvaluationReport: Equatable, Sendable {
     }
   }
 
-  package init(_ merge: Merge) throws(LeGradError) { try self.init(identity: merge.identity, rows: merge.rows) }
+  package init(_ merge: Merge) throws(LeGradError) {
+    try self.init(identity: merge.identity, rows: merge.rows, leftOut: merge.leftOut)
+  }
 
   /// Writes `report.md`, `report.csv` and `report.json` into a folder; each appears whole or not at all.
   package func write(to folder: String) throws(LeGradError) {

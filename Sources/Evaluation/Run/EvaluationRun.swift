@@ -106,6 +106,7 @@ package struct EvaluationRun: Sendable {
       guard error.kind == .input else { throw error }
       return EvaluatedImage(index: index, id: id, failure: error)
     }
+    if image.storedOrientation != .upright { settings.orientationNoted(id, image.isTurned) }
     let filter = settings.benchmark.filter(of: explainer.model)
     let squashed = image.image.resized(width: width, height: height, filter: filter)
     let prepared = try explainer.prepare(squashed, size: settings.size)
@@ -191,6 +192,9 @@ package struct EvaluationSettings: Sendable {
 
   /// What rows of images that failed call the subjects of their messages.
   package var names: @Sendable (Subject) -> String = \.rawValue
+
+  /// Told of an image whose file notes an orientation, and whether it was turned by that.
+  package var orientationNoted: @Sendable (_ id: String, _ isTurned: Bool) -> Void = { _, _ in }
 
   package init(_ benchmark: any Benchmark, methods: [Method]) {
     self.benchmark = benchmark

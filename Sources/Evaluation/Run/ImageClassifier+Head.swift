@@ -1,6 +1,7 @@
 import Failures
 import Files
 package import LeGrad
+import Texts
 
 /// How a classifier's classes were found to be those of a data set.
 package enum ClassOrder: String, Codable, Sendable {
@@ -36,16 +37,17 @@ private struct ClassMatch {
   private let model: String
   private let labels: [String]
   /// The model's classes by each of their names, the best first: the whole label, then each of its parts between commas.
-  private let byName: [[String: [Int]]]
+  private let byName: [[TextKey: [Int]]]
 
   init(model: String, _ labels: [String]) {
     self.model = model
     self.labels = labels
     let names = labels.map(Self.names)
     byName = (0..<2).map { rank in
-      var places: [String: [Int]] = [:]
+      var places: [TextKey: [Int]] = [:]
       for (place, names) in names.enumerated() {
-        for name in Set(rank == 0 ? [names[0]] : names) { places[name, default: []].append(place) }
+        let keys = (rank == 0 ? [names[0]] : names).map { TextKey($0) }
+        for key in Set(keys) { places[key, default: []].append(place) }
       }
       return places
     }
@@ -54,8 +56,8 @@ private struct ClassMatch {
   /// What a label calls its class: all of it, then each part between commas. Case, and underscores for spaces, do not
   /// count.
   private static func names(_ label: String) -> [String] {
-    let label = label.lowercased().replacing("_", with: " ")
-    let parts = [Substring(label)] + label.split(separator: ",")
+    let label = label.lowercased().replacing(scalar: "_", with: " ")
+    let parts = [Substring(label)] + label.utf8.split(separator: UInt8(ascii: ",")).map { Substring($0) }
     return parts.map { $0.split(whereSeparator: \.isWhitespace).joined(separator: " ") }.filter { !$0.isEmpty }
   }
 
@@ -117,7 +119,7 @@ private struct ClassMatch {
   /// The model's classes of these names: those whose whole label is one of them, else those that have it in a part.
   private func candidates(_ names: [String]) -> [Int] {
     for places in byName {
-      let found = Set(names.flatMap { places[$0] ?? [] }).sorted()
+      let found = Set(names.flatMap { places[TextKey($0)] ?? [] }).sorted()
       if !found.isEmpty { return found }
     }
     return []

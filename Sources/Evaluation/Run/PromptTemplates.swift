@@ -1,5 +1,6 @@
 import Failures
 package import LeGrad
+import Texts
 
 /// Texts that a class's name is put into where they say `{}`.
 package struct PromptTemplates: Equatable, Sendable {
@@ -38,7 +39,7 @@ package struct PromptTemplates: Equatable, Sendable {
   private init(checked texts: [String]) { self.texts = texts }
 
   private static func check(_ text: String, kind: FailureKind, file: String, place: String? = nil) throws(LeGradError) {
-    guard text.ranges(of: "{}").count != 1 else { return }
+    if let place = text.firstPlace(of: "{}"), text[place.upperBound...].firstPlace(of: "{}") == nil { return }
     throw fault(
       file, place, kind: kind, expected: "a text with one {} where the class's name goes", found: text,
       remedy: "write it like \"\(standard.texts[0])\"")
@@ -47,7 +48,7 @@ package struct PromptTemplates: Equatable, Sendable {
   /// What is asked of a class.
   package func prompts(_ name: String) -> [String] {
     texts.map { text in
-      guard let place = text.firstRange(of: "{}") else { return text }
+      guard let place = text.firstPlace(of: "{}") else { return text }
       return text[..<place.lowerBound] + name + text[place.upperBound...]
     }
   }

@@ -11,6 +11,9 @@ package struct Merge: Sendable {
   /// One for each image, in the manifest's order.
   package let rows: [EvaluationRow]
 
+  /// What the data set's folders have that is not read.
+  package let leftOut: LeftOut
+
   /// What computed the rows, sorted.
   package var devices: [String] { Set(rows.map(\.device)).sorted() }
 
@@ -35,8 +38,10 @@ package struct Merge: Sendable {
     }
     var shards = ShardCollection(identity, manifest)
     for folder in folders { try shards.add(RunFolder(folder)) }
+    let leftOut = try folders.map { folder throws(LeGradError) in try RunFolder(folder).leftOut() }
     let merge = Merge(
-      identity: identity, manifest: manifest, rows: try shards.complete(folders.joined(separator: ", ")))
+      identity: identity, manifest: manifest, rows: try shards.complete(folders.joined(separator: ", ")),
+      leftOut: leftOut.first { !$0.isEmpty } ?? LeftOut())
     let devices = merge.devices
     guard devices.count < 2 || allowMixedDevices else {
       throw fault(

@@ -8,6 +8,7 @@ package import LeGrad
 /// |---|---|
 /// | `run.json` | the identity, written by whichever shard comes first; every other must have the same bytes |
 /// | `manifest.jsonl` | the manifest, an entry a line |
+/// | `left-out.json` | what the data set's folders have that is not read, if anything |
 /// | `shards/1-of-3.jsonl.part` | rows of shard 1/3 as they come |
 /// | `shards/1-of-3.jsonl` | all rows of shard 1/3 |
 package struct RunFolder: Sendable {
@@ -32,10 +33,11 @@ package struct RunFolder: Sendable {
   func file(of shard: Shard) -> String { shards + "/\(shard.fileName)" }
   func part(of shard: Shard) -> String { shards + "/\(shard.fileName).part" }
   private var run: String { FileTree.join(path, "run.json") }
+  private var leftOutFile: String { FileTree.join(path, "left-out.json") }
   private var manifestFile: String { FileTree.join(path, "manifest.jsonl") }
 
-  /// Writes identity and manifest, or checks that the folder has the same.
-  func pin(_ identity: RunIdentity, _ manifest: Manifest) throws(LeGradError) {
+  /// Writes identity and manifest, or checks that the folder has the same, and what was left out.
+  func pin(_ identity: RunIdentity, _ manifest: Manifest, leftOut: LeftOut = LeftOut()) throws(LeGradError) {
     let found = try pinned(run, identity.pinned)
     if found != identity.pinned {
       let differences = try Self.identity(run, found).differences(from: identity)
@@ -43,6 +45,16 @@ package struct RunFolder: Sendable {
     }
     let lines = try Self.lines(of: manifest)
     guard try pinned(manifestFile, lines) == lines else { throw Self.damaged(manifestFile) }
+    if !leftOut.isEmpty { _ = try pinned(leftOutFile, CanonicalJSON.encode(leftOut, indented: true) ?? []) }
+  }
+
+  /// What the shard that came first left out, which changes no row.
+  func leftOut() throws(LeGradError) -> LeftOut {
+    guard FileTree.exists(leftOutFile) else { return LeftOut() }
+    guard let leftOut = CanonicalJSON.decode(LeftOut.self, try contents(leftOutFile), indented: true) else {
+      throw Self.damaged(leftOutFile)
+    }
+    return leftOut
   }
 
   func pinned() throws(LeGradError) -> (identity: RunIdentity, manifest: Manifest) {
@@ -56,7 +68,7 @@ package struct RunFolder: Sendable {
 
   /// Names of the files of shards, whole ones and those that grow, sorted; hidden files and others are left out.
   func shardFiles() throws(LeGradError) -> [String] {
-    try DatasetFile.names(shards).filter {
+    try DatasetFile.names(shards).map(\.text).filter {
       !$0.hasPrefix(".") && ($0.hasSuffix(".jsonl") || $0.hasSuffix(".jsonl.part"))
     }
   }

@@ -8,15 +8,23 @@ extension Shard {
   /// |---|---|
   /// | `LEGRAD_SHARD` | `i/n` |
   /// | `SLURM_ARRAY_TASK_ID`, `_COUNT`, `_MIN`, `_MAX`, `_STEP` | place of the task in its array |
+  /// | `SGE_TASK_ID`, `_FIRST`, `_LAST`, `_STEPSIZE` (Grid Engine) | place of the task in its array |
+  /// | `AWS_BATCH_JOB_ARRAY_INDEX`, `_SIZE` | index/size |
   /// | `JOB_COMPLETION_INDEX` (Kubernetes) | index; the count is `LEGRAD_SHARD_COUNT` |
+  /// | `PBS_ARRAY_INDEX`, `PBS_ARRAYID`, `ALPS_APP_PE`, `PALS_RANKID` | index, where `LEGRAD_SHARD_COUNT` has the count |
+  /// | `LSB_JOBINDEX` (LSF) | as those, counted from 1 |
   /// | `OMPI_COMM_WORLD_RANK`, `_SIZE` (Open MPI) | rank/size |
   /// | `PMI_RANK`, `PMI_SIZE` (MPICH, Intel MPI) | rank/size |
   /// | `RANK`, `WORLD_SIZE` (torchrun) | rank/size |
-  /// | `SLURM_PROCID`, `SLURM_NTASKS` | rank/size, in a task of `srun` that none of the three above launched |
+  /// | `FLUX_TASK_RANK`, `FLUX_JOB_SIZE` | rank/size |
+  /// | `SLURM_PROCID`, `SLURM_STEP_NUM_TASKS` | rank/size, in a task of `srun` that none of the four above launched |
   ///
   /// `LEGRAD_SHARD_COUNT` is the number of shards; with it, an array's task computes the shard of its own number, which
   /// is how some of an array's tasks are run again. A launcher that counts one process says nothing. Without any
   /// source, the shard is the whole run.
+  ///
+  /// What says its number and not of how many (PBS, LSF, Cray's ALPS and PALS) is no source without that count:
+  /// `placeWithoutCount`.
   ///
   /// Sources that differ, and values that are empty or out of range, are errors of kind `usage`.
   package static func resolve(option: Shard?, environment: [String: String]) throws(LeGradError) -> Shard {
@@ -43,11 +51,28 @@ extension Shard {
     return first.shard
   }
 
+  /// The variable by which a launcher says the number of this process, and its value, where nothing says of how many:
+  /// whoever computes the whole run then should know. Nil where there is none, or a shard.
+  package static func placeWithoutCount(option: Shard?, environment: [String: String]) -> (name: String, value: String)?
+  {
+    let variables = ShardVariables(environment: environment)
+    guard option == nil, environment["LEGRAD_SHARD"] == nil, environment["LEGRAD_SHARD_COUNT"] == nil,
+      let shard = try? resolve(option: nil, environment: environment), shard == .whole, !variables.hasRank
+    else { return nil }
+    return ShardVariables.uncounted.lazy.compactMap { launcher in
+      variables.index(of: launcher).map { _ in (launcher.name, environment[launcher.name] ?? "") }
+    }.first
+  }
+
   /// The number of this process among those of its machine, which chooses its device; nil if nothing says so.
   package static func localRank(environment: [String: String]) throws(LeGradError) -> Int? {
     let variables = ShardVariables(environment: environment)
     // Slurm last: processes that mpirun starts inherit the number of the process that started it.
-    for name in ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "LOCAL_RANK", "SLURM_LOCALID"] {
+    let names = [
+      "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "LOCAL_RANK", "FLUX_TASK_LOCAL_ID", "PALS_LOCAL_RANKID",
+      "SLURM_LOCALID",
+    ]
+    for name in names {
       if let rank = try variables.number(name) { return rank }
     }
     return nil
@@ -110,17 +135,60 @@ private struct ShardVariables {
   func launchers(count: Int?, explicit: Int?) throws(LeGradError) -> [ShardClaim] {
     var claims: [ShardClaim] = []
     if let claim = try slurmArray(count: count, explicit: explicit) { claims.append(claim) }
+    if let claim = try gridEngineArray(count: count) { claims.append(claim) }
+    if let claim = try rank("AWS_BATCH_JOB_ARRAY_INDEX", "AWS_BATCH_JOB_ARRAY_SIZE") { claims.append(claim) }
     if let index = try number("JOB_COMPLETION_INDEX") {
       claims.append(try indexed("JOB_COMPLETION_INDEX", index, count: count ?? explicit))
     }
-    let ranks = try [
-      rank("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), rank("PMI_RANK", "PMI_SIZE"), rank("RANK", "WORLD_SIZE"),
-    ].compactMap { $0 }
-    // Processes that mpirun starts in a Slurm job inherit the variables of the one process that started it. A job's
-    // script has the variables of a task and is none: it belongs to no step.
-    let isScript = environment["SLURM_JOB_ID"] != nil && environment["SLURM_STEP_ID"] == nil
-    if ranks.isEmpty, !isScript, let claim = try rank("SLURM_PROCID", "SLURM_NTASKS") { return claims + [claim] }
-    return claims + ranks
+    let ranks = try Self.ranks.map { name, size throws(LeGradError) in try rank(name, size) }.compactMap(\.self)
+    if !ranks.isEmpty { return claims + ranks }
+    // Processes that mpirun starts inherit what was said to the one process that started it.
+    if isTask, let claim = try rank("SLURM_PROCID", stepSize) { claims.append(claim) }
+    if let count, explicit == nil, claims.isEmpty {
+      for launcher in Self.uncounted {
+        if let index = index(of: launcher) { claims.append(try claim(index, of: count, launcher.name)) }
+      }
+    }
+    return claims
+  }
+
+  /// The variables of the launchers of processes that belong together.
+  private static let ranks = [
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("RANK", "WORLD_SIZE"),
+    ("FLUX_TASK_RANK", "FLUX_JOB_SIZE"),
+  ]
+
+  /// Whether one of them, or a step of Slurm's, says of how many this process is.
+  var hasRank: Bool {
+    let pairs = Self.ranks + (isTask ? [("SLURM_PROCID", stepSize)] : [])
+    return pairs.contains { environment[$0] != nil && environment[$1] != nil }
+  }
+
+  /// Launchers that say the number of a process and not of how many, with the least number that they give. The last
+  /// number that some say (`LSB_JOBINDEX_END`) is no count: arrays have gaps, and begin anywhere.
+  static let uncounted = [
+    (name: "PBS_ARRAY_INDEX", least: 0), (name: "PBS_ARRAYID", least: 0), (name: "LSB_JOBINDEX", least: 1),
+    (name: "PALS_RANKID", least: 0), (name: "ALPS_APP_PE", least: 0),
+  ]
+
+  /// The place that such a launcher gives, from 0; nil without one, as where LSF says 0 to what is no array.
+  func index(of launcher: (name: String, least: Int)) -> Int? {
+    environment[launcher.name].flatMap { Shard.number($0) }.flatMap {
+      $0 < launcher.least ? nil : $0 - launcher.least
+    }
+  }
+
+  /// Whether this is a task that `srun` started. A job's script has the variables of one and belongs to no step; the
+  /// shell that `salloc` opens and others of Slurm's own belong to steps with the highest numbers
+  /// (`SLURM_INTERACTIVE_STEP` is 0xfffffffa in slurm.h).
+  private var isTask: Bool {
+    guard let step = environment["SLURM_STEP_ID"] else { return environment["SLURM_JOB_ID"] == nil }
+    return Int(step).map { $0 < 0xFFFF_FFF0 } ?? true
+  }
+
+  /// A step may have fewer tasks than the job, whose number a step inherits.
+  private var stepSize: String {
+    environment["SLURM_STEP_NUM_TASKS"] == nil ? "SLURM_NTASKS" : "SLURM_STEP_NUM_TASKS"
   }
 
   /// A pair counts when both are set: Slurm sets SLURM_NTASKS where no task runs, and SLURM_PROCID alone.
@@ -148,6 +216,24 @@ private struct ShardVariables {
         remedy: "set LEGRAD_SHARD_COUNT to the number of shards; a task then computes the shard of its own number")
     }
     return try claim(index, of: tasks, "\(name) and SLURM_ARRAY_TASK_COUNT")
+  }
+
+  /// Grid Engine says "undefined" to a job that is no array; its arrays count from 1 at least and have no gaps.
+  private func gridEngineArray(count: Int?) throws(LeGradError) -> ShardClaim? {
+    let name = "SGE_TASK_ID"
+    guard environment[name] != "undefined", let id = try number(name) else { return nil }
+    if let count { return try claim(id - 1, of: count, name) }
+    guard let first = try number("SGE_TASK_FIRST"), let last = try number("SGE_TASK_LAST"), last >= first else {
+      return try indexed(name, id - 1, count: nil)
+    }
+    let step = max(1, try number("SGE_TASK_STEPSIZE") ?? 1)
+    let (index, rest) = (id - first).quotientAndRemainder(dividingBy: step)
+    guard rest == 0 else {
+      throw fault(
+        name, kind: .usage, expected: "numbers from \(first) in steps of \(step)", found: "\(id)",
+        remedy: "set LEGRAD_SHARD_COUNT to the number of shards; task i then computes shard i - 1")
+    }
+    return try claim(index, of: (last - first) / step + 1, "\(name) and SGE_TASK_LAST")
   }
 
   private func indexed(_ name: String, _ index: Int, count: Int?) throws(LeGradError) -> ShardClaim {

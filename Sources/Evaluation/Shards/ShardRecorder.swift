@@ -20,6 +20,9 @@ package final class ShardRecorder {
 
   package var folderPath: String { folder.path }
 
+  /// Why the file system cannot refuse a second process for the shard; nil where it does.
+  package var lockFault: String? { file?.lockFault }
+
   private let folder: RunFolder
   private let manifest: Manifest
   private var done: Set<Int>
@@ -32,7 +35,7 @@ package final class ShardRecorder {
   ///   - resume: goes on with an unfinished file of the whole run as one shard. A shard of several goes on without
   ///     being asked, since its scheduler starts it again with the same command.
   package init(
-    folder: String, identity: RunIdentity, manifest: Manifest, shard: Shard, resume: Bool
+    folder: String, identity: RunIdentity, manifest: Manifest, leftOut: LeftOut = LeftOut(), shard: Shard, resume: Bool
   ) throws(LeGradError) {
     if let id = manifest.duplicate {
       throw fault(id, expected: "names that differ", found: "the same twice", remedy: "rename one")
@@ -43,7 +46,7 @@ package final class ShardRecorder {
     self.manifest = manifest
     self.folder = RunFolder(folder)
     try self.folder.create()
-    try self.folder.pin(identity, manifest)
+    try self.folder.pin(identity, manifest, leftOut: leftOut)
     try Self.checkSplit(self.folder, shard)
     let file = try Self.open(self.folder, shard)
     let path = file == nil ? self.folder.file(of: shard) : self.folder.part(of: shard)

@@ -70,6 +70,7 @@ struct EvaluateOptions: ParsableArguments {
   func validate() throws {
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
     try requireOutputName(output)
+    try requireText(template, "--template")
     if [!template.isEmpty, templates != nil, textEmbeddings != nil].count(where: \.self) > 1 {
       throw ValidationError("--template, --templates and --text-embeddings exclude each other; give one")
     }

@@ -3,6 +3,7 @@ import Evaluation
 import Failures
 import FoundationEssentials
 import LeGrad
+import Synchronization
 
 /// Runs one shard of an evaluation and, when that is all of it, reports.
 struct EvaluationDriver {
@@ -17,6 +18,12 @@ struct EvaluationDriver {
   /// - Throws: the failure, or `someFailed` or `numericalFault` once everything has been told.
   func run() throws {
     let shard = try Shard.resolve(option: options.shard, environment: environment)
+    if let place = Shard.placeWithoutCount(option: options.shard, environment: environment) {
+      Terminal.note(
+        "\(place.name)=\(place.value) does not say of how many: this computes the whole run; set LEGRAD_SHARD_COUNT to the "
+          + "number of tasks for a part of it")
+    }
+    if !dataset.leftOut.isEmpty { Terminal.note(dataset.leftOut.remark) }
     let model = try options.opening.open()
     let templates = try options.promptTemplates(for: model)
     if templates != nil { try model.checkText(else: "--text-embeddings with a row for each class, or a classifier") }
@@ -32,13 +39,16 @@ struct EvaluationDriver {
       let identity = run.identity(modelHash: hash, version: Version.number)
       recorder = try ShardRecorder(
         folder: options.output ?? "legrad-evaluation/\(type(of: benchmark).name)-\(identity.id)", identity: identity,
-        manifest: dataset.manifest, shard: shard, resume: options.resume)
+        manifest: dataset.manifest, leftOut: dataset.leftOut, shard: shard, resume: options.resume)
       try checkDevice(of: run, recorder)
     } catch {
       FileSystem.removeEmpty(made)
       throw error
     }
     let folder = recorder.folderPath
+    if let fault = recorder.lockFault {
+      Terminal.note("\(folder): the file system cannot lock files (\(fault)); start shard \(shard) once at a time")
+    }
     let status = try compute(run, recorder, folder: folder)
     if shard != .whole {
       // Schedulers start again, or give up, what ends otherwise; failed images are the merge's to report.
@@ -69,6 +79,8 @@ struct EvaluationDriver {
     let methods = try options.methods(for: model, gridForAll: showsAllChoices)
     var settings = EvaluationSettings(benchmark, methods: methods)
     settings.names = \.option
+    let note = OrientationNote()
+    settings.orientationNoted = { note.tell($0, isTurned: $1) }
     settings.size = options.size
     settings.batchSize = options.batchSize
     let choice = try options.computing.choice(localRank: Shard.localRank(environment: environment))
@@ -126,7 +138,9 @@ struct EvaluationDriver {
     }
     var status = ExitStatus.success
     let start = ContinuousClock.now
-    try Interruption.asRequest { isRequested in
+    let again = recorder.shard == .whole ? "the same command with --resume goes" : "the same command goes"
+    try Interruption.asRequest(lateWords: "\(folder): stopped amid images, which are left out; \(again) on") {
+      isRequested in
       var bar = ProgressBar(total: remaining.count)
       defer { bar.finish() }
       try run.run(remaining, isStopped: isRequested) { row, kind throws(LeGradError) in
@@ -144,7 +158,6 @@ struct EvaluationDriver {
         Terminal.note(
           "\(remaining.count) images in \(seconds.decimal(places: 1)) s, \(each.decimal(places: 4)) s per image")
       } else {
-        let again = recorder.shard == .whole ? "the same command with --resume goes" : "the same command goes"
         Terminal.note("\(folder): stopped with \(recorder.remaining.count) images left; \(again) on")
       }
     }
@@ -167,6 +180,24 @@ struct EvaluationDriver {
         "\(folder.printable): shard \(shard) is finished, \(images) images; 'legrad merge \(folder.printable)' reports "
           + "when all are")
     }
+  }
+}
+
+/// Says once of a run that pictures note an orientation.
+private final class OrientationNote: Sendable {
+  private let isTold = Mutex(false)
+
+  func tell(_ id: String, isTurned: Bool) {
+    let isFirst = isTold.withLock { told in
+      defer { told = true }
+      return !told
+    }
+    guard isFirst else { return }
+    Terminal.note(
+      isTurned
+        ? "\(id): turned upright as its EXIF orientation asks, and so are others"
+        : "\(id): its EXIF orientation is not followed, nor that of others: published data sets are read as stored"
+    )
   }
 }
 

@@ -105,6 +105,8 @@ struct ExplainCommand: ParsableCommand {
     guard (0...1).contains(alpha) else { throw ValidationError("--alpha \(alpha): expected a number from 0 to 1") }
     if images.contains("") { throw ValidationError("an image has an empty name") }
     try requireOutputName(output)
+    try requireText(prompt, "--prompt")
+    try requireText(classes, "--class")
   }
 
   func run() throws {

@@ -1,6 +1,7 @@
 import Failures
 import Files
 import LeGrad
+import Texts
 
 /// Which files a run writes, checked against each other, the inputs and the folder before any work.
 struct OutputPlan: Sendable {
@@ -40,10 +41,10 @@ struct OutputPlan: Sendable {
     images: [String], references: [String] = [], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int,
     overwrite: Bool, methods: [Method] = [.legrad()]
   ) throws(LeGradError) {
-    var owners: [String: String] = [:]
+    var owners: [FilePath: String] = [:]
     var items: [Item] = []
     for image in images {
-      let stem = FileSystem.stem(of: image)
+      let stem = FilePath(image).stem
       if let other = owners.updateValue(image, forKey: stem) {
         throw .usage(
           "\(other) and \(image) would both write \(stem).…; rename one, or explain them into different folders with -o"
@@ -51,10 +52,10 @@ struct OutputPlan: Sendable {
       }
       let files = methods.map { method in
         Self.files(
-          stem: methods.count > 1 ? "\(stem).\(method.name)" : stem, formats: formats,
+          stem: methods.count > 1 ? "\(stem.text).\(method.name)" : stem.text, formats: formats,
           perLayer: perLayer && method.sumsLayers, prompts: prompts)
       }
-      if let long = files.flatMap(\.all).first(where: { $0.utf8.count > Self.nameLimit }) {
+      if let long = files.flatMap(\.all).first(where: { FilePath($0).bytes.count > Self.nameLimit }) {
         throw .usage("\(image): the output name \(long) is too long; rename the image")
       }
       items.append(Item(image: image, files: files))
@@ -90,9 +91,10 @@ struct OutputPlan: Sendable {
     }
     let taken = items.flatMap(\.names).map(path).filter(FileTree.exists)
     try FileSystem.requireAbsent(taken, overwrite: overwrite)
-    let inputs = Set(taken.isEmpty ? [] : (items.map(\.image) + references).compactMap(FileTree.resolved))
+    let inputs = Set(
+      taken.isEmpty ? [] : (items.map(\.image) + references).compactMap(FileTree.resolved).map { FilePath($0) })
     for path in taken {
-      if let resolved = FileTree.resolved(path), inputs.contains(resolved) {
+      if let resolved = FileTree.resolved(path), inputs.contains(FilePath(resolved)) {
         throw .usage("\(path) is an input and would be replaced; give another folder with -o")
       }
       if FileTree.isFolder(path) {

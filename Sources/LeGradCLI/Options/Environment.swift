@@ -5,10 +5,12 @@ import LeGrad
 
 /// The variables that the command reads, other than those of launchers (`Shard.resolve`) and of the terminal.
 enum Environment {
-  /// Where what can be computed again is kept: `LEGRAD_CACHE` (empty for nowhere), else the user's cache folder.
+  /// Where what can be computed again is kept: `LEGRAD_CACHE` (empty for nowhere), else the user's cache folder. The
+  /// specification of base directories has relative paths of them ignored.
   static var cacheFolder: String? {
     if let folder = Terminal.environment("LEGRAD_CACHE") { return folder.isEmpty ? nil : folder }
-    return value("XDG_CACHE_HOME").map { $0 + "/legrad" } ?? value("HOME").map { $0 + "/.cache/legrad" }
+    let base = value("XDG_CACHE_HOME").flatMap { $0.hasPrefix("/") ? $0 : nil }
+    return base.map { $0 + "/legrad" } ?? value("HOME").map { $0 + "/.cache/legrad" }
   }
 
   /// The cache of Hugging Face's hub, where huggingface_hub 2.4.0 has it (`constants.py`).
@@ -46,10 +48,10 @@ enum Environment {
 
   /// Said once by a process: whatever is computed again for lack of a place is no failure, and takes time.
   private static let noteOnCache: Void = {
-    guard let folder = cacheFolder, let reason = FileTree.obstacle(toWritingIn: folder) else { return }
+    guard let folder = cacheFolder, let reason = SealedCache.obstacle(in: folder) else { return }
     Terminal.note(
-      "nothing is kept for the next time: \(folder): \(reason); set LEGRAD_CACHE to a folder that can be written, or to "
-        + "nothing")
+      "nothing is kept for the next time: \(folder): \(reason); set LEGRAD_CACHE to a folder of your own, or to nothing"
+    )
   }()
 
   static func options() throws(LeGradError) -> Explainer.Options {

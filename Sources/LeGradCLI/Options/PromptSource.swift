@@ -149,8 +149,10 @@ extension PromptSource {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .badFile("\(path): prompts file: expected UTF-8 text, found other bytes; save it as UTF-8")
     }
-    var lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.map(String.init)
-    if lines.first?.first == "\u{FEFF}" { lines[0].removeFirst() }
+    var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+      $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0
+    }.map { String(Substring($0)) }
+    if lines.first?.unicodeScalars.first == "\u{FEFF}" { lines[0].unicodeScalars.removeFirst() }
     if lines.last?.isEmpty ?? false { lines.removeLast() }
     guard !lines.isEmpty else {
       throw .badFile("\(path): prompts file: expected one prompt a line, found an empty file")
@@ -167,7 +169,8 @@ extension PromptSource {
     } catch {
       switch error.rule {
       case .tooLarge: throw .badFile("\(path): prompts file: expected at most \(sizeLimit) bytes, found more; split it")
-      case .notRegular: throw .badFile("\(path): the prompts file cannot be read: \(error.found); check the path")
+      case .notRegular:
+        throw .badFile("\(path): the prompts file cannot be read: it is \(error.found); \(error.remedy)")
       default:
         let failure = error.rule == .unreadable ? "read" : "opened"
         throw .badFile("\(path): the prompts file cannot be \(failure): \(error.found); check the path")

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Failures
 public import ImageFiles
 public import LeGrad
 
@@ -21,6 +22,12 @@ func requirePositive(_ value: Int?, _ option: String, atMost limit: Int = .max) 
 func requireName(_ name: String) throws -> String {
   guard !name.isEmpty else { throw ValidationError("expected a name, found an empty one") }
   return name
+}
+
+/// Refuses words that are not UTF-8, which only names of files may be.
+func requireText(_ words: [String], _ option: String) throws {
+  guard let word = words.first(where: UndecodedByte.isIn) else { return }
+  throw ValidationError("\(option) \(word.printable): expected UTF-8 text, found other bytes")
 }
 
 func requireOutputName(_ folder: String?) throws {

@@ -7,14 +7,7 @@ import LeGrad
 /// Questions about paths, and folders to write in.
 enum FileSystem {
   static func name(of path: String) -> String {
-    path.split(separator: "/").last.map(String.init) ?? path
-  }
-
-  /// The last part of a path without its extension.
-  static func stem(of path: String) -> String {
-    let name = name(of: path)
-    guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
-    return String(name[..<dot])
+    FilePath(path).name.text
   }
 
   /// Makes a folder and those above it, unless they exist, and checks that files can be made in it.
@@ -25,7 +18,7 @@ enum FileSystem {
     do { made = path.isEmpty ? [] : try FileTree.create(folder: path) } catch {
       throw .badFile("\(path): the output folder cannot be made: \(error.found); choose another with -o")
     }
-    guard unsafe access(path.isEmpty ? "." : path, W_OK | X_OK) == 0 else {
+    guard unsafe access((path.isEmpty ? "." : path).fileSystemBytes, W_OK | X_OK) == 0 else {
       throw .badFile("\(path): the output folder cannot be written to: \(systemMessage(errno)); choose another with -o")
     }
     return made
@@ -39,7 +32,7 @@ enum FileSystem {
 
   /// Removes those of the folders that nothing was written into.
   static func removeEmpty(_ folders: [String]) {
-    for folder in folders.reversed() { unsafe rmdir(folder) }
+    for folder in folders.reversed() { unsafe rmdir(folder.fileSystemBytes) }
   }
 
   /// The upright picture of a file.
@@ -56,6 +49,6 @@ enum FileSystem {
   /// Why an image cannot be read, as far as that is known without opening it.
   static func unreadableReason(_ path: String) -> String? {
     if FileTree.isFolder(path) { return "it is a folder; name the pictures in it" }
-    return unsafe access(path, R_OK) == 0 ? nil : systemMessage(errno)
+    return unsafe access(path.fileSystemBytes, R_OK) == 0 ? nil : systemMessage(errno)
   }
 }

@@ -1,14 +1,23 @@
+import Files
 import Glibc
 import Synchronization
 
-/// Ctrl-C and polite requests to end: the process dies of the signal, as shells expect, but never while a file is
-/// being written.
+/// Ctrl-C and polite requests to end: the process dies of the signal, as shells expect, and leaves no file in parts.
+/// Work that cleans up after itself and files that are being written are given time to, but not for ever: a disk or a
+/// driver may not answer. A second signal ends the process at once.
 enum Interruption {
   private struct State {
     /// Whether work is running that looks at `requested` itself.
     var isCooperative = false
     var requested: Int32?
+    /// What that work would say, for where it is ended before it can.
+    var lateWords: String?
   }
+
+  /// Of what schedulers and container runtimes give before they kill (10 s and more), little: a person waits for it too.
+  private static let patience: Duration = .milliseconds(1_500)
+  /// How often work is looked at that may have ended.
+  private static let interval = timespec(tv_sec: 0, tv_nsec: 20_000_000)
 
   private static let writing = Mutex(())
   private static let state = Mutex(State())
@@ -35,14 +44,19 @@ enum Interruption {
   }
 
   /// Runs `body`, which writes for long and cleans up after itself when `isRequested` says so; then dies of the signal
-  /// if there was one. A second signal ends the process at once.
+  /// if there was one.
+  /// - Parameter lateWords: a note for where the body is not asked in time and ended in the middle.
   static func asRequest<Result, E: Error>(
-    _ body: (_ isRequested: @escaping @Sendable () -> Bool) throws(E) -> Result
+    lateWords: String? = nil, _ body: (_ isRequested: @escaping @Sendable () -> Bool) throws(E) -> Result
   ) throws(E) -> Result {
-    state.withLock { $0.isCooperative = true }
+    state.withLock { state in
+      state.isCooperative = true
+      state.lateWords = lateWords
+    }
     defer {
       let requested = state.withLock { state in
         state.isCooperative = false
+        state.lateWords = nil
         return state.requested
       }
       if let requested { die(of: requested) }
@@ -68,24 +82,35 @@ enum Interruption {
 
   private static func wait() {
     var waited = set(of: signals)
-    while true {
-      var number: Int32 = 0
-      guard unsafe sigwait(&waited, &number) == 0 else { return }
-      let isForWork = state.withLock { state in
-        guard state.isCooperative, state.requested == nil else { return false }
-        state.requested = number
-        return true
-      }
-      if isForWork { continue }
-      writing.withLock { _ in die(of: number) }
+    var number: Int32 = 0
+    guard unsafe sigwait(&waited, &number) == 0 else { return }
+    let deadline = ContinuousClock.now + patience
+    state.withLock { $0.requested = number }
+    while ContinuousClock.now < deadline {
+      if state.withLock({ !$0.isCooperative }) { _ = writing.withLockIfAvailable { _ in die(of: number) } }
+      var interval = interval
+      let second = unsafe sigtimedwait(&waited, nil, &interval)
+      if second > 0 { die(of: second) }
     }
+    if let words = state.withLock({ $0.lateWords }), canBeTold { Terminal.note(words) }
+    die(of: number)
   }
 
-  private static func die(of number: Int32) {
-    Terminal.wipeTransientLine()
+  /// Ends the process by a signal, which whoever waits for it sees.
+  static func die(of number: Int32) -> Never {
+    TemporaryFile.removeAll()
+    if canBeTold { Terminal.wipeTransientLine() }
     signal(number, SIG_DFL)
     var unblocked = set(of: [number])
     unsafe pthread_sigmask(SIG_UNBLOCK, &unblocked, nil)
     raise(number)
+    // The first process of a container has no default actions. What a shell says of one that died:
+    _exit(128 + number)
+  }
+
+  /// Whether standard error takes words without waiting: a terminal that was stopped does not.
+  private static var canBeTold: Bool {
+    var asked = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+    return unsafe poll(&asked, 1, 0) == 1 && asked.revents & Int16(POLLOUT) != 0
   }
 }

@@ -1,6 +1,8 @@
+import Failures
 import FoundationEssentials
 
-/// JSON for files and standard output: indented, keys sorted, so that equal results are equal bytes.
+/// JSON for files and standard output: indented, keys sorted, so that equal results are equal bytes. Names of files that
+/// are not UTF-8 are shown as on a terminal (`caf\xE9.jpg`).
 enum JSONText {
   static func encode(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
@@ -8,7 +10,12 @@ enum JSONText {
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
     do {
-      return String(decoding: try encoder.encode(value), as: UTF8.self)
+      let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+      guard UndecodedByte.isIn(text) else { return text }
+      // They are in strings, where a backslash is written as two.
+      return text.unicodeScalars.map { scalar in
+        UndecodedByte.byte(scalar).map { "\\" + UndecodedByte.shown($0) } ?? "\(scalar)"
+      }.joined()
     } catch { preconditionFailure("a report is always encodable: \(error)") }
   }
 }

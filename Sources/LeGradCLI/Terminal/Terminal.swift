@@ -7,21 +7,44 @@ import Synchronization
 enum Terminal {
   /// What a progress bar has drawn on standard error's last line, to be wiped before anything else is written.
   private static let hasTransientLine = Mutex(false)
-  private static let lostOutput = Mutex<Int32?>(nil)
+  private static let delivery = Mutex(Delivery.unused)
 
-  /// Results.
-  static func out(_ text: String) {
-    wipeTransientLine()
-    let code = write(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO)
-    // A reader that has seen enough (`legrad … | head`) closes the pipe.
-    guard let code, code != EPIPE else { return }
-    lostOutput.withLock { $0 = $0 ?? code }
+  /// What became of the results.
+  enum Delivery: Equatable {
+    /// There are none.
+    case unused
+    case whole
+    /// The reader has seen enough and closed the pipe (`legrad … | head`).
+    case unread
+    /// The system's error code.
+    case lost(Int32)
+
+    /// Why results did not arrive; nil where they did, or nobody wanted more.
+    var fault: Message? {
+      guard case .lost(let code) = self else { return nil }
+      return "standard output: expected all results to be written, found: \(systemMessage(code)); send them to a file "
+        + "or pipe with room for them"
+    }
   }
 
-  /// Why results did not reach standard output; nil where all did, or their reader wanted no more.
-  static var outputFault: LeGradError? {
-    lostOutput.withLock { $0 }.map {
-      .badFile("standard output: expected room for the results, found: \(systemMessage($0)); send them elsewhere")
+  /// Results. After a part that did not arrive there are no more: a hole would look like all of them.
+  static func out(_ text: String) {
+    wipeTransientLine()
+    delivery.withLock { delivery in
+      guard delivery == .unused || delivery == .whole else { return }
+      switch write(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO) {
+      case nil: delivery = .whole
+      case EPIPE: delivery = .unread
+      case let code?: delivery = .lost(code)
+      }
+    }
+  }
+
+  /// Ends standard output, where some systems say only then that there was no room (NFS, quotas).
+  static func closeOutput() -> Delivery {
+    delivery.withLock { delivery in
+      if delivery == .whole, close(STDOUT_FILENO) != 0, errno != EINTR { delivery = .lost(errno) }
+      return delivery
     }
   }
 
@@ -61,7 +84,7 @@ enum Terminal {
 
   static func environment(_ name: String) -> String? {
     guard let value = unsafe getenv(name) else { return nil }
-    return unsafe String(cString: value)
+    return unsafe FilePath(cString: value).text
   }
 
   /// Columns of the terminal on standard error.
@@ -81,6 +104,12 @@ enum Terminal {
         unsafe Glibc.write(descriptor, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
       }
       if count < 0, errno == EINTR { continue }
+      if count < 0, errno == EAGAIN {
+        // Whoever shares the pipe may have made it so that writing does not wait.
+        var place = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        _ = unsafe poll(&place, 1, -1)
+        continue
+      }
       guard count > 0 else { return count < 0 ? errno : EIO }
       offset += count
     }

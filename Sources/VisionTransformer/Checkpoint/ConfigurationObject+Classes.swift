@@ -1,6 +1,7 @@
 import Failures
 import SafeTensors
 import StrictJSON
+import Texts
 
 extension ConfigurationObject {
   /// The rows of a classifier's or a projection's matrix; nil where there is none.
@@ -29,7 +30,7 @@ extension ConfigurationObject {
         labels[number] = try label(entry, "\(key)[\(number)]") ?? labels[number]
       }
     case .object(let members)?:
-      for (name, entry) in members.sorted(by: { $0.key < $1.key }) {
+      for (name, entry) in members.sorted(by: { $0.key.precedes($1.key) }) {
         guard let number = Int(name), labels.indices.contains(number) else {
           throw failure(
             "\(key).\(name)", expected: "a class from 0 to \(labels.count - 1), the rows of the classifier",

@@ -1,13 +1,14 @@
 import Failures
 import Files
 import StrictJSON
+import Texts
 
 /// One object of a JSON configuration; its errors name the file and the path of the field. A null counts as absent.
 struct ConfigurationObject {
   let file: String
   /// Keys from the top of the file, joined by dots.
   let path: String
-  let members: [String: JSONValue]
+  let members: TextTable<JSONValue>
 
   static let maximumBytes = 64 << 20
 
@@ -47,7 +48,7 @@ struct ConfigurationObject {
     self.init(file: file, path: "", members: members)
   }
 
-  init(file: String, path: String, members: [String: JSONValue] = [:]) {
+  init(file: String, path: String, members: TextTable<JSONValue> = [:]) {
     self.file = file
     self.path = path
     self.members = members
@@ -179,8 +180,8 @@ struct ConfigurationObject {
 
   /// Refuses every field that is set and not among `known`: an option that is not understood would be computed wrongly.
   /// A field that is false counts as not set.
-  func refuseOptions(except known: Set<String>) throws(CheckpointError) {
-    for key in members.keys.sorted() where !known.contains(key) {
+  func refuseOptions(except known: [String]) throws(CheckpointError) {
+    for key in members.keys where !known.contains(where: key.isSame) {
       guard let value = value(key), value != .bool(false) else { continue }
       throw unsupported(key, expected: "a model without this option", found: value.summary)
     }

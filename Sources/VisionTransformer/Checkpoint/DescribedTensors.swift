@@ -1,15 +1,18 @@
 import SafeTensors
+import Texts
 
 /// Names and shapes of tensors that are nowhere yet, for a configuration to be read beside.
 struct DescribedTensors: TensorStore {
   let files: [String] = []
   let totalBytes = 0
   let tensors: [TensorDescription]
-  private let byName: [String: TensorDescription]
+  private let byName: TextTable<TensorDescription>
 
   init(_ tensors: [TensorDescription]) {
     self.tensors = tensors
-    byName = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    var byName: TextTable<TensorDescription> = [:]
+    for tensor in tensors.reversed() { byName[tensor.name] = tensor }
+    self.byName = byName
   }
 
   func description(of name: String) -> TensorDescription? { byName[name] }

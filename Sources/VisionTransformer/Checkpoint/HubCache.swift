@@ -72,15 +72,17 @@ struct HubCache {
   /// The models of which there is something, sorted.
   var models: [String] {
     let names = (try? FileTree.names(in: folder)) ?? []
-    return names.compactMap { ID(folderName: $0)?.repository }.sorted()
+    return names.compactMap { ID(folderName: $0.text)?.repository }.sorted()
   }
 
   /// The folder of a snapshot of the model.
   func snapshot(of id: ID) throws(CheckpointError) -> String {
     let model = FileTree.join(folder, id.folderName)
     let snapshots = model + "/snapshots"
-    let commits = ((try? FileTree.names(in: snapshots)) ?? []).filter { FileTree.isFolder("\(snapshots)/\($0)") }
-      .sorted()
+    let commits = ((try? FileTree.names(in: snapshots)) ?? []).map(\.text).filter {
+      FileTree.isFolder("\(snapshots)/\($0)")
+    }
+    .sorted()
     func failure(_ place: String, expected: String, found: String) -> CheckpointError {
       CheckpointError(
         .snapshot, file: model, place: place, expected: expected, found: found,

@@ -2,6 +2,7 @@ import Compute
 import Failures
 import SafeTensors
 import StrictJSON
+import Texts
 
 /// A tower of timm as a file names and changes it.
 private struct NamedTower {
@@ -166,7 +167,7 @@ extension ModelConfiguration {
       table: named.hasOwnSizes ? size : own)
     if object.value("act_kwargs") != nil { vision.activation = try openCLIPActivation(object, quickGELU: false) }
     // OpenCLIP's own default is a projection without a bias.
-    let projection = object.members.keys.contains("timm_proj") ? try object.string("timm_proj") : "linear"
+    let projection = object.members["timm_proj"] != nil ? try object.string("timm_proj") : "linear"
     switch projection {
     case nil, "": (vision.hasProjection, vision.hasProjectionBias) = (true, true)
     case "none": vision.hasProjection = false

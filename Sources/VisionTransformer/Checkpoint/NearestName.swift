@@ -1,8 +1,10 @@
+import Texts
+
 /// The one of `names` with the fewest changed, added or dropped bytes from `name`; the first of equals.
 func nearestName(to name: String, among names: [String]) -> String? {
   // Enough for any model; a file made to be slow has more, or longer ones.
-  let candidates = names.prefix(8_192).filter { $0.utf8.count <= 256 }
-  let target = Array(name.utf8)
+  let candidates = names.prefix(8_192).filter { $0.utf8.count <= longestName }
+  let target = Array(name.utf8.prefix(longestName))
   var best: (name: String, distance: Int)?
   for candidate in candidates {
     let bytes = Array(candidate.utf8)
@@ -17,13 +19,17 @@ func nearestName(to name: String, among names: [String]) -> String? {
 /// those with the fewest changed bytes; equals in their order.
 package func nearestNames(to name: String, among names: [String]) -> [Int] {
   let target = name.lowercased()
-  let candidates = names.indices.filter { names[$0].utf8.count <= 256 }
+  let candidates = names.indices.filter { names[$0].utf8.count <= longestName }
   let distances = candidates.map { place in
     let candidate = names[place].lowercased()
-    return candidate.contains(target) ? -1 : editDistance(Array(target.utf8.prefix(256)), Array(candidate.utf8))
+    return candidate.firstPlace(of: target) != nil
+      ? -1 : editDistance(Array(target.utf8.prefix(longestName)), Array(candidate.utf8))
   }
   return zip(candidates, distances).sorted { ($0.1, $0.0) < ($1.1, $1.0) }.map(\.0)
 }
+
+/// Bytes of a name beyond which it is compared with none.
+private let longestName = 256
 
 /// Levenshtein's distance.
 private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {

@@ -1,4 +1,5 @@
 package import Compute
+import Texts
 
 /// A vision transformer of timm by its name: what the name alone says, since neither a folder's file nor its tensors
 /// need say it. The rows were read off the modules that timm 1.0.31 makes (Scripts/timm_towers.py).
@@ -159,32 +160,36 @@ package struct TimmTower: Equatable, Sendable {
   /// The tower of this name; a tag of weights behind a dot is ignored. Names of older versions count too, and give the
   /// tower of today's name.
   package static func named(_ name: String) -> TimmTower? {
-    let bare = String(name.prefix { $0 != "." })
-    guard let words = rows[formerNames[bare] ?? bare] else { return nil }
+    let bare = TextKey(bare(name))
+    guard let words = rows[formerNames[bare].map { TextKey($0) } ?? bare] else { return nil }
     return TimmTower(words: words)
   }
 
   /// What a model of timm has instead of a plain vision transformer's parts, in words without a full stop; nil for a
   /// tower of the table and for what timm does not know.
   package static func reason(against name: String) -> String? {
-    let bare = name.prefix { $0 != "." }
-    guard rows[String(bare)] == nil, formerNames[String(bare)] == nil else { return nil }
-    return refusals.filter { bare.hasPrefix($0.start) }.max { $0.start.utf8.count < $1.start.utf8.count }?.reason
+    let bare = bare(name)
+    guard rows[TextKey(bare)] == nil, formerNames[TextKey(bare)] == nil else { return nil }
+    return refusals.filter { bare.utf8.starts(with: $0.start.utf8) }.max { $0.start.utf8.count < $1.start.utf8.count }?
+      .reason
   }
+
+  /// The name without a tag of weights.
+  private static func bare(_ name: String) -> Substring { Substring(name.utf8.prefix { $0 != UInt8(ascii: ".") }) }
 
   /// The name of the table that is nearest to this one.
   package static func nearest(to name: String) -> String? {
-    nearestName(to: String(name.prefix { $0 != "." }), among: names)
+    nearestName(to: String(bare(name)), among: names)
   }
 
   /// All names of towers, in the order of the table.
   package static let names: [String] = lines(TimmTowerTable.towers).map { String($0[0]) }
 
-  private static let rows: [String: [Substring]] = Dictionary(
-    lines(TimmTowerTable.towers).map { (String($0[0]), $0) }, uniquingKeysWith: { first, _ in first })
+  private static let rows: [TextKey: [Substring]] = Dictionary(
+    lines(TimmTowerTable.towers).map { (TextKey($0[0]), $0) }, uniquingKeysWith: { first, _ in first })
 
-  private static let formerNames: [String: String] = Dictionary(
-    lines(TimmTowerTable.formerNames).flatMap { words in words.dropFirst().map { (String($0), String(words[0])) } },
+  private static let formerNames: [TextKey: String] = Dictionary(
+    lines(TimmTowerTable.formerNames).flatMap { words in words.dropFirst().map { (TextKey($0), String(words[0])) } },
     uniquingKeysWith: { first, _ in first })
 
   private static let refusals: [(start: Substring, reason: String)] = TimmTowerTable.refusals.split(separator: "\n")

@@ -10,8 +10,10 @@ struct WeightFiles {
   /// Opens the file `name`, or without a name the one that is looked for first.
   func open(_ name: String?, mapped: Bool) throws(CheckpointError) -> any TensorStore {
     if let name { return try open(file: name, mapped: mapped) }
-    let names: Set<String>
-    do throws(FileError) { names = try FileTree.names(in: folder) } catch { throw CheckpointError(.missingFile, error) }
+    let names: [String]
+    do throws(FileError) { names = try FileTree.names(in: folder).sorted().map(\.text) } catch {
+      throw CheckpointError(.missingFile, error)
+    }
     if let name = Checkpoint.weightFiles.first(where: names.contains) { return try open(file: name, mapped: mapped) }
     if !TorchFolder.candidates.contains(where: names.contains), let name = try variant(among: names) {
       return try open(file: name, mapped: mapped)
@@ -38,7 +40,7 @@ struct WeightFiles {
 
   /// The one file whose name says that its weights are the model's in another type (transformers 5.24,
   /// `_add_variant`).
-  private func variant(among names: Set<String>) throws(CheckpointError) -> String? {
+  private func variant(among names: [String]) throws(CheckpointError) -> String? {
     let files = names.compactMap(Variant.init).sorted { ($0.rank, $0.name) < ($1.rank, $1.name) }
     guard Set(files.map(\.label)).count > 1 else { return files.first?.name }
     throw CheckpointError(
@@ -78,7 +80,7 @@ struct WeightFiles {
     }
   }
 
-  private func noWeights(among names: Set<String>) -> CheckpointError {
+  private func noWeights(among names: [String]) -> CheckpointError {
     let others = names.filter { $0.hasSuffix(".safetensors") }.sorted()
     let remedy: Message =
       if !others.isEmpty {

@@ -36,6 +36,9 @@ const char *legrad_faulty_open(struct legrad_opencl *table);
 void legrad_faulty_reset(void);
 // Calls number `first` to `last`, counted from 0, are not made: they answer with a status that fits the call.
 void legrad_faulty_fail(long first, long last);
+// A text is built once with its options, whatever context asks for it, and is its own binary: what is built next time
+// costs nothing, and no driver makes a binary of it, which takes PoCL longer than the program itself.
+void legrad_faulty_keep_programs(bool keeps);
 // Devices that are asked for their type say that they are GPUs.
 void legrad_faulty_pose_as_gpu(bool poses);
 // Devices that are asked what they have of float64 say nothing.

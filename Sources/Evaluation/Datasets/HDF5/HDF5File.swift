@@ -19,11 +19,11 @@ final class HDF5File: Sendable {
     do throws(FileError) {
       let file = try FileBytes(path: path, mapped: false)
       size = file.size
-      header = try file.bytes(0..<min(size, 116))
+      header = try file.bytes(0..<min(size, Leftover.startSize))
     } catch { throw LeGradError(error) }
     identifier = try library.withCalls { library throws(LeGradError) in
       // Read only, no properties.
-      let identifier = unsafe library.calls.H5Fopen(path, 0, 0)
+      let identifier = unsafe library.calls.H5Fopen(path.fileSystemBytes, 0, 0)
       guard identifier >= 0 else { throw Self.refusal(path, header: header) }
       return identifier
     }
@@ -129,6 +129,10 @@ final class HDF5File: Sendable {
   }
 
   private static func refusal(_ path: String, header: [UInt8]) -> LeGradError {
+    if let leftover = Leftover(header, fromText: false) {
+      return Evaluation.fault(
+        path, expected: "an HDF5 file (MATLAB 7.3)", found: leftover.found, remedy: leftover.remedy)
+    }
     let isOldMATLAB = header.starts(with: "MATLAB 5.0".utf8)
     let remedy: Message =
       isOldMATLAB

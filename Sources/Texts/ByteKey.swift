@@ -1,0 +1,56 @@
+/// A key that is told apart by its bytes, each of which is visited once.
+///
+/// Swift's strings are equal when they look alike, é as one scalar and as two: names that a file keeps apart would be
+/// one, and to find out takes time that grows with the square of a run of combining marks, of which a stranger can
+/// write any number.
+package struct ByteKey<Bytes: Collection<UInt8>>: Hashable {
+  package let bytes: Bytes
+
+  package init(bytes: Bytes) { self.bytes = bytes }
+
+  package static func == (left: Self, right: Self) -> Bool { left.bytes.elementsEqual(right.bytes) }
+
+  package func hash(into hasher: inout Hasher) {
+    let isHashed: Void? = bytes.withContiguousStorageIfAvailable { bytes in
+      unsafe hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
+    }
+    if isHashed == nil {
+      for byte in bytes { hasher.combine(byte) }
+    }
+    // No key is the start of another.
+    hasher.combine(0xFF as UInt8)
+  }
+}
+
+extension ByteKey: Comparable {
+  package static func < (left: Self, right: Self) -> Bool { left.bytes.lexicographicallyPrecedes(right.bytes) }
+}
+
+extension ByteKey: Sendable where Bytes: Sendable {}
+
+/// Text from outside, as the key of a dictionary or a member of a set.
+package typealias TextKey = ByteKey<String.UTF8View>
+
+extension TextKey {
+  package init(_ text: String) { self.init(bytes: text.utf8) }
+
+  package init(_ text: Substring) { self.init(String(text)) }
+
+  package var text: String { String(bytes) }
+}
+
+extension ByteKey: ExpressibleByUnicodeScalarLiteral where Bytes == String.UTF8View {}
+
+extension ByteKey: ExpressibleByExtendedGraphemeClusterLiteral where Bytes == String.UTF8View {}
+
+extension ByteKey: ExpressibleByStringLiteral where Bytes == String.UTF8View {
+  package init(stringLiteral text: String) { self.init(text) }
+}
+
+extension StringProtocol {
+  /// Whether the bytes are the same.
+  package func isSame(as other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
+
+  /// Whether the bytes come first, as those of another text would.
+  package func precedes(_ other: some StringProtocol) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
+}
