@@ -199,8 +199,8 @@ let package = Package(
     .target(
       name: "FuzzHarnesses",
       dependencies: [
-        "Evaluation", "LeGrad", "Failures", "ImageFiles", "NpyFiles", "Randomness", "SafeTensors", "StrictJSON",
-        "Tokenizers", "TorchFiles",
+        "Evaluation", "LeGrad", "Compute", "Failures", "Files", "ImageFiles", "NpyFiles", "Randomness", "SafeTensors",
+        "StrictJSON", "Tokenizers", "TorchFiles", "VisionTransformer",
       ],
       path: "Tests/Fuzzing/FuzzHarnesses", swiftSettings: strict),
     .target(name: "CFuzzer", path: "Tests/Fuzzing/CFuzzer", cSettings: strictC),

@@ -121,7 +121,7 @@ extension Harnesses {
   }
 
   private static func readJSON(_ bytes: [UInt8]) throws(Finding) {
-    func parsed(_ dialect: JSONParser.Dialect, listed: Set<String> = []) throws(Finding) -> JSONValue? {
+    func parsed(_ dialect: JSONParser.Dialect, listed: [String] = []) throws(Finding) -> JSONValue? {
       do throws(JSONError) { return try JSONParser.parse(bytes, listed: listed, dialect: dialect) } catch {
         try require((0...bytes.count).contains(error.offset), "an error at byte \(error.offset) of \(bytes.count)")
         return nil

@@ -1,6 +1,6 @@
 /// Every harness. One that is added here is run by `make test` and `make fuzz`.
 package enum Harnesses {
-  package static let all: [Harness] = weights + pictures + texts + evaluations + [folder]
+  package static let all: [Harness] = weights + pictures + texts + evaluations + caches + [folder, hub]
 
   package static func named(_ name: String) -> Harness? { all.first { $0.name == name } }
 
