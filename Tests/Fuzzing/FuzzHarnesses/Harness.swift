@@ -9,7 +9,8 @@ package struct Harness: Sendable, CustomStringConvertible {
   package let maximumLength: Int
   /// What the format's own words are, for mutations.
   package let words: [String]
-  /// How many mutations `make test` runs; none where a library outside of this package is known to read past its memory.
+  /// How many mutations `make test` runs, a second of them or two; none where a library outside of this package is known
+  /// to read past its memory.
   package let testRuns: Int
   private let makeSeeds: @Sendable () throws -> [[UInt8]]
   private let makeReader: @Sendable (Workbench) throws -> (([UInt8]) throws(Finding) -> Void)

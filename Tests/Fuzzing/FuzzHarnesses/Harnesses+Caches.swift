@@ -6,7 +6,7 @@ extension Harnesses {
   /// What is kept between runs: any bytes in place of a sealed file, and any bytes under a seal that fits them.
   static let caches = [
     Harness(
-      "sealed", maximumLength: 4_096, testRuns: 1_500,
+      "sealed", maximumLength: 4_096, testRuns: 100,
       words: ["\u{0}\u{0}\u{80}\u{3F}", "\u{0}\u{0}\u{C0}\u{7F}", "\u{1}\u{0}\u{0}\u{0}", "\u{FF}\u{FF}\u{FF}\u{7F}"],
       seeds: {
         // Rows of one and zeros for two classes, and the five numbers behind them, with a seal or without.

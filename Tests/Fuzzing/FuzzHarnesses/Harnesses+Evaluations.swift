@@ -6,7 +6,7 @@ extension Harnesses {
 
   static let evaluations = [
     Harness(
-      "csv", maximumLength: 4_096, testRuns: 3_000,
+      "csv", maximumLength: 4_096, testRuns: 1_000,
       words: [
         Sections.mark, "\"", "\"\"", ",", "\r\n", "ImageId", "X", "Y", "Label", "EstimatedYesNo", "LabelName",
         "DisplayName",
@@ -38,7 +38,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "image-lists", maximumLength: 2_048, testRuns: 6_000,
+      "image-lists", maximumLength: 2_048, testRuns: 1_200,
       words: jsonWords + [Sections.mark, "n01440764", "tench", "\"0\"", "\"1\"", "1 n02119789\n", "4\n", "\r\n"],
       seeds: {
         let classes = try FixtureFiles.bytes(evaluation + "imagenet_class_index.json")
@@ -79,7 +79,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "shard", maximumLength: 8_192, testRuns: 500,
+      "shard", maximumLength: 8_192, testRuns: 200,
       words: jsonWords + [
         "\n", "\"index\":", "\"id\":", "\"shard\":\"0/2\"", "\"run\":", "\"failure\":", "\"statistics\":", "e-5",
       ],
@@ -95,7 +95,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "run", maximumLength: 4_096, testRuns: 1_000,
+      "run", maximumLength: 4_096, testRuns: 400,
       words: jsonWords + [
         Sections.mark, "\"configuration\"", "\"methods\"", "\"protocol\"", "legrad", "segmentation", "shapes",
       ],

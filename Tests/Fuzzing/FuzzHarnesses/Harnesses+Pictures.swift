@@ -9,11 +9,11 @@ extension Harnesses {
       seeds: { try FixtureFiles.all("images", ".png") },
       reader: { _ in { bytes throws(Finding) in try decode(PNGChecksums.mended(bytes)) } }),
     Harness(
-      "jpeg", maximumLength: 2_048, testRuns: 6_000, words: ["JFIF", "Exif\u{0}\u{0}", "Adobe"],
+      "jpeg", maximumLength: 2_048, testRuns: 8_000, words: ["JFIF", "Exif\u{0}\u{0}", "Adobe"],
       seeds: { try FixtureFiles.all("images", ".jpg") }, reader: { _ in { bytes throws(Finding) in try decode(bytes) } }
     ),
     Harness(
-      "exif", maximumLength: 512, testRuns: 8_000, words: ["II*\u{0}", "MM\u{0}*", "\u{12}\u{1}", "\u{1}\u{12}"],
+      "exif", maximumLength: 512, testRuns: 12_000, words: ["II*\u{0}", "MM\u{0}*", "\u{12}\u{1}", "\u{1}\u{12}"],
       seeds: {
         let little =
           [0x49, 0x49, 0x2A, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0] as [UInt8]
@@ -37,7 +37,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "masks", maximumLength: 2_048, testRuns: 3_000,
+      "masks", maximumLength: 2_048, testRuns: 600,
       words: chunkNames + jsonWords + ["\"a\": \"cat\"", Sections.mark],
       seeds: {
         let masks =

@@ -3,7 +3,7 @@ import Tokenizers
 extension Harnesses {
   static let texts = [
     Harness(
-      "text", maximumLength: 512, testRuns: 3_000,
+      "text", maximumLength: 512, testRuns: 700,
       words: [
         "&amp;", "&#x1F600;", "&lt", "<|endoftext|>", "</s>", "<unk>", "'s", "\u{2581}", "e\u{301}", "\u{FB01}", "İ",
       ],
@@ -37,7 +37,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "byte-pairs", maximumLength: 16_384, testRuns: 700,
+      "byte-pairs", maximumLength: 16_384, testRuns: 150,
       words: jsonWords + [Sections.mark, "#version: 0.2\n", "</w>", "Ġ", "<|startoftext|>", "<|endoftext|>", "c a\n"],
       seeds: {
         let merges = try FixtureFiles.bytes("tokenizer/merges.txt")
@@ -57,7 +57,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "tokenizer-json", maximumLength: 16_384, testRuns: 700,
+      "tokenizer-json", maximumLength: 16_384, testRuns: 80,
       words: jsonWords + [
         Sections.mark, "\"model\"", "\"type\"", "\"BPE\"", "\"Unigram\"", "\"WordPiece\"", "\"vocab\"", "\"merges\"",
         "\"Replace\"",
@@ -90,7 +90,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "sentencepiece", maximumLength: 8_192, testRuns: 1_500, words: ["<unk>", "</s>", "<s>", "\u{2581}", "<0x0A>"],
+      "sentencepiece", maximumLength: 8_192, testRuns: 4_000, words: ["<unk>", "</s>", "<s>", "\u{2581}", "<0x0A>"],
       seeds: {
         // Pieces of the fixture's model, and what says how it splits; its table of characters is most of it.
         let model = try FixtureFiles.bytes("tokenizer-unigram/spiece.model")
@@ -109,7 +109,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "gzip", maximumLength: 4_096, testRuns: 3_000,
+      "gzip", maximumLength: 4_096, testRuns: 1_500,
       words: ["\u{1F}", "\"bpe_simple_vocab_16e6.txt#version: 0.2\n", "c a\n"],
       seeds: {
         let merges = try FixtureFiles.bytes("tokenizer/merges.txt")

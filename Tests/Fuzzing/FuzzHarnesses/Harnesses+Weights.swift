@@ -6,7 +6,7 @@ import TorchFiles
 extension Harnesses {
   static let weights = [
     Harness(
-      "safetensors", maximumLength: 4_096, testRuns: 12_000,
+      "safetensors", maximumLength: 4_096, testRuns: 4_000,
       words: jsonWords + [
         "dtype", "shape", "data_offsets", "__metadata__", "F32", "F16", "BF16", "F64", "I64", "F8_E4M3", "format", "pt",
       ],
@@ -21,7 +21,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "shard-index", maximumLength: 4_096, testRuns: 6_000,
+      "shard-index", maximumLength: 4_096, testRuns: 2_000,
       words: jsonWords + [
         "weight_map", "metadata", "total_size", "a.safetensors", "../a.safetensors", "/dev/zero", ".",
       ],
@@ -48,7 +48,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "torch", maximumLength: 8_192, testRuns: 6_000,
+      "torch", maximumLength: 8_192, testRuns: 3_000,
       words: [
         "PK\u{3}\u{4}", "PK\u{1}\u{2}", "PK\u{5}\u{6}", "PK\u{6}\u{6}", "data.pkl", "byteorder", "version", "data/0",
         "ctorch._utils\n_rebuild_tensor_v2\n", "ctorch\nFloatStorage\n", "ccollections\nOrderedDict\n", "cpu",
@@ -66,7 +66,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "npy", maximumLength: 2_048, testRuns: 9_000,
+      "npy", maximumLength: 2_048, testRuns: 4_000,
       words: [
         "descr", "fortran_order", "shape", "'<f4'", "'>f8'", "'|u1'", "'<i8'", "True", "False", "()", "(1,)", "(0, 3)",
         "(9223372036854775807,)", "{'", "}", "\u{93}NUMPY",
@@ -90,7 +90,7 @@ extension Harnesses {
         }
       }),
     Harness(
-      "json", maximumLength: 2_048, testRuns: 16_000, words: jsonWords + ["vocab", "\"a\": 1, \"a\": 2"],
+      "json", maximumLength: 2_048, testRuns: 40_000, words: jsonWords + ["vocab", "\"a\": 1, \"a\": 2"],
       seeds: {
         [
           #"{"a": [1, -2.5e3, true, null, "é\u00e9\ud83d\ude00"], "vocab": {"x": 0, "y": 1}, "b": {}}"#, "[[[[]]]]",
