@@ -13,13 +13,13 @@ struct Fuzz {
     case ("seeds", 3): try writeSeeds(try harness(arguments[2]), arguments[3])
     case ("run", 4): try mutate(try harness(arguments[2]), UInt64(arguments[3]) ?? 0, seed: UInt64(arguments[4]) ?? 0)
     case (let name?, _): exit(try explore(try harness(name)))
-    default: throw Misuse(text: "expected list, seeds, run or the name of a harness")
+    default: throw Failure(text: "expected list, seeds, run or the name of a harness")
     }
   }
 
   private static func harness(_ name: String) throws -> Harness {
     guard let harness = Harnesses.named(name) else {
-      throw Misuse(text: "no harness \(name): \(Harnesses.all.map(\.name).joined(separator: ", "))")
+      throw Failure(text: "no harness \(name): \(Harnesses.all.map(\.name).joined(separator: ", "))")
     }
     return harness
   }
@@ -35,9 +35,9 @@ struct Fuzz {
   }
 
   private static func write(_ bytes: [UInt8], _ path: String) throws {
-    guard let file = unsafe fopen(path, "w") else { throw Misuse(text: "\(path) cannot be written") }
+    guard let file = unsafe fopen(path, "w") else { throw Failure(text: "\(path) cannot be written") }
     let written = unsafe fwrite(bytes, 1, bytes.count, file)
-    guard unsafe fclose(file) == 0, written == bytes.count else { throw Misuse(text: "\(path) cannot be written") }
+    guard unsafe fclose(file) == 0, written == bytes.count else { throw Failure(text: "\(path) cannot be written") }
   }
 
   /// The seeds and `count` of their mutations.
@@ -46,7 +46,10 @@ struct Fuzz {
     let read = try harness.reader(bench)
     for input in try harness.seeds() { try read(input) }
     var mutator = try Mutator(harness, seed: seed)
-    for _ in 0..<count { try read(mutator.next()) }
+    for _ in 0..<count {
+      let input = mutator.next()
+      do { try read(input) } catch { throw Failure(text: "\(error), for \(input)") }
+    }
     extendLifetime(bench)
   }
 
@@ -62,7 +65,7 @@ struct Fuzz {
       return 0
     }
     extendLifetime(bench)
-    guard status >= 0 else { throw Misuse(text: "this build is without libFuzzer: make fuzz builds one with it") }
+    guard status >= 0 else { throw Failure(text: "this build is without libFuzzer: make fuzz builds one with it") }
     return status
   }
 }
@@ -72,7 +75,7 @@ private enum Explored {
   nonisolated(unsafe) static var read: ([UInt8]) throws -> Void = { _ in }
 }
 
-struct Misuse: Error, CustomStringConvertible {
+struct Failure: Error, CustomStringConvertible {
   let text: String
   var description: String { text }
 }

@@ -8,7 +8,7 @@ extension Harnesses {
   /// Whole model folders: the first byte chooses one of the fixtures and how it is run, and the rest are files in place of
   /// its own, and changes of its weights. What is accepted is run: a prompt is encoded and a picture explained on the CPU.
   static let folder = Harness(
-    "folder", maximumLength: 16_384, testRuns: 100,
+    "folder", maximumLength: 16_384, testRuns: 60,
     words: jsonWords + [
       Sections.mark, "\"model_cfg\"", "\"vision_cfg\"", "\"text_cfg\"", "\"image_size\"", "\"patch_size\"",
       "\"layers\"", "\"hidden_size\"", "\"num_hidden_layers\"", "\"num_attention_heads\"", "\"model_type\"",
