@@ -9,6 +9,11 @@
 # test-drivers  the operations, the golden data and doctor on Intel's runtime for processors, on rusticl and on a simulator
 #              (packages of PyPI and Debian, which are not registered with the system; minutes); DRIVERS=intel: on that
 #              alone, DRIVERS_FLAGS=--conformance: the operations alone
+# fuzz         hostile bytes for every reader, led by coverage, with AddressSanitizer (and UndefinedBehaviorSanitizer for C):
+#              HARNESS=name: one of them; RUNS=n executions of each (100,000), TIME=n: seconds of each; artifacts in
+#              .build/fuzz-work (minutes)
+# test-sanitized  tests of the CPU's side under AddressSanitizer, UndefinedBehaviorSanitizer (C and C++), ThreadSanitizer
+#              and valgrind (nightly: an hour or two)
 # test-real    photographs explained by a trained DINOv2, against PyTorch in float64 (network: packages of PyPI)
 # build        the release binary, with Swift's own libraries inside
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
@@ -24,12 +29,13 @@
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-faults soak test-debian13 test-dist test-cluster test-drivers test-real build dist docs bench gpu gpu-bundle lint \
-  gpu-lint setup setup-loader setup-tests
+.PHONY: demo test test-large test-faults soak fuzz test-sanitized test-debian13 test-dist test-cluster test-drivers \
+  test-real build dist docs bench gpu gpu-bundle lint gpu-lint setup setup-loader setup-tests
 
 packages := libpng-dev libjpeg62-turbo-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
 dist_packages := build-essential cmake python3-venv
+sanitizer_packages := valgrind
 cluster_packages := slurm-wlm munge openmpi-bin parallel
 # Kernels that are one program with others of them.
 matrix_kernels := Kernels/matmul_matrix.cl $(wildcard Kernels/attention_*matrix.cl Kernels/matrix_*.cl)
@@ -92,6 +98,13 @@ test-cluster: build
 test-drivers: setup-tests
 	swift build --build-tests $(optimised)
 	Tests/Drivers/run.sh $(DRIVERS_FLAGS) "$$(swift build $(optimised) --show-bin-path)" $(DRIVERS)
+
+fuzz: setup-tests
+	Tests/Fuzzing/run.sh $(if $(TIME),-t $(TIME)) $(or $(RUNS),$(if $(TIME),-1,100000)) $(HARNESS)
+
+test-sanitized: setup-tests
+	@$(call install,$(sanitizer_packages))
+	Tests/Sanitized/run.sh $(TOOLS)
 
 test-real: build
 	Examples/dinov2-real/run.sh "$$($(swift_build) --show-bin-path)/legrad"

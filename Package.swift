@@ -206,6 +206,19 @@ let package = Package(
       exclude: ["run.sh"], swiftSettings: strict),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
     tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
+    // Every reader as something that takes any bytes, and what feeds them: libFuzzer in `make fuzz`, else mutations of
+    // our own.
+    .target(
+      name: "FuzzHarnesses",
+      dependencies: [
+        "Evaluation", "LeGrad", "Compute", "Failures", "Files", "ImageFiles", "NpyFiles", "Randomness", "SafeTensors",
+        "StrictJSON", "Tokenizers", "TorchFiles", "VisionTransformer",
+      ],
+      path: "Tests/Fuzzing/FuzzHarnesses", swiftSettings: strict),
+    .target(name: "CFuzzer", path: "Tests/Fuzzing/CFuzzer", cSettings: strictC),
+    .executableTarget(
+      name: "Fuzz", dependencies: ["CFuzzer", "FuzzHarnesses"], path: "Tests/Fuzzing/Fuzz", swiftSettings: strict),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzHarnesses"], swiftSettings: strict),
   ],
   cLanguageStandard: .gnu2x,
   cxxLanguageStandard: .cxx17

@@ -1,0 +1,58 @@
+#!/bin/bash
+# usage: Tests/Sanitized/run.sh [address] [thread] [valgrind]
+# The tests of the CPU's side under tools that watch memory and threads; all three if none is named.
+#
+#   address   readers, pictures, tokenizers, evaluation, towers and the CPU's operations: AddressSanitizer with its search
+#             for leaks, and UndefinedBehaviorSanitizer where the code is C or C++ (Swift has none on Linux)
+#   thread    threads and their pool, a backend and an explainer that tasks share, caches and shards: ThreadSanitizer
+#   valgrind  the libraries behind CImageCodecs, CSentencePiece and CHDF5, which no sanitizer has been compiled into, by
+#             the harnesses of Tests/Fuzzing
+#
+# Without OpenCL: drivers are compiled without sanitizers, and translate kernels in this process.
+set -euo pipefail
+
+parts=("$@")
+[ $# -gt 0 ] || parts=(address thread valgrind)
+export OCL_ICD_VENDORS=/nonexistent LEGRAD_CACHE=
+optimised=(-Xswiftc -O -Xswiftc -index-ignore-system-modules -Xswiftc -index-ignore-clang-modules -Xcc -O2)
+
+# tests KIND FLAG …: the tests that KIND's sanitizer is compiled into. lld links them, as it does in Tests/Fuzzing.
+tests() {
+  local kind=$1
+  shift
+  local flags=(--scratch-path ".build/$kind" --sanitize "$kind" "${optimised[@]}" -Xswiftc -use-ld=lld "$@")
+  swift build --build-tests "${flags[@]}"
+  program=$(swift build "${flags[@]}" --show-bin-path)/legradPackageTests.xctest
+}
+
+run() {
+  "$program" --disable-xctest --testing-library swift-testing --no-parallel "$@"
+}
+
+address() {
+  local undefined=()
+  for language in -Xcc -Xcxx; do
+    undefined+=("$language" -fsanitize=undefined "$language" -fno-sanitize-recover=undefined)
+  done
+  tests address "${undefined[@]}" -Xcxx -fno-sanitize=vptr
+  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:allocator_may_return_null=1 \
+    LSAN_OPTIONS=suppressions=$PWD/Tests/Sanitized/leaks run --skip '^(ComputeOpenCLTests|LeGradCLITests)\.'
+}
+
+thread() {
+  tests thread
+  TSAN_OPTIONS=halt_on_error=1 run --filter \
+    'WorkerPoolTests|CPUBackendTests|ExplainerTests|FileBytesTests|FileHashTests|SealedCacheTests|concurrentReads'
+}
+
+valgrind() {
+  swift build --product Fuzz "${optimised[@]}"
+  local fuzz
+  fuzz=$(swift build "${optimised[@]}" --show-bin-path)/Fuzz
+  for harness in png jpeg exif masks sentencepiece hdf5; do
+    echo "valgrind: $harness"
+    command valgrind --quiet --error-exitcode=9 --leak-check=no "$fuzz" run "$harness" 300 1
+  done
+}
+
+for part in "${parts[@]}"; do "$part"; done
