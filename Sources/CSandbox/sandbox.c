@@ -42,6 +42,8 @@ static struct sock_filter allowed[] = {
     LOAD(nr),
     ALLOW(read),
     ALLOW(write),
+    ALLOW(recvfrom),
+    ALLOW(sendto),
     ALLOW(close),
     ALLOW_DATA(mmap),
     ALLOW_DATA(mprotect),

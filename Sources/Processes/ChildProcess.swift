@@ -2,7 +2,7 @@ import Glibc
 
 /// How a program ended that was run in a process of its own, and what it said.
 package struct ChildProcess {
-  package enum Ending: Equatable, Sendable {
+  package enum Ending: Equatable {
     case exited(status: Int32)
     case died(signal: Int32)
     case timedOut
@@ -28,9 +28,8 @@ package struct ChildProcess {
     _ executable: String, _ arguments: [String], environment: [String: String] = [:], limit: Duration?
   ) -> ChildProcess? {
     guard let input = Pipe(), let output = Pipe(), let errors = Pipe(),
-      let process = pid_t.spawning(
-        executable, arguments, environment: environment, input: input.readEnd, output: output.writeEnd,
-        errors: errors.writeEnd)
+      let process = Spawning.start(
+        executable, arguments, environment, [input.readEnd, output.writeEnd, errors.writeEnd])
     else { return nil }
     for end in [input.readEnd, output.writeEnd, errors.writeEnd] { end.close() }
     var streams = [
@@ -46,7 +45,7 @@ package struct ChildProcess {
     // What a driver's helpers still hold open is not waited for. The process is not yet forgotten, and its number no
     // other's.
     kill(-process, SIGKILL)
-    let ending = process.ending()
+    let ending = ending(of: process)
     for index in streams.indices { streams[index].take() }
     input.writeEnd.close()
     return ChildProcess(ending: isLate ? .timedOut : ending, output: streams[0].bytes, errors: streams[1].bytes)
@@ -59,10 +58,21 @@ package struct ChildProcess {
   }
 
   /// Whether the process has ended, or is not to be waited for.
-  private static func hasEnded(_ process: pid_t) -> Bool {
+  static func hasEnded(_ process: pid_t) -> Bool {
     var info = unsafe siginfo_t()
     let answer = unsafe waitid(P_PID, id_t(process), &info, WEXITED | WNOHANG | WNOWAIT)
     return unsafe answer != 0 || info.si_signo == SIGCHLD
+  }
+
+  /// How the process ended, which is then forgotten.
+  static func ending(of process: pid_t) -> Ending {
+    var status: Int32 = 0
+    var answer: pid_t
+    repeat { answer = unsafe waitpid(process, &status, 0) } while answer < 0 && errno == EINTR
+    // A host that ignores its children's ends is told nothing of them.
+    guard answer > 0 else { return .exited(status: 0) }
+    let signal = status & 0x7F
+    return signal == 0 ? .exited(status: (status >> 8) & 0xFF) : .died(signal: signal)
   }
 }
 

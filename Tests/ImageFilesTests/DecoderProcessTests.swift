@@ -25,9 +25,9 @@ import Testing
 @Suite struct DecoderProcessTests {
   private static let greeting = "\\001\\000dargel"
 
-  /// A shell script in a decoder's place.
+  /// A shell script in a decoder's place; what it says goes where requests come from.
   private static func shell(_ script: String) -> DecoderProcess.Start {
-    .init(executable: "/bin/sh", arguments: ["-c", script])
+    .init(executable: "/bin/sh", arguments: ["-c", "exec >&0; " + script])
   }
 
   @Test(arguments: [
@@ -43,7 +43,7 @@ import Testing
   @Test func aProgramThatIsNotThereIsNone() throws {
     let start = DecoderProcess.Start(executable: "/nonexistent/program", arguments: [])
     let loss = try #require(throws: DecoderProcess.Loss.self) { try DecoderProcess(start) }
-    #expect(loss.found.contains("cannot be started"))
+    #expect(loss.found == "none that the system starts")
   }
 
   /// What the user is told where there can be none.
