@@ -1,6 +1,7 @@
 internal import CImageCodecs
 public import Failures
 internal import Files
+internal import Processes
 
 /// A decoded picture and what its file said about it.
 public struct DecodedImage: Sendable, Equatable {
@@ -107,6 +108,7 @@ extension RGBImage {
         found: "\(width) × \(height) = \(pixelCount)",
         remedy: "raise the limit (\(Subject.pixelLimit)) if the file is trusted")
     }
+    try checkMemory(for: pixelCount, "\(width) × \(height) = \(pixelCount)", name: name)
     let pixels = unsafe [UInt8](unsafeUninitializedCapacity: pixelCount * 3) { buffer, count in
       status =
         switch format {
@@ -120,6 +122,24 @@ extension RGBImage {
     try check(status, message, format: format, name: name)
     let remark = message.string
     return (RGBImage(width: Int(width), height: Int(height), pixels: pixels), remark.isEmpty ? nil : remark)
+  }
+
+  /// Bytes that a pixel takes until its picture is done with: decoded, turned, overlaid, encoded and in its file.
+  private static let bytesPerPixel = 20
+  /// Pictures that nobody asks the system for.
+  private static let smallPixelCount = 1 << 18
+
+  /// How many pixels a picture may have for the memory that the process may still take.
+  package static func pixelsThatFit() -> Int { MemoryAllowance.share() / bytesPerPixel }
+
+  private static func checkMemory(for pixelCount: Int, _ found: String, name: String) throws(ImageError) {
+    guard pixelCount > smallPixelCount else { return }
+    let most = pixelsThatFit()
+    guard pixelCount > most else { return }
+    throw ImageError(
+      .outOfMemory, file: name, place: "the picture has too many pixels for the memory",
+      expected: "at most \(most), as \(MemoryAllowance.available() >> 20) MiB may still be taken", found: found,
+      remedy: "use a smaller picture, or give the process more memory (ulimit -v, its container's, the machine's)")
   }
 
   private static func check(

@@ -3,6 +3,7 @@ package import Failures
 import Files
 import Glibc
 package import OpenCLRuntime
+import Processes
 import Synchronization
 
 /// Makes sure that asking OpenCL for its devices does not end this process or hold it up.

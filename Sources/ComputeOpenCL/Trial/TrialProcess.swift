@@ -1,6 +1,7 @@
 package import Compute
 import Failures
 package import OpenCLRuntime
+import Processes
 
 /// A trial in a process of its own: this side asks, the command `legrad` on the other side answers.
 package enum TrialProcess {

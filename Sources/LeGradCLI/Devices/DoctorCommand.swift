@@ -5,6 +5,7 @@ import Failures
 import FoundationEssentials
 import LeGrad
 import OperationSamples
+import Processes
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

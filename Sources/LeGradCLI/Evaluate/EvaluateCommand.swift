@@ -83,7 +83,8 @@ struct EvaluateSegmentationCommand: ParsableCommand {
     guard let classIndex else {
       throw LeGradError.usage("\(dataset): a .mat file needs --class-index imagenet_class_index.json")
     }
-    return try ImageNetSegmentation(path: dataset, classIndex: ClassIndex(path: classIndex))
+    return try ImageNetSegmentation(
+      path: dataset, classIndex: ClassIndex(path: classIndex), executable: Environment.ownExecutable)
   }
 }
 

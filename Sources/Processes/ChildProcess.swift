@@ -28,8 +28,8 @@ package struct ChildProcess {
     _ executable: String, _ arguments: [String], environment: [String: String] = [:], limit: Duration?
   ) -> ChildProcess? {
     guard let input = Pipe(), let output = Pipe(), let errors = Pipe(),
-      let process = spawn(
-        executable, arguments, environment, input: input.readEnd, output: output.writeEnd, errors: errors.writeEnd)
+      let process = Spawning.start(
+        executable, arguments, environment, [input.readEnd, output.writeEnd, errors.writeEnd])
     else { return nil }
     for end in [input.readEnd, output.writeEnd, errors.writeEnd] { end.close() }
     var streams = [
@@ -57,56 +57,15 @@ package struct ChildProcess {
     return lines.last { !$0.allSatisfy(\.isWhitespace) }.map { String($0.prefix(300)) } ?? ""
   }
 
-  private static func spawn(
-    _ executable: String, _ arguments: [String], _ environment: [String: String], input: Descriptor,
-    output: Descriptor, errors: Descriptor
-  ) -> pid_t? {
-    var actions = unsafe posix_spawn_file_actions_t()
-    var attributes = posix_spawnattr_t()
-    guard unsafe posix_spawn_file_actions_init(&actions) == 0 else { return nil }
-    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-    guard unsafe posix_spawnattr_init(&attributes) == 0 else { return nil }
-    defer { unsafe posix_spawnattr_destroy(&attributes) }
-    for (descriptor, number) in [(input, 0), (output, 1), (errors, 2)] {
-      unsafe posix_spawn_file_actions_adddup2(&actions, descriptor.number, Int32(number))
-    }
-    // A group of its own, so that what a driver starts ends with it; signals as a shell would hand them on.
-    var none = sigset_t()
-    unsafe sigemptyset(&none)
-    var pipe = sigset_t()
-    unsafe sigemptyset(&pipe)
-    unsafe sigaddset(&pipe, SIGPIPE)
-    unsafe posix_spawnattr_setsigmask(&attributes, &none)
-    unsafe posix_spawnattr_setsigdefault(&attributes, &pipe)
-    unsafe posix_spawnattr_setpgroup(&attributes, 0)
-    unsafe posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-    var words: [UnsafeMutablePointer<CChar>?] = unsafe ([executable] + arguments).map { unsafe strdup($0) } + [nil]
-    defer { for index in unsafe words.indices { unsafe free(words[index]) } }
-    var variables: [UnsafeMutablePointer<CChar>?] = unsafe []
-    defer { for index in unsafe variables.indices { unsafe free(variables[index]) } }
-    var index = 0
-    while let variable = unsafe environ[index] {
-      let text = unsafe String(cString: variable)
-      if !environment.keys.contains(where: { text.hasPrefix($0 + "=") }) { unsafe variables.append(strdup(variable)) }
-      index += 1
-    }
-    for (name, value) in environment { unsafe variables.append(strdup("\(name)=\(value)")) }
-    unsafe variables.append(nil)
-    var process: pid_t = 0
-    let status = unsafe posix_spawn(&process, executable, &actions, &attributes, &words, &variables)
-    return status == 0 ? process : nil
-  }
-
   /// Whether the process has ended, or is not to be waited for.
-  private static func hasEnded(_ process: pid_t) -> Bool {
+  static func hasEnded(_ process: pid_t) -> Bool {
     var info = unsafe siginfo_t()
     let answer = unsafe waitid(P_PID, id_t(process), &info, WEXITED | WNOHANG | WNOWAIT)
     return unsafe answer != 0 || info.si_signo == SIGCHLD
   }
 
   /// How the process ended, which is then forgotten.
-  private static func ending(of process: pid_t) -> Ending {
+  static func ending(of process: pid_t) -> Ending {
     var status: Int32 = 0
     var answer: pid_t
     repeat { answer = unsafe waitpid(process, &status, 0) } while answer < 0 && errno == EINTR
@@ -114,33 +73,6 @@ package struct ChildProcess {
     guard answer > 0 else { return .exited(status: 0) }
     let signal = status & 0x7F
     return signal == 0 ? .exited(status: (status >> 8) & 0xFF) : .died(signal: signal)
-  }
-}
-
-/// A file descriptor that is closed with its last owner.
-private final class Descriptor {
-  let number: Int32
-  private var isOpen = true
-
-  init(_ number: Int32) { self.number = number }
-
-  func close() {
-    if isOpen { Glibc.close(number) }
-    isOpen = false
-  }
-
-  deinit { close() }
-}
-
-private struct Pipe {
-  let readEnd, writeEnd: Descriptor
-
-  init?() {
-    var ends: [Int32] = [-1, -1]
-    guard unsafe pipe(&ends) == 0 else { return nil }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    readEnd = Descriptor(ends[0])
-    writeEnd = Descriptor(ends[1])
   }
 }
 
