@@ -56,6 +56,9 @@ let package = Package(
   targets: [
     // What went wrong, in one shape for all rooms: a line that names its subject, and what it is about.
     room("Failures"),
+    // Programs in processes of their own, and what a process may use.
+    room("Processes"),
+    tests("ProcessesTests", ["Processes"]),
     // Compute: what the operations mean, and where they run.
     room("Compute", ["Failures"]),
     // Seeded random numbers, the same on every machine.
@@ -65,7 +68,7 @@ let package = Package(
     // The CPU's inner loops in C, one file per instruction set, chosen at run time.
     .target(name: "CSimd", cSettings: strictC),
     // The CPU backend: threads, packing and scheduling around CSimd.
-    room("ComputeCPU", ["Compute", "CSimd", "Failures"]),
+    room("ComputeCPU", ["Compute", "CSimd", "Failures", "Processes"]),
 
     // Finds libOpenCL at run time: a table of its calls, no logic.
     .target(name: "COpenCL", cSettings: strictC, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
@@ -84,7 +87,7 @@ let package = Package(
     // Whole files with a limit, mapped files, files that appear whole or not at all, and their hash.
     // What becomes of a mapped file that somebody cuts: an error, not the end of the process.
     .target(name: "CMappedFiles", cSettings: strictC),
-    room("Files", ["CMappedFiles", "CSHA256", "Failures"]),
+    room("Files", ["CMappedFiles", "CSHA256", "Failures", "Processes"]),
     // Text from strangers: told apart by its bytes, in a time that grows with them.
     room("Texts"),
     tests("TextsTests", ["Texts"]),
@@ -139,12 +142,14 @@ let package = Package(
     room(
       "Evaluation",
       [
-        "LeGrad", "CHDF5", "CZlib", "Compute", "Failures", "Files", "ImageFiles", "Randomness", "StrictJSON", "Texts",
-        "VisionTransformer",
+        "LeGrad", "CHDF5", "CZlib", "Compute", "Failures", "Files", "ImageFiles", "Processes", "Randomness",
+        "StrictJSON", "Texts", "VisionTransformer",
       ]),
     tests(
       "EvaluationTests",
       ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "Texts", "VisionTransformer"]),
+    // What of the C library's allocator a command sets for itself.
+    .target(name: "CAllocator", cSettings: strictC),
     // Which commit and build this is.
     .target(name: "CVersion", cSettings: strictC + build),
     // The command `legrad`. Its tests run the binary and import the target as it is: SwiftPM renames its entry point.
@@ -153,7 +158,7 @@ let package = Package(
       dependencies: [
         "Evaluation", "LeGrad", "Compute", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Randomness",
         "VisionTransformer", "Texts", "Tokenizers", "Failures", "Files", "ImageFiles", "NpyFiles", "Processes",
-        "CVersion",
+        "CAllocator", "CVersion",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -33,6 +33,7 @@ const char *legrad_hdf5_open(const char *name, struct legrad_hdf5 *table) {
     fields[i] = find(library, call_names[i]);
     if (!fields[i]) return "not HDF5, or older than 1.10.3";
   }
+  *(void **)&table->H5Dget_chunk_info_by_coord = find(library, "H5Dget_chunk_info_by_coord");
   // Files are only read, so that nothing is lost at exit; closing what damaged files leave behind need not end.
   table->calls.H5dont_atexit();
   unsigned major = 0, minor = 0, release = 0;

@@ -28,6 +28,29 @@ typedef struct png_sink {
   size_t capacity;
 } png_sink;
 
+/// Whether memory ran out; libpng has words for it alone.
+typedef struct png_memory {
+  int ran_out;
+} png_memory;
+
+static png_voidp take_memory(png_structp png, png_alloc_size_t size) {
+  void *memory = malloc(size);
+  png_memory *state = png_get_mem_ptr(png);
+  if (memory == NULL && state != NULL) {
+    state->ran_out = 1;
+  }
+  return memory;
+}
+
+static void give_memory(png_structp png, png_voidp memory) {
+  (void)png;
+  free(memory);
+}
+
+static legrad_codec_status failure(const png_memory *memory) {
+  return memory->ran_out ? LEGRAD_CODEC_OUT_OF_MEMORY : LEGRAD_CODEC_CORRUPT;
+}
+
 static void take_message(png_structp png, png_const_charp text) {
   legrad_codec_message *message = png_get_error_ptr(png);
   snprintf(message->text, sizeof message->text, "%s", text);
@@ -50,8 +73,10 @@ static void read_bytes(png_structp png, png_bytep out, size_t count) {
 }
 
 /// A reader with the limits of this target, or NULL.
-static png_structp make_reader(png_source *source, png_infop *info, legrad_codec_message *message) {
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, message, take_message, ignore_warning);
+static png_structp make_reader(
+    png_source *source, png_infop *info, png_memory *memory, legrad_codec_message *message) {
+  png_structp png = png_create_read_struct_2(
+      PNG_LIBPNG_VER_STRING, message, take_message, ignore_warning, memory, take_memory, give_memory);
   if (png == NULL) {
     return NULL;
   }
@@ -82,14 +107,15 @@ legrad_codec_status legrad_png_size(
     const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, legrad_codec_message *message) {
   message->text[0] = '\0';
   png_source source = {bytes, count, 0, 0};
+  png_memory memory = {0};
   png_infop info = NULL;
-  png_structp png = make_reader(&source, &info, message);
+  png_structp png = make_reader(&source, &info, &memory, message);
   if (png == NULL) {
     return no_reader(message);
   }
   if (setjmp(png_jmpbuf(png))) {
     png_destroy_read_struct(&png, &info, NULL);
-    return LEGRAD_CODEC_CORRUPT;
+    return failure(&memory);
   }
   png_read_info(png, info);
   *width = png_get_image_width(png, info);
@@ -171,14 +197,15 @@ static legrad_codec_status decode(
     legrad_codec_message *message) {
   message->text[0] = '\0';
   png_source source = {bytes, count, 0, 0};
+  png_memory memory = {0};
   png_infop info = NULL;
-  png_structp png = make_reader(&source, &info, message);
+  png_structp png = make_reader(&source, &info, &memory, message);
   if (png == NULL) {
     return no_reader(message);
   }
   if (setjmp(png_jmpbuf(png))) {
     png_destroy_read_struct(&png, &info, NULL);
-    return LEGRAD_CODEC_CORRUPT;
+    return failure(&memory);
   }
   png_read_info(png, info);
   if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height) {

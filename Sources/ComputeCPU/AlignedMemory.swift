@@ -1,6 +1,7 @@
 import Compute
 import Failures
 import Glibc
+import Processes
 
 /// Uninitialised memory that starts on a cache line, freed with its owner.
 ///
@@ -21,7 +22,10 @@ import Glibc
     // Huge pages where they fit: fewer page faults, and strided reads of large weights miss no page entry.
     let isLarge = bytes >= 2 * Self.hugePage
     var address: UnsafeMutableRawPointer?
-    let status = unsafe posix_memalign(&address, isLarge ? Self.hugePage : 64, max(bytes, 64))
+    // What the system promises it may not be able to give, and what is left to others must be enough for them.
+    let isThere = bytes < Self.smallSize || MemoryAllowance.canTake(bytes)
+    let status =
+      isThere ? unsafe posix_memalign(&address, isLarge ? Self.hugePage : 64, max(bytes, 64)) : ENOMEM
     guard status == 0, let address = unsafe address else {
       throw BackendError(
         .outOfMemory, operation: operation, "\(bytes) bytes of memory could not be had", bytesNeeded: bytes)
@@ -36,4 +40,6 @@ import Glibc
   deinit { unsafe free(base) }
 
   private static let hugePage = 1 << 21
+  /// Pieces that nobody asks the system for.
+  private static let smallSize = 1 << 20
 }

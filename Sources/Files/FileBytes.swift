@@ -1,6 +1,7 @@
 import CMappedFiles
 import Failures
 import Glibc
+import Processes
 
 /// Read-only bytes of a regular file, mapped or read piece by piece.
 ///
@@ -75,6 +76,7 @@ package final class FileBytes: Sendable {
 
   /// A copy of the bytes in `range`.
   package func bytes(_ range: Range<Int>) throws(FileError) -> [UInt8] {
+    try checkMemory(for: range.count)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(range.count)
     try unsafe forEachChunk(of: range) { chunk in
@@ -82,6 +84,11 @@ package final class FileBytes: Sendable {
       return true
     }
     return bytes
+  }
+
+  /// Throws where the process may not take `count` bytes for what the file holds. To be called before they are taken.
+  package func checkMemory(for count: Int) throws(FileError) {
+    guard count < Self.readChunk || MemoryAllowance.canTake(count) else { throw .outOfMemory(path, bytes: count) }
   }
 
   package var isMapped: Bool { base != 0 }

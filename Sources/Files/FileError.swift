@@ -1,5 +1,6 @@
 public import Failures
 import Glibc
+import Processes
 
 /// Why a file could not be opened, read or written.
 public typealias FileError = Fault<FileRule>
@@ -22,14 +23,16 @@ public enum FileRule: FaultRule {
   case unwritable
   /// A file of this name is there and may not be replaced.
   case exists
+  /// The process may not take the memory that the file needs.
+  case outOfMemory
 
-  public var kind: FailureKind { self == .exhausted ? .memory : .input }
+  public var kind: FailureKind { [.exhausted, .outOfMemory].contains(self) ? .memory : .input }
 
   fileprivate var place: String {
     switch self {
     case .missing, .notRegular, .unopenable, .exhausted: "opening"
     case .tooLarge: "file size"
-    case .unreadable: "reading"
+    case .unreadable, .outOfMemory: "reading"
     case .unwritable, .exists: "writing"
     }
   }
@@ -86,6 +89,14 @@ extension Fault<FileRule> {
     FileError(
       .tooLarge(limit: limit), path, expected: "at most \(limit) bytes", found: found,
       remedy: "check that this is the file that was meant")
+  }
+
+  /// The memory that `bytes` of the file need is not to be had.
+  static func outOfMemory(_ path: String, bytes: Int) -> FileError {
+    FileError(
+      .outOfMemory, path, expected: "memory for \(bytes) bytes",
+      found: "less (\(MemoryAllowance.available()) bytes may still be taken)",
+      remedy: "give the process more memory (its limits are those of ulimit -v, its container and the machine)")
   }
 
   /// What the last system call says of writing `path`.

@@ -1,9 +1,14 @@
 import Failures
 import Glibc
+import Processes
 
 /// Whole files as bytes.
 package enum WholeFile {
   private static let pieceSize = 1 << 18
+  /// A file's bytes are there twice while an array grows, and beside what is made of them.
+  private static let copies = 3
+  /// Files that nobody asks the system for.
+  private static let smallSize = 1 << 20
 
   /// The bytes of the file at `path`, which are refused beyond `limit`; a regular file of a larger size is refused
   /// before any is read. Symbolic links are followed.
@@ -41,7 +46,7 @@ package enum WholeFile {
     var bytes: [UInt8] = []
     if type == S_IFREG {
       guard status.st_size <= limit else { throw .tooLarge(path, limit: limit, found: "\(status.st_size)") }
-      bytes.reserveCapacity(status.st_size)
+      try reserve(status.st_size, in: &bytes, path)
     }
     // To the end, whatever the size said: a file may grow meanwhile, and the system's own files have size 0.
     var piece = [UInt8](repeating: 0, count: pieceSize)
@@ -54,8 +59,14 @@ package enum WholeFile {
       }
       if count == 0 { return bytes }
       guard count <= limit - bytes.count else { throw .tooLarge(path, limit: limit, found: "more") }
+      if bytes.count + count > bytes.capacity { try reserve(2 * (bytes.count + count), in: &bytes, path) }
       bytes.append(contentsOf: piece[..<count])
     }
+  }
+
+  private static func reserve(_ size: Int, in bytes: inout [UInt8], _ path: String) throws(FileError) {
+    guard size < smallSize || MemoryAllowance.canTake(copies * size) else { throw .outOfMemory(path, bytes: size) }
+    bytes.reserveCapacity(size)
   }
 
   /// Whether the path names a descriptor of this process: who opened that knows its writer.

@@ -38,6 +38,10 @@ extension Fault<ImageRule> {
       self.init(
         .tooLarge, file: error.file, place: "the file is too long", expected: error.expected, found: error.found,
         remedy: error.remedy)
+    } else if error.rule == .outOfMemory {
+      self.init(
+        .outOfMemory, file: error.file, place: "the file is too long for the memory", expected: error.expected,
+        found: error.found, remedy: error.remedy)
     } else {
       let verb = error.rule == .unreadable ? "read" : "opened"
       self.init(

@@ -1,6 +1,7 @@
 internal import CImageCodecs
 public import Failures
 internal import Files
+internal import Processes
 
 /// A decoded picture and what its file said about it.
 public struct DecodedImage: Sendable, Equatable {
@@ -135,8 +136,24 @@ extension RGBImage {
         found: "\(width) × \(height) = \(pixelCount)",
         remedy: "raise the limit (\(Subject.pixelLimit)) if the file is trusted")
     }
+    let most = pixelCount > smallPixelCount ? pixelsThatFit() : pixelCount
+    guard pixelCount <= most else {
+      return ImageError(
+        .outOfMemory, file: name, place: "the picture has too many pixels for the memory",
+        expected: "at most \(most), as \(MemoryAllowance.available() >> 20) MiB may still be taken",
+        found: "\(width) × \(height) = \(pixelCount)",
+        remedy: "use a smaller picture, or give the process more memory (ulimit -v, its container's, the machine's)")
+    }
     return nil
   }
+
+  /// Bytes that a pixel takes until its picture is done with: decoded, turned, overlaid, encoded and in its file.
+  private static let bytesPerPixel = 20
+  /// Pictures that nobody asks the system for.
+  private static let smallPixelCount = 1 << 18
+
+  /// How many pixels a picture may have for the memory that the process may still take.
+  package static func pixelsThatFit() -> Int { MemoryAllowance.share() / bytesPerPixel }
 
   /// What a library has found wrong; nil where nothing is.
   private static func fault(_ answer: CodecAnswer, _ format: ImageFormat, name: String) -> ImageError? {

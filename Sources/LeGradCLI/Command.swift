@@ -25,13 +25,16 @@ struct Command: ParsableCommand {
     subcommands: [
       ExplainCommand.self, DemoCommand.self, DevicesCommand.self, DoctorCommand.self, BenchmarkCommand.self,
       EvaluateCommand.self, MergeCommand.self, ModelCommand.self, TryDeviceCommand.self,
-      DecodePicturesCommand.self,
+      DecodePicturesCommand.self, ReadHDF5Command.self,
     ])
 
   static func main() {
     StandardDescriptors.open()
     // A reader that closes early is no reason to leave files unwritten: writes then fail.
     signal(SIGPIPE, SIG_IGN)
+    do {
+      try MemoryStart.settle()
+    } catch { end(error) }
     Interruption.install()
     do {
       var command = try parseAsRoot(arguments.dropFirst().flatMap(Self.parted))

@@ -27,6 +27,10 @@ package enum NpyRule: String, FaultRule, CaseIterable {
   /// Another number of bytes than the shape needs.
   case size
   case cannotWrite
+  /// The process may not take the memory that the file needs.
+  case outOfMemory
+
+  package var kind: FailureKind { self == .outOfMemory ? .memory : .input }
 }
 
 extension Fault<NpyRule> {
@@ -37,6 +41,7 @@ extension Fault<NpyRule> {
       case .notRegular: .notARegularFile
       case .tooLarge: .tooLarge
       case .unwritable, .exists: .cannotWrite
+      case .outOfMemory: .outOfMemory
       }
     self.init(rule, error)
   }

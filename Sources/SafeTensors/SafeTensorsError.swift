@@ -69,6 +69,10 @@ public enum SafeTensorsRule: String, FaultRule, CaseIterable {
   case exists
   /// The system failed to write.
   case cannotWrite
+  /// The process may not take the memory that the tensor needs.
+  case outOfMemory
+
+  public var kind: FailureKind { self == .outOfMemory ? .memory : .input }
 }
 
 extension Fault<SafeTensorsRule> {
@@ -81,6 +85,7 @@ extension Fault<SafeTensorsRule> {
       case .unreadable: .cannotRead
       case .unwritable: .cannotWrite
       case .exists: .exists
+      case .outOfMemory: .outOfMemory
       }
     self.init(rule, error)
   }

@@ -139,6 +139,9 @@ package struct TensorData: Sendable {
     _ widen: (UnsafeRawBufferPointer, ElementType, UnsafeMutablePointer<Value>) -> Bool
   ) throws(SafeTensorsError) -> [Value] {
     let type = entry.description.elementType
+    do throws(FileError) {
+      try source.checkMemory(for: elementCount * MemoryLayout<Value>.size)
+    } catch { throw SafeTensorsError(error) }
     var failed: SafeTensorsError?
     let values = unsafe [Value](unsafeUninitializedCapacity: elementCount) { buffer, count in
       guard var output = buffer.baseAddress else { return }

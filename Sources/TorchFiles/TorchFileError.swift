@@ -69,6 +69,10 @@ public enum TorchFileRule: String, FaultRule, CaseIterable {
   case index
   /// Several weight files of which none has a name that says it is the model.
   case severalFiles
+  /// The process may not take the memory that the file needs.
+  case outOfMemory
+
+  public var kind: FailureKind { self == .outOfMemory ? .memory : .input }
 }
 
 extension Fault<TorchFileRule> {
@@ -79,6 +83,7 @@ extension Fault<TorchFileRule> {
       case .notRegular: .notARegularFile
       case .tooLarge: .limit
       case .unreadable: .cannotRead
+      case .outOfMemory: .outOfMemory
       }
     self.init(rule, error)
   }

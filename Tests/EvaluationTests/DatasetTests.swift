@@ -25,7 +25,7 @@ struct DatasetTests {
   @Test("ImageNet-Segmentation: a MATLAB 7.3 file")
   func imageNetSegmentation() throws {
     let dataset = try ImageNetSegmentation(
-      path: Expected.path("imagenet-seg/gtsegs.mat"), classIndex: classIndex)
+      path: Expected.path("imagenet-seg/gtsegs.mat"), classIndex: classIndex, executable: Expected.command())
     let reference = expected.imageNetSegmentation
     #expect(dataset.manifest.entries.map(\.id) == reference.ids)
     #expect(Set(dataset.manifest.entries.map(\.hash)).count == reference.ids.count)
@@ -36,6 +36,19 @@ struct DatasetTests {
       #expect(image.image.pixels == reference.pixels?[index])
     }
     try check(rows, reference.images, reference.summary)
+  }
+
+  @Test("ImageNet-Segmentation: chunks in every way of packing that is read")
+  func packing() throws {
+    let dataset = try ImageNetSegmentation(
+      path: Expected.path("imagenet-seg-storage/gtsegs.mat"), classIndex: classIndex, executable: Expected.command())
+    #expect(expected.imageNetStorage.count == 8)
+    for (index, pixels) in expected.imageNetStorage.enumerated() {
+      let image = try dataset.image(at: index)
+      #expect([image.image.width, image.image.height] == [6, 5])
+      #expect(image.image.pixels == pixels, "\(image.id)")
+      #expect(image.mask?.values == [UInt8](repeating: 1, count: 30))
+    }
   }
 
   @Test("a folder of pictures and masks")
@@ -129,7 +142,7 @@ struct DatasetTests {
   @Test("several threads read images of one file at once")
   func concurrentReads() async throws {
     let dataset = try ImageNetSegmentation(
-      path: Expected.path("imagenet-seg/gtsegs.mat"), classIndex: classIndex)
+      path: Expected.path("imagenet-seg/gtsegs.mat"), classIndex: classIndex, executable: Expected.command())
     let pixels = try #require(expected.imageNetSegmentation.pixels)
     try await withThrowingTaskGroup(of: Bool.self) { group in
       for turn in 0..<64 {

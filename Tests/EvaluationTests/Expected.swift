@@ -90,6 +90,8 @@ struct Expected: Decodable {
   let perturbation: Perturbation
   let imageNetSegmentation: Masks<Int?>
   let hostileSegmentation: [String: String]
+  /// Pixels of each image.
+  let imageNetStorage: [[UInt8]]
   let maskFolder: Masks<String>
   let openImages: OpenImages
   let imageNet: [String: Folder]
@@ -98,6 +100,7 @@ struct Expected: Decodable {
     case segmentation, points, perturbation
     case imageNetSegmentation = "imagenet-seg"
     case hostileSegmentation = "imagenet-seg-hostile"
+    case imageNetStorage = "imagenet-seg-storage"
     case maskFolder = "mask-folder"
     case openImages = "openimages"
     case imageNet = "imagenet-val"
@@ -108,6 +111,12 @@ struct Expected: Decodable {
   }
 
   /// A path under `Tests/Fixtures/evaluation`.
+  /// The command, which lies beside the tests.
+  static func command() throws -> String {
+    let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    return String(tests[..<(tests.lastIndex(of: "/") ?? tests.startIndex)]) + "/legrad"
+  }
+
   static func path(_ name: String) -> String { Fixtures.path("evaluation/" + name) }
 
   /// The maps `[images, height, width]` in a file, as the explainer returns them: those in [0, 1] stay what they are.

@@ -1,4 +1,5 @@
 import Files
+import Glibc
 import LeGrad
 import TestSupport
 import Testing
@@ -15,7 +16,7 @@ struct MalformedSegmentationTests {
   func hostile(name: String, reason: String) throws {
     let path = Expected.path("imagenet-seg-hostile/\(name).mat")
     let message = failure {
-      let dataset = try ImageNetSegmentation(path: path, classIndex: classIndex)
+      let dataset = try ImageNetSegmentation(path: path, classIndex: classIndex, executable: Expected.command())
       #expect(dataset.manifest.entries.map(\.id) == ["n01440764_1"])
       _ = try dataset.image(at: 0)
     }
@@ -35,7 +36,7 @@ struct MalformedSegmentationTests {
     // The compressed data of the first image starts with zlib's two bytes.
     let start = try #require(bytes.indices.dropFirst(2_048).first { bytes[$0...].starts(with: [0x78, 0x5E]) })
     for index in start..<(start + 40) { bytes[index] = 0xFF }
-    let dataset = try ImageNetSegmentation(path: scratch.write(bytes, "a.mat"), classIndex: classIndex)
+    let dataset = try ImageNetSegmentation(path: scratch.write(bytes, "a.mat"), classIndex: classIndex, executable: Expected.command())
     let failures = (0..<4).compactMap { index in failure { _ = try dataset.image(at: index) } }
     #expect(failures.count == 1)
     #expect(failures.first?.contains("found damaged data") == true)
@@ -56,7 +57,7 @@ struct MalformedSegmentationTests {
     let original = try fixture()
     let scratch = try ScratchFolder()
     var random = SeededRandom(seed: 8)
-    for _ in 0..<300 {
+    for _ in 0..<100 {
       var bytes = original
       for _ in 0..<8 {
         bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
@@ -67,7 +68,7 @@ struct MalformedSegmentationTests {
   }
 
   private func readAll(_ path: String) throws {
-    let dataset = try ImageNetSegmentation(path: path, classIndex: classIndex)
+    let dataset = try ImageNetSegmentation(path: path, classIndex: classIndex, executable: Expected.command())
     for index in dataset.manifest.entries.indices { _ = try dataset.image(at: index) }
   }
 
@@ -78,7 +79,7 @@ struct MalformedSegmentationTests {
   @Test("other files are refused with what to do")
   func otherFiles() throws {
     func message(_ path: String) -> String? {
-      failure { _ = try ImageNetSegmentation(path: path, classIndex: classIndex) }
+      failure { _ = try ImageNetSegmentation(path: path, classIndex: classIndex, executable: Expected.command()) }
     }
     #expect(message(Expected.path("imagenet-val/meta.mat"))?.contains("found a MATLAB 5.0 file; save it") == true)
     #expect(message(Expected.path("expected.json"))?.contains("expected an HDF5 file") == true)
@@ -86,14 +87,91 @@ struct MalformedSegmentationTests {
     #expect(message(Expected.path("imagenet-seg"))?.contains("found a folder") == true)
   }
 
-  @Test("without the library: one line with the package to install")
+  @Test("without the library: the package to install")
   func noLibrary() {
-    let missing = failure { _ = try HDF5Library(names: ["libnothing.so.1", "libnothing.so"]) }
     #expect(
-      missing
-        == "HDF5 library: expected version 1.10.3 to 2, found libnothing.so.1: not found; "
-        + "install it (Debian, Ubuntu: apt install libhdf5-dev)")
-    let other = failure { _ = try HDF5Library(names: ["libnothing.so.1", "libc.so.6", "libnothing.so"]) }
-    #expect(other?.contains("found libc.so.6: not HDF5, or older than 1.10.3") == true)
+      fault(of: ["libnothing.so.1", "libnothing.so"])
+        == HDF5Fault(
+          expected: "version 1.10.3 to 2", found: "libnothing.so.1: not found",
+          remedy: "install it (Debian, Ubuntu: apt install libhdf5-dev)"))
+    #expect(
+      fault(of: ["libnothing.so.1", "libc.so.6", "libnothing.so"])?.found
+        == "libc.so.6: not HDF5, or older than 1.10.3")
+  }
+
+  private func fault(of libraries: [String]) -> HDF5Fault? {
+    do throws(HDF5Fault) { _ = try HDF5Library(names: libraries) } catch { return error }
+    return nil
+  }
+}
+
+@Suite("HDF5 read by another process")
+struct HDF5ReaderTests {
+  @Test("what is asked and answered arrives as it was")
+  func messages() {
+    let requests: [HDF5Request] = [
+      .open(path: [0x2F, 0xE9, 0xFF]), .array(.references, .path("/value/id"), rank: 2, limit: .max),
+      .array(.labels, .reference(HDF5Reference(address: 0x8123_4567_89AB_CDEF)), rank: 255, limit: 1),
+    ]
+    for request in requests {
+      #expect(HDF5Number.value(request.bytes[..<8]) == UInt64(request.bytes.count - 8))
+      #expect(HDF5Request(Array(request.bytes.dropFirst(8))) == request)
+    }
+    let fault = HDF5Fault(expected: "α", found: "", remedy: "γ")
+    for answer: HDF5Answer in [.opened, .shape([3, 1 << 40, 5]), .fault(fault), .noLibrary(fault)] {
+      #expect(HDF5Answer(Array(answer.bytes.dropFirst(8))) == answer)
+    }
+    for bytes: [UInt8] in [[], [1, 2], [2], [2, 0], [3, 0, 0, 0], [4], [0, 0]] { #expect(HDF5Answer(bytes) == nil) }
+    for bytes: [UInt8] in [[], [1], [1, 9, 2], [7] + [UInt8](repeating: 0, count: 20)] {
+      #expect(HDF5Request(bytes) == nil)
+    }
+  }
+
+  @Test(
+    "a process that crashes, ends, hangs or says nonsense is an error",
+    arguments: [
+      ("kill -SEGV $$", "one at which the HDF5 library crashes (signal 11)"),
+      ("exit 9", "one at which the HDF5 library ends its process (exit code 9)"),
+      ("sleep 1000", "one in which the HDF5 library is busy for more than 1 s"),
+      ("head -c 100 /dev/zero | tr '\\0' x >&0", "one at which the HDF5 library says what makes no sense"),
+    ])
+  func faulty(script: String, found: String) throws {
+    let scratch = try ScratchFolder()
+    let program = try scratch.write(Array("#!/bin/sh\n\(script)\n".utf8), "reader")
+    #expect(chmod(program, 0o755) == 0)
+    let message = failure {
+      _ = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: program, timeLimit: .seconds(1))
+    }
+    #expect(message?.contains("found \(found)") == true, "\(message ?? "no error")")
+  }
+
+  @Test("what cannot be started is an error")
+  func nothing() {
+    let message = failure {
+      _ = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: "/nonexistent/legrad")
+    }
+    #expect(message?.contains("found none that the system starts") == true, "\(message ?? "no error")")
+  }
+
+  @Test("an array at which the process ends is an error, and the next is read by another process")
+  func goesOn() throws {
+    let scratch = try ScratchFolder()
+    let script = """
+      #!/bin/sh
+      if test -e \(scratch.path)/second; then exec \(try Expected.command()) "$@"; fi
+      touch \(scratch.path)/second
+      { printf '\\001\\0\\0\\0\\0\\0\\0\\0\\0'; } >&0
+      dd bs=1 count=50 of=/dev/null 2>/dev/null
+      kill -ABRT $$
+      """
+    let program = try scratch.write(Array(script.utf8), "reader")
+    #expect(chmod(program, 0o755) == 0)
+    let reader = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: program)
+    let read = {
+      try reader.array(of: HDF5Reference.self, at: .path("/value/img"), place: "/value/img", rank: 2, limit: 10)
+    }
+    #expect(failure { _ = try read() }?.contains("/value/img: expected data that the HDF5 library reads") == true)
+    #expect(try read().shape == [4, 1])
+    #expect(try read().values.count == 4)
   }
 }

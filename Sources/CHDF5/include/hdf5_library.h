@@ -20,6 +20,9 @@ typedef enum { H5R_OBJECT = 0 } H5R_type_t;
 typedef int H5Z_filter_t;
 #define H5Z_FILTER_DEFLATE 1
 #define H5Z_FILTER_SHUFFLE 2
+#define H5Z_FILTER_FLETCHER32 3
+// Links into other files.
+#define H5L_TYPE_EXTERNAL 64
 
 // Every call that is made: result, name, parameters. The order is that of the table.
 #define LEGRAD_HDF5_CALLS(CALL)                                                                                      \
@@ -28,6 +31,7 @@ typedef int H5Z_filter_t;
   CALL(herr_t, H5get_libversion, (unsigned *major, unsigned *minor, unsigned *release))                              \
   CALL(herr_t, H5Eset_auto2, (hid_t stack, herr_t (*report)(hid_t stack, void *data), void *data))                   \
   CALL(herr_t, H5PLset_loading_state, (unsigned mask))                                                               \
+  CALL(herr_t, H5Lunregister, (int type))                                                                            \
   CALL(hid_t, H5Fopen, (const char *path, unsigned flags, hid_t access))                                             \
   CALL(herr_t, H5Fclose, (hid_t file))                                                                               \
   CALL(hid_t, H5Dopen2, (hid_t place, const char *name, hid_t access))                                               \
@@ -53,6 +57,10 @@ typedef int H5Z_filter_t;
         char *name, unsigned *configuration))                                                                        \
   CALL(int, H5Pget_external_count, (hid_t properties))
 
+// A call that 1.10.5 came with: where a chunk is and how many bytes it has there, packed or not.
+typedef herr_t legrad_hdf5_chunk_info(
+    hid_t array, const hsize_t *offset, unsigned *skipped_filters, uint64_t *address, hsize_t *size);
+
 #define LEGRAD_HDF5_FIELD(result, name, parameters) result(*name) parameters;
 // The calls of one library.
 struct legrad_hdf5_calls {
@@ -62,6 +70,8 @@ struct legrad_hdf5_calls {
 
 struct legrad_hdf5 {
   struct legrad_hdf5_calls calls;
+  // NULL in a library that is older.
+  legrad_hdf5_chunk_info *H5Dget_chunk_info_by_coord;
   // Element types in memory.
   hid_t uint8;
   hid_t uint16;

@@ -8,7 +8,7 @@ package struct ImageNetSegmentation: EvaluationDataset {
   package let manifest: Manifest
   package let classIDs, classNames: [String]
   package let numbersClasses = true
-  private let file: HDF5File
+  private let file: HDF5Reader
   /// In the manifest's order.
   private let records: [Record]
 
@@ -20,6 +20,9 @@ package struct ImageNetSegmentation: EvaluationDataset {
     let classIndex: Int?
   }
 
+  /// Pixels of a picture or a mask.
+  private var pixelLimit: Int { min(RGBImage.defaultPixelLimit, RGBImage.pixelsThatFit()) }
+
   private static let imageLimit = 1_000_000
   private static let nameLimit = 1_000
 
@@ -27,10 +30,11 @@ package struct ImageNetSegmentation: EvaluationDataset {
   ///
   /// An image is of the class whose WordNet id its name `<wnid>_<number>` begins with; of none if `classIndex` lacks
   /// it.
+  /// - Parameter executable: the command `legrad`, which reads the file in a process of its own.
   package init(
-    path: String, classIndex: ClassIndex, hashing: ManifestHashing = ManifestHashing()
+    path: String, classIndex: ClassIndex, executable: String, hashing: ManifestHashing = ManifestHashing()
   ) throws(LeGradError) {
-    let file = try HDF5File(path: path, library: try HDF5Library.system())
+    let file = try HDF5Reader(path: path, executable: executable)
     let lists = try ["id", "img", "gt"].map { name throws(LeGradError) in
       try file.array(
         of: HDF5Reference.self, at: .path("/value/\(name)"), place: "/value/\(name)", rank: 2, limit: Self.imageLimit
@@ -84,7 +88,7 @@ package struct ImageNetSegmentation: EvaluationDataset {
   private func picture(_ record: Record) throws(LeGradError) -> RGBImage {
     let place = "/value/img[\(record.place)]"
     let array = try file.array(
-      of: UInt8.self, at: .reference(record.image), place: place, rank: 3, limit: 3 * RGBImage.defaultPixelLimit)
+      of: UInt8.self, at: .reference(record.image), place: place, rank: 3, limit: 3 * pixelLimit)
     let (width, height) = (array.shape[1], array.shape[2])
     guard array.shape[0] == 3, max(width, height) <= RGBImage.sideLimit else {
       throw file.fault(
@@ -103,7 +107,7 @@ package struct ImageNetSegmentation: EvaluationDataset {
       of: HDF5Reference.self, at: .reference(record.mask), place: place, rank: 2, limit: Self.nameLimit)
     let array = try file.array(
       of: HDF5Label.self, at: .reference(cell.values[0]), place: place + "{0}", rank: 2,
-      limit: RGBImage.defaultPixelLimit)
+      limit: pixelLimit)
     let (width, height) = (array.shape[0], array.shape[1])
     let values = (0..<array.values.count).map { array.values[$0 % width * height + $0 / width].value }
     return LabelMask(height: height, width: width, values: values)

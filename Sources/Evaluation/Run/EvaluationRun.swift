@@ -57,19 +57,21 @@ package struct EvaluationRun: Sendable {
   /// Evaluates images, and hands over a row for each, in the order of `items`.
   /// - Parameters:
   ///   - items: places in the manifest.
+  ///   - note: told of each image before it is read, and once it has been.
   ///   - isStopped: asked now and then; the rest is left when it says so.
   ///   - record: also told of which kind a failure is.
   /// - Throws: what ends the whole run: memory, the device, or what `record` throws.
   package func run(
-    _ items: [Int], isStopped: () -> Bool = { false },
+    _ items: [Int], note: InFlightNote? = nil, isStopped: () -> Bool = { false },
     record: (EvaluationRow, FailureKind?) throws(LeGradError) -> Void
   ) throws(LeGradError) {
+    defer { note?.close() }
     // More than a batch, so that images of one class meet.
     let window = 2 * settings.batchSize
     for first in stride(from: 0, to: items.count, by: window) {
       guard !isStopped() else { return }
       var images: [EvaluatedImage] = []
-      for index in items[first..<min(first + window, items.count)] { images.append(try load(index)) }
+      for index in items[first..<min(first + window, items.count)] { images.append(try load(index, note)) }
       try predict(&images)
       try explain(&images)
       try finish(&images, isStopped: isStopped, record: record)
@@ -95,15 +97,21 @@ package struct EvaluationRun: Sendable {
     }
   }
 
-  private func load(_ index: Int) throws(LeGradError) -> EvaluatedImage {
+  private func load(_ index: Int, _ note: InFlightNote?) throws(LeGradError) -> EvaluatedImage {
     let id = dataset.manifest.entries[index].id
+    if let note, note.isToBlame, note.suspect == index {
+      return EvaluatedImage(index: index, id: id, failure: Self.leftOut(id))
+    }
+    note?.begin(index)
+    defer { note?.end() }
     let image: EvaluationImage
     let task: ImageTask
     do throws(LeGradError) {
       image = try dataset.image(at: index)
       task = try settings.benchmark.task(of: image)
     } catch {
-      guard error.kind == .input else { throw error }
+      // One that is too large for the memory fails alone.
+      guard [.input, .memory].contains(error.kind) else { throw error }
       return EvaluatedImage(index: index, id: id, failure: error)
     }
     if image.storedOrientation != .upright { settings.orientationNoted(id, image.isTurned) }
@@ -111,6 +119,13 @@ package struct EvaluationRun: Sendable {
     let squashed = image.image.resized(width: width, height: height, filter: filter)
     let prepared = try explainer.prepare(squashed, size: settings.size)
     return EvaluatedImage(index: index, id: id, image, task: task, squashed: squashed, prepared: prepared)
+  }
+
+  /// An image at which processes before this one died.
+  private static func leftOut(_ id: String) -> LeGradError {
+    fault(
+      id, expected: "an image that can be read", found: "one while reading which an earlier process of this run died",
+      remedy: "it is left out; see that it is no larger than memory allows, and evaluate into another folder")
   }
 
   /// Classifies the images whose predicted class is explained.

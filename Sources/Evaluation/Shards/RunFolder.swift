@@ -10,6 +10,7 @@ package import LeGrad
 /// | `manifest.jsonl` | the manifest, an entry a line |
 /// | `left-out.json` | what the data set's folders have that is not read, if anything |
 /// | `shards/1-of-3.jsonl.part` | rows of shard 1/3 as they come |
+/// | `shards/1-of-3.jsonl.reading` | the image that shard 1/3 is reading, while it does; left by a process that died |
 /// | `shards/1-of-3.jsonl` | all rows of shard 1/3 |
 package struct RunFolder: Sendable {
   package let path: String
@@ -32,6 +33,7 @@ package struct RunFolder: Sendable {
 
   var shards: String { FileTree.join(path, "shards") }
   func file(of shard: Shard) -> String { shards + "/\(shard.fileName)" }
+  func inFlight(of shard: Shard) -> String { shards + "/\(shard.fileName).reading" }
   func part(of shard: Shard) -> String { shards + "/\(shard.fileName).part" }
   private var run: String { FileTree.join(path, "run.json") }
   private var leftOutFile: String { FileTree.join(path, "left-out.json") }

@@ -20,6 +20,9 @@ package final class ShardRecorder {
 
   package var folderPath: String { folder.path }
 
+  /// Which image is being read, for the process that comes after this one. Only for whoever has the growing file.
+  package let inFlight: InFlightNote
+
   /// Why the file system cannot refuse a second process for the shard; nil where it does.
   package var lockFault: String? { file?.lockFault }
 
@@ -57,6 +60,7 @@ package final class ShardRecorder {
     devices = Set(existing?.rows.map(\.device) ?? [])
     isComplete = file == nil
     self.file = file
+    inFlight = InFlightNote(path: self.folder.inFlight(of: shard))
     guard let file else {
       guard remaining.isEmpty, existing?.partialSize == 0 else {
         throw fault(

@@ -85,7 +85,8 @@ struct EvaluateSegmentationCommand: ParsableCommand {
     }
     let classes = try ClassIndex(path: classIndex)
     return try options.hashing { hashing throws(LeGradError) in
-      try ImageNetSegmentation(path: dataset, classIndex: classes, hashing: hashing)
+      try ImageNetSegmentation(
+        path: dataset, classIndex: classes, executable: Environment.ownExecutable, hashing: hashing)
     }
   }
 }

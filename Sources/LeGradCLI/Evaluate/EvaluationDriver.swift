@@ -145,7 +145,7 @@ struct EvaluationDriver {
       isRequested in
       var bar = ProgressBar(total: remaining.count)
       defer { bar.finish() }
-      try run.run(remaining, isStopped: isRequested) { row, kind throws(LeGradError) in
+      try run.run(remaining, note: recorder.inFlight, isStopped: isRequested) { row, kind throws(LeGradError) in
         if let failure = row.failure {
           Terminal.error(failure)
           if status != .numericalFault { status = kind == .numerical ? .numericalFault : .someFailed }

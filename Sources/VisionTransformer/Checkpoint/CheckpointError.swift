@@ -7,8 +7,6 @@ public typealias CheckpointError = Fault<CheckpointRule>
 
 /// The rules of a model's folder.
 public enum CheckpointRule: FaultRule {
-  public var kind: FailureKind { self == .folding ? .memory : .input }
-
   /// The folder or a file that a model needs is not there.
   case missingFile
   /// Several models where one is asked for.
@@ -43,6 +41,15 @@ public enum CheckpointRule: FaultRule {
   case weights(SafeTensorsRule)
   /// The weight files are PyTorch's, and faulty or not read here.
   case torchWeights(TorchFileRule)
+
+  public var kind: FailureKind {
+    switch self {
+    case .folding: .memory
+    case .weights(let rule): rule.kind
+    case .torchWeights(let rule): rule.kind
+    default: .input
+    }
+  }
 }
 
 extension Fault<CheckpointRule> {

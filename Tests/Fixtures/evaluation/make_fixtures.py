@@ -247,9 +247,9 @@ def hostile_imagenet_seg():
     """Files in that layout with one thing wrong each; `expected` says what the error names."""
     folder = fresh("imagenet-seg-hostile")
 
-    def make(name, **wrong):
+    def make(name, version="v110", **wrong):
         """Writes a file whose only image has `wrong` parts: functions of the file that return a reference, or lists."""
-        with h5py.File(folder / f"{name}.mat", "w", libver="v110", userblock_size=512) as file:
+        with h5py.File(folder / f"{name}.mat", "w", libver=version, userblock_size=512) as file:
             def part(key, value):
                 return wrong[key](file) if key in wrong else file.create_dataset("#refs#/" + key, data=value).ref
             mask = part("mask", np.ones((2, 3), np.uint8))
@@ -257,7 +257,9 @@ def hostile_imagenet_seg():
                 "img": part("image", np.zeros((3, 2, 3), np.uint8)), "gt": part("gt", cell([mask])),
                 "id": part("id", characters("n01440764_1"))}
             for key, reference in parts.items():
-                if f"no_{key}" not in wrong:
+                if f"link_{key}" in wrong:
+                    file[f"value/{key}"] = wrong[f"link_{key}"]
+                elif f"no_{key}" not in wrong:
                     file.create_dataset(f"value/{key}", data=wrong.get(f"list_{key}", cell([reference])))
         matlab_header(folder / f"{name}.mat")
 
@@ -274,11 +276,24 @@ def hostile_imagenet_seg():
         layout[:] = h5py.VirtualSource("other.mat", "data", shape=(3, 2, 3))
         return file.create_virtual_dataset("#refs#/wrong", layout).ref
 
-    def short(file):
-        """A packed chunk that unpacks to less than its array."""
-        array = file.create_dataset("#refs#/wrong", shape=(3, 2, 3), dtype=np.uint8, chunks=(3, 2, 3), compression=3)
-        array.id.write_direct_chunk((0, 0, 0), zlib.compress(bytes(5)))
-        return array.ref
+    def chunk(content, **options):
+        """An array whose only chunk has `content` in the file."""
+        def make(file):
+            array = file.create_dataset("#refs#/wrong", shape=(3, 2, 3), dtype=np.uint8, chunks=(3, 2, 3), **options)
+            array.id.write_direct_chunk((0, 0, 0), content)
+            return array.ref
+        return make
+
+    def filtered(number):
+        """An array with a filter that nobody has."""
+        def make(file):
+            properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            properties.set_chunk((3, 2, 3))
+            properties.set_filter(number, h5py.h5z.FLAG_OPTIONAL)
+            space = h5py.h5s.create_simple((3, 2, 3))
+            array = h5py.h5d.create(file["#refs#"].id, b"wrong", h5py.h5t.STD_U8LE, space, properties)
+            return h5py.Dataset(array).ref
+        return make
 
     # The file as a whole
     make("no-ids", no_id=True)
@@ -299,18 +314,27 @@ def hostile_imagenet_seg():
     make("group-image", image=lambda file: file.create_group("#refs#/group").ref)
     make("external-image", image=data(np.zeros((3, 2, 3), np.uint8), external=[("other.bin", 0, h5py.h5f.UNLIMITED)]))
     make("virtual-image", image=virtual)
-    make("short-chunk", image=short)
+    make("short-chunk", image=chunk(zlib.compress(bytes(5)), compression=3))
+    # Of these, the newer versions of the format keep no size.
+    make("short-plain-chunk", "earliest", image=chunk(bytes(5)))
+    make("long-plain-chunk", "earliest", image=chunk(bytes(1000)))
+    make("short-checked-chunk", image=chunk(bytes(9), fletcher32=True))
+    make("wrong-checksum", image=chunk(bytes(18) + b"wrong"[:4], fletcher32=True))
     wide = {"chunks": (3, 2, 30), "maxshape": (3, 2, 300), "compression": 3}
     make("wide-chunk", image=data(np.zeros((3, 2, 3), np.uint8), **wide))
     make("many-chunks", image=huge((3, 200, 200), np.uint8))
     make("other-filter", image=data(np.zeros((3, 2, 3), np.uint8), compression="lzf"))
-    make("no-filter", image=data(np.zeros((3, 2, 3), np.uint8), chunks=(3, 2, 3)))
+    make("szip-filter", image=data(np.zeros((3, 2, 3), np.uint8), compression="szip"))
+    make("scale-offset-filter", image=data(np.zeros((3, 2, 3), np.uint8), scaleoffset=0))
+    make("unknown-filter", image=filtered(40_000))
+    make("external-link", link_img=h5py.ExternalLink("../imagenet-seg/gtsegs.mat", "/value/img"))
     # Its mask
     make("mask-without-cell", gt=data(np.ones((2, 3), np.uint8)))
     make("null-mask", mask=lambda file: h5py.h5r.Reference())
     make("mask-of-text", mask=data(np.full((2, 3), b"x")))
     make("huge-mask", mask=huge((1 << 40, 1 << 40), np.uint8))
     (folder / "other.bin").unlink(missing_ok=True)
+    filters = "/value/img[0]: expected chunks packed by deflate (gzip), shuffle and fletcher32, or not packed, found "
     expected["imagenet-seg-hostile"] = {
         "no-ids": "/value/id: expected an array, found none",
         "list-of-numbers": "/value/img: expected references to objects, found floating-point numbers of 8 bytes",
@@ -330,15 +354,51 @@ def hostile_imagenet_seg():
         "external-image": "/value/img[0]: expected data in this file, found data in another",
         "virtual-image": "/value/img[0]: expected data in this file, found data in another",
         "short-chunk": "/value/img[0]: expected chunks of 18 bytes, found 5",
+        "short-plain-chunk": "/value/img[0]: expected chunks of 18 bytes, found 5",
+        "long-plain-chunk": "/value/img[0]: expected chunks of 18 bytes, found more",
+        "short-checked-chunk": "/value/img[0]: expected chunks of 18 bytes, found 5",
+        "wrong-checksum": "/value/img[0]: expected 18 readable elements, found a read error (H5Dread)",
         "wide-chunk": "/value/img[0]: expected chunks within 3 × 2 × 3, found 3 × 2 × 30",
         "many-chunks": "/value/img[0]: expected at most 10000 chunks, found 120000",
-        "other-filter": "/value/img[0]: expected chunks packed by deflate, HDF5's filter 1, found filter 32000",
-        "no-filter": "/value/img[0]: expected chunks packed by deflate, HDF5's filter 1, found filter none",
+        "other-filter": filters + "LZF, filter 32000; only h5py has this filter: write the file there with",
+        "szip-filter": filters + "szip, filter 4; write the file again by 'h5repack -f GZIP=4 OLD NEW'",
+        "scale-offset-filter": filters + "scale-offset, filter 6; write the file again by 'h5repack",
+        "unknown-filter": filters + "filter 40000; write the file again by 'h5repack -f GZIP=4 OLD NEW'",
+        "external-link": "/value/img: expected an array, found none",
         "mask-without-cell": "/value/gt[0]: expected references to objects, found integers of 1 bytes",
         "null-mask": "/value/gt[0]{0}: expected an array, found none",
         "mask-of-text": "/value/gt[0]{0}: expected unsigned integers of 1 or 2 bytes, or doubles, found text",
         "huge-mask": "/value/gt[0]{0}: expected 1 to 178956970 elements, found 1099511627776 × 1099511627776",
     }
+
+
+def stored_imagenet_seg():
+    """One picture in every way of packing that is read."""
+    folder = fresh("imagenet-seg-storage")
+    path = folder / "gtsegs.mat"
+    image = np.arange(3 * 6 * 5, dtype=np.uint8).reshape(3, 6, 5) ** 2
+    ways = {
+        "whole": {}, "plain": {"chunks": (1, 4, 3)}, "shuffled": {"shuffle": True}, "checked": {"fletcher32": True},
+        "packed": {"compression": 3}, "packed-shuffled": {"compression": 3, "shuffle": True},
+        "all": {"compression": 3, "shuffle": True, "fletcher32": True}, "skipped": {"compression": 3}}
+    with h5py.File(path, "w", userblock_size=512) as file:
+        def store(value, name, **way):
+            return file.create_dataset(f"#refs#/{name}", data=value, **way).ref
+        lists = {"img": [], "gt": [], "id": []}
+        for index, (name, way) in enumerate(ways.items()):
+            lists["img"].append(store(image, name, **way))
+            if name == "skipped":  # as the library does where packing makes nothing smaller
+                array = file[f"#refs#/{name}"]
+                array.id.write_direct_chunk((0, 0, 0), image.tobytes(), filter_mask=1)
+            mask = store(np.ones((6, 5), np.uint8), f"mask{index}")
+            lists["gt"].append(store(cell([mask]), f"gt{index}"))
+            lists["id"].append(store(characters(f"n01440764_{index}"), f"id{index}"))
+        for name, references in lists.items():
+            file.create_dataset(f"value/{name}", data=cell(references))
+    matlab_header(path)
+    with h5py.File(path, "r") as file:
+        found = [np.array(file[reference]) for reference in file["/value/img"][:, 0]]
+    expected["imagenet-seg-storage"] = [picture.transpose((2, 1, 0)).reshape(-1).tolist() for picture in found]
 
 
 def mask_folder():
@@ -448,6 +508,7 @@ def imagenet_val():
     }
 
 
-for make in (metric_cases, class_index, imagenet_seg, hostile_imagenet_seg, mask_folder, open_images, imagenet_val):
+for make in (metric_cases, class_index, imagenet_seg, hostile_imagenet_seg, mask_folder, open_images, imagenet_val,
+             stored_imagenet_seg):
     make()
 (HERE / "expected.json").write_text(json.dumps(expected) + "\n")

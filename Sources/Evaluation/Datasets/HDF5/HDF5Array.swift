@@ -1,43 +1,84 @@
-import CHDF5
-
 /// An array of any number of dimensions, the last one varying fastest.
 struct HDF5Array<Element: Sendable>: Sendable {
   let shape: [Int]
   let values: [Element]
 }
 
-/// What an array is read as, and how the file may store it.
-protocol HDF5Element: BitwiseCopyable, Sendable {
+/// What an array is read as.
+enum HDF5Type: UInt8, CaseIterable {
+  /// Bytes, kept as bytes.
+  case bytes
+  /// A small number that MATLAB may have kept as any of these; beyond 0…255 it is clamped.
+  case labels
+  /// UTF-16 code units, MATLAB's text.
+  case text
+  /// Where other objects of the file are; MATLAB's cells are made of these.
+  case references
+
+  /// Bytes of an element in memory.
+  var size: Int {
+    switch self {
+    case .bytes, .labels: 1
+    case .text: 2
+    case .references: 8
+    }
+  }
+
   /// What errors call it.
-  static var summary: String { get }
-  /// The types in the file, the first of which is that in memory too.
-  static func types(_ library: legrad_hdf5) -> [hid_t]
+  var summary: String {
+    switch self {
+    case .bytes: "unsigned integers of 1 byte"
+    case .labels: "unsigned integers of 1 or 2 bytes, or doubles"
+    case .text: "unsigned integers of 2 bytes (text)"
+    case .references: "references to objects"
+    }
+  }
 }
 
-/// Bytes, kept as bytes.
+/// A Swift type that has the elements of an `HDF5Type` in memory.
+protocol HDF5Element: BitwiseCopyable, Sendable {
+  static var type: HDF5Type { get }
+  static var zero: Self { get }
+}
+
 extension UInt8: HDF5Element {
-  static var summary: String { "unsigned integers of 1 byte" }
-  static func types(_ library: legrad_hdf5) -> [hid_t] { [library.uint8] }
+  static var type: HDF5Type { .bytes }
 }
 
-/// A small number that MATLAB may have kept as any of these; beyond 0…255 it is clamped.
 struct HDF5Label: HDF5Element {
   let value: UInt8
 
-  static var summary: String { "unsigned integers of 1 or 2 bytes, or doubles" }
-  static func types(_ library: legrad_hdf5) -> [hid_t] { [library.uint8, library.uint16, library.float64] }
+  static var type: HDF5Type { .labels }
+  static var zero: HDF5Label { HDF5Label(value: 0) }
 }
 
-/// UTF-16 code units, MATLAB's text.
 extension UInt16: HDF5Element {
-  static var summary: String { "unsigned integers of 2 bytes (text)" }
-  static func types(_ library: legrad_hdf5) -> [hid_t] { [library.uint16] }
+  static var type: HDF5Type { .text }
 }
 
-/// Where another object of the file is; MATLAB's cells are made of these.
 struct HDF5Reference: HDF5Element {
   let address: UInt64
 
-  static var summary: String { "references to objects" }
-  static func types(_ library: legrad_hdf5) -> [hid_t] { [library.object_reference] }
+  static var type: HDF5Type { .references }
+  static var zero: HDF5Reference { HDF5Reference(address: 0) }
+}
+
+/// Where an array is.
+enum HDF5Location: Equatable {
+  case path(String)
+  case reference(HDF5Reference)
+
+  static func == (left: HDF5Location, right: HDF5Location) -> Bool {
+    switch (left, right) {
+    case (.path(let left), .path(let right)): left.utf8.elementsEqual(right.utf8)
+    case (.reference(let left), .reference(let right)): left.address == right.address
+    default: false
+    }
+  }
+}
+
+/// What of an array is not as it should be.
+struct HDF5Fault: Error, Equatable {
+  let expected, found: String
+  var remedy = "the file is damaged or not what was meant; fetch it again"
 }

@@ -1,6 +1,4 @@
 import CHDF5
-import Failures
-import LeGrad
 import Synchronization
 
 /// The calls of the HDF5 library that this machine has, one thread at a time: not every build of it allows more.
@@ -12,9 +10,9 @@ import Synchronization
   private static let lock = Mutex(())
 
   /// The system's library, opened once.
-  static func system() throws(LeGradError) -> HDF5Library { try opened.get() }
+  static func system() throws(HDF5Fault) -> HDF5Library { try opened.get() }
 
-  private static let opened: Result<HDF5Library, LeGradError> = Result { () throws(LeGradError) in
+  private static let opened: Result<HDF5Library, HDF5Fault> = Result { () throws(HDF5Fault) in
     try HDF5Library(names: names)
   }
 
@@ -24,7 +22,7 @@ import Synchronization
   }
 
   /// Opens the first of the libraries `names` that can be used.
-  init(names: [String]) throws(LeGradError) {
+  init(names: [String]) throws(HDF5Fault) {
     var table = legrad_hdf5()
     var reason: String?
     for name in names {
@@ -36,17 +34,19 @@ import Synchronization
       let text = unsafe String(cString: failure)
       if reason == nil || text != "not found" { reason = "\(name): \(text)" }
     }
-    throw fault(
-      "HDF5 library", expected: "version 1.10.3 to 2", found: reason ?? "no name",
+    throw HDF5Fault(
+      expected: "version 1.10.3 to 2", found: reason ?? "no name",
       remedy: "install it (Debian, Ubuntu: apt install libhdf5-dev)")
   }
 
   /// Calls `body` with the library's functions, its own messages and plug-ins off.
-  func withCalls<Result>(_ body: (legrad_hdf5) throws(LeGradError) -> Result) throws(LeGradError) -> Result {
-    try Self.lock.withLock { _ throws(LeGradError) in
+  func withCalls<Result>(_ body: (legrad_hdf5) throws(HDF5Fault) -> Result) throws(HDF5Fault) -> Result {
+    try Self.lock.withLock { _ throws(HDF5Fault) in
       _ = table.calls.H5Eset_auto2(0, nil, nil)
       // A file may name a filter; code for it would be loaded from a folder.
       _ = table.calls.H5PLset_loading_state(0)
+      // Without their kind, links that lead into other files lead nowhere.
+      _ = table.calls.H5Lunregister(H5L_TYPE_EXTERNAL)
       return try body(table)
     }
   }
