@@ -99,8 +99,9 @@ test-drivers: setup-tests
 	swift build --build-tests $(optimised)
 	Tests/Drivers/run.sh $(DRIVERS_FLAGS) "$$(swift build $(optimised) --show-bin-path)" $(DRIVERS)
 
-fuzz: setup-tests
-	Tests/Fuzzing/run.sh $(if $(TIME),-t $(TIME)) $(or $(RUNS),$(if $(TIME),-1,100000)) $(HARNESS)
+fuzz: build setup-tests
+	# The command reads HDF5 files for the harness of that name.
+	LEGRAD="$$($(swift_build) --show-bin-path)/legrad" Tests/Fuzzing/run.sh $(if $(TIME),-t $(TIME)) $(or $(RUNS),$(if $(TIME),-1,100000)) $(HARNESS)
 
 test-sanitized: setup-tests
 	@$(call install,$(sanitizer_packages))

@@ -76,9 +76,6 @@ let package = Package(
     .target(name: "CKernels", cSettings: strictC),
     // A Swift type per OpenCL object, and one place where a status becomes an error.
     room("OpenCLRuntime", ["COpenCL"]),
-    // Programs that run as processes of their own.
-    room("Processes"),
-    tests("ProcessesTests", ["Processes"]),
     // The OpenCL backend: launchers, kernel library, program cache.
     room("ComputeOpenCL", ["Compute", "OpenCLRuntime", "CKernels", "Failures", "Files", "Processes"]),
 

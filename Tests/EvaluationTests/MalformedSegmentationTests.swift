@@ -36,7 +36,8 @@ struct MalformedSegmentationTests {
     // The compressed data of the first image starts with zlib's two bytes.
     let start = try #require(bytes.indices.dropFirst(2_048).first { bytes[$0...].starts(with: [0x78, 0x5E]) })
     for index in start..<(start + 40) { bytes[index] = 0xFF }
-    let dataset = try ImageNetSegmentation(path: scratch.write(bytes, "a.mat"), classIndex: classIndex, executable: Expected.command())
+    let dataset = try ImageNetSegmentation(
+      path: scratch.write(bytes, "a.mat"), classIndex: classIndex, executable: Expected.command())
     let failures = (0..<4).compactMap { index in failure { _ = try dataset.image(at: index) } }
     #expect(failures.count == 1)
     #expect(failures.first?.contains("found damaged data") == true)

@@ -62,6 +62,15 @@ enum FixtureFiles {
     return (parts.dropLast(3) + ["Fixtures", Substring(relative)]).joined(separator: "/")
   }
 
+  /// The command, which reads HDF5 files for another process: the one that `LEGRAD` names, or that lies beside the tests.
+  static func command() throws -> String {
+    if let named = unsafe getenv("LEGRAD") { return unsafe String(cString: named) }
+    guard let path = unsafe realpath("/proc/self/exe", nil) else { throw Finding("this program has no name") }
+    defer { unsafe free(path) }
+    let folder = unsafe String(cString: path).split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    return folder.joined(separator: "/") + "/legrad"
+  }
+
   static func bytes(_ relative: String) throws -> [UInt8] {
     let file = path(relative)
     let descriptor = unsafe open(file, O_RDONLY | O_CLOEXEC)
