@@ -133,7 +133,7 @@ extension Harnesses {
         return { bytes throws(Finding) in
           let path = try bench.write(bytes, "gtsegs.mat")
           try readImages { () throws(LeGradError) in
-            try try ImageNetSegmentation(path: path, classIndex: classes, executable: executable)
+            try ImageNetSegmentation(path: path, classIndex: classes, executable: executable)
           }
         }
       }),
