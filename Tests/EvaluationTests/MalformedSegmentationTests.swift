@@ -36,7 +36,8 @@ struct MalformedSegmentationTests {
     // The compressed data of the first image starts with zlib's two bytes.
     let start = try #require(bytes.indices.dropFirst(2_048).first { bytes[$0...].starts(with: [0x78, 0x5E]) })
     for index in start..<(start + 40) { bytes[index] = 0xFF }
-    let dataset = try ImageNetSegmentation(path: scratch.write(bytes, "a.mat"), classIndex: classIndex, executable: Expected.command())
+    let dataset = try ImageNetSegmentation(
+      path: scratch.write(bytes, "a.mat"), classIndex: classIndex, executable: Expected.command())
     let failures = (0..<4).compactMap { index in failure { _ = try dataset.image(at: index) } }
     #expect(failures.count == 1)
     #expect(failures.first?.contains("found damaged data") == true)
@@ -138,7 +139,8 @@ struct HDF5ReaderTests {
   func faulty(script: String, found: String) throws {
     let scratch = try ScratchFolder()
     let program = try scratch.write(Array("#!/bin/sh\n\(script)\n".utf8), "reader")
-    #expect(chmod(program, 0o755) == 0)
+    let status = unsafe chmod(program, 0o755)
+    #expect(status == 0)
     let message = failure {
       _ = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: program, timeLimit: .seconds(1))
     }
@@ -165,7 +167,8 @@ struct HDF5ReaderTests {
       kill -ABRT $$
       """
     let program = try scratch.write(Array(script.utf8), "reader")
-    #expect(chmod(program, 0o755) == 0)
+    let status = unsafe chmod(program, 0o755)
+    #expect(status == 0)
     let reader = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: program)
     let read = {
       try reader.array(of: HDF5Reference.self, at: .path("/value/img"), place: "/value/img", rank: 2, limit: 10)
