@@ -139,7 +139,8 @@ struct HDF5ReaderTests {
   func faulty(script: String, found: String) throws {
     let scratch = try ScratchFolder()
     let program = try scratch.write(Array("#!/bin/sh\n\(script)\n".utf8), "reader")
-    #expect(chmod(program, 0o755) == 0)
+    let status = unsafe chmod(program, 0o755)
+    #expect(status == 0)
     let message = failure {
       _ = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: program, timeLimit: .seconds(1))
     }
@@ -166,7 +167,8 @@ struct HDF5ReaderTests {
       kill -ABRT $$
       """
     let program = try scratch.write(Array(script.utf8), "reader")
-    #expect(chmod(program, 0o755) == 0)
+    let status = unsafe chmod(program, 0o755)
+    #expect(status == 0)
     let reader = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: program)
     let read = {
       try reader.array(of: HDF5Reference.self, at: .path("/value/img"), place: "/value/img", rank: 2, limit: 10)

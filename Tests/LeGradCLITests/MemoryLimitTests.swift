@@ -42,13 +42,12 @@ import Testing
           ["explain", "\(side).png", "-p", "a red square", "--device", "cpu", "--overwrite"], megabytes: megabytes)
         let code = try #require(result.exitCode, "\(megabytes) MiB, \(side): a signal\n\(result.errors)")
         codes.insert(code)
-        #expect([0, 5].contains(code), "\(megabytes) MiB, \(side): \(code)\n\(result.errors)")
+        #expect([0, 1, 5].contains(code), "\(megabytes) MiB, \(side): \(code)\n\(result.errors)")
         #expect(result.complaints.count == (code == 0 ? 0 : 1), "\(result.errors)")
-        // What one has room for, all with more have: the largest alone fails longer than the smallest.
         if megabytes >= least + 1000 { #expect(code == 0, "\(side): \(result.errors)") }
       }
     }
-    #expect(codes == [0, 5])
+    #expect(codes.isSuperset(of: [0, 1]))
   }
 
   @Test func explainFailsForThePictureAlone() throws {
@@ -56,7 +55,8 @@ import Testing
     let result = try run(
       ["explain", "6000.png", "500.png", "-p", "a red square", "--device", "cpu"], megabytes: try least() + 400)
     expectExit(1, result, complaint: "6000.png: the picture has too many pixels for the memory: expected at most")
-    #expect(scratch.files(in: "legrad-out").contains("500.overlay-1.png") || !scratch.files(in: "legrad-out").isEmpty)
+    let files = scratch.files(in: "legrad-out")
+    #expect(!files.isEmpty && files.allSatisfy { $0.hasPrefix("500.") }, "\(files)")
   }
 
   @Test func evaluateFailsForThePictureAlone() throws {
@@ -69,16 +69,43 @@ import Testing
     }
     try scratch.write(#"{"a": "red square", "b": "red square", "c": "blue square"}"#, to: "set/classes.json")
     let arguments = ["evaluate", "segmentation", "--dataset", "set", "-o", "out", "--json", "--device", "cpu"]
-    let result = try run(arguments, megabytes: try least() + 400)
+    let least = try least()
+    let result = try run(arguments, megabytes: least + 400)
     expectExit(1, result, complaint: "b.png: the picture has too many pixels for the memory")
     let object = try #require(try result.json() as? [String: Any])
     #expect(object["images"] as? Int == 3 && object["failed"] as? Int == 1)
-    for megabytes in [0, 30, 60, 100, 200].map({ try least() + $0 }) {
+    for megabytes in [0, 30, 60, 100, 200].map({ least + $0 }) {
       try? FileManager.default.removeItem(atPath: scratch.path("out"))
       let result = try run(arguments, megabytes: megabytes)
       let code = try #require(result.exitCode, "\(megabytes) MiB: a signal\n\(result.errors)")
       #expect([0, 1, 5].contains(code) && (code == 0 || !result.complaints.isEmpty), "\(result.errors)")
     }
+  }
+
+  /// A note as two processes leave it that died while they read the second image; with one death it is read again.
+  @Test(arguments: [1, 2]) func resumeLeavesOutAnImageThatProcessesDiedAt(deaths: Int) throws {
+    for folder in ["set/images", "set/masks"] {
+      try FileManager.default.createDirectory(atPath: scratch.path(folder), withIntermediateDirectories: true)
+    }
+    for name in ["a", "b", "c"] {
+      for folder in ["images", "masks"] { try write(side: 64, to: "set/\(folder)/\(name).png") }
+    }
+    try scratch.write(#"{"a": "red square", "b": "red square", "c": "blue square"}"#, to: "set/classes.json")
+    let arguments = ["evaluate", "segmentation", "--dataset", "set", "-o", "out", "--json", "--device", "cpu"]
+    expectExit(0, try CommandRunner.run(arguments, in: scratch))
+    let rows = String(decoding: try scratch.bytes("out/shards/0-of-1.jsonl"), as: UTF8.self).split(separator: "\n")
+    try FileManager.default.removeItem(atPath: scratch.path("out/shards/0-of-1.jsonl"))
+    try scratch.write(rows.prefix(2).joined(separator: "\n") + "\n", to: "out/shards/0-of-1.jsonl.part")
+    try scratch.write("1 \(deaths) elsewhere 0\n", to: "out/shards/0-of-1.jsonl.reading")
+    let result = try CommandRunner.run(arguments + ["--resume"], in: scratch)
+    if deaths == 1 {
+      expectExit(0, result)
+    } else {
+      expectExit(1, result, complaint: "b: expected an image that can be read, found one while reading which")
+    }
+    let object = try #require(try result.json() as? [String: Any])
+    #expect(object["images"] as? Int == 3 && object["failed"] as? Int == deaths - 1)
+    #expect(scratch.files(in: "out/shards") == ["0-of-1.jsonl"])
   }
 
   @Test func tooLittleToStart() throws {

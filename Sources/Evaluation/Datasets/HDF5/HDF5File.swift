@@ -73,7 +73,7 @@ final class HDF5File {
       // 0: a reference to an object, as opposed to a region of one.
       object = unsafe library.calls.H5Rdereference2(identifier, 0, H5R_type_t(0), &reference)
     }
-    guard object >= 0 else { throw HDF5Fault(expected: "an array", found: "none") }
+    guard object >= 0 else { throw HDF5Fault(expected: "an array", found: "none in this file") }
     guard library.calls.H5Iget_type(object) == H5I_DATASET else {
       _ = library.calls.H5Idec_ref(object)
       throw HDF5Fault(expected: "an array", found: "another kind of object")
