@@ -15,12 +15,12 @@ import Testing
       let model = ["-m", GoldenCommand.model, "--device", "cpu", "--threads", "2"]
       return switch self {
       case .explanation: ["explain", GoldenCommand.image, "-p", "x", "--per-layer", "--format", "png,npy,json"] + model
-      case .evaluation: Self.evaluation + ["-o", "out", "--sync", "row"] + model
+      case .evaluation: Self.segmentation + ["-o", "out", "--sync", "row"] + model
       case .merge: ["merge", "out"]
       }
     }
 
-    fileprivate static let evaluation = [
+    fileprivate static let segmentation = [
       "evaluate", "segmentation", "--dataset", Fixtures.path("evaluation/mask-folder"),
     ]
 
@@ -164,7 +164,8 @@ private func contents(of scratch: ScratchFolder) throws -> [String: [UInt8]] {
   var contents: [String: [UInt8]] = [:]
   for name in scratch.files(in: ".") {
     var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: scratch.path(name), isDirectory: &isFolder), !isFolder.boolValue else {
+    guard unsafe FileManager.default.fileExists(atPath: scratch.path(name), isDirectory: &isFolder), !isFolder.boolValue
+    else {
       continue
     }
     var bytes = try scratch.bytes(name)
