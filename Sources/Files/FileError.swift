@@ -95,7 +95,7 @@ extension Fault<FileRule> {
   static func outOfMemory(_ path: String, bytes: Int) -> FileError {
     FileError(
       .outOfMemory, path, expected: "memory for \(bytes) bytes",
-      found: "less (\(MemoryAllowance.available()) bytes may still be taken)",
+      found: "less (\(max(0, MemoryAllowance.available() - MemoryAllowance.reserve)) bytes may still be taken)",
       remedy: "give the process more memory (its limits are those of ulimit -v, its container and the machine)")
   }
 

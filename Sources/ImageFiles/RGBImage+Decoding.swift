@@ -148,7 +148,7 @@ extension RGBImage {
   }
 
   /// Bytes that a pixel takes until its picture is done with: decoded, turned, overlaid, encoded and in its file.
-  private static let bytesPerPixel = 20
+  private static let bytesPerPixel = 10
   /// Pictures that nobody asks the system for.
   private static let smallPixelCount = 1 << 18
 

@@ -47,7 +47,7 @@ package struct MaskFolder: EvaluationDataset {
     }
     let file = path + "/" + Self.classFile
     let names = try DatasetFile.members(file, limit: Self.classFileLimit)
-    let stems = images.keys.sorted { $0.description.precedes($1.description) }
+    let stems = images.keys.map { ($0, $0.description) }.sorted { $0.1.precedes($1.1) }.map(\.0)
     let classes = try stems.map { stem throws(LeGradError) in
       // A name that is not UTF-8 has the key that it is shown as.
       let value = names[stem.description]
