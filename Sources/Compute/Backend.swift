@@ -32,6 +32,8 @@ public protocol Backend: Sendable {
   var hasFloat64: Bool { get }
   /// The most bytes of device memory that were in use at once; nil where it is the process's own memory.
   var peakBytes: Int? { get }
+  /// The bytes of device memory that are in use; nil where it is the process's own memory.
+  var bytesInUse: Int? { get }
 
   /// Arithmetic operations per second (a multiply-add counts two) that this device reaches at best in float32,
   /// measured for a moment: the roof that benchmarks compare with.
@@ -113,6 +115,7 @@ extension Backend {
   }
 
   public var rowsToJoin: Int { 0 }
+  public var bytesInUse: Int? { nil }
 
   public func prepare(
     _ stored: StoredWeight, rows: Int, columns: Int, group: WeightGroup?

@@ -137,6 +137,7 @@ public final class OpenCLBackend: Backend {
   }
 
   public var peakBytes: Int? { memory.peak }
+  public var bytesInUse: Int? { memory.bytes }
 
   public var profile: [String: KernelTime] { stream.withLock { $0.profile } }
 

@@ -119,6 +119,8 @@ public final class Explainer: Sendable {
   public var traffic: Traffic { room.current.engine.traffic }
   /// The most bytes of device memory in use at once; nil for the CPU backend, whose memory is the process's.
   public var peakBytes: Int? { room.current.engine.peakBytes }
+  /// The bytes of device memory in use; nil for the CPU backend.
+  package var bytesInUse: Int? { room.current.engine.bytesInUse }
   /// Device time by kernel, where the options ask for it.
   public var profile: [String: KernelTime] { room.current.engine.profile }
 

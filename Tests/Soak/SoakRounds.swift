@@ -29,7 +29,7 @@ final class SoakRounds {
     self.options = options
   }
 
-  var deviceBytes: Int? { kept?.peakBytes }
+  var deviceBytes: Int? { kept?.bytesInUse }
   /// Whether faults left room for something.
   var hasSucceeded: Bool { successes > 0 }
 

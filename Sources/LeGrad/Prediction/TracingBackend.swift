@@ -90,6 +90,7 @@ final class TracingBackend<Base: Backend>: Backend, OperationTracer {
   var deviceDescription: String { base.deviceDescription }
   var traffic: Traffic { base.traffic }
   var peakBytes: Int? { base.peakBytes }
+  var bytesInUse: Int? { base.bytesInUse }
   var profile: [String: KernelTime] { base.profile }
   var hasFloat64: Bool { base.hasFloat64 }
 

@@ -8,6 +8,8 @@ protocol Engine: AnyObject, Sendable {
   var traffic: Traffic { get }
   /// The most bytes of device memory in use at once; nil where it is the process's own.
   var peakBytes: Int? { get }
+  /// The bytes of device memory in use; nil where it is the process's own.
+  var bytesInUse: Int? { get }
   /// Device time by kernel, where the backend keeps it.
   var profile: [String: KernelTime] { get }
 
@@ -72,6 +74,7 @@ final class BackendEngine<B: Backend>: Engine {
 
   var traffic: Traffic { backend.traffic }
   var peakBytes: Int? { backend.peakBytes }
+  var bytesInUse: Int? { backend.bytesInUse }
   var profile: [String: KernelTime] { backend.profile }
 
   var isLoaded: Bool { loaded.withLock { $0 != nil } }
