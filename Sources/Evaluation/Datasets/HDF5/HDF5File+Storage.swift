@@ -169,7 +169,8 @@ struct HDF5Filter {
     // What h5py brings along is no plug-in that other programs find.
     case 32_000: "only h5py has this filter: write the file there with compression='gzip'"
     default:
-      Self.repackRemedy + ", with the folder of the filter's plug-in in HDF5_PLUGIN_PATH"
+      Self.repackRemedy
+        + ", with the folder of the filter's plug-in in HDF5_PLUGIN_PATH (without it h5repack warns, and leaves the array out)"
     }
   }
 }
