@@ -12,6 +12,8 @@ import Testing
 @Suite struct ManifestHashingTests {
   private let folder: ScratchFolder
   private let sources: [ManifestHashing.Source]
+  /// Before the files were written, in seconds.
+  private let start: Int
   private var cache: String { folder.path + "/cache" }
 
   /// Several chunks.
@@ -20,6 +22,7 @@ import Testing
   init() throws {
     let folder = try ScratchFolder()
     self.folder = folder
+    start = time(nil)
     sources = try (0..<Self.count).map { number in
       let id = String(String(number + 10_000).dropFirst())
       let path = try folder.write(Array("picture \(number)".utf8), id + ".png")
@@ -32,7 +35,7 @@ import Testing
     var hashing = ManifestHashing()
     hashing.cacheFolder = cache
     hashing.shard = shard
-    if isLater { hashing.now = time(nil) + 1_000 }
+    hashing.now = isLater ? time(nil) + 1_000 : start
     return hashing
   }
 
