@@ -135,7 +135,10 @@ struct HDF5ReaderTests {
       ("exit 9", "one at which the HDF5 library ends its process (exit code 9)"),
       ("sleep 1000", "one in which the HDF5 library is busy for more than 1 s"),
       // It stays, so that its answer arrives before its end.
-      ("head -c 100 /dev/zero | tr '\\0' x >&0; sleep 1000", "one at which the HDF5 library says what makes no sense"),
+      (
+        "exec 3>&0; head -c 100 /dev/zero | tr '\\0' x >&3; sleep 1000",
+        "one at which the HDF5 library says what makes no sense"
+      ),
     ])
   func faulty(script: String, found: String) throws {
     let scratch = try ScratchFolder()
