@@ -23,7 +23,7 @@ import Testing
 
   /// More than a socket holds, in both directions.
   @Test func longAnswers() throws {
-    let process = try start("head -c 5000000 | wc -c >&0; head -c 3000000 /dev/zero >&0")
+    let process = try start("exec 3>&0; head -c 5000000 | wc -c >&3; head -c 3000000 /dev/zero >&3")
     try process.ask([UInt8](repeating: 1, count: 5_000_000), within: .seconds(60))
     #expect(try process.receive(8) == Array("5000000\n".utf8))
     #expect(try process.receive(3_000_000) == [UInt8](repeating: 0, count: 3_000_000))
