@@ -4,9 +4,10 @@ package import LeGrad
 
 /// Writes the rows of one shard, so that work that is done is never lost and never done twice.
 ///
-/// A row survives the process as soon as `append` returns, and the machine as far as `RecordSync` says. A process that was killed leaves a file that the next one
-/// for the same shard goes on with: it cuts off a row that was being written. A finished shard is complete at once, so
-/// that a scheduler may start it again at will. While one process works at a shard, a second one is refused.
+/// A row survives the process as soon as `append` returns, and the machine as far as `RecordSync` says. A process that was
+/// killed leaves a file that the next one for the same shard goes on with: it cuts off a row that was being written. A
+/// finished shard is complete at once, so that a scheduler may start it again at will. While one process works at a shard,
+/// a second one is refused.
 package final class ShardRecorder {
   package let shard: Shard
   /// The id of the run.
