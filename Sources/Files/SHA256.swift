@@ -48,13 +48,23 @@ package struct SHA256 {
 extension SHA256 {
   package mutating func update(_ bytes: [UInt8]) { unsafe bytes.withUnsafeBytes { unsafe update($0) } }
 
-  /// Takes in a text with its length before it, so that no two lists of fields are the same bytes.
-  package mutating func update(field: String) { update(Array("\(field.utf8.count):\(field)".utf8)) }
-
-  /// The hash of a list of fields, in lower-case hexadecimal.
+  /// The hash of a list of fields, in lower-case hexadecimal. Each has its length before it, so that no two lists are the
+  /// same bytes.
   package static func hash(of fields: some Sequence<String>) -> String {
     var hash = SHA256()
-    for field in fields { hash.update(field: field) }
+    var bytes: [UInt8] = []
+    for field in fields {
+      bytes += String(field.utf8.count).utf8
+      bytes.append(UInt8(ascii: ":"))
+      bytes += field.utf8
+      guard bytes.count >= gathered else { continue }
+      hash.update(bytes)
+      bytes.removeAll(keepingCapacity: true)
+    }
+    hash.update(bytes)
     return hash.finish()
   }
+
+  /// Bytes that are taken in at once, as many short fields as a call for each would be slow for.
+  private static let gathered = 1 << 12
 }

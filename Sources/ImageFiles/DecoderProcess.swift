@@ -9,7 +9,7 @@ import Synchronization
 /// one sees no file, opens no connection, starts no program and writes into no memory of this process. What it says is
 /// checked as a stranger's: a size is held against the limits, and pixels are as many as the size has.
 ///
-/// A process takes one picture after another. Both sides send what is in memory here, in the machine's own order:
+/// A process takes one picture after another. Numbers are sent as `messageBytes` has them:
 ///
 ///     decoder: greeting
 ///     asker:   format, channels, count of bytes; bytes
@@ -53,7 +53,7 @@ package final class DecoderProcess: Codec, Sendable {
   func size(
     of bytes: [UInt8], _ request: CodecRequest
   ) throws(Loss) -> (answer: CodecAnswer, width: Int, height: Int) {
-    try ask([request.format == .png ? 0 : 1, UInt8(request.channels)] + Self.bytes(of: UInt64(bytes.count)))
+    try ask([request.format == .png ? 0 : 1, UInt8(request.channels)] + UInt64(bytes.count).messageBytes)
     try ask(bytes)
     let answer = try receiveAnswer()
     let (width, height) = (try receive(UInt32.self), try receive(UInt32.self))
@@ -90,7 +90,7 @@ extension DecoderProcess {
   }
 
   private func receive<Number: FixedWidthInteger>(_ type: Number.Type) throws(Loss) -> Number {
-    Self.number(try receive(count: MemoryLayout<Number>.size))
+    Number(messageBytes: try receive(count: MemoryLayout<Number>.size))
   }
 
   private func receive(count: Int) throws(Loss) -> [UInt8] {
@@ -111,15 +111,6 @@ extension DecoderProcess {
     case .senseless: Loss(found: "its answer is not one")
     }
   }
-
-  private static func bytes<Number: FixedWidthInteger>(of number: Number) -> [UInt8] {
-    unsafe withUnsafeBytes(of: number) { unsafe Array($0) }
-  }
-
-  /// - Parameter bytes: as many as the number has.
-  private static func number<Number: FixedWidthInteger>(_ bytes: [UInt8]) -> Number {
-    unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(as: Number.self) }
-  }
 }
 
 extension DecoderProcess {
@@ -128,7 +119,7 @@ extension DecoderProcess {
   package static func serve() -> Int32 {
     let failure = legrad_sandbox_enter()
     guard failure == 0 else { return failure }
-    AskingProcess.send(bytes(of: greeting))
+    AskingProcess.send(greeting.messageBytes)
     while serveOne(OwnCodec()) {}
     return 0
   }
@@ -136,11 +127,11 @@ extension DecoderProcess {
   /// - Returns: whether there may be another.
   private static func serveOne(_ codec: OwnCodec) -> Bool {
     guard let head = AskingProcess.receive(2), let length = AskingProcess.receive(8),
-      let picture = AskingProcess.receive(Int(number(length) as UInt64))
+      let picture = AskingProcess.receive(Int(clamping: UInt64(messageBytes: length)))
     else { return false }
     let request = CodecRequest(format: head[0] == 0 ? .png : .jpeg, channels: Int(head[1]))
     let (sized, width, height) = codec.size(of: picture, request)
-    AskingProcess.send(packed(sized) + bytes(of: UInt32(width)) + bytes(of: UInt32(height)))
+    AskingProcess.send(packed(sized) + UInt32(width).messageBytes + UInt32(height).messageBytes)
     guard sized.status == LEGRAD_CODEC_OK else { return true }
     guard let wish = AskingProcess.receive(1) else { return false }
     guard wish == [1] else { return true }
@@ -152,7 +143,7 @@ extension DecoderProcess {
 
   private static func packed(_ answer: CodecAnswer) -> [UInt8] {
     let words = Array(answer.words.utf8.prefix(wordsLimit))
-    return bytes(of: answer.status.rawValue) + bytes(of: UInt32(words.count)) + words
+    return answer.status.rawValue.messageBytes + UInt32(words.count).messageBytes + words
   }
 }
 

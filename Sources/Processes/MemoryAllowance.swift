@@ -140,8 +140,9 @@ struct ControlGroup {
 }
 
 /// The system's own files, which have no size.
-enum SystemFile {
-  static func text(_ path: String) -> String? {
+package enum SystemFile {
+  /// Nil where there is no such file.
+  package static func text(_ path: String) -> String? {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }

@@ -150,11 +150,12 @@ package struct ShardIndex: Sendable {
     }
   }
 
-  /// A name stays inside the folder: relative, and made of plain components.
+  /// A name stays inside the folder: relative, and made of plain components. The system goes by bytes: a slash before a
+  /// mark is a slash.
   private func checkName(_ file: String, place: String) throws(SafeTensorsError) {
-    let components = file.split(separator: "/", omittingEmptySubsequences: false)
+    let components = file.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
     let isPlain =
-      components.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
+      components.allSatisfy { part in ["", ".", ".."].allSatisfy { !part.elementsEqual($0.utf8) } }
       && !file.unicodeScalars.contains { $0.properties.generalCategory == .control || $0 == "\\" }
     guard isPlain, file.hasSuffix(fileSuffix) else {
       throw failure(
@@ -170,11 +171,11 @@ package struct ShardIndex: Sendable {
         .index, "weight_map", expected: "the file \"\(file)\" in the folder", found: link ?? "no such file")
     }
     var roots = [root]
-    let components = root.split(separator: "/")
-    if components.count > 2, components[components.count - 2] == "snapshots" {
+    let components = root.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    if components.count > 2, components[components.count - 2].isSame(as: "snapshots") {
       roots.append("/" + components.dropLast(2).joined(separator: "/") + "/blobs")
     }
-    guard roots.contains(where: { target.hasPrefix($0 == "/" ? $0 : $0 + "/") }) else {
+    guard roots.contains(where: { target.utf8.starts(with: (root == "/" ? $0 : $0 + "/").utf8) }) else {
       throw failure(
         .unsafePath, "weight_map \"\(file)\"", expected: "a file inside the folder", found: "a link out of it")
     }

@@ -185,7 +185,7 @@ struct BertWords: Sendable {
   /// What a `tokenizer.json` says.
   init(document: TokenizerJSON) throws(TokenizerError) {
     for (part, type) in [("normalizer", "BertNormalizer"), ("pre_tokenizer", "BertPreTokenizer")] {
-      let found = try document.optional(part)?.required("type").string()
+      let found = try document.optional(part)?.required("type").name()
       guard found != type else { continue }
       throw TokenizerError(
         .unsupportedModel, file: document.file, expected: "“\(part).type” “\(type)”",

@@ -114,7 +114,7 @@ extension BytePairVocabulary {
       ("type", "BPE"), ("end_of_word_suffix", ByteSymbols.endOfWord), ("continuing_subword_prefix", ""),
     ]
     for (field, expected) in required {
-      let found = try model.optional(field)?.string()
+      let found = try model.optional(field)?.name()
       guard (found ?? "") != expected else { continue }
       throw TokenizerError(
         .unsupportedModel, file: file, expected: "“model.\(field)” “\(expected)”",

@@ -38,14 +38,14 @@ public func folderTokenizer(
   if has(TokenizerSettings.tokenizerName) {
     let document = try TokenizerSettings.document(folder)
     let model = try document.required("model")
-    switch try model.optional("type")?.string() {
+    switch try model.optional("type")?.name() {
     case "Unigram":
       return try SigLIPTokenizer(
         document: document, folder: folder, rules: convention == .siglip ? .transformers : .openCLIP)
     case "WordPiece":
       return try BertTokenizer(
         document: document, folder: folder, cleaning: cleaning, stripsSeparator: stripsSeparator)
-    case "BPE" where try model.optional("end_of_word_suffix")?.string() == ByteSymbols.endOfWord:
+    case "BPE" where try model.optional("end_of_word_suffix")?.name() == ByteSymbols.endOfWord:
       return try CLIPTokenizer(document: document, folder: folder, rules: .huggingFace(cleaning))
     case "BPE" where try model.optional("byte_fallback")?.boolean() == true:
       return try GemmaTokenizer(

@@ -99,7 +99,7 @@ struct GemmaVocabulary: Sendable {
     var symbols = SymbolTable(file: file, capacity: entries.count)
     for (token, id) in entries { try symbols.add(token, id: try id.integer()) }
     for (field, expected) in [("continuing_subword_prefix", ""), ("end_of_word_suffix", "")] {
-      guard let found = try model.optional(field)?.string(), found != expected else { continue }
+      guard let found = try model.optional(field)?.name(), found != expected else { continue }
       throw TokenizerError(
         .unsupportedModel, file: file, expected: "“model.\(field)” “\(expected)”", found: quotation(found),
         remedy: TokenizerRule.giveEmbeddings)
@@ -173,16 +173,16 @@ struct GemmaVocabulary: Sendable {
     }
     guard let normalizer = try document.optional("normalizer") else { throw unsupported("none") }
     var steps = [normalizer]
-    if try normalizer.required("type").string() == "Sequence" {
+    if try normalizer.required("type").name() == "Sequence" {
       steps = try normalizer.required("normalizers").elements()
     }
     var (lowercases, replaces) = (false, false)
     for step in steps {
-      switch try step.required("type").string() {
+      switch try step.required("type").name() {
       case "Lowercase": lowercases = true
       case "Replace":
-        guard try step.required("pattern").optional("String")?.string() == " ",
-          try step.required("content").string() == "\u{2581}"
+        guard try step.required("pattern").optional("String")?.name() == " ",
+          try step.required("content").name() == "\u{2581}"
         else { throw unsupported("another Replace") }
         replaces = true
       case let other: throw unsupported(quotation(other))
@@ -190,11 +190,11 @@ struct GemmaVocabulary: Sendable {
     }
     guard replaces else { throw unsupported("no Replace") }
     if let splitter = try document.optional("pre_tokenizer") {
-      let pattern = try splitter.optional("pattern")?.optional("String")?.string()
-      guard try splitter.required("type").string() == "Split", pattern == " " else {
+      let pattern = try splitter.optional("pattern")?.optional("String")?.name()
+      guard try splitter.required("type").name() == "Split", pattern == " " else {
         throw TokenizerError(
           .unsupportedModel, file: document.file, expected: "“pre_tokenizer” Split at spaces, or none",
-          found: quotation(try splitter.required("type").string()), remedy: TokenizerRule.giveEmbeddings)
+          found: quotation(try splitter.required("type").name()), remedy: TokenizerRule.giveEmbeddings)
       }
     }
     return lowercases

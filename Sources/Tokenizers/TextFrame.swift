@@ -14,7 +14,7 @@ struct TextFrame: Sendable {
   /// - Throws: `.unsupportedModel` for one that is no template, or a pair of start and end tokens.
   init(_ document: TokenizerJSON) throws(TokenizerError) {
     guard let processor = try document.optional("post_processor") else { return }
-    switch try processor.required("type").string() {
+    switch try processor.required("type").name() {
     case "TemplateProcessing":
       var isBehind = false
       for item in try processor.required("single").elements() {

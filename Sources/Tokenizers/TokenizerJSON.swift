@@ -58,6 +58,18 @@ struct TokenizerJSON {
     return text
   }
 
+  /// A string that is held against names of this program, which Swift does in the square of a run of marks: a short one.
+  func name() throws(TokenizerError) -> String {
+    let text = try string()
+    guard text.utf8.count <= Self.longestName else {
+      throw failure("\(text.utf8.count) bytes at \(place), where a name stands")
+    }
+    return text
+  }
+
+  /// In bytes.
+  private static let longestName = 256
+
   func integer() throws(TokenizerError) -> Int {
     switch value {
     case .integer(let integer): return integer

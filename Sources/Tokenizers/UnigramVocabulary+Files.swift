@@ -11,7 +11,7 @@ extension UnigramVocabulary {
     let file = document.file
     let reader = UnigramReader(file: file)
     let model = try document.required("model")
-    try reader.require(model.optional("type")?.string(), "Unigram", at: "model.type")
+    try reader.require(model.optional("type")?.name(), "Unigram", at: "model.type")
     if try model.optional("byte_fallback")?.boolean() == true {
       throw reader.unsupported("model.byte_fallback", expected: "false", found: "true")
     }
@@ -77,16 +77,16 @@ private struct UnigramReader {
     let expected = "Metaspace, alone or after WhitespaceSplit"
     guard let splitter else { throw unsupported("pre_tokenizer", expected: expected, found: "none") }
     var steps = [splitter]
-    if try splitter.required("type").string() == "Sequence" {
+    if try splitter.required("type").name() == "Sequence" {
       steps = try splitter.required("pretokenizers").elements()
     }
     var isMarked = false
     for step in steps {
-      switch try step.required("type").string() {
+      switch try step.required("type").name() {
       case "WhitespaceSplit" where !isMarked: break
       case "Metaspace" where !isMarked:
-        try require(step.optional("replacement")?.string(), "\u{2581}", at: "pre_tokenizer.replacement")
-        if let scheme = try step.optional("prepend_scheme")?.string() {
+        try require(step.optional("replacement")?.name(), "\u{2581}", at: "pre_tokenizer.replacement")
+        if let scheme = try step.optional("prepend_scheme")?.name() {
           try require(scheme, "always", at: "pre_tokenizer.prepend_scheme")
         } else if try step.optional("add_prefix_space")?.boolean() == false {
           throw unsupported("pre_tokenizer.add_prefix_space", expected: "true", found: "false")
@@ -103,12 +103,12 @@ private struct UnigramReader {
   func characterMap(_ normalizer: TokenizerJSON?) throws(TokenizerError) -> PrecompiledCharacterMap? {
     guard let normalizer else { return nil }
     var steps = [normalizer]
-    if try normalizer.required("type").string() == "Sequence" {
+    if try normalizer.required("type").name() == "Sequence" {
       steps = try normalizer.required("normalizers").elements()
     }
     var map: PrecompiledCharacterMap?
     for step in steps {
-      switch try step.required("type").string() {
+      switch try step.required("type").name() {
       case "Precompiled" where map == nil:
         let text = try step.required("precompiled_charsmap").string()
         guard let blob = Base64.decoded(text), let table = PrecompiledCharacterMap(blob) else {
@@ -117,7 +117,7 @@ private struct UnigramReader {
         map = table
       case "Strip": break
       case "Lowercase" where map == nil: break
-      case "Replace" where try step.required("pattern").optional("Regex")?.string() == " {2,}": break
+      case "Replace" where try step.required("pattern").optional("Regex")?.name() == " {2,}": break
       case let other:
         throw unsupported("normalizer", expected: "Precompiled, Lowercase, Strip or spaces", found: quotation(other))
       }

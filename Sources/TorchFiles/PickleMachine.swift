@@ -334,7 +334,8 @@ struct PickleMachine {
   private mutating func pushStorage() throws(TorchFileError) {
     let identifier = try pop()
     guard case .tuple(let tuple) = identifier, sequences[tuple].count == 5,
-      case .string("storage") = sequences[tuple][0], case .global(let kind) = sequences[tuple][1],
+      case .string(let mark) = sequences[tuple][0], mark.isSame(as: "storage"),
+      case .global(let kind) = sequences[tuple][1],
       case .string(let key) = sequences[tuple][2], case .integer(let count) = sequences[tuple][4], count >= 0
     else {
       throw fault(

@@ -115,7 +115,7 @@ struct HDF5ReaderTests {
       .array(.labels, .reference(HDF5Reference(address: 0x8123_4567_89AB_CDEF)), rank: 255, limit: 1),
     ]
     for request in requests {
-      #expect(HDF5Number.value(request.bytes[..<8]) == UInt64(request.bytes.count - 8))
+      #expect(request.bytes.prefix(8) == [UInt8(request.bytes.count - 8), 0, 0, 0, 0, 0, 0, 0])
       #expect(HDF5Request(Array(request.bytes.dropFirst(8))) == request)
     }
     let fault = HDF5Fault(expected: "α", found: "", remedy: "γ")

@@ -40,6 +40,9 @@ struct ShardedTests {
       index: "{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\",\"a\":\"2.safetensors\"}}"),
     Case(testDescription: "parent folder", kind: .unsafePath, index: map("../1.safetensors", "2.safetensors")),
     Case(testDescription: "hidden parent", kind: .unsafePath, index: map("x/../../1.safetensors", "2.safetensors")),
+    Case(
+      testDescription: "parent folder before a mark", kind: .unsafePath,
+      index: map("../\u{301}1.safetensors", "2.safetensors")),
     Case(testDescription: "absolute path", kind: .unsafePath, index: map("/tmp/1.safetensors", "2.safetensors")),
     Case(
       testDescription: "same file, two spellings", kind: .unsafePath, index: map("./1.safetensors", "2.safetensors")),

@@ -104,6 +104,8 @@ private let mergeLists: [Malformed] = [
     "terminal escapes", header + "\u{1B}[2J" + String(repeating: "x", count: 500) + "\n", .badMerge, "\\u{1b}[2J"),
 ]
 
+/// 600,000 bytes that Swift's comparison has to sort.
+private let marks = String(repeating: "\u{301}\u{316}", count: 150_000)
 private let bpe = #""type":"BPE","end_of_word_suffix":"</w>","#
 
 private let tokenizers: [Malformed] = [
@@ -124,6 +126,9 @@ private let tokenizers: [Malformed] = [
   .tokenizer("a key twice", #"{"model":{"type":"BPE"},"model":{}}"#, .duplicateSymbol, "\"model\" twice"),
   .tokenizer("a symbol twice", small.tokenizerJSON(fields: bpe + #""vocab":{},"#), .duplicateSymbol, "\"vocab\" twice"),
   .tokenizer("no vocabulary", #"{"model":{\#(bpe)"merges":[]}}"#, .badJSON, "no “vocab” in “model”"),
+  // To hold it against a name that begins alike would take a minute.
+  .tokenizer(
+    "a type of 300,000 marks", #"{"model":{"type":"U\#(marks)"}}"#, .badJSON, "600001 bytes at “model.type”"),
   .tokenizer("a type that is a number", #"{"model":{"type":5}}"#, .badJSON, "“model.type”"),
   .tokenizer(
     "added tokens without ids", small.tokenizerJSON(added: #"[{"content":"x"}]"#), .badJSON, "no “id” in “added"),

@@ -57,6 +57,10 @@ struct CheckpointConfigurationTests {
       "image of three sizes", .configuration, "vision_cfg.image_size", "\"image_size\": 32",
       "\"image_size\": [32, 32, 3]"),
     Case("too many patches", .configuration, "vision tokens", "\"image_size\": 32,", "\"image_size\": 16384,"),
+    // To hold it against a name that begins alike would take a minute.
+    Case(
+      "a pooling of 300,000 marks", .configuration, "vision_cfg.pool_type", vision,
+      vision + ", \"pool_type\": \"t\(String(repeating: "\u{301}\u{316}", count: 150_000))\""),
     Case("negative MLP", .configuration, "vision_cfg.mlp_ratio", vision, vision + ", \"mlp_ratio\": -4"),
     Case("MLP ratio beyond numbers", .configuration, "vision_cfg.mlp_ratio", vision, vision + ", \"mlp_ratio\": 1e999"),
     Case("MLP of no width", .configuration, "vision MLP", vision, vision + ", \"mlp_ratio\": 0.001"),

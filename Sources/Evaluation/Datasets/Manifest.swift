@@ -82,9 +82,7 @@ extension Manifest.Entry {
   }
 
   private static func text(inPlaceOf error: FileError) throws(LeGradError) -> [UInt8] {
-    switch error.rule {
-    case .unreadable, .exhausted: throw LeGradError(error)
-    default: Array("unreadable\n".utf8)
-    }
+    guard error.kind != .memory, error.rule != .unreadable else { throw LeGradError(error) }
+    return Array("unreadable\n".utf8)
   }
 }

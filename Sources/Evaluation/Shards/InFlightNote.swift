@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import Processes
 
 /// Which image a shard is reading, for the process after one that died at it: a picture may take memory or a decoder's
 /// mistakes that no error tells of, and would end every process that comes to it.
@@ -94,17 +95,14 @@ package final class InFlightNote {
   private static let size = 128
 
   /// What tells one start of one machine from all others.
-  private static func boot() -> String { firstLine("/proc/sys/kernel/random/boot_id") ?? "unknown" }
+  private static func boot() -> String {
+    SystemFile.text("/proc/sys/kernel/random/boot_id")?.split(whereSeparator: \.isWhitespace).first.map(String.init)
+      ?? "unknown"
+  }
 
   /// Processes that the machine killed for lack of memory since its start.
   private static func kills() -> Int {
-    let bytes = (try? WholeFile.read("/proc/vmstat", limit: 1 << 20)) ?? []
-    let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
+    let line = SystemFile.text("/proc/vmstat")?.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
     return line.flatMap { Int($0.dropFirst("oom_kill ".utf8.count)) } ?? 0
-  }
-
-  private static func firstLine(_ path: String) -> String? {
-    let bytes = (try? WholeFile.read(path, limit: 1 << 10)) ?? []
-    return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).first.map(String.init)
   }
 }

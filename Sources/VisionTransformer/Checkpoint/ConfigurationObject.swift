@@ -108,11 +108,17 @@ struct ConfigurationObject {
     return bool
   }
 
+  /// A short string: it is held against names of this program, which Swift does in the square of a run of marks.
   func string(_ key: String) throws(CheckpointError) -> String? {
     guard let value = value(key) else { return nil }
     guard case .string(let text) = value else { throw failure(key, expected: "a string", found: value.summary) }
+    guard text.utf8.count <= Self.longestString else {
+      throw failure(key, expected: "at most \(Self.longestString) bytes", found: "\(text.utf8.count)")
+    }
     return text
   }
+
+  private static let longestString = 4_096
 
   /// A size: one integer for both directions, or `[height, width]`.
   func size(

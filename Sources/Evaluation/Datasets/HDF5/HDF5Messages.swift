@@ -18,18 +18,18 @@ enum HDF5Request: Equatable {
     switch self {
     case .open(let path): content = [0] + path
     case .array(let type, let location, let rank, let limit):
-      content = [1, type.rawValue, UInt8(rank)] + HDF5Number.bytes(UInt64(limit))
+      content = [1, type.rawValue, UInt8(rank)] + UInt64(limit).messageBytes
       switch location {
       case .path(let name): content += [0] + Array(name.utf8)
-      case .reference(let reference): content += [1] + HDF5Number.bytes(reference.address)
+      case .reference(let reference): content += [1] + reference.address.messageBytes
       }
     }
-    return HDF5Number.bytes(UInt64(content.count)) + content
+    return UInt64(content.count).messageBytes + content
   }
 
   /// The next request of this process; nil where there is none any more, or none that makes sense.
   static func receive() -> HDF5Request? {
-    guard let size = AskingProcess.receive(8).map({ HDF5Number.value($0[...]) }), size <= limit,
+    guard let size = AskingProcess.receive(8).map({ UInt64(messageBytes: $0) }), size <= limit,
       let content = AskingProcess.receive(Int(size))
     else { return nil }
     return HDF5Request(content)
@@ -48,10 +48,10 @@ enum HDF5Request: Equatable {
     case 0: location = .path(String(decoding: rest, as: UTF8.self))
     case 1:
       guard rest.count == 8 else { return nil }
-      location = .reference(HDF5Reference(address: HDF5Number.value(rest)))
+      location = .reference(HDF5Reference(address: UInt64(messageBytes: rest)))
     default: return nil
     }
-    let limit = Int(clamping: HDF5Number.value(content[3..<11]))
+    let limit = Int(clamping: UInt64(messageBytes: content[3..<11]))
     self = .array(type, location, rank: Int(content[2]), limit: limit)
   }
 }
@@ -72,11 +72,11 @@ enum HDF5Answer: Equatable {
     let content: [UInt8] =
       switch self {
       case .opened: [0]
-      case .shape(let shape): [1] + shape.flatMap { HDF5Number.bytes(UInt64($0)) }
+      case .shape(let shape): [1] + shape.flatMap { UInt64($0).messageBytes }
       case .fault(let fault): [2] + Self.bytes(of: fault)
       case .noLibrary(let fault): [3] + Self.bytes(of: fault)
       }
-    return HDF5Number.bytes(UInt64(content.count)) + content
+    return UInt64(content.count).messageBytes + content
   }
 
   private static func bytes(of fault: HDF5Fault) -> [UInt8] {
@@ -90,7 +90,7 @@ enum HDF5Answer: Equatable {
     case 1 where rest.count.isMultiple(of: 8):
       self = .shape(
         stride(from: rest.startIndex, to: rest.endIndex, by: 8).map {
-          Int(clamping: HDF5Number.value(rest[$0..<($0 + 8)]))
+          Int(clamping: UInt64(messageBytes: rest[$0..<($0 + 8)]))
         })
     case 2, 3:
       let texts = rest.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
@@ -100,11 +100,4 @@ enum HDF5Answer: Equatable {
     default: return nil
     }
   }
-}
-
-/// Whole numbers in messages.
-enum HDF5Number {
-  static func bytes(_ value: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
-
-  static func value(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
 }

@@ -82,7 +82,7 @@ final class HDF5Reader: Sendable {
     of reader: AnsweringProcess, to request: HDF5Request
   ) throws(AnsweringProcess.Failure) -> HDF5Answer {
     try reader.ask(request.bytes, within: timeLimit)
-    let size = HDF5Number.value(try reader.receive(8)[...])
+    let size = UInt64(messageBytes: try reader.receive(8))
     guard size <= HDF5Answer.limit, let answer = HDF5Answer(try reader.receive(Int(size))) else {
       throw reader.giveUp()
     }
