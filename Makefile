@@ -17,6 +17,7 @@
 # test-real    photographs explained by a trained DINOv2, against PyTorch in float64 (network: packages of PyPI)
 # build        the release binary, with Swift's own libraries inside
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
+# ptx          .build/ptx: the kernels for NVIDIA's tensor cores as PTX, for drivers that refuse theirs (a part of dist)
 # docs         docs/, the pages of the Swift library, warnings as errors
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
 # gpu          everything one wants to know of this machine's GPU, in a Markdown report (QUICK=1; DEVICE=opencl without one)
@@ -30,7 +31,7 @@
 
 SHELL := /bin/bash
 .PHONY: demo test test-large test-faults soak fuzz test-sanitized test-debian13 test-dist test-cluster test-drivers \
-  test-real build dist docs bench gpu gpu-bundle lint gpu-lint setup setup-loader setup-tests
+  test-real build dist ptx docs bench gpu gpu-bundle lint gpu-lint gpu-programs setup setup-loader setup-tests
 
 packages := libpng-dev libjpeg62-turbo-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
@@ -84,9 +85,12 @@ soak: setup-tests
 test-debian13:
 	Tests/Systems/debian.sh trixie
 
-dist: setup
+dist: setup ptx
 	@$(call install,$(dist_packages))
-	HARDENED="$(hardened)" Distribution/build.sh dist
+	HARDENED="$(hardened)" Distribution/build.sh dist .build/ptx .build/gpu-lint
+
+ptx: gpu-programs
+	Tests/GPULint/make_ptx.py --tools .build/gpu-lint --programs .build/gpu-lint/programs --output .build/ptx
 
 test-dist: dist
 	for release in bookworm trixie; do Tests/Systems/debian.sh $$release --bare dist/legrad-*.tar.gz || exit; done
@@ -134,8 +138,8 @@ gpu:
 	  export LEGRAD="$$($(swift_build) --show-bin-path)/legrad"; \
 	fi; Benchmarks/GPU/run.sh $(if $(REPORT),-o $(REPORT))
 
-gpu-bundle: build setup-tests
-	Benchmarks/GPU/bundle.sh "$$($(swift_build) --show-bin-path)/legrad" dist
+gpu-bundle: build setup-tests ptx
+	Benchmarks/GPU/bundle.sh "$$($(swift_build) --show-bin-path)/legrad" dist .build/ptx .build/gpu-lint
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
@@ -204,12 +208,15 @@ lint:
 	$$clang -std=gnu2x -fsyntax-only -Wall -Wextra -Werror -ITests/Headers -ISources/COpenCL/include \
 	  -ISources/CHDF5/include Sources/COpenCL/opencl.c Sources/CHDF5/hdf5_library.c
 
-gpu-lint: setup
+gpu-lint: gpu-programs
+	Tests/GPULint/gpu_lint.py --tools .build/gpu-lint --programs .build/gpu-lint/programs $(if $(ALL),--all)
+
+# The compilers for GPUs, and what they are asked for.
+gpu-programs: setup
 	@command -v pip3 >/dev/null || { $(call install,python3-pip); }
 	Tests/GPULint/setup.sh .build/gpu-lint
 	swift build $(optimised) --product ListPrograms
 	"$$(swift build $(optimised) --show-bin-path)/ListPrograms" > .build/gpu-lint/programs
-	Tests/GPULint/gpu_lint.py --tools .build/gpu-lint --programs .build/gpu-lint/programs $(if $(ALL),--all)
 
 # Installs those of the packages $(1) that are missing.
 define install

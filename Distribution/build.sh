@@ -2,13 +2,15 @@
 # One tarball that runs on any x86-64 Linux with glibc 2.35 or later: the command with every library inside it but
 # glibc's own, README, and the licences of what is inside. Prints the tarball's path and size.
 #
-#   HARDENED=OPTIONS Distribution/build.sh FOLDER     FOLDER receives the tarball; OPTIONS are the Makefile's `hardened`
+#   HARDENED=OPTIONS Distribution/build.sh FOLDER PTX TOOLS
+#
+# FOLDER receives the tarball; OPTIONS are the Makefile's `hardened`; PTX is what make_ptx.py made with TOOLS.
 #
 # Libraries are linked from the archives that Debian's -dev packages bring. SentencePiece has none there, so that its
 # source distribution is built, pinned by hash.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-output=$1
+output=$1 ptx=$2 tools=$3
 work=$PWD/.build-dist
 newest_glibc=2.35
 sentencepiece=sentencepiece==0.2.1
@@ -71,6 +73,9 @@ glibc=$(objdump -T "$binary" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)
   fail "expected symbols up to GLIBC_$newest_glibc, found $glibc; build it on Debian 12"
 
 cp README.md LICENSE "$folder"
+# Beside the command, where it looks for them.
+cp -r "$ptx" "$folder/ptx"
+cp "$tools/usr/share/doc/libclc-19/copyright" "$folder/licenses/libclc.txt"
 for package in libutf8proc-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev "libstdc++-$(cc -dumpversion)-dev"; do
   copyright=/usr/share/doc/$package/copyright
   [ -e "$copyright" ] || fail "$copyright is missing; install $package again"

@@ -28,11 +28,16 @@ __kernel void part_product(
   __global const real *b = ROW(right, 0) + (ulong)column * (right_transposed ? right_stride : 1);
   real sums[ROWS_PER_ITEM];
   for (uint r = 0; r < ROWS_PER_ITEM; r++) sums[r] = 0.0f;
+  // Rows past the end are the last one once more, so that the sums' indices are known and they stay in registers.
   for (uint k = 0; k < inner; k++) {
     const real y = part_of(b[k * right_step], right_part);
-    for (uint r = 0; r < count; r++) sums[r] = fma(part_of(a[r * row_step + k * left_step], left_part), y, sums[r]);
+#pragma unroll
+    for (uint r = 0; r < ROWS_PER_ITEM; r++)
+      sums[r] = fma(part_of(a[min(r, count - 1) * row_step + k * left_step], left_part), y, sums[r]);
   }
-  for (uint r = 0; r < count; r++) {
+#pragma unroll
+  for (uint r = 0; r < ROWS_PER_ITEM; r++) {
+    if (r >= count) break;
     const uint row = first + r;
     __global real *to = ROW(output, row) + column;
     real x = sums[r] * factor;

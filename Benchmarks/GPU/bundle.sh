@@ -2,10 +2,12 @@
 # One tarball that runs Benchmarks/GPU/run.sh on any x86-64 Linux with a driver and this system's glibc or a later one:
 # the command, the libraries that it needs beside glibc's, an OpenCL loader, stored answers, and the PyTorch peer.
 #
-#   Benchmarks/GPU/bundle.sh BINARY FOLDER     FOLDER receives the tarball
+#   Benchmarks/GPU/bundle.sh BINARY FOLDER PTX TOOLS
+#
+# FOLDER receives the tarball; PTX is what make_ptx.py made with TOOLS.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-binary=$1 output=$2
+binary=$1 output=$2 ptx=$3 tools=$4
 limit=$((64 << 20))
 name=legrad-gpu-$(sed -n 's/.*static let number = "\(.*\)"/\1/p' Sources/LeGradCLI/Version.swift)-linux-x86_64
 
@@ -21,6 +23,8 @@ folder=$work/$name
 mkdir -p "$folder"/{bin,lib/runtime,golden,peers,licenses}
 cp "$binary" "$folder/bin/legrad"
 strip "$folder/bin/legrad"
+cp -r "$ptx" "$folder/bin/ptx"
+cp "$tools/usr/share/doc/libclc-19/copyright" "$folder/licenses/libclc.txt"
 loader=$(ldconfig -p | awk '/libOpenCL.so.1 .*x86-64/ { print $NF; exit }')
 [ -n "$loader" ] || fail "no OpenCL loader here; run make setup-tests"
 # glibc stays outside: its parts belong together.

@@ -9,6 +9,13 @@ static const char *const names[] = {
 #undef NAME
 };
 
+// Why a loader without a call cannot be used.
+static const char *const missing[] = {
+#define MISSING(name) "the OpenCL loader has no " #name ", which loaders of OpenCL 1.2 have",
+    LEGRAD_OPENCL_CALLS(MISSING)
+#undef MISSING
+};
+
 static const char *const loaders[] = {
 #ifdef __APPLE__
     "/System/Library/Frameworks/OpenCL.framework/OpenCL",
@@ -27,7 +34,7 @@ const char *legrad_opencl_open(struct legrad_opencl *table) {
   void **fields = (void **)table;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     fields[i] = dlsym(loader, names[i]);
-    if (!fields[i]) return "the OpenCL loader is older than OpenCL 1.2";
+    if (!fields[i]) return missing[i];
   }
   return NULL;
 }

@@ -1,10 +1,10 @@
-import Compute
+package import Compute
 
 /// What a work-group of attention on matrix units holds of a head: its own rows, and those of the other side that it
 /// meets at a time; see `attention_matrix_tiles.cl`.
-struct HeadTile: Sendable, Hashable {
-  let rows: Int
-  let others: Int
+package struct HeadTile: Sendable, Hashable {
+  package let rows: Int
+  package let others: Int
 
   /// Bytes that tiles may have: OpenCL programs of NVIDIA's have 48 KB of local memory, of which some is for what the
   /// items of a query give each other.
@@ -18,7 +18,7 @@ struct HeadTile: Sendable, Hashable {
 
   /// The first that has room for heads of `width` columns, whatever the device, so that all give the same bits; nil
   /// where heads are too wide for any.
-  static func best(width: Int, precision: Precision) -> HeadTile? {
+  package static func best(width: Int, precision: Precision) -> HeadTile? {
     all.first { $0.tileBytes(width: width, precision) <= most }
   }
 
@@ -68,5 +68,5 @@ struct HeadTile: Sendable, Hashable {
 extension Precision {
   /// Parts of bfloat16 that attention on matrix units takes its operands in. float16 would need factors for rows of both
   /// operands and for tiles of values; two parts are more exact, and have float32's range.
-  var headParts: Int { self == .bf16 ? 1 : 2 }
+  package var headParts: Int { self == .bf16 ? 1 : 2 }
 }

@@ -9,6 +9,7 @@ final class KernelLibrary: Sendable {
   let context: OpenCLContext
   private let cache: ProgramCache?
   private let kernelFolder: String?
+  private let ptx: PTXFolder?
   private let built = Mutex(Built())
 
   private struct Built {
@@ -23,12 +24,15 @@ final class KernelLibrary: Sendable {
     var cache: String?
     /// The folder of `.cl` files that are used instead of the embedded ones.
     var kernels: String?
+    /// The folder of programs that a release brings along for NVIDIA's drivers.
+    var ptx: String?
   }
 
   init(_ context: OpenCLContext, folders: Folders) {
     self.context = context
     cache = folders.cache.map { ProgramCache(folder: $0, device: context.device) }
     kernelFolder = folders.kernels
+    ptx = PTXFolder.used(folders.ptx, by: context.device)
   }
 
   /// The kernel once more, with arguments of its own.
@@ -57,12 +61,19 @@ final class KernelLibrary: Sendable {
   }
 
   private func build(_ identifier: KernelIdentifier) throws(OpenCLError) -> OpenCLProgram {
-    let sources = try sources(of: identifier)
+    let sources = try Self.sources(of: identifier.files, in: kernelFolder)
     if let vendors = VendorOptions(identifier).options(for: context.device) {
       // A driver that says it knows them and does not gets the program without.
       do { return try build(sources, options: identifier.options + " " + vendors) } catch {}
     }
-    return try build(sources, options: identifier.options)
+    do { return try build(sources, options: identifier.options) } catch {
+      guard error.isOfCompiler, let ptx,
+        let program = ptx.program(context, sources: sources, options: identifier.options)
+      else { throw error }
+      // Next time nothing is compiled before it.
+      cache?.keep(program, sources: sources, options: identifier.options)
+      return program
+    }
   }
 
   private func build(_ sources: [String], options: String) throws(OpenCLError) -> OpenCLProgram {
@@ -72,21 +83,14 @@ final class KernelLibrary: Sendable {
     return program
   }
 
-  /// The pieces of a program. `#line` makes the compiler's messages name the file and the line in it.
-  private func sources(of identifier: KernelIdentifier) throws(OpenCLError) -> [String] {
+  /// The pieces of a program of these files. `#line` makes the compiler's messages name the file and the line in it.
+  /// - Parameter folder: of files that are read instead of the embedded ones.
+  static func sources(of files: [String], in folder: String? = nil) throws(OpenCLError) -> [String] {
     var sources: [String] = []
-    for file in identifier.files {
-      sources += ["\n#line 1 \"\(file).cl\"\n", try text(of: file + ".cl")]
+    for file in files {
+      sources += ["\n#line 1 \"\(file).cl\"\n", try text(of: file + ".cl", in: folder)]
     }
     return sources
-  }
-
-  private func text(of name: String) throws(OpenCLError) -> String {
-    if let kernelFolder { return try Self.text(of: name, in: kernelFolder) }
-    guard let text = Self.embedded[name] else {
-      preconditionFailure("\(name) is not in Sources/CKernels/kernels.c")
-    }
-    return text
   }
 
   /// The text of every file, embedded or in a folder that stands in for them.
@@ -97,7 +101,11 @@ final class KernelLibrary: Sendable {
     return texts
   }
 
-  private static func text(of name: String, in folder: String) throws(OpenCLError) -> String {
+  private static func text(of name: String, in folder: String?) throws(OpenCLError) -> String {
+    guard let folder else {
+      guard let text = embedded[name] else { preconditionFailure("\(name) is not in Sources/CKernels/kernels.c") }
+      return text
+    }
     do {
       return String(decoding: try WholeFile.read(folder + "/" + name, limit: 1 << 20), as: UTF8.self)
     } catch {

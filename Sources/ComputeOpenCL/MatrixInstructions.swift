@@ -1,9 +1,9 @@
-import Compute
+package import Compute
 import OpenCLRuntime
 
 /// Whose matrix units the matrix variant is written for: a file of small functions before `matmul_matrix.cl`, and
 /// before what attention has on them.
-enum MatrixInstructions: String, Sendable, CaseIterable {
+package enum MatrixInstructions: String, Sendable, CaseIterable {
   /// PTX of compute capability 8.0 and later.
   case nvidia
   /// Of RDNA 3, and of CDNA 2 and 3.
@@ -53,24 +53,29 @@ enum MatrixInstructions: String, Sendable, CaseIterable {
 }
 
 /// The functions that the matrix variant is built on.
-struct MatrixSet: Sendable, Hashable {
+package struct MatrixSet: Sendable, Hashable {
   let instructions: MatrixInstructions
   /// Whether they are plain OpenCL C in place of the instructions, for every device.
   let isPlain: Bool
+
+  package init(instructions: MatrixInstructions, isPlain: Bool) {
+    self.instructions = instructions
+    self.isPlain = isPlain
+  }
 
   static let plain = MatrixSet(instructions: .nvidia, isPlain: true)
 }
 
 /// The tile of the output that a work-group of the matrix variant computes.
-struct MatrixTile: Sendable, Hashable {
-  let rows: Int
-  let columns: Int
+package struct MatrixTile: Sendable, Hashable {
+  package let rows: Int
+  package let columns: Int
   /// Elements of the inner dimension that a step has of operands in one part; half of it of those in two.
   private let depth: Int
   /// The part of the matrix units' time that computes, as far as it can be told from what a step reads and multiplies.
   private let efficiency: Double
 
-  static let all = [
+  package static let all = [
     MatrixTile(rows: 128, columns: 128, depth: 32, efficiency: 1),
     MatrixTile(rows: 64, columns: 64, depth: 64, efficiency: 0.6),
     MatrixTile(rows: 16, columns: 64, depth: 128, efficiency: 0.25),
@@ -78,7 +83,7 @@ struct MatrixTile: Sendable, Hashable {
 
   /// The tile with the least time of those that fit the device's local memory, counted as `PortableTile.best` does. All
   /// give the same bits.
-  static func best(
+  package static func best(
     rows: Int, columns: Int, parts: Int = 1, precision: Precision, set: MatrixSet, computeUnits: Int, localMemory: Int
   ) -> MatrixTile {
     func time(_ tile: MatrixTile) -> Double {
@@ -107,7 +112,7 @@ struct MatrixTile: Sendable, Hashable {
     return warps.rows * warps.columns * set.instructions.warp
   }
 
-  func depth(_ precision: Precision, _ set: MatrixSet) -> Int {
+  package func depth(_ precision: Precision, _ set: MatrixSet) -> Int {
     // Intel's have few items for a tile, which keep what they bring in registers; plain functions want room in local
     // memory for what lanes exchange. Groups of more items than a step has chunks would have none to bring.
     let depth = set.isPlain || set.instructions.isIntel ? min(depth, max(32, set.instructions.warp)) : depth

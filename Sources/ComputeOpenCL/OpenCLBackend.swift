@@ -26,6 +26,9 @@ public final class OpenCLBackend: Backend {
     public var cacheFolder: String?
     /// A folder whose `.cl` files are used instead of the embedded ones, for work on kernels.
     public var kernelFolder: String?
+    /// A folder of programs that were compiled to PTX for this build's kernels, for NVIDIA's drivers that compile no
+    /// matrix instructions themselves; what is in it is tried like all kernels.
+    public var ptxFolder: String?
     /// Whether it waits after every operation, so that an error names the one that failed.
     public var waitsAfterEveryOperation = false
     /// Whether what repeats is recorded and enqueued at once, where the device has command buffers that compute right;
@@ -39,7 +42,7 @@ public final class OpenCLBackend: Backend {
     /// Whether memory is counted and nothing is computed: what a run takes is known without it. Results mean nothing.
     package var countsMemoryAlone = false
 
-    var folders: KernelLibrary.Folders { .init(cache: cacheFolder, kernels: kernelFolder) }
+    var folders: KernelLibrary.Folders { .init(cache: cacheFolder, kernels: kernelFolder, ptx: ptxFolder) }
 
     /// Whether command buffers are used untried.
     var triesCommandBuffers = true

@@ -24,6 +24,14 @@ package enum ProgramList {
     /// Whose matrix instructions it has; nil where it has none.
     package let instructions: String?
 
+    /// The file of the release that has the program as PTX; nil where none has.
+    package var ptxName: String? {
+      guard instructions == MatrixInstructions.nvidia.rawValue,
+        let sources = try? KernelLibrary.sources(of: program.files)
+      else { return nil }
+      return PTXFolder.name(sources: sources, options: program.options)
+    }
+
     fileprivate init(_ identifier: KernelIdentifier, group: Int, _ instructions: MatrixInstructions? = nil) {
       self.instructions = instructions?.rawValue
       program = Program(identifier)

@@ -17,7 +17,7 @@ enum UnrollingSelection {
     if let unrolling = options.unrolling { return unrolling }
     // Processors have no registers to save and no pairs to make.
     guard device.kind == .gpu else { return .all }
-    let key = "\(device.platform) \(device.name) \(device.driver) \(options.kernelFolder ?? "")"
+    let key = options.triedKernels(on: device)
     if let known = chosen.withLock({ $0[key] }) { return known }
     // Where none builds, the backend's own products say why.
     let unrolling =

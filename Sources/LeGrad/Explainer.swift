@@ -39,6 +39,9 @@ public final class Explainer: Sendable {
     public var cacheFolder: String?
     /// A folder whose `.cl` files an OpenCL device runs instead of the embedded ones, for work on kernels.
     public var kernelFolder: String?
+    /// A folder of kernels that were compiled to PTX when this build was released (`make ptx`), for NVIDIA's drivers whose
+    /// compiler refuses the instructions of tensor cores. They are tried before they are used, as all kernels are.
+    public var ptxFolder: String?
     /// Whether an OpenCL device waits after every operation, so that an error names the one that failed.
     public var waitsAfterEveryOperation = false
     /// Whether the kernels of a batch are recorded once and enqueued at once afterwards, on an OpenCL device that has
@@ -62,6 +65,12 @@ public final class Explainer: Sendable {
     /// Fails for a device that this machine does not have, and for kernels that do not take the precision, before a
     /// model is opened.
     public func checkDevice() throws(LeGradError) {
+      try checkKernels()
+      _ = try device.resolve(Devices.found(self), self)
+    }
+
+    /// Fails for kernels that do not take the precision.
+    package func checkKernels() throws(LeGradError) {
       if let kernelVariant, let precision, !kernelVariant.takes(precision) {
         throw LeGradError(
           .usage,
@@ -70,7 +79,6 @@ public final class Explainer: Sendable {
           bf16-split, bf16 or f16, found \(precision.rawValue)
           """)
       }
-      _ = try device.resolve(Devices.found(self), self)
     }
   }
 

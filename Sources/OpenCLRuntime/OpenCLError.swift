@@ -59,6 +59,9 @@ public struct OpenCLError: Error, Sendable, CustomStringConvertible {
     self.detail = detail
   }
 
+  /// Whether a driver's compiler refused a program, so that what it did not compile may still be taken.
+  public var isOfCompiler: Bool { call == "clBuildProgram" && !status.isLackOfMemory }
+
   public var description: String {
     let failure = status == .success ? call : "\(call): \(status)"
     return detail.isEmpty ? failure : "\(failure): \(detail)"

@@ -13,7 +13,7 @@ static struct legrad_command_buffers real_buffers;
 
 static atomic_long calls, uploaded_bytes, downloaded_bytes, waits;
 static atomic_long first_failing = LONG_MAX, last_failing = -1;
-static atomic_bool poses_as_gpu, hides_doubles;
+static atomic_bool poses_as_gpu, poses_as_nvidia, hides_doubles;
 static atomic_long live[LEGRAD_OBJECT_KINDS];
 
 enum { TRACED_CALLS = 1 << 16 };
@@ -216,6 +216,13 @@ CALL(clGetDeviceIDs, CL_OUT_OF_RESOURCES,
 static cl_int CL_API_CALL faulty_clGetDeviceInfo(
     cl_device_id device, cl_device_info name, size_t room, void *value, size_t *size) {
   if (fails("clGetDeviceInfo")) return CL_OUT_OF_RESOURCES;
+  static const char extensions[] = "cl_nv_device_attribute_query";
+  if (name == CL_DEVICE_EXTENSIONS && atomic_load(&poses_as_nvidia)) {
+    if (size) *size = sizeof extensions;
+    if (value && room < sizeof extensions) return CL_INVALID_VALUE;
+    if (value) memcpy(value, extensions, sizeof extensions);
+    return CL_SUCCESS;
+  }
   cl_int status = real.clGetDeviceInfo(device, name, room, value, size);
   if (status == CL_SUCCESS && name == CL_DEVICE_TYPE && value && atomic_load(&poses_as_gpu))
     *(cl_device_type *)value = CL_DEVICE_TYPE_GPU;
@@ -274,6 +281,7 @@ static cl_int CL_API_CALL faulty_clBuildProgram(
     cl_program program, cl_uint count, const cl_device_id *devices, const char *options, program_callback callback,
     void *data) {
   if (fails("clBuildProgram")) return CL_BUILD_PROGRAM_FAILURE;
+  if (atomic_load(&poses_as_nvidia) && strstr(options, "-DPLAIN=0")) return CL_BUILD_PROGRAM_FAILURE;
   if (!atomic_load(&kept.on)) return real.clBuildProgram(program, count, devices, options, callback, data);
   pthread_mutex_lock(&kept.lock);
   cl_int status = kept_build(program, devices[0], options);
@@ -500,6 +508,10 @@ void legrad_faulty_write_late(bool writes_late) {
 
 void legrad_faulty_keep_programs(bool keeps) { atomic_store(&kept.on, keeps); }
 void legrad_faulty_pose_as_gpu(bool poses) { atomic_store(&poses_as_gpu, poses); }
+void legrad_faulty_pose_as_nvidia(bool poses) {
+  atomic_store(&poses_as_nvidia, poses);
+  legrad_faulty_pose_as_gpu(poses);
+}
 void legrad_faulty_hide_doubles(bool hides) { atomic_store(&hides_doubles, hides); }
 
 struct legrad_faulty_counts legrad_faulty_counts(void) {

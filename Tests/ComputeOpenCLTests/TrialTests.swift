@@ -36,7 +36,7 @@ import Testing
   @Test(.enabled(if: TestDevice.first != nil)) func isKeptForItsDeviceKernelsAndLimit() throws {
     let device = try #require(TestDevice.first)
     let scratch = try ScratchFolder()
-    let record = try TrialRecord(.variant(.cpu), on: device, kernelFolder: nil)
+    let record = try TrialRecord(.variant(.cpu), on: device, kernelFolder: nil, ptxFolder: nil)
     #expect(record.kept(in: scratch.path, limit: .seconds(9)) == nil)
     record.keep(.timedOut(seconds: 9, words: "so far"), in: scratch.path)
     #expect(record.kept(in: scratch.path, limit: .seconds(9)) == .timedOut(seconds: 9, words: "so far"))
@@ -44,8 +44,10 @@ import Testing
     record.keep(.works(seconds: 1), in: scratch.path)
     #expect(record.kept(in: scratch.path, limit: .seconds(1)) == .works(seconds: 1))
     #expect(
-      try TrialRecord(.variant(.portable), on: device, kernelFolder: nil).kept(in: scratch.path, limit: .seconds(1))
-        == nil)
-    #expect(throws: (any Error).self) { try TrialRecord(.variant(.cpu), on: device, kernelFolder: scratch.path) }
+      try TrialRecord(.variant(.portable), on: device, kernelFolder: nil, ptxFolder: nil)
+        .kept(in: scratch.path, limit: .seconds(1)) == nil)
+    #expect(throws: (any Error).self) {
+      try TrialRecord(.variant(.cpu), on: device, kernelFolder: scratch.path, ptxFolder: nil)
+    }
   }
 }

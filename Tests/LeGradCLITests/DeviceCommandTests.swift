@@ -88,6 +88,16 @@ import Testing
     #expect(result.errors.contains("pocl-opencl-icd"))
   }
 
+  /// A loader without a call is no loader of an older OpenCL: it is named by what it lacks.
+  @Test(arguments: ["clGetPlatformIDs", "clGetEventProfilingInfo", "clGetExtensionFunctionAddressForPlatform"])
+  func aLoaderThatLacksACallIsNamedByIt(_ call: String) throws {
+    let result = try run(["devices", "--json"], environment: try OpenCLCommand.loader(without: call, in: scratch))
+    expectExit(0, result)
+    #expect((try result.json() as? [Any])?.count == 1)
+    #expect(result.errorLines.count == 1 && result.errors.contains("the OpenCL loader has no \(call),"), "\(result.errors)")
+    #expect(!result.errors.contains("older"))
+  }
+
   @Test func doctorIsContentWithoutOpenCL() throws {
     let result = try run(["doctor", "--json"], environment: OpenCLCommand.noDriver)
     expectExit(0, result)

@@ -18,6 +18,19 @@ enum OpenCLCommand {
     return ["LD_LIBRARY_PATH": scratch.path]
   }
 
+  /// A loader that has every call of OpenCL 1.2 but one.
+  static func loader(without call: String, in scratch: ScratchFolder) throws -> [String: String] {
+    try scratch.write("{ local: \(call); };\n", to: "calls")
+    let compiler = try RunningCommand(
+      ["cc", "-std=gnu2x", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I"]
+        + [Fixtures.path("../../Sources/COpenCL/include"), "-o", scratch.path("libOpenCL.so.1")]
+        + [Fixtures.path("../FaultyDriver/loader.c"), "-Wl,--version-script=" + scratch.path("calls")],
+      in: scratch, environment: [:], executable: "/usr/bin/env")
+    let result = try compiler.wait()
+    guard result.exitCode == 0 else { throw FaultyDriver.NoCompiler(errors: result.errors) }
+    return ["LD_LIBRARY_PATH": scratch.path]
+  }
+
   /// The kernels with `text` before both variants of one, which are then used in place of the embedded ones.
   static func kernels(
     in scratch: ScratchFolder, with text: String, before kernel: String

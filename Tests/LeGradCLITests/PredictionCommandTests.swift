@@ -58,12 +58,34 @@ import Testing
     ] {
       expectExit(2, try benchmark(alone + option), complaint: option[0])
     }
+    expectExit(2, try benchmark(alone + ["--kernel-variant", "matrix"]), complaint: "--kernel-variant matrix")
     let prompts = alone + ["--prompts", "7", "-o", "json", "--layers", "all"]
     let plain = try #require(predictions(benchmark(prompts)).first)
     let folded = try #require(predictions(benchmark(prompts + ["--fold"])).first)
     #expect(plain["launches"] as? Double != folded["launches"] as? Double)
     let lrp = try #require(predictions(benchmark(alone + ["--method", "lrp", "-o", "json"])).first)
     #expect(lrp["precision"] as? String == "float64")
+  }
+
+  /// Matrix units where the precision is theirs, unless other kernels are named.
+  @Test func thePrecisionDecidesTheKernels() throws {
+    func prediction(_ options: String...) throws -> (kernels: String?, seconds: Double) {
+      let result = try benchmark(["mi300x", "--repetitions", "0", "-o", "json", "--images", "32"] + options)
+      expectExit(0, result)
+      let prediction = try #require(try predictions(result).first)
+      let parts = try #require(prediction["parts"] as? [[String: Any]])
+      return (
+        prediction["kernels"] as? String, parts.reduce(0) { $0 + ($1["predictedSeconds"] as? Double ?? .nan) }
+      )
+    }
+    #expect(try prediction().kernels == "portable")
+    let matrix = try prediction("--precision", "bf16")
+    let portable = try prediction("--precision", "bf16", "--kernel-variant", "portable")
+    #expect(matrix.kernels == "matrix" && portable.kernels == "portable" && matrix.seconds != portable.seconds)
+    #expect(try prediction("--kernel-variant", "matrix", "--precision", "auto").kernels == "matrix")
+    let table = try benchmark(["h200", "--repetitions", "0", "--precision", "bf16-split"])
+    expectExit(0, table)
+    #expect(table.output.contains("predicted for NVIDIA H200 SXM, matrix kernels"))
   }
 
   @Test func anUnknownDeviceIsRefusedWithTheKnownOnes() throws {

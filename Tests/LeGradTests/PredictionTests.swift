@@ -36,6 +36,62 @@ import VisionTransformer
     #expect(abs(machine.peak / 1e12 - (try #require(teraflops))) < 0.1)
   }
 
+  /// The same of its tensor cores, products alone: that model is of a prototype whose tiles are 128 × 128 and 64 × 64,
+  /// with operands in one part.
+  @Test(arguments: [("ViT-B-16", 32, 5.95), ("ViT-L-14", 32, 27.5), ("ViT-bigG-14", 1, 17.9), ("ViT-bigG-14", 32, 168.9)])
+  func agreesWithAnotherModelOfTensorCores(_ architecture: String, images: Int, milliseconds: Double) throws {
+    let model = try Model(randomArchitecture: architecture)
+    let trace = try RunTrace(
+      of: model, methods: [.legrad(layers: .all)], images: images, prompts: 1, width: 224, height: 224, precision: .bf16)
+    let products = trace.steps.filter { $0.work.operation == .matmul && $0.stage != .rowProducts }
+    let prediction = Prediction(products, on: try PredictedDevice(named: "h200").computing(in: .bf16))
+    #expect(abs(prediction.deviceSeconds * 1e3 / milliseconds - 1) < 0.35, "\(prediction.deviceSeconds * 1e3)")
+  }
+
+  /// What the makers say of their matrix units, and that every tile of every precision is described.
+  @Test(arguments: PredictedDevice.known)
+  func matrixUnitsAreDescribed(_ device: PredictedDevice) throws {
+    guard case .groups(let machine) = device.machine else { return }
+    for loops in [machine.matrixUnits.inOnePart, machine.matrixUnits.inTwoParts] {
+      for tile in MatrixTile.all { #expect(loops.products[.init(tile.rows, tile.columns)] != nil) }
+    }
+    // At the clock that its data sheet's figure of vectors is at, where there is a higher one.
+    let teraflops = ["h200": 948.8, "mi300x": 1307.4, "arc-a770": 137.6][device.name]
+    #expect(abs(machine.matrixPeak / 1e12 - (try #require(teraflops))) < 0.5)
+    #expect(device.kernels == .portable && device.computing(in: .f32).kernels == .portable)
+    for precision in Precision.allCases where precision != .f32 {
+      #expect(device.computing(in: precision).kernels == .matrix)
+      #expect(device.computing(in: precision, by: .portable).kernels == .portable)
+    }
+  }
+
+  /// Products on tensor cores by hand: of one part, of two, whose product is three, and of float16, whose rows are read
+  /// once more.
+  @Test func tensorCoresAreCountedByHand() throws {
+    func matrix(_ rows: Int, _ columns: Int) -> Matrix<Int> { Matrix(buffer: 0, rows: rows, columns: columns) }
+    func product(_ rows: Int, _ columns: Int, _ depth: Int, _ precision: Precision) throws -> ExpectedTime {
+      try PredictedDevice(named: "h200").computing(in: precision).expected(
+        OperationWork(
+          Matmul(input: matrix(rows, depth), weight: 0, output: matrix(rows, columns)), role: nil,
+          precision: precision))
+    }
+    // 4096 tiles of 128 × 128 on 132 multiprocessors are 32 on the busiest, two at a time: 16 rounds of 128 steps of 32.
+    // A step's 256 cycles of multiply-adds take local memory twice as long, for two groups 1024 cycles.
+    let one = try product(8192, 8192, 4096, .bf16)
+    #expect(one.bottleneck == .localMemory)
+    #expect(abs(one.seconds - 16 * 128 * 2 * 256 / 0.5 / 1.755e9) < 1e-9)
+    // 256 steps of 16, of 3 · 128 cycles at 62 %: 1239 for two groups, of issue and multiply-adds.
+    let two = try product(8192, 8192, 4096, .bf16Split)
+    #expect(two.bottleneck == .arithmetic)
+    #expect(abs(two.seconds - 16 * 256 * 2 * 384 / 0.62 / 1.755e9) < 1e-9)
+    // Rows of a tile once more, 4 bytes an element, at a multiprocessor's part of 6 TB/s.
+    let half = try product(8192, 8192, 4096, .f16)
+    #expect(abs(half.seconds - one.seconds - 4 * 128 * 4096 / (6e12 / 132)) < 1e-9)
+    // A row is a flat tile: 64 groups alone on their multiprocessors walk 32 steps of 128, of 900 cycles each.
+    let row = try product(1, 4096, 4096, .bf16)
+    #expect(row.bottleneck == .latency && abs(row.seconds - 32 * 900 / 1.755e9) < 1e-9)
+  }
+
   @Test func anUnknownDeviceIsToldTheKnownOnes() {
     let error = #expect(throws: LeGradError.self) { try PredictedDevice(named: "h2000") }
     #expect(error?.kind == .usage)

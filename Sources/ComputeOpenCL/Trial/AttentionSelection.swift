@@ -20,7 +20,7 @@ enum AttentionSelection {
     if let kernels = options.attentionKernels { return kernels }
     // Plain functions are asked for to see what they compute, not how fast.
     guard !set.isPlain else { return .matrix }
-    let key = "\(device.platform) \(device.name) \(device.driver) \(options.kernelFolder ?? "")"
+    let key = options.triedKernels(on: device)
     if let known = chosen.withLock({ $0[key] }) { return known }
     // Where none is right, the backend's own attention says why.
     let kernels =

@@ -17,7 +17,7 @@ enum MatrixSelection {
   /// same kernels.
   static func choose(for device: OpenCLDevice, options: OpenCLBackend.Options) throws(BackendError) -> Choice {
     if let set = options.matrixSet { return Choice(set: set, problem: nil) }
-    let key = "\(device.platform) \(device.name) \(device.driver) \(options.kernelFolder ?? "")"
+    let key = options.triedKernels(on: device)
     if let known = chosen.withLock({ $0[key] }) { return known }
     var problem: BackendError?
     for instructions in MatrixInstructions.candidates(for: device) {

@@ -14,15 +14,17 @@ package enum TrialProcess {
     let subject: TrialSubject
     package let cacheFolder: String?
     package let kernelFolder: String?
+    let ptxFolder: String?
 
     /// - Returns: nil for arguments that are no request's.
     package init?(arguments: [String]) {
-      guard arguments.count == 4, let position = Int(arguments[0]), let subject = TrialSubject(word: arguments[1])
+      guard arguments.count == 5, let position = Int(arguments[0]), let subject = TrialSubject(word: arguments[1])
       else { return nil }
       self.position = position
       self.subject = subject
       cacheFolder = arguments[2].isEmpty ? nil : arguments[2]
       kernelFolder = arguments[3].isEmpty ? nil : arguments[3]
+      ptxFolder = arguments[4].isEmpty ? nil : arguments[4]
     }
   }
 
@@ -33,6 +35,7 @@ package enum TrialProcess {
   ) throws(BackendError) -> Trial.Finding? {
     let arguments = [
       subcommand, "\(device.position)", record.subject.word, options.cacheFolder ?? "", options.kernelFolder ?? "",
+      options.ptxFolder ?? "",
     ]
     guard let child = ChildProcess.run(trial.executable, arguments, limit: trial.timeLimit) else { return nil }
     let words = child.lastWords
@@ -55,9 +58,12 @@ package enum TrialProcess {
     var options = OpenCLBackend.Options()
     options.cacheFolder = request.cacheFolder
     options.kernelFolder = request.kernelFolder
+    options.ptxFolder = request.ptxFolder
     let key: String
     do {
-      key = try TrialRecord(request.subject, on: device, kernelFolder: request.kernelFolder).key
+      key = try TrialRecord(
+        request.subject, on: device, kernelFolder: request.kernelFolder, ptxFolder: request.ptxFolder
+      ).key
     } catch { throw BackendError(.unavailable, operation: .openCLBackend, "\(error)") }
     say("\(key) begins")
     do {

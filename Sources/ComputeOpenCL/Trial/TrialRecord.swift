@@ -52,13 +52,16 @@ struct TrialRecord {
   /// Changes when the way a trial is made does, or that in which it is written.
   private static let format = "2"
 
-  init(_ subject: TrialSubject, on device: OpenCLDevice, kernelFolder: String?) throws(OpenCLError) {
+  init(
+    _ subject: TrialSubject, on device: OpenCLDevice, kernelFolder: String?, ptxFolder: String?
+  ) throws(OpenCLError) {
     self.subject = subject
     self.device = device
     let kernels = try KernelLibrary.texts(in: kernelFolder)
     parts =
       [Self.format, subject.word, device.platform, device.name, device.version, device.driver]
       + kernels.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
+      + (PTXFolder.used(ptxFolder, by: device)?.names ?? [])
   }
 
   /// The same in two processes that have the same device, driver and kernels.

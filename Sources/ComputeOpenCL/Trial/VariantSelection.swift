@@ -84,7 +84,8 @@ enum VariantSelection {
   ) throws(BackendError) -> KernelTrial.Verdict {
     let record: TrialRecord
     do {
-      record = try TrialRecord(subject, on: device, kernelFolder: options.kernelFolder)
+      record = try TrialRecord(
+        subject, on: device, kernelFolder: options.kernelFolder, ptxFolder: options.ptxFolder)
     } catch { throw BackendError(.unavailable, operation: .openCLBackend, "\(device.name): \(error)") }
     let key = record.key
     if let verdict = known.withLock({ $0[key] }) { return verdict }
@@ -134,6 +135,13 @@ enum VariantSelection {
     }
     if finding.lasts, let folder = options.cacheFolder { record.keep(finding.verdict, in: folder) }
     return finding
+  }
+}
+
+extension OpenCLBackend.Options {
+  /// What a trial in this process was of.
+  func triedKernels(on device: OpenCLDevice) -> String {
+    "\(device.platform) \(device.name) \(device.driver) \(kernelFolder ?? "") \(ptxFolder ?? "")"
   }
 }
 

@@ -37,6 +37,7 @@ extension Explainer.Options {
     settings.streamsWeights = streamsWeights
     settings.cacheFolder = cacheFolder
     settings.kernelFolder = kernelFolder
+    settings.ptxFolder = ptxFolder
     settings.waitsAfterEveryOperation = waitsAfterEveryOperation
     settings.trial = deviceTrial
     settings.notify = notify

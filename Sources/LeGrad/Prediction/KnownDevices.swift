@@ -1,3 +1,5 @@
+import Compute
+import ComputeOpenCL
 import Failures
 
 /// Devices that were described, by the data sheets of their makers and by what compilers say of the kernels.
@@ -34,7 +36,32 @@ extension PredictedDevice {
             arithmeticShare: 0.705, localShare: 0.615, residentGroups: 12, stepDepth: 32, stepCycles: 900),
         ],
         attention: .init(arithmeticShare: 0.596, localShare: 0.95, residentGroups: 4),
-        relevance: .init(arithmeticShare: 0.72, localShare: 0.95, residentGroups: 8))))
+        relevance: .init(arithmeticShare: 0.72, localShare: 0.95, residentGroups: 8),
+        matrixUnits: hopperTensorCores)))
+
+  /// Four tensor cores of 512 multiply-adds on a multiprocessor: 989 TFLOP/s in the data sheet, at 1.83 GHz.
+  ///
+  /// `mma.sync` is known to reach 62 % of that. An instruction takes a core four cycles, in which four are issued: of
+  /// loops with fewer than 15.5 % of them, issuing is the bound. Local memory is counted: `ldmatrix` reads 512 bytes for
+  /// a square of either side, tiles are written once, 128 bytes a cycle. A step waits for memory as the portable ones do.
+  private static let hopperTensorCores = MatrixUnits(
+    instructions: .nvidia, multiplyAdds: 2048, cacheBandwidth: 6e12, localMemory: 48 << 10,
+    inOnePart: .init(
+      products: [
+        .init(128, 128): .init(arithmeticShare: 0.62, localShare: 0.5, residentGroups: 2, stepCycles: 900),
+        .init(64, 64): .init(arithmeticShare: 0.62, localShare: 0.33, residentGroups: 5, stepCycles: 900),
+        .init(16, 64): .init(arithmeticShare: 0.46, localShare: 0.15, residentGroups: 5, stepCycles: 900),
+      ],
+      attention: .init(arithmeticShare: 0.22, localShare: 0.23, residentGroups: 4),
+      relevance: .init(arithmeticShare: 0.54, localShare: 0.25, residentGroups: 4)),
+    inTwoParts: .init(
+      products: [
+        .init(128, 128): .init(arithmeticShare: 0.62, localShare: 0.75, residentGroups: 2, stepCycles: 900),
+        .init(64, 64): .init(arithmeticShare: 0.62, localShare: 0.5, residentGroups: 5, stepCycles: 900),
+        .init(16, 64): .init(arithmeticShare: 0.62, localShare: 0.23, residentGroups: 5, stepCycles: 900),
+      ],
+      attention: .init(arithmeticShare: 0.4, localShare: 0.38, residentGroups: 4),
+      relevance: .init(arithmeticShare: 0.62, localShare: 0.33, residentGroups: 4)))
 
   /// 304 compute units of 128 lanes, packed multiply-adds, at 2.1 GHz; HBM3 of 5.3 TB/s; PCIe 5 × 16.
   ///
@@ -54,7 +81,31 @@ extension PredictedDevice {
           .init(16, 64): .init(arithmeticShare: 0.55, localShare: 0.35, residentGroups: 11),
         ],
         attention: .init(arithmeticShare: 0.28, localShare: 0.5, residentGroups: 2),
-        relevance: .init(arithmeticShare: 0.32, localShare: 0.5, residentGroups: 2))))
+        relevance: .init(arithmeticShare: 0.32, localShare: 0.5, residentGroups: 2),
+        matrixUnits: cdna3MatrixCores)))
+
+  /// Four matrix cores of 256 multiply-adds in a compute unit: 1,307 TFLOP/s in the data sheet.
+  ///
+  /// An instruction of 16 × 16 × 16 takes a core 16 cycles, and one of a vector four of the unit beside it; half of what is
+  /// issued besides are taken to be such, and NVIDIA's reach to be AMD's too. Local memory is counted as NVIDIA's.
+  private static let cdna3MatrixCores = MatrixUnits(
+    instructions: .amdMFMA, multiplyAdds: 1024, cacheBandwidth: 10e12, localMemory: 64 << 10,
+    inOnePart: .init(
+      products: [
+        .init(128, 128): .init(arithmeticShare: 0.62, localShare: 1.3, residentGroups: 2, stepCycles: 1100),
+        .init(64, 64): .init(arithmeticShare: 0.62, localShare: 0.67, residentGroups: 2, stepCycles: 1100),
+        .init(16, 64): .init(arithmeticShare: 0.62, localShare: 0.36, residentGroups: 1, stepCycles: 1100),
+      ],
+      attention: .init(arithmeticShare: 0.3, localShare: 0.46, residentGroups: 2),
+      relevance: .init(arithmeticShare: 0.5, localShare: 0.5, residentGroups: 2)),
+    inTwoParts: .init(
+      products: [
+        .init(128, 128): .init(arithmeticShare: 0.62, localShare: 2, residentGroups: 2, stepCycles: 1100),
+        .init(64, 64): .init(arithmeticShare: 0.62, localShare: 1, residentGroups: 2, stepCycles: 1100),
+        .init(16, 64): .init(arithmeticShare: 0.62, localShare: 0.55, residentGroups: 1, stepCycles: 1100),
+      ],
+      attention: .init(arithmeticShare: 0.4, localShare: 0.76, residentGroups: 1),
+      relevance: .init(arithmeticShare: 0.55, localShare: 0.66, residentGroups: 1)))
 
   /// 32 Xe cores of 128 lanes at 2.1 GHz; GDDR6 of 560 GB/s; PCIe 4 × 16.
   ///
@@ -73,5 +124,29 @@ extension PredictedDevice {
           .init(16, 64): .init(arithmeticShare: 0.5, localShare: 0.4, residentGroups: 8),
         ],
         attention: .init(arithmeticShare: 0.35, localShare: 0.5, residentGroups: 4),
-        relevance: .init(arithmeticShare: 0.4, localShare: 0.5, residentGroups: 4))))
+        relevance: .init(arithmeticShare: 0.4, localShare: 0.5, residentGroups: 4),
+        matrixUnits: alchemistMatrixEngines)))
+
+  /// Sixteen engines of 64 multiply-adds in an Xe core: 137.6 TFLOP/s in the data sheet.
+  ///
+  /// What their compiler makes of a step is not known, only that it spills nothing: NVIDIA's reach is taken for the largest
+  /// tile, less for those that have more beside their products. Local memory is counted as NVIDIA's, in warps of 8 lanes.
+  private static let alchemistMatrixEngines = MatrixUnits(
+    instructions: .intel8, multiplyAdds: 1024, cacheBandwidth: 2e12, localMemory: 64 << 10,
+    inOnePart: .init(
+      products: [
+        .init(128, 128): .init(arithmeticShare: 0.62, localShare: 0.57, residentGroups: 2, stepCycles: 1100),
+        .init(64, 64): .init(arithmeticShare: 0.5, localShare: 0.4, residentGroups: 4, stepCycles: 1100),
+        .init(16, 64): .init(arithmeticShare: 0.4, localShare: 0.31, residentGroups: 8, stepCycles: 1100),
+      ],
+      attention: .init(arithmeticShare: 0.2, localShare: 0.35, residentGroups: 2),
+      relevance: .init(arithmeticShare: 0.4, localShare: 0.4, residentGroups: 2)),
+    inTwoParts: .init(
+      products: [
+        .init(128, 128): .init(arithmeticShare: 0.62, localShare: 0.86, residentGroups: 2, stepCycles: 1100),
+        .init(64, 64): .init(arithmeticShare: 0.55, localShare: 0.6, residentGroups: 4, stepCycles: 1100),
+        .init(16, 64): .init(arithmeticShare: 0.45, localShare: 0.46, residentGroups: 8, stepCycles: 1100),
+      ],
+      attention: .init(arithmeticShare: 0.35, localShare: 0.6, residentGroups: 2),
+      relevance: .init(arithmeticShare: 0.45, localShare: 0.6, residentGroups: 2)))
 }

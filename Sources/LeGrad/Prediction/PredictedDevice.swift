@@ -1,4 +1,4 @@
-import Compute
+package import Compute
 import ComputeOpenCL
 
 /// What an operation, or most of a stage's time, waits for.
@@ -26,6 +26,27 @@ package struct PredictedDevice: Sendable {
   /// Where the figures come from.
   package let source: String
   package let machine: Machine
+  /// The kernels that it is expected to run; nil where that is the device's own affair.
+  package private(set) var kernels: KernelVariant?
+
+  package init(name: String, title: String, source: String, machine: Machine) {
+    self.name = name
+    self.title = title
+    self.source = source
+    self.machine = machine
+    if case .groups = machine { kernels = .portable }
+  }
+
+  /// The same device where it computes in a precision.
+  /// - Parameter kernels: `portable` or `matrix`; where nil, those on matrix units if they take the precision.
+  package func computing(in precision: Precision, by kernels: KernelVariant? = nil) -> PredictedDevice {
+    guard case .groups(var machine) = machine else { return self }
+    let usesMatrixUnits = kernels != .portable && KernelVariant.matrix.takes(precision)
+    machine.matrix = usesMatrixUnits ? MatrixUse(units: machine.matrixUnits, precision: precision) : nil
+    var device = PredictedDevice(name: name, title: title, source: source, machine: .groups(machine))
+    device.kernels = usesMatrixUnits ? .matrix : .portable
+    return device
+  }
 
   package enum Machine: Sendable {
     case groups(GroupMachine)
@@ -70,7 +91,7 @@ package struct ExpectedTime: Sendable, Equatable {
   }
 }
 
-/// A GPU: work-groups of the portable kernels on compute units, in rounds.
+/// A GPU: work-groups of the portable kernels, or of those on matrix units, on compute units, in rounds.
 package struct GroupMachine: Sendable {
   /// What a kernel's inner loop makes of a unit.
   package struct Loop: Sendable {
@@ -127,11 +148,14 @@ package struct GroupMachine: Sendable {
   package let products: [Tile: Loop]
   let attention: Loop
   let relevance: Loop
+  let matrixUnits: MatrixUnits
+  /// The matrix units in use; nil for the portable kernels.
+  var matrix: MatrixUse?
 
   package init(
     units: Int, clock: Double, multiplyAdds: Double, memoryBandwidth: Double, linkBandwidth: Double,
     launchSeconds: Double, shortestKernel: Double, stepCycles: Double, aloneCycles: Double, products: [Tile: Loop],
-    attention: Loop, relevance: Loop
+    attention: Loop, relevance: Loop, matrixUnits: MatrixUnits
   ) {
     self.units = units
     self.clock = clock
@@ -145,7 +169,11 @@ package struct GroupMachine: Sendable {
     self.products = products
     self.attention = attention
     self.relevance = relevance
+    self.matrixUnits = matrixUnits
   }
+
+  /// Operations per second on matrix units, of 16-bit operands.
+  package var matrixPeak: Double { 2 * Double(units) * matrixUnits.multiplyAdds * clock }
 
   /// Float32 operations per second.
   package var peak: Double { 2 * Double(units) * multiplyAdds * clock }
@@ -167,17 +195,23 @@ package struct GroupMachine: Sendable {
     switch work.kind {
     case .transfer: return .longest(ExpectedTime(Double(work.bytes) / linkBandwidth, .link), shortest)
     case .product(let rows, let columns, let depth):
+      if let matrix, work.operation == .matmul {
+        return .longest(
+          memory, shortest, product(rows: rows, columns: columns, depth: depth, parts: work.parts, on: matrix))
+      }
       return .longest(memory, shortest, product(rows: rows, columns: columns, depth: depth, parts: work.parts))
     case .attention(let sequences, let heads, let tokens, let headWidth):
       let maps = Maps(sequences: sequences, heads: heads, tokens: tokens, headWidth: headWidth)
       // So many products as the operation has between rows and tokens.
       let products = work.arithmetic / maps.product
-      switch work.operation {
-      case .attentionRelevance:
-        return .longest(memory, shortest, mapTime(maps, products: products, tile: Self.relevanceTile, relevance))
-      default:
-        return .longest(memory, shortest, mapTime(maps, products: products, tile: Self.attentionTile, attention))
-      }
+      let isRelevance = work.operation == .attentionRelevance
+      let portable = mapTime(
+        maps, products: products, tile: isRelevance ? Self.relevanceTile : Self.attentionTile,
+        isRelevance ? relevance : attention, multiplyAdds: multiplyAdds)
+      // A trial takes the faster kernels.
+      let onMatrixUnits = work.operation == .attentionBackward ? nil : mapTimeOnMatrixUnits(maps, products, isRelevance)
+      let faster = onMatrixUnits.flatMap { $0.seconds < portable.seconds ? $0 : nil }
+      return .longest(memory, shortest, faster ?? portable)
     case .rows:
       guard work.operation == .meanRows else { return .longest(memory, shortest) }
       let rows = work.inputRows / max(1, work.rows)
@@ -193,8 +227,38 @@ package struct GroupMachine: Sendable {
       preconditionFailure("a device describes every tile of the products")
     }
     let groups = parts * (rows / parts).dividedUp(by: best.rows) * columns.dividedUp(by: best.columns)
-    let steps = Double(depth.dividedUp(by: loop.stepDepth))
     let step = Double(best.rows * best.columns * loop.stepDepth) / multiplyAdds
+    return steps(depth.dividedUp(by: loop.stepDepth), of: step, groups: groups, loop)
+  }
+
+  /// A product by the matrix kernels. Bytes of the cache that all units share are a bound of their own: a tile reads its
+  /// rows and columns there, whoever has read them before.
+  private func product(
+    rows: Int, columns: Int, depth: Int, parts: Int, on matrix: MatrixUse
+  ) -> ExpectedTime {
+    let rows = rows / parts
+    let tile = matrix.tile(rows: rows, columns: columns, parts: parts, computeUnits: units)
+    let (count, loops) = matrix.forProducts
+    guard let loop = loops.products[Tile(tile.rows, tile.columns)] else {
+      preconditionFailure("a device describes every tile of the products")
+    }
+    let stepDepth = matrix.depth(of: tile)
+    let groups = parts * rows.dividedUp(by: tile.rows) * columns.dividedUp(by: tile.columns)
+    let step = count * Double(tile.rows * tile.columns * stepDepth) / matrix.units.multiplyAdds
+    let computing = steps(depth.dividedUp(by: stepDepth), of: step, groups: groups, loop)
+    let rowBytes = (4 + matrix.factorBytes) * Double(min(rows, tile.rows))
+    let bytes = Double(groups) * Double(depth) * (rowBytes + matrix.weightBytes * Double(tile.columns))
+    let reading = ExpectedTime(bytes / matrix.units.cacheBandwidth, .memory)
+    // Factors are found before the first step, by a group whose unit computes nothing meanwhile.
+    let factors =
+      matrix.factorBytes * Double(depth * min(rows, tile.rows)) / (matrix.units.cacheBandwidth / Double(units))
+    let longest = ExpectedTime.longest(computing, reading)
+    return ExpectedTime(longest.seconds + factors, longest.bottleneck)
+  }
+
+  /// Steps of a product in all groups; `step` are a group's cycles of multiply-adds in one.
+  private func steps(_ count: Int, of step: Double, groups: Int, _ loop: Loop) -> ExpectedTime {
+    let steps = Double(count)
     return rounds(groups.dividedUp(by: units), loop) { together in
       let groups = Double(together)
       let alone = together == 1 ? ExpectedTime(aloneCycles, .latency) : ExpectedTime(0, .latency)
@@ -214,8 +278,17 @@ package struct GroupMachine: Sendable {
     var product: Double { 2 * Double(sequences * heads * headWidth) * Double(tokens) * Double(tokens) }
   }
 
+  /// Attention or its relevance by the matrix kernels; nil where they are not used, or heads are too wide for them.
+  private func mapTimeOnMatrixUnits(_ maps: Maps, _ products: Double, _ isRelevance: Bool) -> ExpectedTime? {
+    guard let matrix, let tile = HeadTile.best(width: maps.headWidth, precision: matrix.precision) else { return nil }
+    let (count, loops) = matrix.forHeads
+    return mapTime(
+      maps, products: products * count, tile: (tile.rows, tile.others),
+      isRelevance ? loops.relevance : loops.attention, multiplyAdds: matrix.units.multiplyAdds)
+  }
+
   private func mapTime(
-    _ maps: Maps, products: Double, tile: (rows: Int, others: Int), _ loop: Loop
+    _ maps: Maps, products: Double, tile: (rows: Int, others: Int), _ loop: Loop, multiplyAdds: Double
   ) -> ExpectedTime {
     let groups = maps.tokens.dividedUp(by: tile.rows) * maps.heads * maps.sequences
     let width = maps.headWidth.dividedUp(by: 16) * 16

@@ -21,7 +21,8 @@ struct BenchmarkCommand: ParsableCommand {
 
       --predict adds what a device is expected to take, stage by stage, with what bounds each: arithmetic, memory, local \
       memory, latency, launches, or the link to the host. The device that runs is measured beside it, each operation by \
-      itself. A device by name is described by data sheets and compilers; "this" is the one that runs, by rates that are \
+      itself. A device by name is described by data sheets and compilers, and runs the kernels on its matrix units in all \
+      precisions but f32, or those of --kernel-variant; "this" is the one that runs, by rates that are \
       measured in turn with the runs. --predict NAME --repetitions 0 runs nothing and reads no weights.
       """)
 
@@ -87,7 +88,7 @@ struct BenchmarkCommand: ParsableCommand {
         throw ValidationError("--predict this measures the device in use; give --repetitions of 1 or more")
       }
       let measured: [(name: String, isGiven: Bool)] = [
-        ("--device", computing.device != "auto"), ("--kernel-variant", computing.kernelVariant != nil),
+        ("--device", computing.device != "auto"), ("--kernel-variant cpu", computing.kernelVariant == .cpu),
         ("--memory-limit", computing.memoryLimit != nil), ("--operations", operations != nil), ("--profile", profile),
         ("-o csv", format == .csv),
       ]
@@ -134,14 +135,20 @@ struct BenchmarkCommand: ParsableCommand {
 
   private func predictionTarget() throws(LeGradError) -> PredictionTarget? {
     guard let predict else { return nil }
-    return predict.lowercased() == "this" ? .this : .known(try PredictedDevice(named: predict))
+    guard predict.lowercased() != "this" else { return .this }
+    return .known(try PredictedDevice(named: predict), computing.kernelVariant == .cpu ? nil : computing.kernelVariant)
   }
 
   /// What a described device is expected to take, where nothing is measured.
   private func predictAlone(_ target: PredictionTarget?) throws {
-    guard case .known(let device) = target else { preconditionFailure("validated: a device is named") }
-    let model = try openModel()
+    guard case .known(let described, let kernels) = target else {
+      preconditionFailure("validated: a device is named")
+    }
     let options = try computing.explainerOptions(device: .cpu)
+    try options.checkKernels()
+    let precision = options.precision ?? kernels?.finestPrecision ?? .f32
+    let device = described.computing(in: precision, by: kernels)
+    let model = try openModel()
     let methods = try explaining.methods(layers: layers, for: model)
     var random = options
     random.pixelStatistics = .halves
@@ -150,7 +157,7 @@ struct BenchmarkCommand: ParsableCommand {
     let reports = try methods.map {
       try PredictionReport(
         model, on: device, method: $0, images: images, batchSize: batchSize, prompts: prompts, width: width,
-        height: height, precision: options.precision ?? .f32, folds: options.foldsProjections)
+        height: height, precision: precision, folds: options.foldsProjections)
     }
     if format == .json { return Terminal.out(JSONText.encode(Report(rows: [], predictions: reports))) }
     for line in reports.flatMap(\.lines) { Terminal.out(line.printable) }

@@ -19,8 +19,9 @@ struct PredictionReport: Encodable, Sendable, Equatable {
   let images, prompts: Int
   let size: String
   let precision: String
-  /// The device whose time is predicted, and where its figures come from.
-  let device, source: String
+  /// The device whose time is predicted, the kernels that it runs if it is a described one, and where its figures come
+  /// from.
+  let device, kernels, source: String
   /// The one that was measured; empty where none was.
   let measuredDevice: String
   let parts: [Part]
@@ -55,7 +56,8 @@ struct PredictionReport: Encodable, Sendable, Equatable {
         ? Bottleneck.launches.rawValue : "", Self.milliseconds(stageSeconds),
     ])
     let heading =
-      "\(arch) \(method), \(images) images, \(prompts) prompts, \(precision), predicted for \(device) (\(source))"
+      "\(arch) \(method), \(images) images, \(prompts) prompts, \(precision), predicted for \(device)"
+      + (kernels.isEmpty ? "" : ", \(kernels) kernels") + " (\(source))"
     return [heading] + table.lines(indent: 2) + [remark].compactMap { $0 }
   }
 
@@ -99,7 +101,8 @@ extension PredictionReport {
     let prediction = Prediction(steps, on: device)
     self.init(
       arch: model.name, method: method.name, images: images, prompts: prompts, size: "\(width)x\(height)",
-      precision: method.precisionName(on: precision), device: device.title, source: device.source, measuredDevice: "",
+      precision: method.precisionName(on: precision), device: device.title, kernels: device.kernels?.rawValue ?? "",
+      source: device.source, measuredDevice: "",
       parts: prediction.parts.map { Part($0) }, predictedSeconds: prediction.seconds, launches: prediction.launches,
       launchSeconds: prediction.launchSeconds, stageSeconds: nil, measuredSeconds: nil, predictedShare: nil,
       heatmapSeconds: nil)
@@ -108,7 +111,8 @@ extension PredictionReport {
 
 /// The device whose time a benchmark predicts.
 enum PredictionTarget: Sendable {
-  case known(PredictedDevice)
+  /// With these kernels; with those that suit the precision if nil.
+  case known(PredictedDevice, KernelVariant?)
   /// The one that is measured.
   case this
 }

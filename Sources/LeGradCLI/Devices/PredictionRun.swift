@@ -35,8 +35,8 @@ struct PredictionRun {
     guard let device = source, let first = turns.first else { preconditionFailure("a benchmark has repetitions") }
     return PredictionReport(
       arch: explainer.model.name, method: method.name, images: batches.reduce(0) { $0 + $1.count }, prompts: text.count,
-      size: size, precision: method.precisionName(on: explainer.precision), device: device.title, source: device.source,
-      measuredDevice: explainer.device.name,
+      size: size, precision: method.precisionName(on: explainer.precision), device: device.title,
+      kernels: device.kernels?.rawValue ?? "", source: device.source, measuredDevice: explainer.device.name,
       parts: first.prediction.parts.indices.map { index in
         let part = first.prediction.parts[index]
         let predicted = median(turns.map { $0.prediction.parts[index].seconds })
@@ -54,7 +54,9 @@ struct PredictionRun {
 
   private func rates() throws -> () throws(LeGradError) -> PredictedDevice {
     switch target {
-    case .known(let device): return { () throws(LeGradError) in device }
+    case .known(let device, let kernels):
+      let device = device.computing(in: explainer.precision, by: kernels)
+      return { () throws(LeGradError) in device }
     case .this: return try explainer.prepareRates()
     }
   }

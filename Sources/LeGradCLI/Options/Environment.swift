@@ -30,6 +30,15 @@ enum Environment {
   /// `LEGRAD_KERNELS`: a folder whose `.cl` files are used instead of the embedded ones.
   private static var kernelFolder: String? { value("LEGRAD_KERNELS") }
 
+  /// `LEGRAD_PTX`: a folder of kernels as PTX (`make ptx`); else the one that a release has beside the program.
+  private static var ptxFolder: String? {
+    if let folder = value("LEGRAD_PTX") { return folder }
+    guard let program = FileTree.resolved(ownExecutable), let slash = program.utf8.lastIndex(of: UInt8(ascii: "/"))
+    else { return nil }
+    let folder = program[...slash] + "ptx"
+    return FileTree.isFolder(String(folder)) ? String(folder) : nil
+  }
+
   /// `LEGRAD_SYNC=1`: waits after every operation on an OpenCL device.
   private static var waitsAfterEveryOperation: Bool { value("LEGRAD_SYNC") == "1" }
 
@@ -60,6 +69,7 @@ enum Environment {
     options.instructionSet = try instructionSet()
     options.cacheFolder = cacheFolder
     options.kernelFolder = kernelFolder
+    options.ptxFolder = ptxFolder
     options.deviceTrial = DeviceTrial(executable: ownExecutable)
     options.waitsAfterEveryOperation = waitsAfterEveryOperation
     return options

@@ -41,6 +41,8 @@ void legrad_faulty_fail(long first, long last);
 void legrad_faulty_keep_programs(bool keeps);
 // Devices that are asked for their type say that they are GPUs.
 void legrad_faulty_pose_as_gpu(bool poses);
+// The same, of NVIDIA's, by a driver whose compiler takes no instructions of theirs (PLAIN=0).
+void legrad_faulty_pose_as_nvidia(bool poses);
 // Devices that are asked what they have of float64 say nothing.
 void legrad_faulty_hide_doubles(bool hides);
 // Writes run as late as OpenCL allows: when the host waits for the queue or reads. Blocking ones take a copy and return.

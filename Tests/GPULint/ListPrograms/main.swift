@@ -10,6 +10,7 @@ for listed in ProgramList.all {
   let extra = vendors.compactMap { name, options in options.map { "\(quoted(name)): \(quoted($0))" } }
   print(
     "{\"files\": [\(files)], \"group\": \(listed.group), \"options\": \(quoted(listed.program.options)), "
-      + "\"extra\": {\(extra.joined(separator: ", "))}, \"instructions\": \(listed.instructions.map(quoted) ?? "null")}"
+      + "\"extra\": {\(extra.joined(separator: ", "))}, \"instructions\": \(listed.instructions.map(quoted) ?? "null"), "
+      + "\"ptx\": \(listed.ptxName.map(quoted) ?? "null")}"
   )
 }
