@@ -33,7 +33,7 @@ SHELL := /bin/bash
   test-real build dist docs bench gpu gpu-bundle lint gpu-lint setup setup-loader setup-tests
 
 packages := libpng-dev libjpeg62-turbo-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
-test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev
+test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev libwebp7 libtiff6 libgif7
 dist_packages := build-essential cmake python3-venv
 sanitizer_packages := valgrind
 cluster_packages := slurm-wlm munge openmpi-bin parallel
