@@ -26,7 +26,7 @@
 # gpu-lint     compile the OpenCL kernels for NVIDIA's and AMD's GPUs, none of which is needed, and check registers,
 #              memory and instructions; ALL=1: every program and GPU (Debian 12; network: packages of Debian and PyPI)
 # setup        install the system packages that are missing (Debian, Ubuntu)
-# setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU
+# setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU; HDF5, WebP, TIFF and GIF
 
 SHELL := /bin/bash
 .PHONY: demo test test-large test-faults soak fuzz test-sanitized test-debian13 test-dist test-cluster test-drivers \
@@ -200,7 +200,8 @@ lint:
 	@# Tests/Headers stands before the system's: headers that not every release has are errors there.
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; \
 	$$clang -std=gnu2x -fsyntax-only -Wall -Wextra -Werror -ITests/Headers -ISources/COpenCL/include \
-	  -ISources/CHDF5/include Sources/COpenCL/opencl.c Sources/CHDF5/hdf5_library.c
+	  -ISources/CHDF5/include -ISources/CImageCodecs/include Sources/COpenCL/opencl.c Sources/CHDF5/hdf5_library.c \
+	  Sources/CImageCodecs/library.c Sources/CImageCodecs/{webp,tiff,gif}_codec.c
 
 gpu-lint: setup
 	@command -v pip3 >/dev/null || { $(call install,python3-pip); }
