@@ -95,13 +95,18 @@ let package = Package(
     // PyTorch's archives, of which nothing but tensors is taken.
     room("TorchFiles", ["Failures", "Files", "SafeTensors", "Texts"]),
     room("NpyFiles", ["Failures", "Files"]),
-    // libpng and libjpeg-turbo behind a few C calls that return a status instead of jumping.
+    // libpng and libjpeg-turbo behind a few C calls that return a status instead of jumping, and tables of calls of
+    // libwebp, libtiff and giflib, which are found at run time.
     .target(
       name: "CImageCodecs", cSettings: strictC,
-      linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg")]),
+      linkerSettings: [
+        .linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("dl", .when(platforms: [.linux])),
+      ]),
     // What a process gives up for good that decodes files of strangers.
     .target(name: "CSandbox", cSettings: strictC),
-    room("ImageFiles", ["CImageCodecs", "CSandbox", "Failures", "Files", "Processes"]),
+    // The inner loops of resizing pictures, for each instruction set.
+    .target(name: "CResampling", cSettings: strictC),
+    room("ImageFiles", ["CImageCodecs", "CResampling", "CSandbox", "Failures", "Files", "Processes"]),
 
     // Text to token ids.
     .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
@@ -174,7 +179,7 @@ let package = Package(
     tests("CDemoTests", ["CDemo"]),
     // What a confined process tries that was taken over.
     .target(name: "CSandboxProbe", dependencies: ["CSandbox"], path: "Tests/CSandboxProbe", cSettings: strictC),
-    tests("ImageFilesTests", ["CSandboxProbe", "Failures", "Files", "ImageFiles", "Randomness"]),
+    tests("ImageFilesTests", ["CResampling", "CSandboxProbe", "Failures", "Files", "ImageFiles", "Randomness"]),
     tests(
       "VisionTransformerTests",
       ["VisionTransformer", "Compute", "Failures", "SafeTensors", "StrictJSON", "Texts", "TorchFiles"]),

@@ -40,6 +40,7 @@ struct OwnCodec: Codec {
   typealias Failure = Never
 
   func size(of bytes: [UInt8], _ request: CodecRequest) -> (answer: CodecAnswer, width: Int, height: Int) {
+    if request.format == .bmp { return bitmapSize(of: bytes) }
     var width: UInt32 = 0
     var height: UInt32 = 0
     var message = legrad_codec_message()
@@ -47,6 +48,10 @@ struct OwnCodec: Codec {
       switch request.format {
       case .png: unsafe legrad_png_size(bytes, bytes.count, &width, &height, &message)
       case .jpeg: unsafe legrad_jpeg_size(bytes, bytes.count, &width, &height, &message)
+      case .webp: unsafe legrad_webp_size(bytes, bytes.count, &width, &height, &message)
+      case .tiff: unsafe legrad_tiff_size(bytes, bytes.count, &width, &height, &message)
+      case .gif: unsafe legrad_gif_size(bytes, bytes.count, &width, &height, &message)
+      case .bmp: LEGRAD_CODEC_UNSUPPORTED
       }
     return (CodecAnswer(status: status, words: message.string), Int(width), Int(height))
   }
@@ -54,6 +59,7 @@ struct OwnCodec: Codec {
   func pixels(
     of bytes: [UInt8], _ request: CodecRequest, width: Int, height: Int
   ) -> (answer: CodecAnswer, pixels: [UInt8]) {
+    if request.format == .bmp { return bitmapPixels(of: bytes, width: width, height: height) }
     var message = legrad_codec_message()
     var status = LEGRAD_CODEC_OK
     let count = width * height * request.channels
@@ -65,6 +71,10 @@ struct OwnCodec: Codec {
         case (.png, 4): unsafe legrad_png_decode_rgba(bytes, bytes.count, columns, rows, start, &message)
         case (.png, _): unsafe legrad_png_decode(bytes, bytes.count, columns, rows, start, &message)
         case (.jpeg, _): unsafe legrad_jpeg_decode(bytes, bytes.count, columns, rows, start, &message)
+        case (.webp, _): unsafe legrad_webp_decode(bytes, bytes.count, columns, rows, start, &message)
+        case (.tiff, _): unsafe legrad_tiff_decode(bytes, bytes.count, columns, rows, start, &message)
+        case (.gif, _): unsafe legrad_gif_decode(bytes, bytes.count, columns, rows, start, &message)
+        case (.bmp, _): LEGRAD_CODEC_UNSUPPORTED
         }
       filled = status == LEGRAD_CODEC_OK ? count : 0
     }
@@ -72,6 +82,32 @@ struct OwnCodec: Codec {
   }
 
   func skipPixels() {}
+
+  private func bitmapSize(of bytes: [UInt8]) -> (answer: CodecAnswer, width: Int, height: Int) {
+    do throws(BMPPicture.Refusal) {
+      let picture = try BMPPicture(bytes)
+      return (CodecAnswer(status: LEGRAD_CODEC_OK, words: ""), picture.width, picture.height)
+    } catch { return (CodecAnswer(error), 0, 0) }
+  }
+
+  private func bitmapPixels(
+    of bytes: [UInt8], width: Int, height: Int
+  ) -> (answer: CodecAnswer, pixels: [UInt8]) {
+    do throws(BMPPicture.Refusal) {
+      let picture = try BMPPicture(bytes)
+      guard picture.width == width, picture.height == height else {
+        throw .corrupt("the size differs from the one asked for")
+      }
+      return (CodecAnswer(status: LEGRAD_CODEC_OK, words: ""), try picture.pixels())
+    } catch { return (CodecAnswer(error), []) }
+  }
+}
+
+extension CodecAnswer {
+  fileprivate init(_ refusal: BMPPicture.Refusal) {
+    status = refusal.isUnsupported ? LEGRAD_CODEC_UNSUPPORTED : LEGRAD_CODEC_CORRUPT
+    words = refusal.words
+  }
 }
 
 extension legrad_codec_message {

@@ -53,7 +53,7 @@ package final class DecoderProcess: Codec, Sendable {
   func size(
     of bytes: [UInt8], _ request: CodecRequest
   ) throws(Loss) -> (answer: CodecAnswer, width: Int, height: Int) {
-    try ask([request.format == .png ? 0 : 1, UInt8(request.channels)] + UInt64(bytes.count).messageBytes)
+    try ask([request.format.number, UInt8(request.channels)] + UInt64(bytes.count).messageBytes)
     try ask(bytes)
     let answer = try receiveAnswer()
     let (width, height) = (try receive(UInt32.self), try receive(UInt32.self))
@@ -76,8 +76,7 @@ package final class DecoderProcess: Codec, Sendable {
 extension DecoderProcess {
   private func receiveAnswer() throws(Loss) -> CodecAnswer {
     let status = legrad_codec_status(rawValue: try receive(UInt32.self))
-    let known = [LEGRAD_CODEC_OK, LEGRAD_CODEC_CORRUPT, LEGRAD_CODEC_UNSUPPORTED, LEGRAD_CODEC_OUT_OF_MEMORY]
-    guard known.contains(status) else { throw senseless("status \(status.rawValue)") }
+    guard status.rawValue <= LEGRAD_CODEC_NO_LIBRARY.rawValue else { throw senseless("status \(status.rawValue)") }
     let count = Int(try receive(UInt32.self))
     guard count <= Self.wordsLimit else { throw senseless("\(count) bytes of words") }
     return CodecAnswer(status: status, words: String(decoding: try receive(count: count), as: UTF8.self))
@@ -117,6 +116,7 @@ extension DecoderProcess {
   /// Confines this process and decodes for whoever has started it, over standard input, until that ends.
   /// - Returns: 0 at the end, or the system's errno where this process cannot be confined.
   package static func serve() -> Int32 {
+    legrad_codec_open_libraries()
     let failure = legrad_sandbox_enter()
     guard failure == 0 else { return failure }
     AskingProcess.send(greeting.messageBytes)
@@ -127,9 +127,10 @@ extension DecoderProcess {
   /// - Returns: whether there may be another.
   private static func serveOne(_ codec: OwnCodec) -> Bool {
     guard let head = AskingProcess.receive(2), let length = AskingProcess.receive(8),
-      let picture = AskingProcess.receive(Int(clamping: UInt64(messageBytes: length)))
+      let picture = AskingProcess.receive(Int(clamping: UInt64(messageBytes: length))),
+      let format = ImageFormat(number: head[0])
     else { return false }
-    let request = CodecRequest(format: head[0] == 0 ? .png : .jpeg, channels: Int(head[1]))
+    let request = CodecRequest(format: format, channels: Int(head[1]))
     let (sized, width, height) = codec.size(of: picture, request)
     AskingProcess.send(packed(sized) + UInt32(width).messageBytes + UInt32(height).messageBytes)
     guard sized.status == LEGRAD_CODEC_OK else { return true }

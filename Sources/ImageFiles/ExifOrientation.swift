@@ -10,20 +10,49 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
   case transverse = 7
   case turnCounterclockwise = 8
 
-  /// The orientation that a PNG or JPEG file notes; nil for one that notes none, and for other files.
+  /// The orientation that a picture's file notes; nil for one that notes none.
   package init?(notedIn bytes: [UInt8]) {
     switch ImageFormat(magicOf: bytes) {
     case .jpeg: self.init(jpeg: bytes)
     case .png: self.init(png: bytes)
-    case nil: return nil
+    case .webp: self.init(webp: bytes)
+    case .tiff: self.init(note: bytes[...])
+    case .bmp, .gif, nil: return nil
     }
   }
+
+  /// Reads the orientation from a WebP's `EXIF` chunk, which lies behind the pixels. As for JPEG, a broken note reads as
+  /// nil.
+  init?(webp bytes: [UInt8]) {
+    var position = 12
+    while position + 8 <= bytes.count {
+      let length = bytes[position + 4..<position + 8].reversed().reduce(0) { $0 << 8 | Int($1) }
+      let start = position + 8
+      guard length <= bytes.count - start else { return nil }
+      if bytes[position..<position + 4].elementsEqual("EXIF".utf8) {
+        let content = bytes[start..<start + length]
+        // Some writers put JPEG's mark before it.
+        self.init(note: content.starts(with: Self.jpegMark) ? content.dropFirst(Self.jpegMark.count) : content)
+        return
+      }
+      position = start + length + length % 2
+    }
+    return nil
+  }
+
+  /// Reads the orientation from a TIFF structure.
+  private init?(note: ArraySlice<UInt8>) {
+    guard let value = Self.orientation(inTIFF: note) else { return nil }
+    self.init(rawValue: value)
+  }
+
+  private static let jpegMark: [UInt8] = [0x45, 0x78, 0x69, 0x66, 0, 0]
 
   /// Reads the orientation from a JPEG's first EXIF segment. Anything missing or malformed reads as nil: a broken note
   /// about the picture is no reason to refuse the picture.
   init?(jpeg bytes: [UInt8]) {
-    guard let tiff = Self.exifSegment(of: bytes), let value = Self.orientation(inTIFF: tiff) else { return nil }
-    self.init(rawValue: value)
+    guard let tiff = Self.exifSegment(of: bytes) else { return nil }
+    self.init(note: tiff)
   }
 
   /// Reads the orientation from a PNG's `eXIf` chunk (PNG, third edition, "eXIf"), which may lie behind the pixels. As
@@ -35,8 +64,7 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
       let start = position + 8
       guard length <= bytes.count - start - 4 else { return nil }
       if bytes[position + 4..<start].elementsEqual("eXIf".utf8) {
-        guard let value = Self.orientation(inTIFF: bytes[start..<start + length]) else { return nil }
-        self.init(rawValue: value)
+        self.init(note: bytes[start..<start + length])
         return
       }
       position = start + length + 4
@@ -67,8 +95,8 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
       let end = position + 2 + length
       guard length >= 2, end <= bytes.count else { return nil }
       let content = bytes[(position + 4)..<end]
-      if marker == 0xE1, content.starts(with: [0x45, 0x78, 0x69, 0x66, 0, 0]) {
-        return content.dropFirst(6)
+      if marker == 0xE1, content.starts(with: jpegMark) {
+        return content.dropFirst(jpegMark.count)
       }
       position = end
     }
@@ -77,30 +105,34 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
 
   private static func orientation(inTIFF tiff: ArraySlice<UInt8>) -> Int? {
     let isLittleEndian: Bool
-    if tiff.starts(with: [0x49, 0x49, 0x2A, 0]) {
-      isLittleEndian = true
-    } else if tiff.starts(with: [0x4D, 0x4D, 0, 0x2A]) {
-      isLittleEndian = false
-    } else {
-      return nil
+    // BigTIFF has 43 in place of 42, and 8 bytes for offsets and counts.
+    let isBig: Bool
+    switch Array(tiff.prefix(4)) {
+    case [0x49, 0x49, 0x2A, 0]: (isLittleEndian, isBig) = (true, false)
+    case [0x4D, 0x4D, 0, 0x2A]: (isLittleEndian, isBig) = (false, false)
+    case [0x49, 0x49, 0x2B, 0]: (isLittleEndian, isBig) = (true, true)
+    case [0x4D, 0x4D, 0, 0x2B]: (isLittleEndian, isBig) = (false, true)
+    default: return nil
     }
     func integer(at offset: Int, bytes count: Int) -> Int? {
       guard offset >= 0, offset <= tiff.count - count else { return nil }
       let field = tiff.dropFirst(offset).prefix(count)
       return (isLittleEndian ? Array(field.reversed()) : Array(field)).reduce(0) { $0 << 8 | Int($1) }
     }
-    guard let directory = integer(at: 4, bytes: 4), let entryCount = integer(at: directory, bytes: 2) else {
-      return nil
-    }
-    for index in 0..<entryCount {
-      let entry = directory + 2 + index * 12
+    let wide = isBig ? 8 : 4
+    let countSize = isBig ? 8 : 2
+    let entrySize = 4 + 2 * wide
+    guard let directory = integer(at: wide, bytes: wide), let entryCount = integer(at: directory, bytes: countSize)
+    else { return nil }
+    for index in 0..<min(max(0, entryCount), tiff.count / entrySize) {
+      let entry = directory + countSize + index * entrySize
       guard let tag = integer(at: entry, bytes: 2) else { return nil }
       guard tag == 0x0112 else { continue }
-      guard let type = integer(at: entry + 2, bytes: 2), integer(at: entry + 4, bytes: 4) == 1 else { return nil }
+      guard let type = integer(at: entry + 2, bytes: 2), integer(at: entry + 4, bytes: wide) == 1 else { return nil }
       let short = 3
       let long = 4
-      return type == short
-        ? integer(at: entry + 8, bytes: 2) : type == long ? integer(at: entry + 8, bytes: 4) : nil
+      let value = entry + 4 + wide
+      return type == short ? integer(at: value, bytes: 2) : type == long ? integer(at: value, bytes: 4) : nil
     }
     return nil
   }

@@ -8,13 +8,15 @@ public typealias ImageError = Fault<ImageRule>
 public enum ImageRule: FaultRule {
   /// The file cannot be opened or read.
   case unreadable
-  /// Not a PNG or JPEG, or a variant of them that is not supported.
+  /// Of no format that is read, or a variant of one that is not supported.
   case unsupported
   /// The bytes break the rules of their format, or end early.
   case corrupt
   /// More pixels or bytes than the limit.
   case tooLarge
   case outOfMemory
+  /// The format's library is not on this machine.
+  case noLibrary
   /// The confined process that decodes pictures has ended, or answers what it should not.
   case decoderLost
   /// Pictures are to be decoded in a confined process, and there can be none here.
@@ -46,7 +48,7 @@ extension Fault<ImageRule> {
       let verb = error.rule == .unreadable ? "read" : "opened"
       self.init(
         error.rule == .exhausted ? .exhausted : .unreadable, file: error.file, place: "the file cannot be \(verb)",
-        expected: "a PNG or JPEG file", found: error.found, remedy: error.remedy)
+        expected: "a picture", found: error.found, remedy: error.remedy)
     }
   }
 }

@@ -5,18 +5,73 @@ internal import Files
 public enum ImageFormat: String, Sendable, CaseIterable {
   case png = "PNG"
   case jpeg = "JPEG"
+  case webp = "WebP"
+  case tiff = "TIFF"
+  case bmp = "BMP"
+  case gif = "GIF"
 
-  init?(magicOf bytes: [UInt8]) {
+  /// How many of a file's first bytes tell its format.
+  package static let magicSize = 32
+
+  package init?(magicOf bytes: [UInt8]) {
     if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
       self = .png
     } else if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
       self = .jpeg
+    } else if bytes.starts(with: "RIFF".utf8), bytes.dropFirst(8).starts(with: "WEBP".utf8) {
+      self = .webp
+    } else if ["II*\0", "MM\0*", "II+\0", "MM\0+"].contains(where: { bytes.starts(with: $0.utf8) }) {
+      self = .tiff
+    } else if bytes.starts(with: "GIF87a".utf8) || bytes.starts(with: "GIF89a".utf8) {
+      self = .gif
+    } else if BMPPicture.begins(bytes) {
+      self = .bmp
     } else {
       return nil
     }
   }
 
-  /// What bytes that are neither PNG nor JPEG seem to be, and what to do about them.
+  /// All of them, as they are named in a sentence.
+  package static let list: String = {
+    let names = allCases.map(\.rawValue)
+    return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
+  }()
+
+  /// What files of these formats are called, in lower case. Others are known by what is in them alone.
+  package static let endings: Set<String> = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp", "dib", "gif",
+  ]
+
+  /// What a decoding process knows the format by.
+  var number: UInt8 { UInt8(Self.allCases.firstIndex(of: self) ?? 0) }
+
+  init?(number: UInt8) {
+    guard Int(number) < Self.allCases.count else { return nil }
+    self = Self.allCases[Int(number)]
+  }
+
+  /// The library that reads it where it is found at run time, and Debian's package.
+  var library: (file: String, package: String)? {
+    switch self {
+    case .png, .jpeg, .bmp: nil
+    case .webp: ("libwebp.so.7", "libwebp7")
+    case .tiff: ("libtiff.so.6", "libtiff6")
+    case .gif: ("libgif.so.7", "libgif7")
+    }
+  }
+
+  /// What is read of it.
+  var variants: String {
+    switch self {
+    case .png, .jpeg: "8-bit grey, RGB or CMYK"
+    case .webp: "one of VP8, VP8L or an animation of them"
+    case .tiff: "unsigned grey, palette, RGB or CMYK of up to 8 or of 16 bits, or YCbCr in JPEG"
+    case .bmp: "1, 4, 8, 16, 24 or 32 bits a pixel, plain or run-length coded"
+    case .gif: "an index for each pixel"
+    }
+  }
+
+  /// What bytes of no format that is read seem to be, and what to do about them.
   static func other(_ bytes: [UInt8]) -> (found: String, remedy: Message) {
     let again: Message = "copy or fetch the picture itself again"
     if bytes.isEmpty { return ("an empty file", again) }
@@ -45,14 +100,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
   }
 
   private static let otherMagics: [(offset: Int, magic: String, name: String)] = [
-    (8, "WEBP", "WebP"),
-    (0, "GIF87a", "GIF"),
-    (0, "GIF89a", "GIF"),
-    (0, "BM", "BMP"),
-    (0, "II*\0", "TIFF"),
-    (0, "MM\0*", "TIFF"),
-    (0, "II+\0", "TIFF"),
-    (0, "MM\0+", "TIFF"),
+    (0, "BM", "a BMP without a known header"),
     (4, "ftypavif", "AVIF"),
     (4, "ftyphei", "HEIC"),
     (4, "ftypmif1", "HEIF"),

@@ -22,7 +22,7 @@ extension RGBImage {
   public static let sideLimit = 1_000_000
   public static let defaultFileSizeLimit = 1 << 30
 
-  /// Reads and decodes a PNG or JPEG file.
+  /// Reads and decodes a picture's file.
   public static func decode(
     path: String, pixelLimit: Int = defaultPixelLimit, fileSizeLimit: Int = defaultFileSizeLimit,
     applyOrientation: Bool = false
@@ -36,31 +36,35 @@ extension RGBImage {
     return try decode(bytes: bytes, name: path, pixelLimit: pixelLimit, applyOrientation: applyOrientation)
   }
 
-  /// Decodes a PNG or JPEG to what Pillow's `Image.open(…).convert("RGB")` gives, with one exception.
+  /// Decodes a picture to what Pillow's `Image.open(…).convert("RGB")` gives, with one exception.
+  ///
+  /// The format is told by the first bytes (``ImageFormat``). WebP, TIFF and GIF need their libraries on the machine.
+  /// Of an animation, and of a TIFF's several pictures, the first is taken.
   ///
   /// Alpha is dropped, palettes are looked up, gamma and colour profiles are ignored, CMYK is converted by Pillow's
-  /// formula taking inks as stored inverted. 16 bits a channel become their high byte, 16-bit grey too (where Pillow
-  /// clips to 255). Damaged or truncated data is an error, there being no half images, but for
+  /// formula taking a JPEG's inks as stored inverted. 16 bits a channel become their high byte, 16-bit grey too (where
+  /// Pillow clips to 255). Damaged or truncated data is an error, there being no half images, but for
   /// what a PNG has behind its pixels. Bytes too many in a JPEG, and numbers in its headers that no pixel depends on, are
   /// remarked.
   ///
   /// - Parameters:
   ///   - name: what errors call the bytes.
   ///   - pixelLimit: width × height above which the picture is refused, before memory is taken for it.
-  ///   - applyOrientation: turn the pixels as the camera's EXIF note asks. Pillow does not, so the default is not to.
+  ///   - applyOrientation: turn the pixels as the camera's EXIF note asks. Pillow does not, so the default is not to; a
+  ///     TIFF it turns always, and so does this.
   public static func decode(
     bytes: [UInt8], name: String = "image", pixelLimit: Int = defaultPixelLimit, applyOrientation: Bool = false
   ) throws(ImageError) -> DecodedImage {
     guard let format = ImageFormat(magicOf: bytes) else {
       let (found, remedy) = ImageFormat.other(bytes)
       throw ImageError(
-        .unsupported, file: name, place: "the picture's format is not supported", expected: "PNG or JPEG",
+        .unsupported, file: name, place: "the picture's format is not supported", expected: ImageFormat.list,
         found: found, remedy: remedy)
     }
     let (size, pixels, remark) = try decode(bytes, CodecRequest(format: format), name: name, pixelLimit: pixelLimit)
     let image = RGBImage(width: size.width, height: size.height, pixels: pixels)
     let stored = ExifOrientation(notedIn: bytes) ?? .upright
-    let applied = applyOrientation ? stored : .upright
+    let applied = applyOrientation || format == .tiff ? stored : .upright
     return DecodedImage(
       image: image.applying(applied), format: format, storedOrientation: stored, appliedOrientation: applied,
       remark: remark)
@@ -163,10 +167,16 @@ extension RGBImage {
       ImageError(
         .outOfMemory, file: name, place: "memory ran out while decoding", expected: "room for the pixels",
         found: answer.words, remedy: "use a smaller picture")
+    case LEGRAD_CODEC_NO_LIBRARY:
+      ImageError(
+        .noLibrary, file: name, place: "\(format.rawValue) is read by a library that this machine lacks",
+        expected: format.library?.file ?? "", found: answer.words,
+        remedy:
+          "install it (Debian, Ubuntu: apt install \(format.library?.package ?? "")), or convert the picture to PNG")
     case LEGRAD_CODEC_UNSUPPORTED:
       ImageError(
         .unsupported, file: name, place: "this kind of \(format.rawValue) is not supported",
-        expected: "8-bit grey, RGB or CMYK", found: answer.words, remedy: "convert it to PNG")
+        expected: format.variants, found: answer.words, remedy: "convert it to PNG")
     default:
       ImageError(
         .corrupt, file: name, place: "the \(format.rawValue) cannot be decoded",

@@ -1,3 +1,5 @@
+internal import CResampling
+
 extension RGBImage {
   /// The picture at another size, bit for bit as Pillow (up to version 12) resizes 8-bit RGB: along x first, then along
   /// y, rounded to 8 bits in between; an axis whose size stays is left alone.
@@ -12,6 +14,14 @@ extension RGBImage {
   public func resized(
     width newWidth: Int, height newHeight: Int, filter: ResizeFilter, keeping region: PixelRegion
   ) -> RGBImage {
+    resized(width: newWidth, height: newHeight, filter: filter, keeping: region, set: legrad_resampling_best())
+  }
+
+  /// - Parameter set: the instructions to do it with.
+  func resized(
+    width newWidth: Int, height newHeight: Int, filter: ResizeFilter, keeping region: PixelRegion,
+    set: legrad_resampling_set
+  ) -> RGBImage {
     precondition(newWidth > 0 && newHeight > 0, "an image has at least one pixel")
     precondition(region.fits(width: newWidth, height: newHeight), "the kept region lies inside the new size")
     if newWidth == width && newHeight == height {
@@ -22,41 +32,25 @@ extension RGBImage {
     let rows = FixedPointAxis(
       from: height, to: newHeight, kept: region.y..<(region.y + region.height), filter: filter)
     let span = rows.span
-    let narrowed = newWidth == width && region.width == width ? nil : alongRows(columns, rows: span)
+    let narrowed = newWidth == width && region.width == width ? nil : alongRows(columns, rows: span, set: set)
     let resized = Self.alongColumns(
-      rows, pixels: narrowed ?? pixels, firstRow: narrowed == nil ? 0 : span.lowerBound, byteWidth: region.width * 3)
+      rows, pixels: narrowed ?? pixels, firstRow: narrowed == nil ? 0 : span.lowerBound, byteWidth: region.width * 3,
+      set: set)
     return RGBImage(width: region.width, height: region.height, pixels: resized)
   }
 
-  /// Resamples the given rows along x.
-  private func alongRows(_ axis: FixedPointAxis, rows: Range<Int>) -> [UInt8] {
-    let targetCount = axis.lows.count
-    let half: Int32 = 1 << (FixedPointAxis.fractionBits - 1)
-    let byteCount = rows.count * targetCount * 3
+  /// Resamples the given rows along x. Each row is by itself, so that any part of them may be made on its own.
+  private func alongRows(_ axis: FixedPointAxis, rows: Range<Int>, set: legrad_resampling_set) -> [UInt8] {
+    let blocks = BlockedWeights(axis)
+    let stride = width * 3
+    let byteCount = rows.count * axis.lows.count * 3
     return unsafe [UInt8](unsafeUninitializedCapacity: byteCount) { target, count in
       unsafe pixels.withUnsafeBufferPointer { source in
-        unsafe axis.weights.withUnsafeBufferPointer { weights in
-          var out = 0
-          for y in rows {
-            var k = 0
-            for x in 0..<targetCount {
-              var p = (y * width + axis.lows[x]) * 3
-              var (red, green, blue) = (half, half, half)
-              let end = axis.ends[x]
-              while k < end {
-                let weight = unsafe weights[k]
-                red &+= unsafe weight &* Int32(source[p])
-                green &+= unsafe weight &* Int32(source[p + 1])
-                blue &+= unsafe weight &* Int32(source[p + 2])
-                p += 3
-                k += 1
-              }
-              unsafe target[out] = Self.clamped(red)
-              unsafe target[out + 1] = Self.clamped(green)
-              unsafe target[out + 2] = Self.clamped(blue)
-              out += 3
-            }
-          }
+        unsafe blocks.withAxis { axis in
+          guard let first = source.baseAddress, let out = target.baseAddress else { return }
+          unsafe legrad_resample_along_rows(
+            set, axis, first + rows.lowerBound * stride, rows.count, stride, source.count - rows.lowerBound * stride,
+            out)
         }
       }
       count = byteCount
@@ -65,37 +59,58 @@ extension RGBImage {
 
   /// Resamples along y. `pixels` starts with source row `firstRow`.
   private static func alongColumns(
-    _ axis: FixedPointAxis, pixels: [UInt8], firstRow: Int, byteWidth: Int
+    _ axis: FixedPointAxis, pixels: [UInt8], firstRow: Int, byteWidth: Int, set: legrad_resampling_set
   ) -> [UInt8] {
-    let half: Int32 = 1 << (FixedPointAxis.fractionBits - 1)
     let byteCount = axis.lows.count * byteWidth
-    var sums = [Int32](repeating: 0, count: byteWidth)
     return unsafe [UInt8](unsafeUninitializedCapacity: byteCount) { target, count in
       unsafe pixels.withUnsafeBufferPointer { source in
-        unsafe sums.withUnsafeMutableBufferPointer { sums in
-          var k = 0
+        unsafe axis.weights.withUnsafeBufferPointer { weights in
+          guard let rows = source.baseAddress, let first = weights.baseAddress,
+            let out = target.baseAddress
+          else { return }
+          var start = 0
           for y in 0..<axis.lows.count {
-            unsafe sums.update(repeating: half)
-            var row = unsafe source.baseAddress! + (axis.lows[y] - firstRow) * byteWidth
-            while k < axis.ends[y] {
-              let weight = axis.weights[k]
-              for i in 0..<byteWidth {
-                unsafe sums[i] &+= weight &* Int32(row[i])
-              }
-              unsafe row += byteWidth
-              k += 1
-            }
-            for i in 0..<byteWidth {
-              unsafe target[y * byteWidth + i] = clamped(sums[i])
-            }
+            unsafe legrad_resample_along_columns(
+              set, first + start, axis.ends[y] - start, rows + (axis.lows[y] - firstRow) * byteWidth, byteWidth,
+              out + y * byteWidth)
+            start = axis.ends[y]
           }
         }
       }
       count = byteCount
     }
   }
+}
 
-  private static func clamped(_ sum: Int32) -> UInt8 {
-    UInt8(max(0, min(255, sum >> FixedPointAxis.fractionBits)))
+/// An axis as the inner loops take it.
+private struct BlockedWeights {
+  private let lows: [Int32]
+  private var ends: [Int32] = []
+  private var weights: [Int32] = []
+
+  init(_ axis: FixedPointAxis) {
+    lows = axis.lows.map { Int32($0) }
+    ends.reserveCapacity(lows.count)
+    let blockSize = Int(LEGRAD_RESAMPLING_BLOCK)
+    var start = 0
+    for end in axis.ends {
+      for weight in axis.weights[start..<end] { weights += [weight, weight, weight] }
+      let missing = (blockSize - (end - start) % blockSize) % blockSize
+      weights += repeatElement(0, count: 3 * missing)
+      ends.append(Int32(weights.count / (3 * blockSize)))
+      start = end
+    }
+  }
+
+  func withAxis(_ body: (UnsafePointer<legrad_resampling_axis>) -> Void) {
+    unsafe lows.withUnsafeBufferPointer { lows in
+      unsafe ends.withUnsafeBufferPointer { ends in
+        unsafe weights.withUnsafeBufferPointer { weights in
+          var axis = unsafe legrad_resampling_axis(
+            count: lows.count, lows: lows.baseAddress, ends: ends.baseAddress, weights: weights.baseAddress)
+          unsafe body(&axis)
+        }
+      }
+    }
   }
 }

@@ -58,8 +58,8 @@ import Testing
   @Test(
     "other formats are named",
     arguments: [
-      ("RIFF\u{10}\0\0\0WEBPVP8 ", "WebP"), ("GIF89a\u{1}\0", "GIF"), ("BM\0\0\0\0", "BMP"), ("II*\0\u{8}\0", "TIFF"),
-      ("MM\0*\0\0", "TIFF"), ("\0\0\0\u{20}ftypavif", "AVIF"), ("\0\0\0\u{20}ftypheic", "HEIC"),
+      ("BM\0\0\0\0", "a BMP without a known header"), ("\0\0\0\u{20}ftypavif", "AVIF"),
+      ("\0\0\0\u{20}ftypheic", "HEIC"), ("8BPS\0\u{1}", "Photoshop"), ("P6\n", "PPM"),
       ("<?xml version=\"1.0\"?><svg", "SVG"),
       ("abc", "a file that starts with the bytes 61 62 63"),
     ])
@@ -70,7 +70,8 @@ import Testing
     #expect(error?.rule == .unsupported)
     #expect(
       error?.description
-        == "some.png: the picture's format is not supported: expected PNG or JPEG, found \(name); convert it to PNG or JPEG"
+        == "some.png: the picture's format is not supported: expected PNG, JPEG, WebP, TIFF, BMP or GIF, found \(name); "
+        + "convert it to PNG or JPEG"
     )
   }
 

@@ -23,9 +23,11 @@ enum ImageFixtures {
 
   static let cases: [Case] = {
     do {
-      return try JSONDecoder().decode([Case].self, from: Data(contentsOf: URL(filePath: path("images/cases.json"))))
+      return try ["cases", "formats"].flatMap { name in
+        try JSONDecoder().decode([Case].self, from: Data(contentsOf: URL(filePath: path("images/\(name).json"))))
+      }
     } catch {
-      Issue.record("images/cases.json: \(error)")
+      Issue.record("images: \(error)")
       return []
     }
   }()

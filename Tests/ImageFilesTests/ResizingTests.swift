@@ -1,6 +1,9 @@
+import CResampling
 import FoundationEssentials
-import ImageFiles
+import Randomness
 import Testing
+
+@testable import ImageFiles
 
 @Suite struct ResizingTests {
   struct Preprocessing: Decodable {
@@ -36,6 +39,51 @@ import Testing
     let name = try #require(expected.filter)
     let filter = try #require(ResizeFilter(rawValue: name))
     #expect(image.resized(width: expected.width, height: expected.height, filter: filter) == expected.image)
+  }
+
+  /// Sums as they are defined, in one order.
+  private func resampled(_ image: RGBImage, width: Int, height: Int, filter: ResizeFilter) -> [UInt8] {
+    func sum(_ axis: FixedPointAxis, _ target: Int, _ value: (Int) -> UInt8) -> UInt8 {
+      let start = target == 0 ? 0 : axis.ends[target - 1]
+      let total = (start..<axis.ends[target]).reduce(1 << 21) { total, tap in
+        total + Int(axis.weights[tap]) * Int(value(axis.lows[target] + tap - start))
+      }
+      return UInt8(min(255, max(0, total >> 22)))
+    }
+    let columns = FixedPointAxis(from: image.width, to: width, kept: 0..<width, filter: filter)
+    let rows = FixedPointAxis(from: image.height, to: height, kept: 0..<height, filter: filter)
+    let narrowed = (0..<image.height * width * 3).map { place in
+      let (y, x, channel) = (place / 3 / width, place / 3 % width, place % 3)
+      return sum(columns, x) { image.pixels[(y * image.width + $0) * 3 + channel] }
+    }
+    return (0..<height * width * 3).map { place in
+      let (y, rest) = (place / (3 * width), place % (3 * width))
+      return sum(rows, y) { narrowed[$0 * width * 3 + rest] }
+    }
+  }
+
+  @Test("every instruction set gives the bits of the definition", arguments: ResizeFilter.allCases)
+  func instructionSets(filter: ResizeFilter) {
+    var random = SeededGenerator(seed: 15)
+    let sets = legrad_resampling_best() == LEGRAD_RESAMPLING_PLAIN ? [0] : [0, 1]
+    for (from, to) in [
+      ((1, 1), (5, 7)), ((2, 3), (1, 1)), ((37, 23), (11, 9)), ((100, 3), (13, 31)), ((61, 59), (60, 58)),
+      ((8, 8), (16, 4)), ((33, 40), (32, 2)), ((257, 5), (7, 5)), ((5, 257), (5, 7)),
+    ] {
+      // Extremes among noise, so that bicubic sums overflow a byte on both sides.
+      let pixels = (0..<from.0 * from.1 * 3).map { _ -> UInt8 in
+        let value = Int.random(in: -200...455, using: &random)
+        return UInt8(min(255, max(0, value)))
+      }
+      let image = RGBImage(width: from.0, height: from.1, pixels: pixels)
+      let expected = resampled(image, width: to.0, height: to.1, filter: filter)
+      let whole = PixelRegion(x: 0, y: 0, width: to.0, height: to.1)
+      for set in sets {
+        let found = image.resized(
+          width: to.0, height: to.1, filter: filter, keeping: whole, set: legrad_resampling_set(rawValue: UInt32(set)))
+        #expect(found.pixels == expected, "\(from) to \(to), set \(set)")
+      }
+    }
   }
 
   @Test("keeping a region equals cropping afterwards", arguments: ResizeFilter.allCases)

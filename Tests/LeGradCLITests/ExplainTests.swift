@@ -209,7 +209,7 @@ import Testing
     let array = try #require(try result.json() as? [[String: Any]])
     #expect(array.count == 3)
     #expect(array[0]["image"] as? String == GoldenCommand.image)
-    #expect((array[1]["error"] as? String)?.contains("PNG or JPEG") == true)
+    #expect((array[1]["error"] as? String)?.contains("expected PNG, JPEG, WebP") == true)
     #expect(array[2]["prompts"] != nil)
   }
 

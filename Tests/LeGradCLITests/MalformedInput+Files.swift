@@ -12,7 +12,7 @@ extension MalformedInput {
 
   static let images: [MalformedInput] = [
     .image("empty image", "an empty file") { [] },
-    .image("text as an image", "expected PNG or JPEG") { Array("not an image".utf8) },
+    .image("text as an image", "expected PNG, JPEG, WebP") { Array("not an image".utf8) },
     .image("a GIF", "found GIF") { Array("GIF89a\u{1}\u{0}\u{1}\u{0}".utf8) },
     .image("PNG cut in half", "the PNG cannot be decoded") {
       let bytes = try fixture("preprocess/photo.png")

@@ -57,7 +57,14 @@ extension MalformedInput {
     .flags(
       ["--text-embeddings", Fixtures.path("clip/inputs/text_embeddings.npy")],
       "-p and --text-embeddings exclude each other"),
-    .flags([Fixtures.path("clip-odd/../clip/inputs/image_32x32.png")], "would both write image_32x32"),
+    MalformedInput("a pattern that nothing matches", 3, "found none; correct it") { _ in
+      ["explain", "nothing-*.jpg", "-p", "x"]
+    },
+    MalformedInput("a folder without pictures", 3, "expected pictures, found 1 .txt") { scratch in
+      try FileManager.default.createDirectory(atPath: scratch.path("texts"), withIntermediateDirectories: false)
+      try scratch.write("a", to: "texts/a.txt")
+      return ["explain", "texts", "-p", "x"]
+    },
     .flags(["--reference-image", ""], "--reference-image"),
     .flags(["--prompts-file", ""], "expected a name, found an empty one"),
     .flags(["--text-embeddings", ""], "--text-embeddings"),

@@ -44,9 +44,9 @@ import Testing
       test -s "out/$A.json"; test -s "out/$B.json"
       """#
     expectExit(0, try Self.shell(line, in: scratch))
-    expectExit(
-      2, try Self.shell(#"mkdir b; cp "$P" b/a.png; "$L" explain a.jpg b/a.png -p x -m "$M""#, in: scratch),
-      complaint: "a.jpg and b/a.png would both write a.…")
+    let folders =
+      #"mkdir b; cp "$P" a.jpg; cp "$P" b/a.png; "$L" explain a.jpg b/a.png -p x -m "$M" -o two --format json"#
+    expectExit(0, try Self.shell(folders + #"; test -s two/b/a.json"#, in: scratch))
   }
 
   @Test func whatIsLeftOutIsSaidAndReported() throws {

@@ -75,9 +75,29 @@ import Testing
     #expect(try self.plan(["x.png"], formats: [.json], perLayer: false).items[0].names == ["x.json"])
   }
 
-  @Test(arguments: [["a.png", "a.jpg"], ["x/a.png", "y/a.png"], ["a.png", "b.png", "./a.png"]])
-  func refusesEqualStems(_ images: [String]) {
-    #expect { try plan(images) } throws: { ($0 as? LeGradError)?.kind == .usage }
+  /// As many folders as tell pictures apart, or their endings in one folder.
+  @Test(arguments: [
+    (["a.png", "a.jpg"], ["a.png", "a.jpg"]),
+    (["/x/a.png", "/y/a.png", "/y/b.png"], ["x/a", "y/a", "b"]),
+    (["/p/x/a.png", "/q/x/a.png"], ["p/x/a", "q/x/a"]),
+    (["/a.png", "/x/a.png"], ["a", "x/a"]),
+    (["/x/a.png", "/x/a.jpg", "/y/a.png"], ["x/a.png", "x/a.jpg", "y/a"]),
+    (["/x/a.png", "/x/a.jpg", "/x/a.png.gif"], ["a.png", "a.jpg", "a.png.gif"]),
+  ])
+  func equalStemsAreToldApart(_ images: [String], stems: [String]) throws {
+    #expect(try plan(images, formats: [.json], perLayer: false).items.flatMap(\.names) == stems.map { $0 + ".json" })
+  }
+
+  @Test func filesOfFoldersLieInFolders() throws {
+    let plan = try OutputPlan(
+      images: ["/in/a.png", "/in/x/a.png", "/in/x/y/b.png"], depths: [0, 1, 2], folder: "/nowhere/out",
+      formats: [.json], perLayer: false, prompts: 1, overwrite: false)
+    #expect(plan.items.flatMap(\.names) == ["a.json", "x/a.json", "x/y/b.json"])
+    #expect(plan.subfolders == ["x", "x/y"])
+  }
+
+  @Test func refusesAFileTwice() {
+    #expect { try plan(["a.png", "b.png", "./a.png"]) } throws: { ($0 as? LeGradError)?.kind == .usage }
   }
 
   @Test func namesOfDifferentStemsNeverMeet() throws {

@@ -12,6 +12,8 @@ typedef enum legrad_codec_status {
   /// The bytes are well formed, but of a kind that is not read here.
   LEGRAD_CODEC_UNSUPPORTED = 2,
   LEGRAD_CODEC_OUT_OF_MEMORY = 3,
+  /// The format's library is not on this machine.
+  LEGRAD_CODEC_NO_LIBRARY = 4,
 } legrad_codec_status;
 
 /// The library's own words about what went wrong; always terminated.
@@ -51,6 +53,41 @@ legrad_codec_status legrad_jpeg_size(
 /// error, and so is an excessive number of progressive scans. What is against the standard but costs no pixel is named in
 /// `message` beside `LEGRAD_CODEC_OK`.
 legrad_codec_status legrad_jpeg_decode(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message);
+
+// The formats below are read by libraries that are found at run time, when the first picture of the kind comes. What they
+// give is what Pillow's `convert("RGB")` gives: alpha is dropped.
+
+/// Opens all of these libraries that are there, for a process that will not be able to.
+void legrad_codec_open_libraries(void);
+
+/// Reads the size of a WebP.
+legrad_codec_status legrad_webp_size(
+    const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, legrad_codec_message *message);
+
+/// Decodes a WebP, of an animation the first frame on a black canvas, to `height * width * 3` bytes of RGB.
+legrad_codec_status legrad_webp_decode(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message);
+
+/// Reads the size of a TIFF's first picture and refuses one of a kind that is not decoded.
+legrad_codec_status legrad_tiff_size(
+    const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, legrad_codec_message *message);
+
+/// Decodes a TIFF's first picture (grey, palette, RGB, CMYK, YCbCr in JPEG; 1 to 8 bits, or 16, of which the high byte
+/// is taken) as it is stored, to `height * width * 3` bytes of RGB. Colours that were multiplied by alpha are divided.
+legrad_codec_status legrad_tiff_decode(
+    const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message);
+
+/// Reads the size of a GIF: that of its canvas, which holds its first frame.
+legrad_codec_status legrad_gif_size(
+    const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, legrad_codec_message *message);
+
+/// Decodes a GIF's first frame to `height * width * 3` bytes of RGB. Around it the canvas has the colour of the
+/// transparent index, or of index 0.
+legrad_codec_status legrad_gif_decode(
     const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
     legrad_codec_message *message);
 

@@ -13,11 +13,21 @@ struct ExplainCommand: ParsableCommand {
       STEM.json is written last and says all that was computed and how. With several methods the names are \
       STEM.METHOD.overlay.k.png and so on; lrp's relevance has the size of the input.
 
+      STEM is an image's name without its ending, below the folders that it has in a folder that was named. Where two \
+      would be the same they have more of their folders, or their endings. A file that is named twice is explained once.
+
       An image that fails is listed and the rest are done; the exit code is then 1.
       """)
 
-  @Argument(help: "PNG or JPEG files; no two may differ in folder or extension alone.")
+  @Argument(
+    help: """
+      Pictures (\(ImageFormat.list)), folders of them, patterns such as 'photos/*.jpg', or - for paths on standard \
+      input, one a line or between zero bytes.
+      """)
   var images: [String]
+
+  @Flag(name: .shortAndLong, help: "Also take what lies in folders of folders.")
+  var recursive = false
 
   @Option(
     name: [.customShort("p"), .long],
@@ -112,6 +122,8 @@ struct ExplainCommand: ParsableCommand {
   }
 
   func run() throws {
+    let inputs = try InputList(images, recursive: recursive, output: output)
+    inputs.remarks.forEach(Terminal.note)
     let prompts = try PromptSource(
       texts: prompt, file: promptsFile, embeddings: textEmbeddings, classes: classes, top: top,
       references: referenceImage)
@@ -119,18 +131,20 @@ struct ExplainCommand: ParsableCommand {
     let opened = try explaining.choice.isAll ? opening.open() : nil
     let methods = try explaining.methods(layers: layers ?? .last(2), for: opened)
     let plan = try OutputPlan(
-      images: images, references: referenceImage, folder: output, formats: format.formats, perLayer: perLayer,
+      images: inputs.paths, depths: inputs.items.map(\.depth), references: referenceImage, folder: output,
+      formats: format.formats, perLayer: perLayer,
       prompts: prompts.count,
       overwrite: overwrite, methods: methods)
     let options = try computing.explainerOptions(pixels: pixels)
-    try requireReadableImage()
+    try requireReadableImage(inputs.paths)
     try decoding.begin()
     let model = try opened ?? opening.open()
     try prompts.check(against: model)
     try model.check(size: size, resize: resize, methods: methods, prompts: prompts.count, options: options)
     noteUnusedOptions(methods)
     let correction = try correcting.source(for: model)
-    let made = try FileSystem.makeWritableFolder(output)
+    var made = try FileSystem.makeWritableFolder(output)
+    for folder in plan.subfolders { made += try FileSystem.makeWritableFolder(plan.path(folder)) }
     do {
       let isHashed = json || format.formats.contains(.json)
       let identity = Ahead { () throws(LeGradError) in try model.identity(hashed: isHashed) }
@@ -150,7 +164,7 @@ struct ExplainCommand: ParsableCommand {
         writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
         settings: .init(methods: methods, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels),
         verification: verification)
-      try ExplainPresentation(json: json, total: images.count).present(run)
+      try ExplainPresentation(json: json, total: inputs.items.count).present(run)
     } catch {
       FileSystem.removeEmpty(made)
       throw error
@@ -180,7 +194,7 @@ struct ExplainCommand: ParsableCommand {
   private static func names(_ methods: [Method]) -> String { methods.map(\.name).joined(separator: ", ") }
 
   /// Without one image to explain there is no reason to load a model.
-  private func requireReadableImage() throws {
+  private func requireReadableImage(_ images: [String]) throws {
     let reasons = images.map { FileSystem.unreadableReason($0) }
     guard reasons.allSatisfy({ $0 != nil }) else { return }
     var reports = JSONArrayStream()

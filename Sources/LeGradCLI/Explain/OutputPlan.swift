@@ -17,7 +17,7 @@ struct OutputPlan: Sendable {
     var names: [String] { files.flatMap(\.all) }
   }
 
-  /// File names without a folder.
+  /// File names without the plan's folder.
   struct Files: Codable, Equatable, Sendable {
     /// One per prompt.
     var overlays: [String] = []
@@ -29,39 +29,45 @@ struct OutputPlan: Sendable {
 
   let folder: String
   let items: [Item]
+  /// Folders in it, the outermost first.
+  let subfolders: [String]
 
   /// Bytes that a file system allows in a name, less what a temporary name adds.
   private static let nameLimit = 255 - 20
 
   /// - Parameters:
-  ///   - images: paths; no two may have the same stem.
+  ///   - images: paths of different files.
+  ///   - depths: how many of each path's folders its files lie in; fewer than as many as images stand for 0.
   ///   - references: other pictures that are read.
   ///   - methods: their names are part of the files' names where there are several.
   init(
-    images: [String], references: [String] = [], folder: String, formats: Set<Format>, perLayer: Bool, prompts: Int,
+    images: [String], depths: [Int] = [], references: [String] = [], folder: String, formats: Set<Format>,
+    perLayer: Bool, prompts: Int,
     overwrite: Bool, methods: [Method] = [.legrad()]
   ) throws(LeGradError) {
     var owners: [FilePath: String] = [:]
     var items: [Item] = []
-    for image in images {
-      let stem = FilePath(image).stem
+    let depths = depths + [Int](repeating: 0, count: max(0, images.count - depths.count))
+    let stems = OutputNames.names(of: Array(zip(images, depths)))
+    for (image, stem) in zip(images, stems) {
       if let other = owners.updateValue(image, forKey: stem) {
-        throw .usage(
-          "\(other) and \(image) would both write \(stem).…; rename one, or explain them into different folders with -o"
-        )
+        throw .usage("\(other) and \(image) would both write \(stem).…; name each file once")
       }
       let files = methods.map { method in
         Self.files(
           stem: methods.count > 1 ? "\(stem.text).\(method.name)" : stem.text, formats: formats,
           perLayer: perLayer && method.sumsLayers, prompts: prompts)
       }
-      if let long = files.flatMap(\.all).first(where: { FilePath($0).bytes.count > Self.nameLimit }) {
+      if let long = files.flatMap(\.all).first(where: { FilePath($0).name.bytes.count > Self.nameLimit }) {
         throw .usage("\(image): the output name \(long) is too long; rename the image")
       }
       items.append(Item(image: image, files: files))
     }
     self.folder = folder
     self.items = items
+    subfolders = Set(stems.map { $0.parts.dropLast() }.filter { !$0.isEmpty }).map { parts in
+      FilePath(bytes: parts.map(\.bytes).joined(separator: [UInt8(ascii: "/")]))
+    }.sorted().map(\.text)
     try check(overwrite: overwrite, references: references)
   }
 

@@ -46,9 +46,22 @@ enum FileSystem {
     } catch { throw LeGradError(error) }
   }
 
+  /// The first bytes of a regular file, at most so many; none of anything else, or where they cannot be read.
+  static func start(of path: String, count: Int) -> [UInt8] {
+    // Without O_NONBLOCK, opening a named pipe would wait for its writer.
+    let descriptor = unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+    guard descriptor >= 0 else { return [] }
+    defer { close(descriptor) }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return [] }
+    var bytes = [UInt8](repeating: 0, count: count)
+    let taken = unsafe read(descriptor, &bytes, count)
+    return Array(bytes.prefix(max(0, taken)))
+  }
+
   /// Why an image cannot be read, as far as that is known without opening it.
   static func unreadableReason(_ path: String) -> String? {
-    if FileTree.isFolder(path) { return "it is a folder; name the pictures in it" }
+    if FileTree.isFolder(path) { return "it is a folder; name a picture in it" }
     return unsafe access(path.fileSystemBytes, R_OK) == 0 ? nil : systemMessage(errno)
   }
 }

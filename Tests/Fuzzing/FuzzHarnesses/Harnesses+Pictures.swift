@@ -13,6 +13,25 @@ extension Harnesses {
       seeds: { try FixtureFiles.all("images", ".jpg") }, reader: { _ in { bytes throws(Finding) in try decode(bytes) } }
     ),
     Harness(
+      "webp", maximumLength: 2_048, testRuns: 4_000,
+      words: ["RIFF", "WEBP", "VP8 ", "VP8L", "VP8X", "ALPH", "ANIM", "ANMF", "EXIF", "\u{2f}", "\u{9d}\u{1}\u{2a}"],
+      seeds: { try FixtureFiles.all("images", ".webp") },
+      reader: { _ in { bytes throws(Finding) in try decode(bytes) } }
+    ),
+    Harness(
+      "tiff", maximumLength: 4_096, testRuns: 4_000,
+      words: ["II*\u{0}", "MM\u{0}*", "II+\u{0}", "\u{3}\u{1}", "\u{6}\u{1}", "\u{44}\u{1}", "\u{53}\u{1}"],
+      seeds: { try FixtureFiles.all("images", ".tif") }, reader: { _ in { bytes throws(Finding) in try decode(bytes) } }
+    ),
+    Harness(
+      "bmp", maximumLength: 1_024, testRuns: 8_000, words: ["BM", "\u{0}\u{1}", "\u{0}\u{2}", "\u{28}\u{0}\u{0}\u{0}"],
+      seeds: { try FixtureFiles.all("images", ".bmp") }, reader: { _ in { bytes throws(Finding) in try decode(bytes) } }
+    ),
+    Harness(
+      "gif", maximumLength: 2_048, testRuns: 8_000, words: ["GIF87a", "GIF89a", "!\u{79}\u{4}", ",", ";", "\u{0}"],
+      seeds: { try FixtureFiles.all("images", ".gif") }, reader: { _ in { bytes throws(Finding) in try decode(bytes) } }
+    ),
+    Harness(
       "exif", maximumLength: 512, testRuns: 12_000, words: ["II*\u{0}", "MM\u{0}*", "\u{12}\u{1}", "\u{1}\u{12}"],
       seeds: {
         let little =

@@ -1,0 +1,24 @@
+#ifndef LEGRAD_CODEC_LIBRARY_H
+#define LEGRAD_CODEC_LIBRARY_H
+
+// Libraries that a machine may do without are found at run time. What is used of them is declared here, in a table of
+// calls for each, and not taken from their headers, so that a build needs none.
+
+#include "CImageCodecs.h"
+
+#define LEGRAD_CALL_FIELD(result, name, parameters) result(*name) parameters;
+#define LEGRAD_CALL_NAME(result, name, parameters) #name,
+
+/// Fills `calls`, a structure of `count` pointers to functions in the order of `names`, from the library that the loader
+/// finds under one of the names in `files` (the last is NULL). It stays open for the life of the program.
+///
+/// - Returns: whether all were found; if not, `message` says what was.
+int legrad_open_library(
+    const char *const *files, const char *const *names, size_t count, void **calls, legrad_codec_message *message);
+
+/// Opens the library unless that was tried before, and keeps what came of it; once for each format.
+int legrad_open_webp(legrad_codec_message *message);
+int legrad_open_tiff(legrad_codec_message *message);
+int legrad_open_gif(legrad_codec_message *message);
+
+#endif

@@ -1,0 +1,1 @@
+#error "declare what is called of giflib in gif_codec.c"

@@ -1,0 +1,1 @@
+#error "declare what is called of libtiff in tiff_codec.c"

@@ -1,0 +1,1 @@
+#error "declare what is called of libwebp in webp_codec.c"
