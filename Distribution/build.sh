@@ -42,7 +42,7 @@ fi
 archives=$work/archives
 rm -rf "$archives"
 mkdir -p "$archives"
-for library in utf8proc png16 jpeg z stdc++; do
+for library in utf8proc png16 jpeg deflate z stdc++; do
   archive=$(cc -print-file-name=lib$library.a)
   [ -e "$archive" ] || fail "lib$library.a is missing; run make setup"
   ln -s "$archive" "$archives"
@@ -71,7 +71,7 @@ glibc=$(objdump -T "$binary" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)
   fail "expected symbols up to GLIBC_$newest_glibc, found $glibc; build it on Debian 12"
 
 cp README.md LICENSE "$folder"
-for package in libutf8proc-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev "libstdc++-$(cc -dumpversion)-dev"; do
+for package in libutf8proc-dev libpng-dev libjpeg62-turbo-dev libdeflate-dev zlib1g-dev "libstdc++-$(cc -dumpversion)-dev"; do
   copyright=/usr/share/doc/$package/copyright
   [ -e "$copyright" ] || fail "$copyright is missing; install $package again"
   cp "$copyright" "$folder/licenses/${package%-dev}.txt"
