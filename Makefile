@@ -33,7 +33,7 @@ SHELL := /bin/bash
 .PHONY: demo test test-large test-faults soak fuzz test-sanitized test-debian13 test-dist test-cluster test-drivers \
   test-real build dist ptx docs bench gpu gpu-bundle lint gpu-lint gpu-programs setup setup-loader setup-tests
 
-packages := libpng-dev libjpeg62-turbo-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
+packages := libpng-dev libjpeg62-turbo-dev libdeflate-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
 test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev libwebp7 libtiff6 libgif7
 dist_packages := build-essential cmake python3-venv
 sanitizer_packages := valgrind

@@ -95,12 +95,13 @@ let package = Package(
     // PyTorch's archives, of which nothing but tensors is taken.
     room("TorchFiles", ["Failures", "Files", "SafeTensors", "Texts"]),
     room("NpyFiles", ["Failures", "Files"]),
-    // libpng and libjpeg-turbo behind a few C calls that return a status instead of jumping, and tables of calls of
-    // libwebp, libtiff and giflib, which are found at run time.
+    // libpng, libjpeg-turbo and libdeflate behind a few C calls that return a status instead of jumping, and tables of
+    // calls of libwebp, libtiff and giflib, which are found at run time.
     .target(
       name: "CImageCodecs", cSettings: strictC,
       linkerSettings: [
-        .linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("dl", .when(platforms: [.linux])),
+        .linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("deflate"),
+        .linkedLibrary("dl", .when(platforms: [.linux])),
       ]),
     // What a process gives up for good that decodes files of strangers.
     .target(name: "CSandbox", cSettings: strictC),
@@ -136,7 +137,7 @@ let package = Package(
       "LeGrad",
       [
         "VisionTransformer", "Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples", "Failures",
-        "Files", "SafeTensors", "ImageFiles", "Texts", "Tokenizers", "NpyFiles", "CDemo",
+        "Files", "SafeTensors", "ImageFiles", "Processes", "Texts", "Tokenizers", "NpyFiles", "CDemo",
       ]),
     // Finds libhdf5 at run time: a table of its calls, no logic.
     .target(name: "CHDF5", cSettings: strictC, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
@@ -187,11 +188,12 @@ let package = Package(
     tests(
       "LeGradTests",
       [
-        "LeGrad", "Compute", "ComputeCPU", "ComputeOpenCL", "ImageFiles", "NpyFiles", "OperationSamples", "Tokenizers",
+        "LeGrad", "Compute", "ComputeCPU", "ComputeOpenCL", "Failures", "ImageFiles", "NpyFiles", "OperationSamples",
+        "Processes", "Tokenizers",
         "VisionTransformer",
       ]),
     // The command, run as a process of its own, and the logic behind it.
-    tests("LeGradCLITests", ["LeGradCLI", "Evaluation", "ImageFiles", "NpyFiles", "OpenCLRuntime"]),
+    tests("LeGradCLITests", ["LeGradCLI", "Evaluation", "ImageFiles", "NpyFiles", "OpenCLRuntime", "Randomness"]),
     // Every operation on every backend of this machine, against the oracle.
     tests(
       "ComputeConformanceTests", ["Compute", "ComputeCPU", "ComputeOpenCL", "OpenCLRuntime", "OperationSamples"]),
@@ -212,7 +214,7 @@ let package = Package(
       name: "Soak", dependencies: ["Evaluation", "Failures", "Files", "ImageFiles", "LeGrad"], path: "Tests/Soak",
       exclude: ["run.sh"], swiftSettings: strict),
     // What only the CPU backend has: threads, instruction sets, packed layouts, its own exp and erf.
-    tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd"]),
+    tests("ComputeCPUTests", ["Compute", "ComputeCPU", "CSimd", "Processes"]),
     // Every reader as something that takes any bytes, and what feeds them: libFuzzer in `make fuzz`, else mutations of
     // our own.
     .target(

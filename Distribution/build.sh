@@ -44,7 +44,7 @@ fi
 archives=$work/archives
 rm -rf "$archives"
 mkdir -p "$archives"
-for library in utf8proc png16 jpeg z stdc++; do
+for library in utf8proc png16 jpeg deflate z stdc++; do
   archive=$(cc -print-file-name=lib$library.a)
   [ -e "$archive" ] || fail "lib$library.a is missing; run make setup"
   ln -s "$archive" "$archives"
@@ -76,7 +76,7 @@ cp README.md LICENSE "$folder"
 # Beside the command, where it looks for them.
 cp -r "$ptx" "$folder/ptx"
 cp "$tools/usr/share/doc/libclc-19/copyright" "$folder/licenses/libclc.txt"
-for package in libutf8proc-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev "libstdc++-$(cc -dumpversion)-dev"; do
+for package in libutf8proc-dev libpng-dev libjpeg62-turbo-dev libdeflate-dev zlib1g-dev "libstdc++-$(cc -dumpversion)-dev"; do
   copyright=/usr/share/doc/$package/copyright
   [ -e "$copyright" ] || fail "$copyright is missing; install $package again"
   cp "$copyright" "$folder/licenses/${package%-dev}.txt"

@@ -11,8 +11,6 @@ enum {
   largest_deflate_ratio = 1032,
   largest_ancillary_chunk = 8 << 20,
   most_cached_chunks = 128,
-  // A fifth of the time of zlib's default for files a sixth longer (a 12-megapixel overlay: 1.3 s, 16 MB).
-  compression_level = 2,
 };
 
 typedef struct png_source {
@@ -21,12 +19,6 @@ typedef struct png_source {
   size_t offset;
   int ended_early;
 } png_source;
-
-typedef struct png_sink {
-  uint8_t *bytes;
-  size_t count;
-  size_t capacity;
-} png_sink;
 
 /// Whether memory ran out; libpng has words for it alone.
 typedef struct png_memory {
@@ -249,82 +241,3 @@ legrad_codec_status legrad_png_decode_rgba(
     legrad_codec_message *message) {
   return decode(bytes, count, width, height, 4, pixels, message);
 }
-
-static void write_bytes(png_structp png, png_bytep bytes, size_t count) {
-  png_sink *sink = png_get_io_ptr(png);
-  if (count > sink->capacity - sink->count) {
-    size_t capacity = sink->capacity < 65536 ? 65536 : sink->capacity;
-    while (count > capacity - sink->count) {
-      if (capacity > SIZE_MAX / 2) {
-        png_error(png, "out of memory");
-      }
-      capacity *= 2;
-    }
-    uint8_t *larger = realloc(sink->bytes, capacity);
-    if (larger == NULL) {
-      png_error(png, "out of memory");
-    }
-    sink->bytes = larger;
-    sink->capacity = capacity;
-  }
-  memcpy(sink->bytes + sink->count, bytes, count);
-  sink->count += count;
-}
-
-static void flush_nothing(png_structp png) { (void)png; }
-
-/// Everything that may jump. The sink is the caller's, so that what it holds can be freed after a jump.
-static legrad_codec_status write_png(
-    png_sink *sink, const uint8_t *pixels, uint32_t width, uint32_t height, int channels,
-    legrad_codec_message *message) {
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, take_message, ignore_warning);
-  if (png == NULL) {
-    return no_reader(message);
-  }
-  png_infop info = png_create_info_struct(png);
-  if (info == NULL) {
-    png_destroy_write_struct(&png, NULL);
-    return no_reader(message);
-  }
-  if (setjmp(png_jmpbuf(png))) {
-    png_destroy_write_struct(&png, &info);
-    return LEGRAD_CODEC_OUT_OF_MEMORY;
-  }
-  png_set_write_fn(png, sink, write_bytes, flush_nothing);
-  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-  int type = channels == 1 ? PNG_COLOR_TYPE_GRAY : channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGB_ALPHA;
-  png_set_IHDR(
-      png, info, width, height, 8, type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_set_compression_level(png, compression_level);
-  png_write_info(png, info);
-  size_t stride = (size_t)width * (size_t)channels;
-  for (size_t y = 0; y < height; y++) {
-    png_write_row(png, pixels + y * stride);
-  }
-  png_write_end(png, info);
-  png_destroy_write_struct(&png, &info);
-  return LEGRAD_CODEC_OK;
-}
-
-legrad_codec_status legrad_png_encode(
-    const uint8_t *pixels, uint32_t width, uint32_t height, int channels, uint8_t **encoded, size_t *encoded_count,
-    legrad_codec_message *message) {
-  message->text[0] = '\0';
-  *encoded = NULL;
-  *encoded_count = 0;
-  if (channels != 1 && channels != 3 && channels != 4) {
-    snprintf(message->text, sizeof message->text, "expected 1, 3 or 4 channels, found %d", channels);
-    return LEGRAD_CODEC_UNSUPPORTED;
-  }
-  png_sink sink = {NULL, 0, 0};
-  legrad_codec_status status = write_png(&sink, pixels, width, height, channels, message);
-  if (status != LEGRAD_CODEC_OK) {
-    free(sink.bytes);
-    return status;
-  }
-  *encoded = sink.bytes;
-  *encoded_count = sink.count;
-  return LEGRAD_CODEC_OK;
-}
-
-void legrad_codec_free(uint8_t *bytes) { free(bytes); }

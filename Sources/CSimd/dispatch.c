@@ -1,14 +1,7 @@
 // Which instruction sets this machine has: what the processor offers and the operating system keeps.
-#if defined(__linux__) && !defined(_GNU_SOURCE)
-#define _GNU_SOURCE
-#endif
 #include "tables.h"
 
 #include <string.h>
-#include <unistd.h>
-#if defined(__linux__)
-#include <sched.h>
-#endif
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -77,13 +70,4 @@ void legrad_cpu_name(char *name, size_t capacity) {
   memcpy(name, start, length);
   name[length] = 0;
 #endif
-}
-
-ptrdiff_t legrad_cpu_count(void) {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-#endif
-  const long online = sysconf(_SC_NPROCESSORS_ONLN);
-  return online > 0 ? online : 1;
 }

@@ -2,6 +2,7 @@ import CSimd
 public import Compute
 import Failures
 import Glibc
+package import Processes
 import Synchronization
 
 /// The operations on the processor, with vector instructions chosen at run time and a pool of threads.
@@ -24,19 +25,30 @@ public final class CPUBackend: Backend {
   /// - Parameters:
   ///   - precision: how weights are stored. The left operands of products stay float32, except that a machine with
   ///     bfloat16 products rounds them for `bf16` weights.
-  ///   - threads: all processors that the process may run on where nil.
+  ///   - threads: where nil, one for each processor that the process may run on and has the time of.
   ///   - instructionSet: the best that the machine has where nil; the environment variable `LEGRAD_CPU_ISA`
   ///     (`portable`, `avx2`, `avx512`, `avx512bf16`) forces one.
   /// - Throws: `unavailable` for an instruction set that the machine lacks or an unknown name.
   public convenience init(
     precision: Precision = .f32, threads: Int? = nil, instructionSet: InstructionSet? = nil
   ) throws(BackendError) {
-    try self.init(precision: precision, threads: threads, instructionSet: instructionSet, multipliesPairs: nil)
+    try self.init(
+      precision: precision, threads: threads, instructionSet: instructionSet, multipliesPairs: nil, budget: nil)
+  }
+
+  /// - Parameter budget: the threads that this backend shares with others of the process, and as many as it has. Whoever
+  ///   calls has a place of its own.
+  package convenience init(
+    precision: Precision, budget: ThreadBudget, instructionSet: InstructionSet?
+  ) throws(BackendError) {
+    try self.init(
+      precision: precision, threads: budget.count, instructionSet: instructionSet, multipliesPairs: nil, budget: budget)
   }
 
   /// With `multipliesPairs` the paired products run on any instruction set, emulated where there is none.
   init(
-    precision: Precision, threads: Int?, instructionSet: InstructionSet?, multipliesPairs: Bool?
+    precision: Precision, threads: Int?, instructionSet: InstructionSet?, multipliesPairs: Bool?,
+    budget: ThreadBudget? = nil
   ) throws(BackendError) {
     let set = instructionSet ?? Self.availableInstructionSets.max() ?? .portable
     guard let kernels = set.kernels else {
@@ -51,7 +63,7 @@ public final class CPUBackend: Backend {
     self.instructionSet = set
     self.kernels = kernels
     self.multipliesPairs = precision == .bf16 && (multipliesPairs ?? kernels.table.multiplies_pairs)
-    crew = Crew(threadCount: threads ?? min(legrad_cpu_count(), 4096))
+    crew = Crew(threadCount: threads ?? min(ProcessorAllowance.count(), 4096), budget: budget)
   }
 
   /// What this machine can run, in ascending order; the first is always `portable`.

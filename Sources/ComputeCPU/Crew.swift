@@ -1,6 +1,7 @@
 import Compute
 import Failures
 import Glibc
+import Processes
 
 /// The threads of a backend and the memory that each works in, used by one operation at a time.
 ///
@@ -11,8 +12,8 @@ import Glibc
   private var scratch: [AlignedMemory?]
   private var shared: AlignedMemory?
 
-  init(threadCount: Int) {
-    pool = WorkerPool(threadCount: threadCount)
+  init(threadCount: Int, budget: ThreadBudget? = nil) {
+    pool = WorkerPool(threadCount: threadCount, budget: budget)
     scratch = Array(repeating: nil, count: pool.threadCount)
     unsafe mutex = .allocate(capacity: 1)
     unsafe pthread_mutex_init(mutex, nil)

@@ -1,5 +1,6 @@
 import CSimd
 import Glibc
+import Processes
 import Synchronization
 
 /// Threads that share out the items of one job at a time.
@@ -8,16 +9,20 @@ import Synchronization
 /// Between jobs they look for the next one for some microseconds, then sleep.
 final class WorkerPool: Sendable {
   let threadCount: Int
-  private let shared = Shared()
-  private let threads: [Thread]
+  private let shared: Shared
+  private let threads: [JoinedThread]
 
   /// A pool of `threadCount` threads, the caller included; with 1 no thread is made. Fewer where the system
   /// refuses more.
-  init(threadCount: Int) {
+  /// - Parameter budget: what the pool's own threads take a place of for each job that they join; who has none stays away
+  ///   from it. The caller's place is the caller's to have.
+  init(threadCount: Int, budget: ThreadBudget? = nil) {
     precondition(threadCount > 0, "a pool needs a thread, got \(threadCount)")
-    var threads: [Thread] = []
+    let shared = Shared(budget)
+    self.shared = shared
+    var threads: [JoinedThread] = []
     for number in 1..<max(threadCount, 1) {
-      guard let thread = Thread.start(shared, number) else { break }
+      guard let thread = JoinedThread({ shared.serve(as: number) }) else { break }
       threads.append(thread)
     }
     self.threads = threads
@@ -63,6 +68,7 @@ private struct Job {
   private let sleepers = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   private var job: Job?
+  private let budget: ThreadBudget?
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let wake: UnsafeMutablePointer<pthread_cond_t>
 
@@ -72,7 +78,8 @@ private struct Job {
   /// Looks for a new job before a thread sleeps; some tens of microseconds.
   private static let spins = 2_000
 
-  init() {
+  init(_ budget: ThreadBudget?) {
+    self.budget = budget
     unsafe mutex = .allocate(capacity: 1)
     unsafe wake = .allocate(capacity: 1)
     unsafe pthread_mutex_init(mutex, nil)
@@ -91,7 +98,7 @@ private struct Job {
     next.store(0, ordering: .relaxed)
     let number = gate.load(ordering: .relaxed) / Self.jobUnit &+ 1
     gate.store(number &* Self.jobUnit | Self.openBit, ordering: .sequentiallyConsistent)
-    if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
+    if sleepers.load(ordering: .sequentiallyConsistent) > 0, budget?.hasPlace ?? true { wakeAll() }
   }
 
   /// Keeps new threads out, waits for those inside.
@@ -123,12 +130,19 @@ private struct Job {
   func serve(as thread: Int) {
     var last: UInt = 0
     while !stopping.load(ordering: .acquiring) {
-      if enter(after: &last) {
+      guard budget?.tryTake() ?? true else {
+        // Others are at work: no looking about meanwhile, and the job that is open goes on without this thread.
+        last = gate.load(ordering: .sequentiallyConsistent) / Self.jobUnit
+        sleep(after: last)
+        continue
+      }
+      let isInside = enter(after: &last)
+      if isInside {
         work(as: thread)
         gate.wrappingSubtract(1, ordering: .releasing)
-      } else {
-        waitForJob(after: last)
       }
+      budget?.give()
+      if !isInside { waitForJob(after: last) }
     }
   }
 
@@ -156,6 +170,10 @@ private struct Job {
       if isNew(gate.load(ordering: .relaxed), after: last) || stopping.load(ordering: .relaxed) { return }
       spinHint()
     }
+    sleep(after: last)
+  }
+
+  private func sleep(after last: UInt) {
     unsafe pthread_mutex_lock(mutex)
     sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
     while !isNew(gate.load(ordering: .sequentiallyConsistent), after: last),
@@ -172,41 +190,6 @@ private struct Job {
     unsafe pthread_cond_broadcast(wake)
     unsafe pthread_mutex_unlock(mutex)
   }
-}
-
-/// A joinable thread. Unchecked because the C library's handle may be a pointer; it is only joined, once.
-@safe private struct Thread: @unchecked Sendable {
-  private let handle: pthread_t
-
-  private final class Start {
-    let shared: Shared
-    let number: Int
-    init(_ shared: Shared, _ number: Int) {
-      self.shared = shared
-      self.number = number
-    }
-  }
-
-  /// Nil where the system refuses another thread.
-  static func start(_ shared: Shared, _ number: Int) -> Thread? {
-    let start = unsafe Unmanaged.passRetained(Start(shared, number))
-    var handle = pthread_t()
-    let status = unsafe pthread_create(
-      &handle, nil,
-      { context in
-        guard let context = unsafe context else { return nil }
-        let start = unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
-        start.shared.serve(as: start.number)
-        return nil
-      }, start.toOpaque())
-    guard status == 0 else {
-      unsafe start.release()
-      return nil
-    }
-    return Thread(handle: handle)
-  }
-
-  func join() { pthread_join(handle, nil) }
 }
 
 /// Tells the processor that this is a waiting loop.

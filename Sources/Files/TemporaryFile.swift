@@ -59,16 +59,21 @@ package struct TemporaryFile: ~Copyable {
     guard unsafe writeAll(bytes, to: descriptor) else { throw .unwritable(target) }
   }
 
-  /// Gives the file its name.
-  /// - Parameters:
-  ///   - overwrite: replaces a file of that name; without, one that is there or appears meanwhile is kept.
-  ///   - durably: returns when file and name are on the disk.
-  package consuming func commit(overwrite: Bool, durably: Bool) throws(FileError) {
-    guard !durably || isSynced(fsync, descriptor) else { throw .unwritable(target) }
+  /// Closes the file, whose name is still to come: it keeps no descriptor meanwhile.
+  package mutating func seal() throws(FileError) {
     let closing = close(descriptor)
     descriptor = -1
     // Some file systems report here what could not be written; a signal is no such report.
     guard closing == 0 || errno == EINTR else { throw .unwritable(target) }
+  }
+
+  /// Gives the file its name.
+  /// - Parameters:
+  ///   - overwrite: replaces a file of that name; without, one that is there or appears meanwhile is kept.
+  ///   - durably: returns when file and name are on the disk; not of a sealed file.
+  package consuming func commit(overwrite: Bool, durably: Bool) throws(FileError) {
+    guard !durably || isSynced(fsync, descriptor) else { throw .unwritable(target) }
+    if descriptor >= 0 { try seal() }
     // A link fails where a rename would replace a file that appeared meanwhile; not every file system has links.
     if unsafe overwrite || link(path.fileSystemBytes, target.fileSystemBytes) != 0 {
       if !overwrite, unsafe errno == EEXIST || access(target.fileSystemBytes, F_OK) == 0 { throw .exists(target) }

@@ -6,12 +6,8 @@ public enum Colormap: String, Sendable, CaseIterable {
   case jet
   case gray
 
-  /// The entry that a value takes; outside [0, 1] the nearest end, NaN the first.
-  static func entry(of value: Float) -> Int {
-    value > 0 ? Int((min(value, 1) * 255).rounded()) : 0
-  }
-
-  /// `256 * 3` bytes, RGB.
+  /// `256 * 3` bytes, RGB. A value takes the entry at `value * 255`, rounded; one outside [0, 1] the nearest end, NaN the
+  /// first.
   var table: [UInt8] {
     switch self {
     case .viridis: Self.viridisTable

@@ -1,3 +1,5 @@
+internal import CImageCodecs
+
 /// Resampling of maps of numbers, as opposed to pictures.
 public enum MapResampling {
   /// Bilinear resampling of `[height, width]` to `[toHeight, toWidth]`, as PyTorch's
@@ -8,16 +10,16 @@ public enum MapResampling {
     precondition(map.count == height * width, "the numbers must fill the map")
     let columns = BilinearAxis(from: width, to: toWidth)
     let rows = BilinearAxis(from: height, to: toHeight)
-    var enlarged: [Float] = []
-    enlarged.reserveCapacity(toHeight * toWidth)
     var blended = [Float](repeating: 0, count: width)
-    for y in 0..<toHeight {
-      rows.blendRow(y, of: map, width: width, into: &blended)
-      for x in 0..<toWidth {
-        enlarged.append(columns.sample(x, of: blended))
+    return unsafe [Float](unsafeUninitializedCapacity: toHeight * toWidth) { enlarged, count in
+      for y in 0..<toHeight {
+        rows.blendRow(y, of: map, width: width, into: &blended)
+        unsafe columns.withPlaces(0..<toWidth) { places in
+          unsafe legrad_enlarge_row(blended, places, toWidth, enlarged.baseAddress! + y * toWidth)
+        }
       }
+      count = toHeight * toWidth
     }
-    return enlarged
   }
 
   /// Nearest-neighbour resampling of `[height, width]` to `[toHeight, toWidth]`, the value that Pillow's resize takes.
@@ -32,30 +34,47 @@ public enum MapResampling {
 
 /// The two source cells of each target position along one axis, and the weight of the second.
 struct BilinearAxis {
-  private let low: [Int]
-  private let high: [Int]
+  private let low: [Int32]
+  private let high: [Int32]
   private let weight: [Float]
 
   init(from sourceCount: Int, to targetCount: Int) {
+    self.init(from: sourceCount, to: targetCount, at: (0..<targetCount).map { Double($0) + 0.5 })
+  }
+
+  /// - Parameters:
+  ///   - targetCount: what the source's cells are spread over.
+  ///   - centres: where on that length there are positions.
+  init(from sourceCount: Int, to targetCount: Int, at centres: [Double]) {
     precondition(sourceCount > 0 && targetCount > 0, "sizes are positive")
     let scale = Double(sourceCount) / Double(targetCount)
-    let positions = (0..<targetCount).map { max(0, (Double($0) + 0.5) * scale - 0.5) }
-    low = positions.map { min(Int($0), sourceCount - 1) }
-    high = low.map { min($0 + 1, sourceCount - 1) }
+    let positions = centres.map { max(0, $0 * scale - 0.5) }
+    low = positions.map { Int32(min(Int($0), sourceCount - 1)) }
+    high = low.map { min($0 + 1, Int32(sourceCount - 1)) }
     weight = zip(positions, low).map { Float($0 - Double($1)) }
   }
 
   /// Target row `y` of a map, before its columns are resampled.
   func blendRow(_ y: Int, of map: [Float], width: Int, into row: inout [Float]) {
-    let first = low[y] * width
-    let second = high[y] * width
+    let first = Int(low[y]) * width
+    let second = Int(high[y]) * width
     let share = weight[y]
     for x in 0..<width {
       row[x] = map[first + x] * (1 - share) + map[second + x] * share
     }
   }
 
-  func sample(_ x: Int, of row: [Float]) -> Float {
-    row[low[x]] * (1 - weight[x]) + row[high[x]] * weight[x]
+  /// Calls `body` with what C needs to know of some of the positions, which stays there for the call.
+  func withPlaces(_ range: Range<Int>, _ body: (legrad_axis) -> Void) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= low.count, "positions are on the axis")
+    unsafe low.withUnsafeBufferPointer { low in
+      unsafe high.withUnsafeBufferPointer { high in
+        unsafe weight.withUnsafeBufferPointer { weight in
+          guard let low = low.baseAddress, let high = high.baseAddress, let weight = weight.baseAddress else { return }
+          let start = range.lowerBound
+          unsafe body(legrad_axis(low: low + start, high: high + start, weight: weight + start))
+        }
+      }
+    }
   }
 }

@@ -1,3 +1,5 @@
+internal import CImageCodecs
+
 /// Draws heatmaps, alone or over the picture they explain.
 public struct Overlay: Sendable {
   public let colormap: Colormap
@@ -17,12 +19,10 @@ public struct Overlay: Sendable {
   /// - Parameter heatmap: `[height, width]` in [0, 1]; values outside are clamped, NaN reads as 0.
   public func draw(heatmap: [Float], width: Int, height: Int) -> RGBImage {
     precondition(heatmap.count == width * height, "the numbers must fill the heatmap")
-    let colors = colormap.table
-    var pixels: [UInt8] = []
-    pixels.reserveCapacity(heatmap.count * 3)
-    for value in heatmap {
-      let entry = Colormap.entry(of: value) * 3
-      pixels.append(contentsOf: colors[entry..<(entry + 3)])
+    let table = colormap.table
+    let pixels = unsafe [UInt8](unsafeUninitializedCapacity: heatmap.count * 3) { pixels, count in
+      unsafe legrad_colour_row(heatmap, heatmap.count, table, pixels.baseAddress)
+      count = heatmap.count * 3
     }
     return RGBImage(width: width, height: height, pixels: pixels)
   }
@@ -37,39 +37,97 @@ public struct Overlay: Sendable {
   public func blend(
     heatmap: [Float], width: Int, height: Int, over image: RGBImage, region: PixelRegion? = nil
   ) -> RGBImage {
+    blend(heatmap: heatmap, width: width, height: height, over: ShownImage(image), region: region)
+  }
+
+  /// The same at the size at which the picture is shown. A pixel belongs to the region where its middle does.
+  /// - Parameter region: in pixels of the original picture.
+  public func blend(
+    heatmap: [Float], width: Int, height: Int, over shown: ShownImage, region: PixelRegion? = nil
+  ) -> RGBImage {
     precondition(heatmap.count == width * height, "the numbers must fill the heatmap")
-    let region = region ?? PixelRegion(x: 0, y: 0, width: image.width, height: image.height)
-    let shown = max(0, region.x)..<min(image.width, region.x + region.width)
-    precondition(
-      !shown.isEmpty && region.height > 0 && region.y < image.height && region.y + region.height > 0,
-      "the region has pixels of the picture")
+    let image = shown.image
+    let region = region ?? PixelRegion(x: 0, y: 0, width: shown.originalWidth, height: shown.originalHeight)
+    let columns = RegionAxis(
+      count: image.width, of: shown.originalWidth, region: region.x..<(region.x + region.width), cells: width)
+    let rows = RegionAxis(
+      count: image.height, of: shown.originalHeight, region: region.y..<(region.y + region.height), cells: height)
     let dimmed = (0..<256).map { UInt8((Float($0) * Self.dimming).rounded()) }
     let tints = colormap.table.map { Float($0) * alpha }
-    let columns = BilinearAxis(from: width, to: region.width)
-    let rows = BilinearAxis(from: height, to: region.height)
     var row = [Float](repeating: 0, count: width)
-    var pixels: [UInt8] = []
-    pixels.reserveCapacity(image.pixels.count)
-    for y in 0..<image.height {
-      let start = y * image.width * 3
-      let end = start + image.width * 3
-      guard y >= region.y, y < region.y + region.height else {
-        pixels.append(contentsOf: image.pixels[start..<end].lazy.map { dimmed[Int($0)] })
-        continue
-      }
-      rows.blendRow(y - region.y, of: heatmap, width: width, into: &row)
-      let left = start + shown.lowerBound * 3
-      let right = start + shown.upperBound * 3
-      pixels.append(contentsOf: image.pixels[start..<left].lazy.map { dimmed[Int($0)] })
-      for x in shown {
-        let entry = Colormap.entry(of: columns.sample(x - region.x, of: row)) * 3
-        for channel in 0..<3 {
-          let original = Float(image.pixels[start + x * 3 + channel])
-          pixels.append(UInt8((original * (1 - alpha) + tints[entry + channel]).rounded()))
+    let stride = image.width * 3
+    let (left, right) = (columns.inside.lowerBound * 3, columns.inside.upperBound * 3)
+    let pixels = unsafe [UInt8](unsafeUninitializedCapacity: image.pixels.count) { target, count in
+      unsafe image.pixels.withUnsafeBufferPointer { source in
+        func dim(_ range: Range<Int>) {
+          for index in range { unsafe target[index] = dimmed[Int(source[index])] }
+        }
+        for y in 0..<image.height {
+          let start = y * stride
+          guard rows.inside.contains(y) else {
+            dim(start..<start + stride)
+            continue
+          }
+          rows.axis.blendRow(y - rows.inside.lowerBound, of: heatmap, width: width, into: &row)
+          dim(start..<start + left)
+          unsafe columns.axis.withPlaces(0..<columns.inside.count) { places in
+            unsafe legrad_blend_row(
+              source.baseAddress! + start + left, row, places, columns.inside.count, 1 - alpha, tints,
+              target.baseAddress! + start + left)
+          }
+          dim(start + right..<start + stride)
         }
       }
-      pixels.append(contentsOf: image.pixels[right..<end].lazy.map { dimmed[Int($0)] })
+      count = image.pixels.count
     }
     return RGBImage(width: image.width, height: image.height, pixels: pixels)
+  }
+}
+
+/// A picture at the size at which it is shown.
+public struct ShownImage: Sendable, Equatable {
+  public let image: RGBImage
+  /// The size of the picture itself.
+  public let originalWidth: Int
+  public let originalHeight: Int
+
+  /// - Parameter side: what the longer side has at most; the picture is then resized bilinearly, its aspect kept to the
+  ///   nearest pixel. Nil shows it as it is.
+  /// - Precondition: `side` is positive.
+  public init(_ picture: RGBImage, longerSide side: Int? = nil) {
+    (originalWidth, originalHeight) = (picture.width, picture.height)
+    let size = Self.size(width: picture.width, height: picture.height, longerSide: side)
+    image = picture.resized(width: size.width, height: size.height, filter: .bilinear)
+  }
+
+  /// The size at which a picture is shown.
+  public static func size(width: Int, height: Int, longerSide side: Int?) -> (width: Int, height: Int) {
+    let longer = max(width, height)
+    guard let side, side < longer else { return (width, height) }
+    precondition(side > 0, "a side is positive")
+    func scaled(_ length: Int) -> Int { max(1, (2 * length * side + longer) / (2 * longer)) }
+    return (scaled(width), scaled(height))
+  }
+}
+
+/// Along one side of a shown picture: the pixels inside a region, and the cells of its map that they show.
+private struct RegionAxis {
+  let inside: Range<Int>
+  let axis: BilinearAxis
+
+  /// - Parameters:
+  ///   - count: pixels of the side as it is shown.
+  ///   - original: pixels of the side itself, in which `region` is.
+  ///   - cells: of the map that the region has.
+  init(count: Int, of original: Int, region: Range<Int>, cells: Int) {
+    let scale = Double(original) / Double(count)
+    func centre(_ pixel: Int) -> Double { (Double(pixel) + 0.5) * scale - Double(region.lowerBound) }
+    let pixels = (0..<count).filter { (0..<Double(region.count)).contains(centre($0)) }
+    // A region smaller than a pixel as it is shown has the one that it lies in.
+    let middle = Int(Double(region.lowerBound + region.upperBound) / 2 / scale)
+    inside = pixels.first.map { $0..<$0 + pixels.count } ?? middle..<middle + 1
+    precondition(
+      !region.isEmpty && inside.lowerBound >= 0 && inside.upperBound <= count, "the region has pixels of the picture")
+    axis = BilinearAxis(from: cells, to: region.count, at: inside.map(centre))
   }
 }

@@ -5,6 +5,7 @@ import Dispatch
 extension Explainer {
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) async throws(LeGradError) {
+    let options = options.withThreadBudget()
     let room = try await onItsOwnThread { () throws(LeGradError) in
       try EngineRoom(model.source, options: options, devices: .found(options))
     }
@@ -34,7 +35,7 @@ extension Explainer {
   }
 }
 
-private func onItsOwnThread<Result: Sendable>(
+func onItsOwnThread<Result: Sendable>(
   _ work: @escaping @Sendable () throws(LeGradError) -> Result
 ) async throws(LeGradError) -> Result {
   let result: Swift.Result<Result, LeGradError> = await withCheckedContinuation { continuation in

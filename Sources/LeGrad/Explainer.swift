@@ -1,6 +1,7 @@
 public import Compute
 public import Failures
 public import ImageFiles
+package import Processes
 import Tokenizers
 import VisionTransformer
 
@@ -22,8 +23,11 @@ public final class Explainer: Sendable {
     public var device: DeviceChoice = .auto
     /// How weights and inputs of products are stored; the fastest that the device has if nil.
     public var precision: Precision? = .f32
-    /// Threads of the CPU backend; all cores if nil.
+    /// Threads at work at a time, of the CPU backend and of `explainEach`; if nil, one for each processor that the process
+    /// may run on and, by its control groups, has the time of.
     public var threads: Int?
+    /// Those threads, where others of the process share them.
+    package var threadBudget: ThreadBudget?
     /// Which kernels an OpenCL device runs; the faster of those that compute right if nil.
     public var kernelVariant: KernelVariant?
     /// Whether LeGrad goes back through one product in place of two, which is made when the model is loaded
@@ -87,14 +91,18 @@ public final class Explainer: Sendable {
   public let pixelStatistics: PixelStatistics?
   let room: EngineRoom
   let keptClassHead = KeptClassHead()
+  /// The threads that work for this explainer.
+  package let threadBudget: ThreadBudget
 
   /// Loads the vision tower onto a device.
   public convenience init(_ model: Model, options: Options = Options()) throws(LeGradError) {
+    let options = options.withThreadBudget()
     self.init(model, options: options, room: try EngineRoom(model.source, options: options, devices: .found(options)))
   }
 
   /// Loads the vision tower onto one of `devices`.
   convenience init(_ model: Model, options: Options, devices: Devices) throws(LeGradError) {
+    let options = options.withThreadBudget()
     self.init(model, options: options, room: try EngineRoom(model.source, options: options, devices: devices))
   }
 
@@ -111,6 +119,7 @@ public final class Explainer: Sendable {
   init(_ model: Model, options: Options, room: EngineRoom) {
     self.model = model
     self.room = room
+    threadBudget = options.withThreadBudget().threadBudget ?? ThreadBudget(count: 1)
     pixelStatistics = options.pixelStatistics ?? model.pixelStatistics
   }
 

@@ -43,6 +43,14 @@ public struct Heatmap: Sendable {
     values = scaling == .pixels ? scaled : enlarged(scaled)
   }
 
+  private init(height: Int, width: Int, isFlat: Bool) {
+    (self.height, self.width, self.isFlat) = (height, width, isFlat)
+    values = []
+  }
+
+  /// What is known of the map besides its numbers, which take the memory.
+  package var withoutValues: Heatmap { Heatmap(height: height, width: width, isFlat: isFlat) }
+
   /// The range of values as [0, 1]; all zero where they are equal.
   static func scaled(_ map: [Float]) -> [Float] {
     let low = map.min() ?? 0

@@ -34,6 +34,13 @@ package enum NpyFile {
 
   /// Writes `array` as `<f4`, version 1.0. The file appears whole or not at all and replaces one of the same name.
   package static func write(_ array: NpyArray<Float>, to path: String) throws(NpyError) {
+    let bytes = try bytes(of: array, path: path)
+    do throws(FileError) { try AtomicFile.write(bytes, to: path) } catch { throw NpyError(error) }
+  }
+
+  /// The file of `array`, as `write` writes it.
+  /// - Parameter path: what errors call it.
+  package static func bytes(of array: NpyArray<Float>, path: String) throws(NpyError) -> [UInt8] {
     let lengths = array.shape.map(String.init).joined(separator: ", ")
     let shape = array.shape.count == 1 ? "(\(lengths),)" : "(\(lengths))"
     var text = "{'descr': '<f4', 'fortran_order': False, 'shape': \(shape), }"
@@ -46,14 +53,12 @@ package enum NpyFile {
     }
     var bytes = NpyHeader.magic + [1, 0, UInt8(text.utf8.count & 0xFF), UInt8(text.utf8.count >> 8)] + text.utf8
     bytes.reserveCapacity(bytes.count + array.values.count * 4)
-    for value in array.values {
-      let bits = value.bitPattern
-      bytes.append(UInt8(truncatingIfNeeded: bits))
-      bytes.append(UInt8(truncatingIfNeeded: bits >> 8))
-      bytes.append(UInt8(truncatingIfNeeded: bits >> 16))
-      bytes.append(UInt8(truncatingIfNeeded: bits >> 24))
-    }
-    do throws(FileError) { try AtomicFile.write(bytes, to: path) } catch { throw NpyError(error) }
+    #if _endian(little)
+      unsafe array.values.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+    #else
+      for value in array.values { withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.append(contentsOf: $0) } }
+    #endif
+    return bytes
   }
 
   /// A checked file of one of `types`.

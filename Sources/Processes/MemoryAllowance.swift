@@ -88,12 +88,26 @@ struct ControlGroup {
   ///   - mounts: as `/proc/self/mountinfo` has them.
   ///   - groups: as `/proc/self/cgroup` has them.
   init(mounts: String, groups: String) {
+    folders = Self.folders(mounts: mounts, groups: groups, controller: "memory").map {
+      ($0.path, $0.isFirstVersion ? .first : .second)
+    }
+  }
+
+  /// A group in the file system.
+  struct Folder {
+    let path: String
+    /// Whether each controller has a hierarchy of its own.
+    let isFirstVersion: Bool
+  }
+
+  /// The folders of a process's groups that know of a controller.
+  static func folders(mounts: String, groups: String, controller: Substring) -> [Folder] {
     /// The group's path in its hierarchy.
     func path(_ isOurs: (_ controllers: Substring) -> Bool) -> String? {
       groups.split(separator: "\n").map { $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false) }
         .first { $0.count == 3 && isOurs($0[1]) }.map { String($0[2]) }
     }
-    var folders: [(path: String, names: Names)] = []
+    var folders: [Folder] = []
     for line in mounts.split(separator: "\n") {
       let fields = line.split(separator: " ")
       guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 3 else { continue }
@@ -101,14 +115,14 @@ struct ControlGroup {
       switch fields[dash + 1] {
       case "cgroup2":
         guard let path = path({ $0.isEmpty }) else { continue }
-        folders += Self.folders(mount, root, path).map { ($0, .second) }
-      case "cgroup" where fields[dash + 3].split(separator: ",").contains("memory"):
-        guard let path = path({ $0.split(separator: ",").contains("memory") }) else { continue }
-        folders += Self.folders(mount, root, path).map { ($0, .first) }
+        folders += Self.folders(mount, root, path).map { Folder(path: $0, isFirstVersion: false) }
+      case "cgroup" where fields[dash + 3].split(separator: ",").contains(controller):
+        guard let path = path({ $0.split(separator: ",").contains(controller) }) else { continue }
+        folders += Self.folders(mount, root, path).map { Folder(path: $0, isFirstVersion: true) }
       default: continue
       }
     }
-    self.folders = folders
+    return folders
   }
 
   /// The folder of a group and those above it, up to where the hierarchy is mounted. In a container the mount may begin

@@ -1,3 +1,4 @@
+import Processes
 import Synchronization
 import Testing
 
@@ -27,6 +28,27 @@ import Testing
       #expect(ranges.threadNumbers.allSatisfy { (0..<threadCount).contains($0) })
       if threadCount > 1 { #expect(ranges.sorted.allSatisfy { $0.count <= size.grain }) }
     }
+  }
+
+  /// Threads without a place stay away, and whoever calls does the rest.
+  @Test func aBudgetIsShared() {
+    let budget = ThreadBudget(count: 3)
+    let pool = WorkerPool(threadCount: 3, budget: budget)
+    let (working, most, total) = (Atomic(0), Atomic(0), Atomic(0))
+    for round in 0..<600 {
+      let taken = round / 100 % 3
+      for _ in 0...taken { budget.take() }
+      most.store(0, ordering: .sequentiallyConsistent)
+      pool.run(50) { range, _ in
+        let now = working.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+        most.max(now, ordering: .sequentiallyConsistent)
+        total.wrappingAdd(range.count, ordering: .relaxed)
+        working.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+      }
+      #expect(most.load(ordering: .sequentiallyConsistent) <= 3 - taken)
+      for _ in 0...taken { budget.give() }
+    }
+    #expect(total.load(ordering: .relaxed) == 600 * 50)
   }
 
   @Test func nothingRunsAfterTheCallReturns() {

@@ -41,6 +41,9 @@ import Testing
   @Test func saysRateAndTimeLeft() {
     #expect(
       ProgressBar.line(done: 5, total: 10, seconds: 2, columns: 44) == "[#########·········] 5/10  2.50/s  2 s left")
+    #expect(
+      ProgressBar.line(done: 5, total: 10, seconds: 2, limit: "writing", columns: 60)
+        == "[#########·········] 5/10  2.50/s  2 s left  limit: writing")
     #expect(ProgressBar.line(done: 0, total: 10, seconds: 2, columns: 20) == "[············] 0/10")
     #expect(ProgressBar.line(done: 10, total: 10, seconds: 1, columns: 30) == "[###############] 10/10  10/s")
   }
@@ -70,6 +73,10 @@ import Testing
       plan.items[0].names == [
         "cat.overlay.0.png", "cat.overlay.1.png", "cat.heatmap.0.png", "cat.heatmap.1.png", "cat.heatmaps.npy",
         "cat.relevance.npy", "cat.layers.npy", "cat.json",
+      ])
+    #expect(
+      try self.plan(["x.png"], formats: [.jpg], perLayer: false).items[0].names == [
+        "x.overlay.0.jpg", "x.overlay.1.jpg",
       ])
     #expect(plan.path("dog.json") == "/nowhere/out/dog.json")
     #expect(try self.plan(["x.png"], formats: [.json], perLayer: false).items[0].names == ["x.json"])

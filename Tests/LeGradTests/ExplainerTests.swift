@@ -74,6 +74,42 @@ import VisionTransformer
     #expect(try explainer.explainEach([], text: text, methods: methods).isEmpty)
   }
 
+  /// Files and pictures as a sequence, a bad one among them.
+  @Test(arguments: [1, 2, 5, 16]) func picturesAsASequenceHaveTheBitsOfSingleImages(threads: Int) async throws {
+    let explainer = try explainer(threads: threads)
+    let text = try text(2)
+    let names = ["photo.png", "wide.png", "tall.png", "nothing.png", "small.png", "grey.png", "photo.jpg"]
+    var sources = names.map { PictureSource.file(Fixtures.path("preprocess/\($0)")) }
+    sources.append(.picture(RGBImage(width: 2, height: 1, pixels: [1, 2, 3, 200, 5, 6]), name: "drawn"))
+    var settings = PictureSettings()
+    settings.batchSize = 3
+    settings.memoryLimit = threads == 2 ? 100_000 : nil
+    var count = 0
+    for try await outcome in explainer.explainEach(sources, text: text, methods: [.legrad(), .rollout()], settings) {
+      defer { count += 1 }
+      guard count != 3 else {
+        #expect(throws: LeGradError.self) { try outcome.get() }
+        continue
+      }
+      let explained = try outcome.get()
+      #expect(explained.index == count && explained.name == sources[count].name)
+      let picture: RGBImage
+      switch sources[count] {
+      case .file(let path): picture = try RGBImage.decode(path: path, applyOrientation: true).image
+      case .picture(let image, _): picture = image
+      }
+      #expect((explained.width, explained.height) == (picture.width, picture.height))
+      let alone = try explainer.explain(
+        [explainer.prepare(picture)], text: text, methods: [.legrad(), .rollout()])[0]
+      for (together, alone) in zip(explained.explanations, alone) {
+        #expect(together.relevance.map(\.bitPattern) == alone.relevance.map(\.bitPattern))
+      }
+    }
+    #expect(count == sources.count)
+    // What is left ends with the iterator.
+    for try await _ in explainer.explainEach(sources, text: text) { break }
+  }
+
   @Test(arguments: GoldenBackend.devices)
   func everyMethodGivesABatchTheBitsOfSingleImages(_ backend: GoldenBackend) throws {
     let explainer = try backend.explainer(golden.open())

@@ -37,10 +37,16 @@ legrad_codec_status legrad_png_decode_rgba(
     const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
     legrad_codec_message *message);
 
-/// Encodes 8-bit pixels with 1 (grey), 3 (RGB) or 4 (RGBA) channels. `*encoded` is to be given back to
+/// Encodes 8-bit pixels with 1 (grey), 3 (RGB) or 4 (RGBA) channels as a PNG. `*encoded` is to be given back to
 /// `legrad_codec_free`.
 legrad_codec_status legrad_png_encode(
     const uint8_t *pixels, uint32_t width, uint32_t height, int channels, uint8_t **encoded, size_t *encoded_count,
+    legrad_codec_message *message);
+
+/// Encodes 8-bit RGB as a baseline JPEG of `quality` 1 to 100, colours at half the resolution. Both sides are at most
+/// 65,500. `*encoded` is to be given back to `legrad_codec_free`.
+legrad_codec_status legrad_jpeg_encode(
+    const uint8_t *pixels, uint32_t width, uint32_t height, int quality, uint8_t **encoded, size_t *encoded_count,
     legrad_codec_message *message);
 
 void legrad_codec_free(uint8_t *bytes);
@@ -90,5 +96,24 @@ legrad_codec_status legrad_gif_size(
 legrad_codec_status legrad_gif_decode(
     const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
     legrad_codec_message *message);
+
+/// Where along a row each pixel's value comes from: two neighbours of a map's row, and the share of the second.
+typedef struct legrad_axis {
+  const int32_t *low, *high;
+  const float *weight;
+} legrad_axis;
+
+/// `count` values of a map's row, interpolated.
+void legrad_enlarge_row(const float *row, legrad_axis axis, size_t count, float *out);
+
+/// Lays the colours of a map's row over `count` pixels of RGB: `pixel * kept + tints[entry]`, rounded, halves up. `tints`
+/// are 256 colours, of which a value takes the one at `value * 255`, rounded; values outside 0...1 take the nearest end, NaN
+/// the first.
+void legrad_blend_row(
+    const uint8_t *pixels, const float *row, legrad_axis axis, size_t count, float kept, const float *tints,
+    uint8_t *out);
+
+/// The colours of `count` values: three bytes of `table` each.
+void legrad_colour_row(const float *values, size_t count, const uint8_t *table, uint8_t *out);
 
 #endif

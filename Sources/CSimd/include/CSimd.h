@@ -441,9 +441,6 @@ const struct legrad_simd_table *legrad_simd_table_for(enum legrad_instruction_se
 // Writes the processor's name, zero-terminated, into `name`; an empty string where it cannot be had.
 void legrad_cpu_name(char *name, size_t capacity);
 
-// The online processors that this process may run on; at least 1.
-ptrdiff_t legrad_cpu_count(void);
-
 // What a waiting loop does between two looks.
 static inline void legrad_spin_hint(void) {
 #if defined(__x86_64__)

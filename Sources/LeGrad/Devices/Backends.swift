@@ -3,14 +3,29 @@ import ComputeCPU
 import ComputeOpenCL
 import Failures
 import OpenCLRuntime
+import Processes
 import VisionTransformer
 
 extension Explainer.Options {
   /// The CPU backend of these options.
   /// - Parameter instructionSet: in place of theirs.
   func cpuBackend(precision: Precision, instructionSet: InstructionSet? = nil) throws(BackendError) -> CPUBackend {
-    try CPUBackend(precision: precision, threads: threads, instructionSet: instructionSet ?? self.instructionSet)
+    let set = instructionSet ?? self.instructionSet
+    if let threadBudget { return try CPUBackend(precision: precision, budget: threadBudget, instructionSet: set) }
+    return try CPUBackend(precision: precision, threads: threads, instructionSet: set)
   }
+
+  /// These options with a budget of threads, which all that is made of them shares. A number of threads that is none
+  /// stays for the backend to refuse.
+  func withThreadBudget() -> Explainer.Options {
+    let count = threads ?? min(ProcessorAllowance.count(), Self.mostThreads)
+    guard threadBudget == nil, (1...Self.mostThreads).contains(count) else { return self }
+    var options = self
+    options.threadBudget = ThreadBudget(count: count)
+    return options
+  }
+
+  private static let mostThreads = 4096
 
   /// What the vision tower is loaded from, if that is not the model's own weights.
   func visionWeights(of source: any WeightSource) throws(LeGradError) -> (any WeightSource)? {

@@ -51,7 +51,7 @@ struct DemoCommand: ParsableCommand {
         writer: ExplanationWriter(plan: plan, overlay: Overlay()), settings: .init(methods: [.legrad(layers: .all)]),
         verification: try verify
           ? Verification(of: explainer) { reference throws(LeGradError) in try prompts.question(to: reference) } : nil)
-      try run.run { _, result throws(LeGradError) in reports += try result.get() }
+      try run.run { _, result, _ throws(LeGradError) in reports += try result.get() }
     }
     present(reports, pictures: pictures)
   }

@@ -7,7 +7,7 @@ struct ExplainCommand: ParsableCommand {
     commandName: "explain",
     abstract: "Show where in images a model finds prompts.",
     discussion: """
-      For each image STEM and prompt number k, written into the output folder: STEM.overlay.k.png at the image's size, \
+      For each image STEM and prompt number k, written into the output folder: STEM.overlay.k.png, \
       STEM.heatmap.k.png at the model's input size and, with --format npy, STEM.heatmaps.npy [prompts, height, width] \
       in [0, 1] and STEM.relevance.npy [prompts, rows, columns], the sum over layers before enlargement and scaling. \
       STEM.json is written last and says all that was computed and how. With several methods the names are \
@@ -87,7 +87,7 @@ struct ExplainCommand: ParsableCommand {
   @Option(name: [.customShort("o"), .long], help: "The folder for the results.")
   var output = "legrad-out"
 
-  @Option(help: "What to write: any of png,npy,json.")
+  @Option(help: "What to write: any of png,jpg,npy,json; jpg has overlays alone.")
   var format = FormatList([.png, .json])
 
   @Flag(help: "Also write STEM.layers.npy, the relevance [layers, prompts, rows, columns] of each block.")
@@ -98,6 +98,15 @@ struct ExplainCommand: ParsableCommand {
 
   @Option(help: "The heatmap's share in the overlay, 0 to 1.")
   var alpha: Float = 0.6
+
+  @Option(help: "Pixels that an overlay's longer side has at most, or original for the image's size.")
+  var overlaySize = OverlaySize(side: 2048)
+
+  @Option(
+    help: ArgumentHelp(
+      "Memory for images and results on their way, such as 2GiB; a quarter of what there is if not given.",
+      valueName: "bytes"))
+  var memory: ByteCount?
 
   @Flag(help: "Replace files of an earlier run.")
   var overwrite = false
@@ -114,6 +123,9 @@ struct ExplainCommand: ParsableCommand {
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
     try requirePositive(maxPixels, "--max-pixels")
     if let top { try requirePositive(top, "--top", atMost: 1_000) }
+    if format.formats.contains(.jpg), overlaySize.side.map({ $0 > JPEGEncoder.sideLimit }) ?? false {
+      throw ValidationError("--overlay-size: a JPEG's sides have at most \(JPEGEncoder.sideLimit) pixels")
+    }
     guard (0...1).contains(alpha) else { throw ValidationError("--alpha \(alpha): expected a number from 0 to 1") }
     if images.contains("") { throw ValidationError("an image has an empty name") }
     try requireOutputName(output)
@@ -161,8 +173,11 @@ struct ExplainCommand: ParsableCommand {
       let run = ExplainRun(
         explainer: explainer, question: question,
         identity: try identity.value(),
-        writer: ExplanationWriter(plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha)),
-        settings: .init(methods: methods, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels),
+        writer: ExplanationWriter(
+          plan: plan, overlay: Overlay(colormap: colormap, alpha: alpha), overlaySide: overlaySize.side),
+        settings: .init(
+          methods: methods, size: size, resize: resize, batchSize: batchSize, pixelLimit: maxPixels,
+          memoryLimit: memory?.bytes),
         verification: verification)
       try ExplainPresentation(json: json, total: inputs.items.count).present(run)
     } catch {

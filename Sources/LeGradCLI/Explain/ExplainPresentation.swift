@@ -16,7 +16,7 @@ struct ExplainPresentation {
     defer { bar.finish() }
     do {
       defer { if json { stream.finish() } }
-      try run.run { image, result throws(LeGradError) in
+      try run.run { image, result, limit throws(LeGradError) in
         switch result {
         case .success(let reports):
           for report in reports {
@@ -29,7 +29,7 @@ struct ExplainPresentation {
           if json { stream.append(FailureReport(image: image, error: error.line)) }
           if status != .numericalFault { status = error.kind == .numerical ? .numericalFault : .someFailed }
         }
-        bar.advance()
+        bar.advance(limit: limit)
       }
     }
     if failures > 0, total > 1 { Terminal.note("\(failures) of \(total) images failed") }
@@ -101,9 +101,9 @@ struct ExplainPresentation {
   private static func files(_ report: ExplanationReport) -> [String] {
     let files = report.files
     var names: [String] = []
-    for numbered in [files.overlays, files.heatmaps] where !numbered.isEmpty {
-      let stem = numbered[0].dropLast("0.png".count)
-      names.append(numbered.count == 1 ? numbered[0] : "\(stem){0..\(numbered.count - 1)}.png")
+    for numbered in [files.overlays, files.jpegOverlays, files.heatmaps] where !numbered.isEmpty {
+      let (stem, ending) = (numbered[0].dropLast("0.png".count), numbered[0].suffix("png".count))
+      names.append(numbered.count == 1 ? numbered[0] : "\(stem){0..\(numbered.count - 1)}.\(ending)")
     }
     names += [files.heatmapArray, files.relevance, files.layers, files.report].compactMap { $0 }
     return names.map { FileTree.join(report.outputFolder, $0).printable }

@@ -2,17 +2,20 @@ import Compute
 import Failures
 import ImageFiles
 import LeGrad
+import Processes
 import VisionTransformer
 
-/// Explains the images of a plan, a bounded number of them in memory at a time. An image that fails is told and the
-/// rest go on.
-struct ExplainRun {
+/// Explains the images of a plan: they are read ahead of the device, and drawn on and written behind it, a bounded number
+/// of bytes at a time. An image that fails is told and the rest go on.
+struct ExplainRun: Sendable {
   struct Settings: Sendable {
     var methods: [Method] = [.legrad()]
     var size: InputSize = .native
     var resize: ResizeMode = .squash
     var batchSize = ExplainRun.defaultBatchSize
     var pixelLimit = RGBImage.defaultPixelLimit
+    /// Of what is on its way; a quarter of what the process may take if nil.
+    var memoryLimit: Int?
   }
 
   /// The reports of one image by method, or why there are none.
@@ -20,8 +23,6 @@ struct ExplainRun {
 
   /// Enough rows for full speed with the smallest towers, little memory with the largest.
   static let defaultBatchSize = 4
-  /// Decoded pixels that may wait for a batch to fill.
-  private static let waitingPixelLimit = 64 << 20
 
   let explainer: Explainer
   let question: Question
@@ -30,15 +31,23 @@ struct ExplainRun {
   let settings: Settings
   let verification: Verification?
 
-  private struct Waiting {
-    let index: Int
-    let decoded: DecodedImage
+  /// An image that was read.
+  private struct Loaded: Sendable {
+    let imageSize: ExplanationReport.Size
+    let orientation: ExplanationReport.Orientation
+    let remark: String?
+    /// What overlays are drawn on, where there are any.
+    let shown: ShownImage?
     let prepared: PreparedImage
     let decodeSeconds, prepareSeconds: Double
   }
 
-  private struct Explained {
-    let image: Waiting
+  private typealias Images = Pipeline<Loaded, [ExplanationReport]>
+  private typealias Batch = ArraySlice<(item: Int, loaded: Loaded)>
+
+  private struct Explained: Sendable {
+    let item: Int
+    let image: Loaded
     /// What the image was asked for.
     let text: TextEmbeddings
     /// By method.
@@ -52,67 +61,92 @@ struct ExplainRun {
     let disagreements: [Disagreement]?
   }
 
-  /// Calls `report` with each image and its outcome, in the order of the plan.
+  /// Calls `report` with each image, its outcome, and the stage that holds up the others, in the order of the plan.
   /// - Throws: what ends the whole run: memory, the device, or an output that cannot be written.
-  func run(report: (_ image: String, Outcome) throws(LeGradError) -> Void) throws(LeGradError) {
-    var waiting: [Waiting] = []
-    var failures: [Int: LeGradError] = [:]
+  func run(
+    report: (_ image: String, Outcome, _ limit: String?) throws(LeGradError) -> Void
+  ) throws(LeGradError) {
+    let hasOverlays = writer.plan.hasOverlays
     // With `fit` neighbours may differ in size; more of them wait, so that equal sizes meet.
     let window = settings.resize == .fit ? 4 * settings.batchSize : settings.batchSize
-    for index in writer.plan.items.indices {
-      do { waiting.append(try prepare(index)) } catch { failures[index] = error }
-      let pixels = waiting.reduce(0) { $0 + $1.decoded.image.width * $1.decoded.image.height }
-      let isLast = index == writer.plan.items.count - 1
-      guard waiting.count >= window || pixels >= Self.waitingPixelLimit || isLast else { continue }
-      try finish(waiting, failures, report: report)
-      waiting = []
-      failures = [:]
+    let images = Images(
+      count: writer.plan.items.count,
+      stages: .init(
+        open: { item throws(LeGradError) in try open(item, keepsPicture: hasOverlays) }, held: bytesHeld,
+        compute: { batch throws(LeGradError) in try explain(batch) }),
+      limits: .init(
+        bytes: settings.memoryLimit ?? Explainer.defaultMemoryLimit, batch: window,
+        computesOnThreads: explainer.device.backend == .native),
+      budget: explainer.threadBudget)
+    defer { images.stop() }
+    while let (item, outcome) = try images.next() {
+      try report(writer.plan.items[item].image, outcome, images.standing.limit?.rawValue)
     }
   }
 
-  private func prepare(_ index: Int) throws(LeGradError) -> Waiting {
+  private func open(_ item: Int, keepsPicture: Bool) throws(LeGradError) -> Images.Opened {
     let clock = ContinuousClock()
     let start = clock.now
-    let decoded = try FileSystem.picture(writer.plan.items[index].image, pixelLimit: settings.pixelLimit)
-    let middle = clock.now
-    let prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
-    return Waiting(
-      index: index, decoded: decoded, prepared: prepared, decodeSeconds: (middle - start) / .seconds(1),
-      prepareSeconds: (clock.now - middle) / .seconds(1))
+    let file = try FileSystem.pictureFile(writer.plan.items[item].image)
+    let readSeconds = (clock.now - start) / .seconds(1)
+    return Images.Opened(bytes: file.bytesToDecode) { () throws(LeGradError) in
+      let start = clock.now
+      let decoded: DecodedImage
+      do throws(ImageError) { decoded = try file.decode(pixelLimit: settings.pixelLimit, applyOrientation: true) } catch {
+        throw LeGradError(error)
+      }
+      let middle = clock.now
+      let prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
+      let shown = keepsPicture ? ShownImage(decoded.image, longerSide: writer.overlaySide) : nil
+      if let shown, max(shown.image.width, shown.image.height) > JPEGEncoder.sideLimit, writer.plan.hasJPEGs {
+        throw .badFile(
+          "\(writer.plan.items[item].image): a JPEG's sides have at most \(JPEGEncoder.sideLimit) pixels, the overlay has "
+            + "\(shown.image.width) × \(shown.image.height); give a smaller --overlay-size, or --format png")
+      }
+      return Loaded(
+        imageSize: .init(width: decoded.image.width, height: decoded.image.height),
+        orientation: .init(stored: decoded.storedOrientation.rawValue, applied: decoded.appliedOrientation != .upright),
+        remark: decoded.remark, shown: shown, prepared: prepared,
+        decodeSeconds: readSeconds + (middle - start) / .seconds(1),
+        prepareSeconds: (clock.now - middle) / .seconds(1))
+    }
   }
 
-  /// Explains and writes what waits, in batches of equal input size, and tells all outcomes in order.
-  private func finish(
-    _ waiting: [Waiting], _ failures: [Int: LeGradError],
-    report: (_ image: String, Outcome) throws(LeGradError) -> Void
-  ) throws(LeGradError) {
-    var results = failures.mapValues { Result<Explained, LeGradError>.failure($0) }
-    let groups = Dictionary(grouping: waiting) { [$0.prepared.width, $0.prepared.height] }
-    for group in groups.values.sorted(by: { $0[0].index < $1[0].index }) {
+  /// What an image takes until its files are written: itself, its maps, and for each thread that draws an overlay the
+  /// overlay, filtered and encoded.
+  private func bytesHeld(_ image: Loaded) -> Int {
+    let prompts = question.topClasses ?? question.text.count
+    let maps = prompts * settings.methods.count
+    let drawing = min(explainer.threadBudget.count, maps)
+    return image.prepared.bytesHeld(maps: maps) + (image.shown?.image.pixels.count ?? 0) * (1 + 3 * drawing)
+  }
+
+  // MARK: On the device
+
+  private func explain(
+    _ batch: [(item: Int, loaded: Loaded)]
+  ) throws(LeGradError) -> [Result<Images.Computed, LeGradError>] {
+    var results: [Int: Result<Explained, LeGradError>] = [:]
+    let groups = Dictionary(grouping: batch) { [$0.loaded.prepared.width, $0.loaded.prepared.height] }
+    for group in groups.values.sorted(by: { $0[0].item < $1[0].item }) {
       for first in stride(from: 0, to: group.count, by: settings.batchSize) {
         try explain(group[first..<min(first + settings.batchSize, group.count)], into: &results)
       }
     }
-    for (index, result) in results.sorted(by: { $0.key < $1.key }) {
-      let outcome: Outcome
-      switch result {
-      case .success(let explained): outcome = .success(try write(explained))
-      case .failure(let error): outcome = .failure(error)
-      }
-      try report(writer.plan.items[index].image, outcome)
-    }
+    return batch.compactMap { results[$0.item]?.map(files) }
   }
 
   private func explain(
-    _ batch: ArraySlice<Waiting>, into outcomes: inout [Int: Result<Explained, LeGradError>]
+    _ batch: Batch, into outcomes: inout [Int: Result<Explained, LeGradError>]
   ) throws(LeGradError) {
     let start = ContinuousClock.now
     guard let count = question.topClasses else {
       return try explain(batch, text: question.text, since: start, into: &outcomes)
     }
     // Which classes are the most probable is known once the batch was seen.
-    let embeddings = try explainer.explainEach(batch.map(\.prepared), text: nil, methods: [settings.methods[0]])
-    var groups: [(classes: [Int], images: [Waiting])] = []
+    let embeddings = try explainer.explainEach(
+      batch.map(\.loaded.prepared), text: nil, methods: [settings.methods[0]])
+    var groups: [(classes: [Int], images: Batch)] = []
     for (image, result) in zip(batch, embeddings) {
       switch result {
       case .success(let explanations):
@@ -122,71 +156,102 @@ struct ExplainRun {
         } else {
           groups.append((classes, [image]))
         }
-      case .failure(let error): outcomes[image.index] = .failure(failure(error, of: image))
+      case .failure(let error): outcomes[image.item] = .failure(failure(error, of: image.item))
       }
     }
     for group in groups {
-      try explain(group.images[...], text: explainer.encode(classes: group.classes), since: start, into: &outcomes)
+      try explain(group.images, text: explainer.encode(classes: group.classes), since: start, into: &outcomes)
     }
   }
 
-  private func failure(_ error: LeGradError, of image: Waiting) -> LeGradError {
-    LeGradError(.numerical, "\(writer.plan.items[image.index].image): \(error)")
+  private func failure(_ error: LeGradError, of item: Int) -> LeGradError {
+    LeGradError(.numerical, "\(writer.plan.items[item].image): \(error)")
   }
 
   private func explain(
-    _ batch: ArraySlice<Waiting>, text: TextEmbeddings, since start: ContinuousClock.Instant,
+    _ batch: Batch, text: TextEmbeddings, since start: ContinuousClock.Instant,
     into outcomes: inout [Int: Result<Explained, LeGradError>]
   ) throws(LeGradError) {
     let results = try explainer.explainEach(
-      batch.map(\.prepared), text: text, methods: settings.methods, correction: question.correction)
+      batch.map(\.loaded.prepared), text: text, methods: settings.methods, correction: question.correction)
     let seconds = (ContinuousClock.now - start) / .seconds(1) / Double(batch.count)
-    var images: [Waiting] = []
+    var images: [(item: Int, loaded: Loaded)] = []
     var explanations: [[Explanation]] = []
     for (image, result) in zip(batch, results) {
       switch result {
       case .success(let all):
         images.append(image)
         explanations.append(all)
-      case .failure(let error): outcomes[image.index] = .failure(failure(error, of: image))
+      case .failure(let error): outcomes[image.item] = .failure(failure(error, of: image.item))
       }
     }
     let disagreements = try verification?.check(
-      explanations, of: images.map { (writer.plan.items[$0.index].image, $0.prepared) }, by: explainer,
+      explanations, of: images.map { (writer.plan.items[$0.item].image, $0.loaded.prepared) }, by: explainer,
       methods: settings.methods, classes: text.classes)
     for (place, image) in images.enumerated() {
-      outcomes[image.index] = .success(
+      outcomes[image.item] = .success(
         Explained(
-          image: image, text: text, explanations: explanations[place], seconds: seconds,
+          item: image.item, image: image.loaded, text: text, explanations: explanations[place], seconds: seconds,
           batchSize: images.count == batch.count ? batch.count : 1, device: explainer.device,
           precision: explainer.precision, disagreements: disagreements?[place]))
     }
   }
 
-  private func write(_ result: Explained) throws(LeGradError) -> [ExplanationReport] {
-    let item = writer.plan.items[result.image.index]
-    var reports: [ExplanationReport] = []
-    for (method, (explanation, files)) in zip(result.explanations, item.files).enumerated() {
-      let start = ContinuousClock.now
-      let heatmaps = (0..<explanation.prompts).map { explanation.heatmap(prompt: $0) }
-      try writer.write(
-        explanation, heatmaps: heatmaps, of: result.image.decoded.image, region: result.image.prepared.region,
-        files: files)
-      let timings = ExplanationReport.Timings(
-        decodeSeconds: result.image.decodeSeconds, prepareSeconds: result.image.prepareSeconds,
-        explainSeconds: result.seconds, writeSeconds: (ContinuousClock.now - start) / .seconds(1))
-      reports.append(try report(result, method: method, heatmaps: heatmaps, timings: timings, item))
-      try writer.write(reports[method])
+  // MARK: Behind it
+
+  /// An image's files: the pictures of each prompt by each method, then the rest.
+  private func files(of result: Explained) -> Images.Computed {
+    let set = FileSet()
+    let item = writer.plan.items[result.item]
+    let prompts = result.explanations.map(ExplanationWriter.Prompts.init)
+    var parts: [@Sendable () throws(LeGradError) -> Void] = []
+    for (written, files) in zip(prompts, item.files) {
+      for prompt in 0..<written.explanation.prompts {
+        let task = PromptTask(
+          writer: writer, prompt: prompt, prompts: written, image: result.image, files: files, set: set)
+        parts.append(task.part)
+      }
     }
-    return reports
+    return Images.Computed(parts: parts) { () throws(LeGradError) in
+      for (written, files) in zip(prompts, item.files) { try writer.writeArrays(of: written, files: files, into: set) }
+      var reports: [ExplanationReport] = []
+      for (method, written) in prompts.enumerated() {
+        reports.append(try report(result, method: method, written, item))
+        try writer.write(reports[method], into: set)
+      }
+      try set.commit()
+      return reports
+    }
+  }
+
+  /// The files of one prompt. A closure in its place ends Swift 6.3.1's compiler (CopyPropagation).
+  private final class PromptTask: Sendable {
+    let writer: ExplanationWriter
+    let prompt: Int
+    let prompts: ExplanationWriter.Prompts
+    let image: Loaded
+    let files: OutputPlan.Files
+    let set: FileSet
+
+    init(
+      writer: ExplanationWriter, prompt: Int, prompts: ExplanationWriter.Prompts, image: Loaded,
+      files: OutputPlan.Files, set: FileSet
+    ) {
+      (self.writer, self.prompt, self.prompts) = (writer, prompt, prompts)
+      (self.image, self.files, self.set) = (image, files, set)
+    }
+
+    func part() throws(LeGradError) {
+      try writer.write(
+        prompt: prompt, of: prompts, over: image.shown, region: image.prepared.region, files: files, into: set)
+    }
   }
 
   private func report(
-    _ result: Explained, method: Int, heatmaps: [Heatmap], timings: ExplanationReport.Timings, _ item: OutputPlan.Item
+    _ result: Explained, method: Int, _ written: ExplanationWriter.Prompts, _ item: OutputPlan.Item
   ) throws(LeGradError) -> ExplanationReport {
-    let explanation = result.explanations[method]
-    let (decoded, region) = (result.image.decoded, result.image.prepared.region)
-    let imageSize = ExplanationReport.Size(width: decoded.image.width, height: decoded.image.height)
+    let (explanation, heatmaps) = (written.explanation, written.heatmaps)
+    let (image, region) = (result.image, result.image.prepared.region)
     let options = explanation.method.report(of: explainer.model.configuration.vision)
     let text = result.text
     let classes = try text.classes.map { numbers throws(LeGradError) in
@@ -200,13 +265,12 @@ struct ExplainRun {
         class: classes.map { .init($0[prompt]) }, flat: heatmaps[prompt].isFlat,
         relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
         maximum: heatmaps[prompt].isFlat
-          ? nil : .init(maximumOf: explanation, prompt: prompt, region: region, image: imageSize))
+          ? nil : .init(maximumOf: explanation, prompt: prompt, region: region, image: image.imageSize))
     }
     return ExplanationReport(
       version: Version.number, image: item.image,
-      imageSize: imageSize,
-      orientation: .init(stored: decoded.storedOrientation.rawValue, applied: decoded.appliedOrientation != .upright),
-      decodingRemark: decoded.remark, prompts: prompts, model: identity, method: explanation.method.name,
+      imageSize: image.imageSize, orientation: image.orientation, decodingRemark: image.remark, prompts: prompts,
+      model: identity, method: explanation.method.name,
       options: options.isEmpty ? nil : options,
       correction: explanation.method.isCorrected
         ? question.correction.map { .init($0, suppressed: explanation.suppressedCells.count) } : nil,
@@ -217,6 +281,10 @@ struct ExplainRun {
       grid: .init(width: explanation.grid.width, height: explanation.grid.height),
       resize: settings.resize.rawValue, filter: explainer.model.configuration.preprocessing.interpolation.rawValue,
       mean: explainer.pixelStatistics?.mean ?? [], std: explainer.pixelStatistics?.std ?? [],
-      region: region, timings: timings, outputFolder: writer.plan.folder, files: item.files[method])
+      region: region,
+      overlaySize: image.shown.map { .init(width: $0.image.width, height: $0.image.height) },
+      timings: .init(
+        decodeSeconds: image.decodeSeconds, prepareSeconds: image.prepareSeconds, explainSeconds: result.seconds,
+        writeSeconds: written.seconds), outputFolder: writer.plan.folder, files: item.files[method])
   }
 }

@@ -95,7 +95,7 @@ struct ExplanationReport: Codable, Sendable {
     let decodeSeconds, prepareSeconds: Double
     /// The batch's time divided by its images.
     let explainSeconds: Double
-    /// Seconds for the files other than this report.
+    /// Seconds of work on the files other than this report, whichever threads did it.
     let writeSeconds: Double
   }
 
@@ -126,6 +126,8 @@ struct ExplanationReport: Codable, Sendable {
   let mean, std: [Double]
   /// The part of the upright image that was explained.
   let region: PixelRegion
+  /// The overlays' size; absent where there are none.
+  let overlaySize: Size?
   let timings: Timings
   let outputFolder: String
   let files: OutputPlan.Files

@@ -1,62 +1,106 @@
+import Failures
 import Files
 import ImageFiles
 import LeGrad
 import NpyFiles
+import Synchronization
 import VisionTransformer
 
-/// Writes one explanation's pictures and arrays. Each file appears whole or not at all.
+/// Writes one explanation's pictures and arrays, which get their names when all of an image are there.
 struct ExplanationWriter: Sendable {
   let plan: OutputPlan
   let overlay: Overlay
+  /// What an overlay's longer side has at most; nil for the picture's own size.
+  var overlaySide: Int?
 
-  /// Everything but the report, which is to be written last: where it is, the rest is.
+  /// What the prompts of an explanation, which several threads write, have in common.
+  final class Prompts: Sendable {
+    let explanation: Explanation
+    private let drawn: Mutex<[Heatmap?]>
+    private let time = Mutex(Duration.zero)
+
+    init(_ explanation: Explanation) {
+      self.explanation = explanation
+      drawn = Mutex(Array(repeating: nil, count: explanation.prompts))
+    }
+
+    var heatmaps: [Heatmap] { drawn.withLock { $0.compactMap(\.self) } }
+    var seconds: Double { time.withLock { $0 } / .seconds(1) }
+
+    func keep(_ heatmap: Heatmap, prompt: Int) { drawn.withLock { $0[prompt] = heatmap } }
+
+    func count(since start: ContinuousClock.Instant) {
+      let taken = ContinuousClock.now - start
+      time.withLock { $0 += taken }
+    }
+  }
+
+  /// The pictures of one prompt.
   func write(
-    _ explanation: Explanation, heatmaps: [Heatmap], of image: RGBImage, region: PixelRegion, files: OutputPlan.Files
+    prompt: Int, of prompts: Prompts, over image: ShownImage?, region: PixelRegion, files: OutputPlan.Files,
+    into set: FileSet
   ) throws(LeGradError) {
-    for (heatmap, name) in zip(heatmaps, files.overlays) {
+    let start = ContinuousClock.now
+    let heatmap = prompts.explanation.heatmap(prompt: prompt)
+    if let image, !files.overlays.isEmpty || !files.jpegOverlays.isEmpty {
       let picture = overlay.blend(
         heatmap: heatmap.values, width: heatmap.width, height: heatmap.height, over: image, region: region)
-      try write(picture, name: name)
+      if !files.overlays.isEmpty { try write(png: picture, name: files.overlays[prompt], into: set) }
+      if !files.jpegOverlays.isEmpty { try write(jpeg: picture, name: files.jpegOverlays[prompt], into: set) }
     }
-    for (heatmap, name) in zip(heatmaps, files.heatmaps) {
-      try write(overlay.draw(heatmap: heatmap.values, width: heatmap.width, height: heatmap.height), name: name)
+    if !files.heatmaps.isEmpty {
+      let picture = overlay.draw(heatmap: heatmap.values, width: heatmap.width, height: heatmap.height)
+      try write(png: picture, name: files.heatmaps[prompt], into: set)
     }
+    // The numbers are wanted again for the array alone.
+    prompts.keep(files.heatmapArray == nil ? heatmap.withoutValues : heatmap, prompt: prompt)
+    prompts.count(since: start)
+  }
+
+  /// The arrays of all prompts.
+  func writeArrays(of prompts: Prompts, files: OutputPlan.Files, into set: FileSet) throws(LeGradError) {
+    let start = ContinuousClock.now
+    let explanation = prompts.explanation
     let grid = [explanation.mapSize.height, explanation.mapSize.width]
     if let name = files.heatmapArray {
       try write(
-        heatmaps.flatMap(\.values), shape: [heatmaps.count, explanation.inputHeight, explanation.inputWidth],
-        name: name)
+        prompts.heatmaps.flatMap(\.values),
+        shape: [explanation.prompts, explanation.inputHeight, explanation.inputWidth], name: name, into: set)
     }
     if let name = files.relevance {
-      try write(explanation.relevance, shape: [explanation.prompts] + grid, name: name)
+      try write(explanation.relevance, shape: [explanation.prompts] + grid, name: name, into: set)
     }
     if let name = files.layers {
-      try write(explanation.layerRelevance, shape: [explanation.layers.count, explanation.prompts] + grid, name: name)
+      try write(
+        explanation.layerRelevance, shape: [explanation.layers.count, explanation.prompts] + grid, name: name,
+        into: set)
     }
+    prompts.count(since: start)
   }
 
-  func write(_ report: ExplanationReport) throws(LeGradError) {
+  func write(_ report: ExplanationReport, into set: FileSet) throws(LeGradError) {
     guard let name = report.files.report else { return }
-    try write(bytes: Array((JSONText.encode(report) + "\n").utf8), name: name)
+    try set.add(Array((JSONText.encode(report) + "\n").utf8), path: plan.path(name))
   }
 
-  private func write(_ picture: RGBImage, name: String) throws(LeGradError) {
+  private func write(png picture: RGBImage, name: String, into set: FileSet) throws(LeGradError) {
     let bytes: [UInt8]
     do { bytes = try picture.pngBytes() } catch { throw LeGradError(error) }
-    try write(bytes: bytes, name: name)
+    try set.add(bytes, path: plan.path(name))
   }
 
-  private func write(_ values: [Float], shape: [Int], name: String) throws(LeGradError) {
-    do {
-      try Interruption.whileWriting { () throws(NpyError) in
-        try NpyFile.write(NpyArray(shape: shape, values: values), to: plan.path(name))
-      }
-    } catch { throw LeGradError(error) }
+  private func write(jpeg picture: RGBImage, name: String, into set: FileSet) throws(LeGradError) {
+    let bytes: [UInt8]
+    do { bytes = try picture.jpegBytes() } catch { throw LeGradError(error) }
+    try set.add(bytes, path: plan.path(name))
   }
 
-  private func write(bytes: [UInt8], name: String) throws(LeGradError) {
-    do {
-      try Interruption.whileWriting { () throws(FileError) in try AtomicFile.write(bytes, to: plan.path(name)) }
-    } catch { throw LeGradError(error) }
+  private func write(_ values: [Float], shape: [Int], name: String, into set: FileSet) throws(LeGradError) {
+    let path = plan.path(name)
+    let bytes: [UInt8]
+    do { bytes = try NpyFile.bytes(of: NpyArray(shape: shape, values: values), path: path) } catch {
+      throw LeGradError(error)
+    }
+    try set.add(bytes, path: path)
   }
 }

@@ -6,7 +6,7 @@ import Texts
 /// Which files a run writes, checked against each other, the inputs and the folder before any work.
 struct OutputPlan: Sendable {
   enum Format: String, CaseIterable, Sendable {
-    case png, npy, json
+    case png, jpg, npy, json
   }
 
   /// One image and the names of its files for each method, which lie in the plan's folder.
@@ -19,12 +19,15 @@ struct OutputPlan: Sendable {
 
   /// File names without the plan's folder.
   struct Files: Codable, Equatable, Sendable {
-    /// One per prompt.
+    /// One per prompt, as these are.
     var overlays: [String] = []
+    var jpegOverlays: [String] = []
     var heatmaps: [String] = []
     var heatmapArray, relevance, layers, report: String?
 
-    var all: [String] { overlays + heatmaps + [heatmapArray, relevance, layers, report].compactMap { $0 } }
+    var all: [String] {
+      overlays + jpegOverlays + heatmaps + [heatmapArray, relevance, layers, report].compactMap { $0 }
+    }
   }
 
   let folder: String
@@ -71,6 +74,11 @@ struct OutputPlan: Sendable {
     try check(overwrite: overwrite, references: references)
   }
 
+  /// Whether a picture is to be kept until it is drawn on.
+  var hasOverlays: Bool { items.contains { $0.files.contains { !$0.overlays.isEmpty || !$0.jpegOverlays.isEmpty } } }
+
+  var hasJPEGs: Bool { items.contains { $0.files.contains { !$0.jpegOverlays.isEmpty } } }
+
   func path(_ name: String) -> String { FileTree.join(folder, name) }
 
   private static func files(stem: String, formats: Set<Format>, perLayer: Bool, prompts: Int) -> Files {
@@ -79,6 +87,7 @@ struct OutputPlan: Sendable {
       files.overlays = (0..<prompts).map { "\(stem).overlay.\($0).png" }
       files.heatmaps = (0..<prompts).map { "\(stem).heatmap.\($0).png" }
     }
+    if formats.contains(.jpg) { files.jpegOverlays = (0..<prompts).map { "\(stem).overlay.\($0).jpg" } }
     if formats.contains(.npy) {
       files.heatmapArray = "\(stem).heatmaps.npy"
       files.relevance = "\(stem).relevance.npy"

@@ -22,6 +22,7 @@ struct Verification {
     var options = try Environment.options()
     options.device = .cpu
     options.pixelStatistics = explainer.pixelStatistics
+    options.threadBudget = explainer.threadBudget
     reference = try Explainer(explainer.model, options: options)
     self.question = try question(reference)
   }

@@ -23,7 +23,11 @@ struct DeviceOptions: ParsableArguments {
       """)
   var precision: PrecisionChoice = .f32
 
-  @Option(help: "Threads of the CPU; all cores if not given.")
+  @Option(
+    help: """
+      Threads at work at a time, on explaining and on files; if not given, what affinity, control groups and \
+      SLURM_CPUS_PER_TASK leave of the cores.
+      """)
   var threads: Int?
 
   @Option(
@@ -77,7 +81,7 @@ struct DeviceOptions: ParsableArguments {
   func options(device: DeviceChoice? = nil) throws(LeGradError) -> Explainer.Options {
     var options = try Environment.options()
     options.device = device ?? choice
-    options.threads = threads
+    options.threads = threads ?? Environment.threads
     options.precision = Precision(rawValue: precision.rawValue)
     options.kernelVariant = kernelVariant
     options.memoryLimit = memoryLimit?.bytes

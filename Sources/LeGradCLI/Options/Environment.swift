@@ -2,6 +2,7 @@ import Compute
 import Failures
 import Files
 import LeGrad
+import Processes
 
 /// The variables that the command reads, other than those of launchers (`Shard.resolve`) and of the terminal.
 enum Environment {
@@ -50,6 +51,11 @@ enum Environment {
       throw LeGradError(.device, "LEGRAD_CPU_ISA: expected one of \(known), found '\(name)'; choose one, or unset it")
     }
     return set
+  }
+
+  /// `SLURM_CPUS_PER_TASK`, as far as there are so many: a step need not be bound to what it was given. Nil without it.
+  static var threads: Int? {
+    value("SLURM_CPUS_PER_TASK").flatMap { Int($0) }.flatMap { $0 > 0 ? min($0, ProcessorAllowance.count()) : nil }
   }
 
   /// This program, whatever its file is called by now.

@@ -99,3 +99,24 @@ struct ByteCount: ExpressibleByArgument, Equatable, Sendable {
     self.bytes = Int(bytes)
   }
 }
+
+/// How large overlays are.
+struct OverlaySize: ExpressibleByArgument, Equatable, Sendable {
+  static let allValueStrings = ["original", "N"]
+
+  /// What the longer side has at most; nil for the image's own size.
+  let side: Int?
+
+  init(side: Int?) { self.side = side }
+
+  init?(argument: String) {
+    if argument == "original" {
+      side = nil
+      return
+    }
+    guard let side = Int(argument), (1...RGBImage.sideLimit).contains(side) else { return nil }
+    self.side = side
+  }
+
+  var defaultValueDescription: String { side.map(String.init) ?? "original" }
+}

@@ -8,6 +8,7 @@ struct ProgressBar {
   private let isShown: Bool
   private let start = ContinuousClock.now
   private var done = 0
+  private var limit: String?
   private var lastDrawn: ContinuousClock.Instant?
 
   /// - Parameter name: what is done to the items, with a space after it.
@@ -18,8 +19,10 @@ struct ProgressBar {
     draw()
   }
 
-  mutating func advance(by count: Int = 1) {
+  /// - Parameter limit: the stage that holds up the others.
+  mutating func advance(by count: Int = 1, limit: String? = nil) {
     done += count
+    self.limit = limit
     let now = ContinuousClock.now
     if let lastDrawn, done < total, now - lastDrawn < .milliseconds(100) { return }
     lastDrawn = now
@@ -34,18 +37,21 @@ struct ProgressBar {
     guard isShown else { return }
     Terminal.transient(
       Self.line(
-        name, done: done, total: total, seconds: (ContinuousClock.now - start) / .seconds(1), columns: Terminal.columns)
-    )
+        name, done: done, total: total, seconds: (ContinuousClock.now - start) / .seconds(1), limit: limit,
+        columns: Terminal.columns))
   }
 
-  /// Such as `[#####·····] 5/10  2.5/s  2 s left`, cut to `columns`.
-  static func line(_ name: String = "", done: Int, total: Int, seconds: Double, columns: Int) -> String {
+  /// Such as `[#####·····] 5/10  2.5/s  2 s left  limit: writing`, cut to `columns`.
+  static func line(
+    _ name: String = "", done: Int, total: Int, seconds: Double, limit: String? = nil, columns: Int
+  ) -> String {
     var text = " \(name)\(done)/\(total)"
     if done > 0, seconds > 0 {
       let rate = Double(done) / seconds
       text += "  \(rate.decimal(places: rate < 10 ? 2 : 0))/s"
       if done < total { text += "  \(duration(Double(total - done) / rate)) left" }
     }
+    if let limit, done < total { text += "  limit: \(limit)" }
     let width = min(40, columns - text.count - 3)
     guard width >= 5 else { return String(text.prefix(max(0, columns - 1))) }
     let filled = total > 0 ? width * min(done, total) / total : width
