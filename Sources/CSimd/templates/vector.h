@@ -41,7 +41,8 @@ INLINE vfloat splat(float x) { return (vfloat)EACH_LANE(x); }
 INLINE vint splat_int(int32_t x) { return (vint)EACH_LANE(x); }
 INLINE vword splat_word(uint32_t x) { return (vword)EACH_LANE(x); }
 
-INLINE vfloat load(const float *from) {
+// Floats are read through pointers that promise no alignment: those of a file need not be aligned.
+INLINE vfloat load(const void *from) {
   vfloat v;
   __builtin_memcpy(&v, from, sizeof v);
   return v;
@@ -49,7 +50,7 @@ INLINE vfloat load(const float *from) {
 INLINE void store(float *to, vfloat v) { __builtin_memcpy(to, &v, sizeof v); }
 
 // The first `count` lanes, the rest zero; count < LANES.
-INLINE vfloat load_part(const float *from, ptrdiff_t count) {
+INLINE vfloat load_part(const void *from, ptrdiff_t count) {
   vfloat v = splat(0);
   __builtin_memcpy(&v, from, (size_t)count * sizeof(float));
   return v;
@@ -65,7 +66,7 @@ INLINE void store_up_to(float *to, vfloat v, ptrdiff_t count) {
   else store_part(to, v, count);
 }
 
-INLINE quad load_quad(const float *from) {
+INLINE quad load_quad(const void *from) {
   quad v;
   __builtin_memcpy(&v, from, sizeof v);
   return v;
@@ -188,7 +189,6 @@ INLINE void transpose_strip(
   for (; c < columns; c++)
     for (ptrdiff_t r = 0; r < LANES; r++) {
       to[c * to_stride + r] = 0;
-      // Rows of a file need not be aligned.
-      if (r < rows) __builtin_memcpy(to + c * to_stride + r, from + r * stride + c, sizeof(float));
+      if (r < rows) __builtin_memcpy(to + c * to_stride + r, (const void *)(from + r * stride + c), sizeof(float));
     }
 }
