@@ -5,7 +5,7 @@
 # BUILD is the folder with the built tests and the command. DRIVER is intel, rusticl, oclgrind or pocl; all where none is
 # named. --quick leaves the golden data and doctor out on all but Intel's runtime, --conformance on all.
 #
-# A part that takes more than LEGRAD_DRIVER_MINUTES (120) has failed: a driver may compile for hours.
+# A part that takes more than LEGRAD_DRIVER_MINUTES (120) has failed: a driver may compile for long.
 #
 # The end of what a part says that fails is printed; all of it is kept where that says.
 #
@@ -63,13 +63,11 @@ unpack() {
   touch "$folder/$package/done"
 }
 
-# Mesa's rusticl on llvmpipe, which compiles a kernel when it is launched: for attention's backward 22.3 did not come to an
-# end in three quarters of an hour. Tests that have it are left out, and so are golden data of all methods, and doctor.
-backward=attentionBackward
+# Mesa's rusticl on llvmpipe.
 fetch_rusticl() {
   unpack mesa-opencl-icd
   driver_library=$(find "$folder/mesa-opencl-icd" -name 'libRusticlOpenCL.so.1' | head -1)
-  driver_environment=(RUSTICL_ENABLE=llvmpipe "skipped=$backward")
+  driver_environment=(RUSTICL_ENABLE=llvmpipe)
 }
 
 # A simulator that watches races, accesses and what is read before it was written. Its intermediate language knows
@@ -111,8 +109,7 @@ part() {
 }
 
 suite() {
-  "$build/legradPackageTests.xctest" --disable-xctest --no-parallel --testing-library swift-testing --filter "$1" \
-    ${skipped:+--skip "$skipped"}
+  "$build/legradPackageTests.xctest" --disable-xctest --no-parallel --testing-library swift-testing --filter "$1"
 }
 export -f suite
 export build
@@ -127,16 +124,6 @@ simulated() {
   [ ! -s "$log" ] || { head -n 40 "$log" && return 1; }
 }
 export -f simulated
-
-# Methods that do not go back through attention, every picture once more on the CPU.
-explained() {
-  local method
-  for method in legrad raw-attention; do
-    "$build/legrad" explain "$root"/Tests/Fixtures/clip/inputs/*.png -m "$root/Tests/Fixtures/clip/model" \
-      -p 'a red circle' --device opencl --method "$method" --format json --verify --overwrite -o "$work/explained" || return
-  done
-}
-export -f explained
 export root work
 
 failed=
@@ -155,10 +142,6 @@ for driver in "$@"; do
   fi
   part conformance bash -c 'suite ComputeConformanceTests'
   [ -z "$quick" ] || [ "$quick$driver" = --quickintel ] || continue
-  if [ $driver = rusticl ]; then
-    part explained bash -c explained
-    continue
-  fi
   part golden bash -c 'suite "LeGradTests.*(GoldenTests|MethodTests)"'
   part doctor "$build/legrad" doctor --device opencl
 done
