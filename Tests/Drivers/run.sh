@@ -5,6 +5,8 @@
 # BUILD is the folder with the built tests and the command. DRIVER is intel, rusticl, oclgrind or pocl; all where none is
 # named. --quick leaves the golden data and doctor out on all but Intel's runtime, --conformance on all.
 #
+# A part that takes more than LEGRAD_DRIVER_MINUTES (120) has failed: a driver may compile for long.
+#
 # The end of what a part says that fails is printed; all of it is kept where that says.
 #
 # Packages are kept in LEGRAD_DRIVERS, else in the user's cache folder. No driver is put where other programs find it:
@@ -93,7 +95,8 @@ part() {
   local name=$1 start=$SECONDS
   shift
   if env "OCL_ICD_VENDORS=$work/$driver" LEGRAD_CACHE="$work/cache" LEGRAD_REQUIRE_OPENCL=1 \
-    LEGRAD_TEST_BACKENDS=opencl "${driver_environment[@]}" "$@" >"$work/log" 2>&1; then
+    LEGRAD_TEST_BACKENDS=opencl "${driver_environment[@]}" timeout "${LEGRAD_DRIVER_MINUTES:-120}m" "$@" \
+    >"$work/log" 2>&1; then
     printf '%-9s %-12s %5s min\n' "$driver" "$name" "$(minutes $((SECONDS - start)))"
   else
     local log=$folder/logs/$driver-$name.log
