@@ -1,3 +1,4 @@
+import Failures
 import Files
 import Foundation
 import LeGrad
