@@ -55,6 +55,12 @@ static struct sock_filter allowed[] = {
     ALLOW(sched_yield),
     ALLOW(clock_gettime),
     ALLOW(getrandom),
+    // Sorting asks how much memory there is (libtiff's tables, glibc before 2.37).
+    ALLOW(sysinfo),
+    // What a thread begins with that waits for signals: it was made before, and may start after.
+    ALLOW(rseq),
+    ALLOW(set_robust_list),
+    ALLOW(rt_sigtimedwait),
     ALLOW(rt_sigprocmask),
     ALLOW(rt_sigreturn),
     ALLOW(restart_syscall),
