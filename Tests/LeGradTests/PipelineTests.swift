@@ -23,14 +23,14 @@ import Testing
       }
     }
 
-    func work<Value>(_ body: () throws(LeGradError) -> Value) throws(LeGradError) -> Value {
+    func begin() {
       state.withLock {
         $0.working += 1
         $0.mostWorking = max($0.mostWorking, $0.working)
       }
-      defer { state.withLock { $0.working -= 1 } }
-      return try body()
     }
+
+    func end() { state.withLock { $0.working -= 1 } }
   }
 
   private typealias Numbers = Pipeline<Int, Int>
@@ -45,43 +45,46 @@ import Testing
       if slow > 0 { usleep(UInt32(item * 7919 % slow)) }
       if fault(item, stage) { throw LeGradError(.memory, "\(item) \(stage)") }
     }
+    @Sendable func load(_ item: Int) throws(LeGradError) -> Int {
+      record.begin()
+      defer { record.end() }
+      record.hold(10 + item % 10)
+      if slow > 0 { usleep(UInt32((item * 104_729) % slow)) }
+      if bad(item) {
+        record.hold(-(10 + item % 10))
+        throw LeGradError(.input, "\(item) is bad")
+      }
+      return item
+    }
+    @Sendable func part(_ item: Int) throws(LeGradError) {
+      record.begin()
+      defer { record.end() }
+      try check(item, "part")
+    }
+    @Sendable func finish(_ item: Int, _ loaded: Int) throws(LeGradError) -> Int {
+      record.begin()
+      defer { record.end() }
+      try check(item, "end")
+      record.hold(-(10 + item % 10))
+      return loaded * loaded
+    }
     let stages = Numbers.Stages(
       open: { item throws(LeGradError) in
         if bad(item), item % 2 == 0 { throw LeGradError(.input, "\(item) is bad") }
-        return Numbers.Opened(bytes: 10 + item % 10) { () throws(LeGradError) in
-          try record.work { () throws(LeGradError) in
-            record.hold(10 + item % 10)
-            if slow > 0 { usleep(UInt32((item * 104_729) % slow)) }
-            if bad(item) {
-              record.hold(-(10 + item % 10))
-              throw LeGradError(.input, "\(item) is bad")
-            }
-            return item
-          }
-        }
+        return Numbers.Opened(bytes: 10 + item % 10) { () throws(LeGradError) in try load(item) }
       }, held: { 10 + $0 % 10 },
       compute: { batch throws(LeGradError) in
-        try record.work { () throws(LeGradError) in
-          record.state.withLock { $0.batches.append(batch.map(\.item)) }
-          var results: [Result<Numbers.Computed, LeGradError>] = []
-          for (item, loaded) in batch {
-            try check(item, "compute")
-            results.append(
-              .success(
-                Numbers.Computed(
-                  parts: (0..<item % 4).map { _ in
-                    { () throws(LeGradError) in try record.work { () throws(LeGradError) in try check(item, "part") } }
-                  }
-                ) { () throws(LeGradError) in
-                  try record.work { () throws(LeGradError) in
-                    try check(item, "end")
-                    record.hold(-(10 + item % 10))
-                    return loaded * loaded
-                  }
-                }))
-          }
-          return results
+        record.begin()
+        defer { record.end() }
+        record.state.withLock { $0.batches.append(batch.map(\.item)) }
+        var results: [Result<Numbers.Computed, LeGradError>] = []
+        for (item, loaded) in batch {
+          try check(item, "compute")
+          let parts = (0..<item % 4).map { _ in { @Sendable () throws(LeGradError) in try part(item) } }
+          results.append(
+            .success(Numbers.Computed(parts: parts) { () throws(LeGradError) in try finish(item, loaded) }))
         }
+        return results
       })
     return Numbers(
       count: count, stages: stages, limits: .init(bytes: bytes, batch: batch, computesOnThreads: true),
