@@ -34,7 +34,9 @@ import Testing
   @Test func aBudgetIsShared() {
     let budget = ThreadBudget(count: 3)
     let pool = WorkerPool(threadCount: 3, budget: budget)
-    let (working, most, total) = (Atomic(0), Atomic(0), Atomic(0))
+    let working = Atomic(0)
+    let most = Atomic(0)
+    let total = Atomic(0)
     for round in 0..<600 {
       let taken = round / 100 % 3
       for _ in 0...taken { budget.take() }

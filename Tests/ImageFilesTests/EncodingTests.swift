@@ -27,13 +27,15 @@ import Testing
 
   @Test func jpegIsCloseToThePicture() throws {
     let (width, height) = (67, 45)
-    let image = RGBImage(
-      width: width, height: height,
-      pixels: (0..<height).flatMap { y in (0..<width).flatMap { x in [UInt8(3 * x), UInt8(5 * y), UInt8(x + y)] } })
+    var pixels: [UInt8] = []
+    for y in 0..<height {
+      for x in 0..<width { pixels += [UInt8(3 * x), UInt8(5 * y), UInt8(x + y)] }
+    }
+    let image = RGBImage(width: width, height: height, pixels: pixels)
     let decoded = try RGBImage.decode(bytes: image.jpegBytes())
     #expect(decoded.format == .jpeg && decoded.remark == nil)
     #expect((decoded.image.width, decoded.image.height) == (width, height))
-    let errors = zip(decoded.image.pixels, image.pixels).map { abs(Int($0) - Int($1)) }
+    let errors: [Int] = zip(decoded.image.pixels, image.pixels).map { abs(Int($0) - Int($1)) }
     #expect(errors.max() ?? 0 < 24)
     #expect(errors.reduce(0, +) < 2 * errors.count)
   }
@@ -83,7 +85,8 @@ import Testing
     func cells(_ pixel: Int, _ count: Int, _ original: Int, _ start: Int, _ length: Int, _ cells: Int) -> (
       Int, Int, Double
     )? {
-      let centre = (Double(pixel) + 0.5) * Double(original) / Double(count) - Double(start)
+      let scale = Double(original) / Double(count)
+      let centre: Double = (Double(pixel) + 0.5) * scale - Double(start)
       guard centre >= 0, centre < Double(length) else { return nil }
       let position = max(0, centre * Double(cells) / Double(length) - 0.5)
       let low = min(Int(position), cells - 1)
@@ -103,9 +106,11 @@ import Testing
         }
         covered += 1
         func value(_ y: Int) -> Double {
-          Double(map[y * 3 + column.0]) * (1 - column.2) + Double(map[y * 3 + column.1]) * column.2
+          let (left, right) = (Double(map[y * 3 + column.0]), Double(map[y * 3 + column.1]))
+          return left * (1 - column.2) + right * column.2
         }
-        let expected = 0.5 * pixel + 0.5 * 255 * (value(row.0) * (1 - row.2) + value(row.1) * row.2)
+        let heat: Double = value(row.0) * (1 - row.2) + value(row.1) * row.2
+        let expected: Double = 0.5 * pixel + 127.5 * heat
         // The colour and the mixture are rounded.
         #expect(abs(Double(overlay.pixels[index]) - expected) <= 0.8)
       }

@@ -14,17 +14,17 @@ import Testing
 
   private func picture(width: Int, height: Int, seed: UInt64) -> RGBImage {
     var random = SeededGenerator(seed: seed)
-    return RGBImage(
-      width: width, height: height,
-      pixels: (0..<width * height * 3).map {
-        UInt8(truncatingIfNeeded: $0 / 90 + Int.random(in: 0...20, using: &random))
-      })
+    var pixels: [UInt8] = []
+    for index in 0..<width * height * 3 {
+      pixels.append(UInt8(truncatingIfNeeded: index / 90 + Int.random(in: 0...20, using: &random)))
+    }
+    return RGBImage(width: width, height: height, pixels: pixels)
   }
 
   /// Pictures of several sizes, JPEG and PNG, with bad ones among them.
   private func makePictures(_ count: Int) throws -> [String] {
     try (0..<count).map { number in
-      let image = picture(width: 40 + 7 * number, height: 90 - 3 * number, seed: UInt64(number))
+      let image = picture(width: 40 + 7 * number, height: 30 + 13 * number % 60, seed: UInt64(number))
       let name = number % 2 == 0 ? "p\(number).png" : "p\(number).jpg"
       var bytes = number % 2 == 0 ? try image.pngBytes() : try image.jpegBytes()
       if number % 5 == 2 { bytes.removeLast(bytes.count / 2) }

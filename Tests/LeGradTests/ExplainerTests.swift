@@ -99,7 +99,7 @@ import VisionTransformer
       case .picture(let image, _): picture = image
       }
       #expect((explained.width, explained.height) == (picture.width, picture.height))
-      let alone = try explainer.explain(
+      let alone = try await explainer.explain(
         [explainer.prepare(picture)], text: text, methods: [.legrad(), .rollout()])[0]
       for (together, alone) in zip(explained.explanations, alone) {
         #expect(together.relevance.map(\.bitPattern) == alone.relevance.map(\.bitPattern))

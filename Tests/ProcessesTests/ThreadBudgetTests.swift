@@ -7,7 +7,7 @@ import Testing
 @Suite struct ThreadBudgetTests {
   @Test(arguments: [1, 2, 5]) func noMoreAreAtWorkThanThereArePlaces(count: Int) {
     let budget = ThreadBudget(count: count)
-    let (working, most, done) = (Atomic(0), Atomic(0), Atomic(0))
+    let counts = Counts()
     withThreads(3 * count + 2) { number in
       for round in 0..<300 {
         // Some wait, some go without, some go first.
@@ -16,16 +16,16 @@ import Testing
         } else {
           budget.take(isUrgent: number == 1)
         }
-        let now = working.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
-        most.max(now, ordering: .sequentiallyConsistent)
+        let now = counts.working.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+        counts.most.max(now, ordering: .sequentiallyConsistent)
         if round % 50 == 0 { sched_yield() }
-        working.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-        done.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        counts.working.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+        counts.done.wrappingAdd(1, ordering: .sequentiallyConsistent)
         budget.give()
       }
     }
-    #expect(most.load(ordering: .sequentiallyConsistent) <= count)
-    #expect(done.load(ordering: .sequentiallyConsistent) >= (3 * count + 2) * 150)
+    #expect(counts.most.load(ordering: .sequentiallyConsistent) <= count)
+    #expect(counts.done.load(ordering: .sequentiallyConsistent) >= (3 * count + 2) * 150)
     for _ in 0..<count { #expect(budget.tryTake()) }
     #expect(!budget.tryTake() && !budget.hasPlace)
   }
@@ -34,11 +34,11 @@ import Testing
   @Test func whoWaitsGoesFirst() {
     let budget = ThreadBudget(count: 1)
     budget.take()
-    let order = Mutex<[String]>([])
+    let order = Order()
     let threads = ["ordinary", "urgent"].map { name in
       let thread = JoinedThread {
         budget.take(isUrgent: name == "urgent")
-        order.withLock { $0.append(name) }
+        order.names.withLock { $0.append(name) }
         budget.give()
       }
       // Asleep before the next one comes.
@@ -48,8 +48,18 @@ import Testing
     #expect(!budget.tryTake())
     budget.give()
     for thread in threads { thread?.join() }
-    #expect(order.withLock { $0 } == ["urgent", "ordinary"])
+    #expect(order.names.withLock { $0 } == ["urgent", "ordinary"])
     #expect(budget.tryTake())
+  }
+
+  private final class Order: Sendable {
+    let names = Mutex<[String]>([])
+  }
+
+  private final class Counts: Sendable {
+    let working = Atomic(0)
+    let most = Atomic(0)
+    let done = Atomic(0)
   }
 
   private func withThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
