@@ -87,9 +87,11 @@ extension Explainer {
   /// The same bits as `explain` gives, for any number of threads. A picture that cannot be read, or whose numbers are
   /// not finite, fails alone.
   /// - Parameters:
-  ///   - methods: each gives an explanation of each picture.
+  ///   - sources: the pictures, in the order in which results come.
   ///   - text: what to look for; nil gives image embeddings without maps.
+  ///   - methods: each gives an explanation of each picture.
   ///   - correction: see `explain`.
+  ///   - settings: how pictures are read, and how much of them is in memory at a time.
   public func explainEach(
     _ sources: [PictureSource], text: TextEmbeddings?, methods: [Method] = [.legrad()],
     correction: EmptyTextCorrection? = nil, _ settings: PictureSettings = PictureSettings()
