@@ -33,7 +33,53 @@ import Testing
     func end() { state.withLock { $0.working -= 1 } }
   }
 
-  private typealias Numbers = Pipeline<Int, Int>
+  /// What the stages do with an item. Methods, as closures in closures end Swift 6.3.1's compiler.
+  private final class Item: Sendable {
+    let number: Int
+    let record: Record
+    let slow: Int
+    let isBad: Bool
+    let fault: @Sendable (_ item: Int, _ stage: String) -> Bool
+    var bytes: Int { 10 + number % 10 }
+
+    init(
+      _ number: Int, _ record: Record, slow: Int, isBad: Bool, fault: @escaping @Sendable (Int, String) -> Bool
+    ) {
+      (self.number, self.record, self.slow) = (number, record, slow)
+      (self.isBad, self.fault) = (isBad, fault)
+    }
+
+    func check(_ stage: String) throws(LeGradError) {
+      if slow > 0 { usleep(UInt32(number * 7919 % slow)) }
+      if fault(number, stage) { throw LeGradError(.memory, "\(number) \(stage)") }
+    }
+
+    func load() throws(LeGradError) -> Item {
+      record.begin()
+      defer { record.end() }
+      record.hold(bytes)
+      if slow > 0 { usleep(UInt32(number * 104_729 % slow)) }
+      guard isBad else { return self }
+      record.hold(-bytes)
+      throw LeGradError(.input, "\(number) is bad")
+    }
+
+    func part() throws(LeGradError) {
+      record.begin()
+      defer { record.end() }
+      try check("part")
+    }
+
+    func end() throws(LeGradError) -> Int {
+      record.begin()
+      defer { record.end() }
+      try check("end")
+      record.hold(-bytes)
+      return number * number
+    }
+  }
+
+  private typealias Numbers = Pipeline<Item, Int>
 
   /// Items of 10 to 19 bytes; the item's square comes out.
   private func pipeline(
@@ -41,48 +87,22 @@ import Testing
     bad: @escaping @Sendable (Int) -> Bool = { _ in false },
     fault: @escaping @Sendable (_ item: Int, _ stage: String) -> Bool = { _, _ in false }
   ) -> Numbers {
-    @Sendable func check(_ item: Int, _ stage: String) throws(LeGradError) {
-      if slow > 0 { usleep(UInt32(item * 7919 % slow)) }
-      if fault(item, stage) { throw LeGradError(.memory, "\(item) \(stage)") }
-    }
-    @Sendable func load(_ item: Int) throws(LeGradError) -> Int {
-      record.begin()
-      defer { record.end() }
-      record.hold(10 + item % 10)
-      if slow > 0 { usleep(UInt32((item * 104_729) % slow)) }
-      if bad(item) {
-        record.hold(-(10 + item % 10))
-        throw LeGradError(.input, "\(item) is bad")
-      }
-      return item
-    }
-    @Sendable func part(_ item: Int) throws(LeGradError) {
-      record.begin()
-      defer { record.end() }
-      try check(item, "part")
-    }
-    @Sendable func finish(_ item: Int, _ loaded: Int) throws(LeGradError) -> Int {
-      record.begin()
-      defer { record.end() }
-      try check(item, "end")
-      record.hold(-(10 + item % 10))
-      return loaded * loaded
-    }
     let stages = Numbers.Stages(
-      open: { item throws(LeGradError) in
-        if bad(item), item % 2 == 0 { throw LeGradError(.input, "\(item) is bad") }
-        return Numbers.Opened(bytes: 10 + item % 10) { () throws(LeGradError) in try load(item) }
-      }, held: { 10 + $0 % 10 },
+      open: { number throws(LeGradError) in
+        if bad(number), number % 2 == 0 { throw LeGradError(.input, "\(number) is bad") }
+        let item = Item(number, record, slow: slow, isBad: bad(number), fault: fault)
+        return Numbers.Opened(bytes: item.bytes, load: item.load)
+      }, held: { $0.bytes },
       compute: { batch throws(LeGradError) in
         record.begin()
         defer { record.end() }
         record.state.withLock { $0.batches.append(batch.map(\.item)) }
         var results: [Result<Numbers.Computed, LeGradError>] = []
-        for (item, loaded) in batch {
-          try check(item, "compute")
-          let parts = (0..<item % 4).map { _ in { @Sendable () throws(LeGradError) in try part(item) } }
-          results.append(
-            .success(Numbers.Computed(parts: parts) { () throws(LeGradError) in try finish(item, loaded) }))
+        for (number, item) in batch {
+          try item.check("compute")
+          var parts: [@Sendable () throws(LeGradError) -> Void] = []
+          while parts.count < number % 4 { parts.append(item.part) }
+          results.append(.success(Numbers.Computed(parts: parts, end: item.end)))
         }
         return results
       })

@@ -156,7 +156,9 @@ extension Explainer {
       do { file = try PictureFile(path: path) } catch { throw LeGradError(error) }
       return .init(bytes: file.bytesToDecode) { () throws(LeGradError) in
         let decoded: DecodedImage
-        do throws(ImageError) { decoded = try file.decode(pixelLimit: settings.pixelLimit, applyOrientation: true) } catch {
+        do throws(ImageError) {
+          decoded = try file.decode(pixelLimit: settings.pixelLimit, applyOrientation: true)
+        } catch {
           throw LeGradError(error)
         }
         return try loaded(decoded.image)

@@ -92,7 +92,9 @@ struct ExplainRun: Sendable {
     return Images.Opened(bytes: file.bytesToDecode) { () throws(LeGradError) in
       let start = clock.now
       let decoded: DecodedImage
-      do throws(ImageError) { decoded = try file.decode(pixelLimit: settings.pixelLimit, applyOrientation: true) } catch {
+      do throws(ImageError) {
+        decoded = try file.decode(pixelLimit: settings.pixelLimit, applyOrientation: true)
+      } catch {
         throw LeGradError(error)
       }
       let middle = clock.now
