@@ -104,6 +104,8 @@ typedef struct tiff_source {
   int has_failed;
   /// From the first pixels on a warning says that some are missing.
   int minds_warnings;
+  /// The library passes over a palette that it cannot read, and calls the picture grey.
+  int has_lost_palette;
 } tiff_source;
 
 static tmsize_t read_bytes(void *user, void *out, tmsize_t count) {
@@ -157,6 +159,14 @@ static int take_error(TIFF *file, void *user, const char *module, const char *fo
 
 static int take_warning(TIFF *file, void *user, const char *module, const char *format, va_list arguments) {
   tiff_source *source = user;
+  if (!source->minds_warnings) {
+    char words[256];
+    va_list copy;
+    va_copy(copy, arguments);
+    vsnprintf(words, sizeof words, format, copy);
+    va_end(copy);
+    source->has_lost_palette |= strstr(words, "ColorMap") != NULL;
+  }
   return source->minds_warnings ? take_error(file, user, module, format, arguments) : 1;
 }
 
@@ -226,6 +236,9 @@ static legrad_codec_status read_layout(TIFF *file, tiff_source *source, tiff_lay
   if (!tiff.TIFFGetField(file, tag_width, &layout->width) || !tiff.TIFFGetField(file, tag_height, &layout->height) ||
       layout->width == 0 || layout->height == 0) {
     return corrupt(source, "a size of no pixels");
+  }
+  if (source->has_lost_palette) {
+    return corrupt(source, "the palette cannot be read");
   }
   tiff.TIFFGetFieldDefaulted(file, tag_bits, &layout->bits);
   tiff.TIFFGetFieldDefaulted(file, tag_samples, &layout->samples);
