@@ -13,7 +13,7 @@ extension MalformedInput {
   static let images: [MalformedInput] = [
     .image("empty image", "an empty file") { [] },
     .image("text as an image", "expected PNG, JPEG, WebP") { Array("not an image".utf8) },
-    .image("a GIF", "found GIF") { Array("GIF89a\u{1}\u{0}\u{1}\u{0}".utf8) },
+    .image("a GIF cut behind its size", "the GIF cannot be decoded") { Array("GIF89a\u{1}\u{0}\u{1}\u{0}".utf8) },
     .image("PNG cut in half", "the PNG cannot be decoded") {
       let bytes = try fixture("preprocess/photo.png")
       return Array(bytes.prefix(bytes.count / 2))

@@ -205,8 +205,10 @@ private final class PipelineCore<Loaded: Sendable, Output: Sendable>: @unchecked
     if let fault, fault.item <= nextToDeliver { return .fail(fault.error) }
     // Where the system has no threads for it, whoever waits does the work.
     if !hasWorkers, let job = takeJob() { return .work(job) }
-    if !hasDeviceThread, let batch = takeBatch() { return .work { [self] in compute(batch) } }
-    return nil
+    guard !hasDeviceThread else { return nil }
+    if let batch = takeBatch() { return .work { [self] in compute(batch) } }
+    // On the way to a batch there may have been an item that failed, and nobody else will say that it can come out.
+    return outcomes[nextToDeliver] == nil ? nil : takeStep()
   }
 
   func stop() {

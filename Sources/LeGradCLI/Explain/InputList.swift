@@ -12,7 +12,8 @@ struct InputList {
     var depth = 0
   }
 
-  /// Each picture once, in the order of the arguments; what is found in a folder, or by a pattern, in that of the bytes.
+  /// Each picture once, in the order of the arguments; what is found in a folder, or by a pattern, in that of the bytes. An
+  /// argument that leads to none is an item too, which fails like a picture that is not there.
   private(set) var items: [Item] = []
   /// What a reader should know: pictures that are there twice, and what was left out.
   private(set) var remarks: [String] = []
@@ -38,32 +39,26 @@ struct InputList {
     var found: [Item] = []
     for argument in arguments {
       if argument == Self.standardInput {
-        for path in try Self.standardInputPaths() { try take(path, into: &found) }
+        for path in try Self.standardInputPaths() { take(path, into: &found) }
       } else if !FileTree.exists(argument), Self.isPattern(argument) {
         let matches = Self.matches(argument)
-        guard !matches.isEmpty else {
-          throw .badFile("\(argument): expected names that match the pattern, found none; correct it")
-        }
-        for path in matches { try take(path, into: &found) }
+        for path in matches.isEmpty ? [argument] : matches { take(path, into: &found) }
       } else {
-        try take(argument, into: &found)
+        take(argument, into: &found)
       }
     }
     dropRepeated(found)
   }
 
-  private mutating func take(_ path: String, into found: inout [Item]) throws(LeGradError) {
+  private mutating func take(_ path: String, into found: inout [Item]) {
     guard FileTree.isFolder(path) else {
       found.append(Item(path: path))
       return
     }
     var listing = FolderListing(recursive: recursive, output: output)
-    try listing.read(path)
-    guard !listing.items.isEmpty else {
-      throw .badFile("\(path): expected pictures, found \(listing.leftOut ?? "an empty folder")")
-    }
-    found += listing.items
+    do throws(FileError) { try listing.read(path) } catch { remarks.append("\(error)") }
     if let leftOut = listing.leftOut { remarks.append("\(path): left out \(leftOut)") }
+    found += listing.items.isEmpty ? [Item(path: path)] : listing.items
   }
 
   /// Keeps the first of those that are one file.
@@ -130,7 +125,7 @@ private struct FolderListing {
     self.output = FileTree.resolved(output).map { FilePath($0) }
   }
 
-  mutating func read(_ folder: String, depth: Int = 0) throws(LeGradError) {
+  mutating func read(_ folder: String, depth: Int = 0) throws(FileError) {
     let place = FilePath(FileTree.resolved(folder) ?? folder)
     guard depth == 0 || place != output else {
       others["folder of results", default: 0] += 1
@@ -140,7 +135,7 @@ private struct FolderListing {
     guard visited.insert(place).inserted else { return }
     let names: [FilePath]
     do throws(FileError) { names = try FileTree.names(in: folder).sorted() } catch {
-      guard depth > 0 else { throw LeGradError(error) }
+      guard depth > 0 else { throw error }
       others["folders that cannot be read", default: 0] += 1
       return
     }

@@ -61,6 +61,7 @@ enum FileSystem {
 
   /// A picture's file that is read and not decoded yet.
   static func pictureFile(_ path: String) throws(LeGradError) -> PictureFile {
+    if FileTree.isFolder(path) { throw .badFile("\(path): the image cannot be read: it is a folder without pictures") }
     if let reason = unreadableReason(path) { throw .badFile("\(path): the image cannot be read: \(reason)") }
     do { return try PictureFile(path: path) } catch { throw LeGradError(error) }
   }
