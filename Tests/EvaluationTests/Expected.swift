@@ -110,13 +110,14 @@ struct Expected: Decodable {
     try JSONDecoder().decode(Expected.self, from: Data(contentsOf: URL(filePath: path("expected.json"))))
   }
 
-  /// A path under `Tests/Fixtures/evaluation`.
-  /// The command, which lies beside the tests.
+  /// The command, which lies beside the tests unless `LEGRAD_TEST_COMMAND` names another.
   static func command() throws -> String {
+    if let path = ProcessInfo.processInfo.environment["LEGRAD_TEST_COMMAND"] { return path }
     let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return String(tests[..<(tests.lastIndex(of: "/") ?? tests.startIndex)]) + "/legrad"
   }
 
+  /// A path under `Tests/Fixtures/evaluation`.
   static func path(_ name: String) -> String { Fixtures.path("evaluation/" + name) }
 
   /// The maps `[images, height, width]` in a file, as the explainer returns them: those in [0, 1] stay what they are.
