@@ -36,6 +36,18 @@ import Testing
     #expect(text.contains("[0] native cpu: ") && text.contains("\(sets[sets.count - 1])*"))
   }
 
+  /// What a scheduler gave to a task counts where it is less than there is; what is no number does not.
+  @Test func threadsAreWhatSlurmGave() throws {
+    func threads(_ given: String) throws -> Int? {
+      let environment = OpenCLCommand.noDriver.merging(["SLURM_CPUS_PER_TASK": given]) { $1 }
+      let rows = try run(["devices", "--json"], environment: environment).json() as? [[String: Any]]
+      return rows?.first?["computeUnits"] as? Int
+    }
+    let all = try #require(try threads(""))
+    #expect(try threads("1") == 1)
+    #expect(try ["100000", "0", "-3", "two"].map { try threads($0) } == [all, all, all, all])
+  }
+
   @Test(.enabled(if: OpenCLCommand.isPossible))
   func devicesOfOpenCLSayWhatIsUsed() throws {
     let rows = try #require(try run(["devices", "--json"]).json() as? [[String: Any]])

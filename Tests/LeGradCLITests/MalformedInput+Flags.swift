@@ -57,10 +57,10 @@ extension MalformedInput {
     .flags(
       ["--text-embeddings", Fixtures.path("clip/inputs/text_embeddings.npy")],
       "-p and --text-embeddings exclude each other"),
-    MalformedInput("a pattern that nothing matches", 3, "found none; correct it") { _ in
+    MalformedInput("a pattern that nothing matches", 1, "nothing-*.jpg: the image cannot be read: No such file") { _ in
       ["explain", "nothing-*.jpg", "-p", "x"]
     },
-    MalformedInput("a folder without pictures", 3, "expected pictures, found 1 .txt") { scratch in
+    MalformedInput("a folder without pictures", 1, "texts: the image cannot be read: it is a folder without pictures") { scratch in
       try FileManager.default.createDirectory(atPath: scratch.path("texts"), withIntermediateDirectories: false)
       try scratch.write("a", to: "texts/a.txt")
       return ["explain", "texts", "-p", "x"]

@@ -81,7 +81,7 @@ struct DeviceOptions: ParsableArguments {
   func options(device: DeviceChoice? = nil) throws(LeGradError) -> Explainer.Options {
     var options = try Environment.options()
     options.device = device ?? choice
-    options.threads = threads ?? Environment.threads
+    if let threads { options.threads = threads }
     options.precision = Precision(rawValue: precision.rawValue)
     options.kernelVariant = kernelVariant
     options.memoryLimit = memoryLimit?.bytes

@@ -54,7 +54,7 @@ enum Environment {
   }
 
   /// `SLURM_CPUS_PER_TASK`, as far as there are so many: a step need not be bound to what it was given. Nil without it.
-  static var threads: Int? {
+  private static var threads: Int? {
     value("SLURM_CPUS_PER_TASK").flatMap { Int($0) }.flatMap { $0 > 0 ? min($0, ProcessorAllowance.count()) : nil }
   }
 
@@ -73,6 +73,7 @@ enum Environment {
     _ = noteOnCache
     var options = Explainer.Options()
     options.instructionSet = try instructionSet()
+    options.threads = threads
     options.cacheFolder = cacheFolder
     options.kernelFolder = kernelFolder
     options.ptxFolder = ptxFolder
