@@ -60,7 +60,8 @@ extension MalformedInput {
     MalformedInput("a pattern that nothing matches", 1, "nothing-*.jpg: the image cannot be read: No such file") { _ in
       ["explain", "nothing-*.jpg", "-p", "x"]
     },
-    MalformedInput("a folder without pictures", 1, "texts: the image cannot be read: it is a folder without pictures") { scratch in
+    MalformedInput("a folder without pictures", 1, "texts: the image cannot be read: it is a folder, not a picture") {
+      scratch in
       try FileManager.default.createDirectory(atPath: scratch.path("texts"), withIntermediateDirectories: false)
       try scratch.write("a", to: "texts/a.txt")
       return ["explain", "texts", "-p", "x"]

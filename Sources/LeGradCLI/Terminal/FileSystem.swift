@@ -61,14 +61,13 @@ enum FileSystem {
 
   /// A picture's file that is read and not decoded yet.
   static func pictureFile(_ path: String) throws(LeGradError) -> PictureFile {
-    if FileTree.isFolder(path) { throw .badFile("\(path): the image cannot be read: it is a folder without pictures") }
     if let reason = unreadableReason(path) { throw .badFile("\(path): the image cannot be read: \(reason)") }
     do { return try PictureFile(path: path) } catch { throw LeGradError(error) }
   }
 
   /// Why an image cannot be read, as far as that is known without opening it.
   static func unreadableReason(_ path: String) -> String? {
-    if FileTree.isFolder(path) { return "it is a folder; name a picture in it" }
+    if FileTree.isFolder(path) { return "it is a folder, not a picture" }
     return unsafe access(path.fileSystemBytes, R_OK) == 0 ? nil : systemMessage(errno)
   }
 }
