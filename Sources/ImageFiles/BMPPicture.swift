@@ -102,8 +102,8 @@ struct BMPPicture {
     self.bytes = bytes
     guard start <= bytes.count else { throw .corrupt("the file ends before its pixels") }
     // What follows the last pixel of the last row may be missing.
-    let rowBytes = (width * bits + 7) / 8
-    guard coding != .plain || bytes.count - start - rowBytes >= (height - 1) * stride else {
+    let beforeLastRow = bytes.count - start - (width * bits + 7) / 8
+    guard coding != .plain || (beforeLastRow >= 0 && height - 1 <= beforeLastRow / stride) else {
       throw .corrupt("the file is too short to hold as many pixels as its header says")
     }
   }

@@ -86,6 +86,8 @@ import Testing
     #expect(rule(try replacing("bmp8-runs.bmp", 18, [0, 0, 1, 0, 0, 0, 1, 0])) == .tooLarge)
     #expect(rule(try replacing("bmp8-runs.bmp", 18, [0xFF, 0xFF, 0xFF, 0x7F])) == .tooLarge)
     #expect(rule(try replacing("bmp24.bmp", 18, [0, 0, 1, 0, 0, 0, 1, 0])) == .corrupt)
+    // Rows from the top, 2³¹ of them, of bytes that exceed 2⁶³ together.
+    #expect(rule(try replacing("bmp24.bmp", 18, [0xFF, 0xFF, 0xFF, 0x7F, 0, 0, 0, 0x80])) == .corrupt)
     // A VP8L header: 14 bits for each side less one.
     let webp = try ImageFixtures.bytes("images/lossless.webp")
     let start = try #require(webp.indices.dropLast(4).first { webp[$0..<$0 + 4].elementsEqual("VP8L".utf8) })
