@@ -47,7 +47,7 @@ int main(int count, char **arguments) {
 }
 CODE
 gcc -O2 -o sort sort.c
-ldd --version | head -1
+ldd --version | sed -n 1p
 for bytes in 1016 1024 1032; do
   status=0
   ./sort $bytes >out 2>/dev/null || status=$?
