@@ -7,7 +7,7 @@
 
 enum {
   // On photographs under a heatmap a fifth of the time of zlib's level 2 with libpng's choice of filters, and a tenth
-  // smaller; the next levels take twice the time for a fiftieth.
+  // smaller; the next level takes twice the time for a fiftieth.
   compression_level = 1,
   // What a row is filtered by: the mean of the pixels to the left and above.
   filter_average = 3,
