@@ -48,15 +48,10 @@ enum FileSystem {
 
   /// The first bytes of a regular file, at most so many; none of anything else, or where they cannot be read.
   static func start(of path: String, count: Int) -> [UInt8] {
-    // Without O_NONBLOCK, opening a named pipe would wait for its writer.
-    let descriptor = unsafe open(path.fileSystemBytes, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
-    guard descriptor >= 0 else { return [] }
-    defer { close(descriptor) }
-    var status = stat()
-    guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return [] }
-    var bytes = [UInt8](repeating: 0, count: count)
-    let taken = unsafe read(descriptor, &bytes, count)
-    return Array(bytes.prefix(max(0, taken)))
+    do throws(FileError) {
+      let file = try FileBytes(path: path, mapped: false)
+      return try file.bytes(0..<min(file.size, count))
+    } catch { return [] }
   }
 
   /// A picture's file that is read and not decoded yet.
