@@ -5,13 +5,14 @@
 #
 #   Tests/side_by_side.sh BUILD MODULE ...    BUILD: the folder of the built tests
 #
-# What the first says is printed as it comes, then what the other has said. Fails where either does.
+# What the first says is printed as it comes, then what the other has said, then every line about a failure once more,
+# so that a log's end says what failed. Fails where either does.
 set -euo pipefail
 tests=$(realpath "$1")/legradPackageTests.xctest
 shift
 modules="^($(IFS='|'; echo "$*"))\\."
-log=$(mktemp "${TMPDIR:-/tmp}/legrad-tests.XXXXXX")
-trap 'kill $other 2>/dev/null || true; rm -f "$log"' EXIT
+logs=$(mktemp -d "${TMPDIR:-/tmp}/legrad-tests.XXXXXX")
+trap 'kill $other 2>/dev/null || true; rm -rf "$logs"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -19,11 +20,16 @@ run() {
   "$tests" --disable-xctest --testing-library swift-testing --no-parallel "$@"
 }
 
-run --skip "$modules" >"$log" 2>&1 &
+run --skip "$modules" >"$logs/others" 2>&1 &
 other=$!
 failed=0
-run --filter "$modules" || failed=$?
+run --filter "$modules" 2>&1 | tee "$logs/modules" || failed=$?
 echo "== all tests but those of $*"
 wait $other || failed=$?
-cat "$log"
+cat "$logs/others"
+if ((failed)); then
+  echo "== what failed"
+  grep -haE '^.?.?✘|^(Fatal error|.*: Fatal error)|Exited with|signal code' "$logs/modules" "$logs/others" || true
+  tail -n 1 "$logs/modules" "$logs/others"
+fi
 exit $failed

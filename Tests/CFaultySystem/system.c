@@ -6,8 +6,10 @@
 //
 // FAULTY_SYSTEM has rules with spaces between them, KIND:FIRST-LAST/STEP:ERROR: of the calls of a kind, numbered from 1, the
 // FIRST and every STEP-th after it up to LAST fail with the error number; with 0, a read, a write or a map of a file has
-// half of what was asked for. FAULTY_SYSTEM_TRACE names a file that gets a line for each call, KIND NAME RESULT PATH.
+// half of what was asked for; with -1 the process stands still (SIGSTOP) before the call until it is continued.
+// FAULTY_SYSTEM_TRACE names a file that gets a line for each call, KIND NAME RESULT PATH.
 //
+// With FAULTY_SYSTEM_FILES=ENDING only reads and writes of files whose paths end so count.
 // With FAULTY_SYSTEM_CALLER=program only the program's own calls count, none of a library's: drivers have faults of their own.
 //
 // What the loader and other parts of the C library call is not seen, nor is what goes to standard error, where failures are
@@ -20,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -48,6 +51,8 @@ static int rule_count;
 static atomic_long counts[KINDS];
 static atomic_bool is_armed;
 static int trace = -1;
+// How the paths end of files whose reads and writes count, if not all do.
+static const char *ending;
 // Where the program is, if only its own calls count.
 static const void *only_caller;
 
@@ -63,6 +68,10 @@ static enum fate fate_from(enum kind kind, const void *caller) {
     const struct rule *rule = &rules[i];
     if (rule->kind != kind || number < rule->first || number > rule->last || (number - rule->first) % rule->step) continue;
     if (!rule->error) return COMES_SHORT;
+    if (rule->error < 0) {
+      raise(SIGSTOP);
+      return GOES;
+    }
     errno = rule->error;
     return FAILS;
   }
@@ -72,15 +81,29 @@ static enum fate fate_from(enum kind kind, const void *caller) {
 // Of a call of the function that this stands in.
 #define fate_of(kind) fate_from(kind, __builtin_return_address(0))
 
+// The path of a descriptor's file, empty if it has none.
+static void path_of(int descriptor, char *place, size_t size) {
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+  ssize_t length = descriptor < 0 ? -1 : syscall(SYS_readlink, link, place, size - 1);
+  place[length < 0 ? 0 : length] = 0;
+}
+
+static bool counts_for(int descriptor) {
+  if (!ending) return true;
+  char place[4096];
+  path_of(descriptor, place, sizeof place);
+  size_t length = strlen(place), wanted = strlen(ending);
+  return length >= wanted && !strcmp(place + length - wanted, ending);
+}
+
 // A line of the trace. `path` may be NULL, where the descriptor tells.
 static void told(enum kind kind, const char *name, long result, const char *path, int descriptor) {
   if (trace < 0 || !atomic_load(&is_armed)) return;
   int error = errno;
-  char link[64], place[4096], line[4400];
+  char place[4096], line[4400];
   if (!path) {
-    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-    ssize_t length = descriptor < 0 ? -1 : syscall(SYS_readlink, link, place, sizeof place - 1);
-    place[length < 0 ? 0 : length] = 0;
+    path_of(descriptor, place, sizeof place);
     path = place;
   }
   int length = snprintf(line, sizeof line, "%s %s %ld %s\n", names[kind], name, result, path);
@@ -109,6 +132,7 @@ static void read_rules(void) {
     fprintf(stderr, "FAULTY_SYSTEM: no rule: %s\n", text);
     _exit(99);
   }
+  ending = getenv("FAULTY_SYSTEM_FILES");
   const char *path = getenv("FAULTY_SYSTEM_TRACE");
   if (!path) return;
   long file = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
@@ -188,7 +212,7 @@ struct dirent *readdir(DIR *folder) {
   ssize_t name(int descriptor, pointer bytes, size_t size) {                    \
     ssize_t (*real)(int, pointer, size_t) = REAL;                               \
     if (descriptor == STDERR_FILENO) return real(descriptor, bytes, size);      \
-    enum fate fate = fate_of(kind);                                              \
+    enum fate fate = counts_for(descriptor) ? fate_of(kind) : GOES;              \
     ssize_t result = fate == FAILS ? -1 : real(descriptor, bytes, fate == COMES_SHORT ? (size + 1) / 2 : size); \
     told(kind, __func__, result, NULL, descriptor);                             \
     return result;                                                              \
@@ -196,7 +220,7 @@ struct dirent *readdir(DIR *folder) {
 #define MOVES_AT(kind, name, pointer)                                           \
   ssize_t name(int descriptor, pointer bytes, size_t size, off_t place) {       \
     ssize_t (*real)(int, pointer, size_t, off_t) = REAL;                        \
-    enum fate fate = fate_of(kind);                                              \
+    enum fate fate = counts_for(descriptor) ? fate_of(kind) : GOES;              \
     ssize_t result =                                                            \
       fate == FAILS ? -1 : real(descriptor, bytes, fate == COMES_SHORT ? (size + 1) / 2 : size, place); \
     told(kind, __func__, result, NULL, descriptor);                             \

@@ -127,6 +127,30 @@ final class RunningCommand {
       errors: String(decoding: try Data(contentsOf: URL(filePath: errors)), as: UTF8.self))
   }
 
+  /// Waits until a rule of `FaultySystem` has stopped the process.
+  func waitUntilItStandsStill() throws {
+    while Self.state(of: identifier) != "T" {
+      guard isRunning else { throw NeverStoodStill(errors: try wait().errors) }
+      usleep(1_000)
+    }
+  }
+
+  /// Sends a signal to a process that a rule of `FaultySystem` stops, and lets it go on.
+  func signalWhereItStandsStill(_ number: Int32) throws {
+    try waitUntilItStandsStill()
+    kill(identifier, number)
+    kill(identifier, SIGCONT)
+  }
+
+  struct NeverStoodStill: Error { let errors: String }
+
+  /// A letter of /proc/PID/stat; nil for a process that is no more.
+  private static func state(of process: Int32) -> Substring? {
+    let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+    // NUMBER (NAME) STATE …
+    return text?.split(separator: ")").last?.split(separator: " ").first
+  }
+
   /// The signal that the process died of, or 0.
   var signal: Int32 { process.terminationReason == .uncaughtSignal ? process.terminationStatus : 0 }
 }

@@ -139,14 +139,11 @@ import Testing
   @Test(arguments: [SIGTERM, SIGKILL])
   func aRunThatWasEndedGoesOn(_ number: Int32) throws {
     let arguments = ["evaluate", "shapes", "--scenes", "60", "--batch-size", "1", "-o", "out"] + Self.small
-    let running = try CommandRunner.start(arguments, in: scratch)
+    let running = try CommandRunner.start(
+      arguments, in: scratch, environment: try FaultySystem.environment("write:8-8/1:-1", files: ".jsonl.part"))
     let part = scratch.path("out/shards/0-of-1.jsonl.part")
     func lines() -> Int { (try? String(contentsOfFile: part, encoding: .utf8))?.count { $0 == "\n" } ?? 0 }
-    for _ in 0..<60_000 {
-      if lines() >= 4 { break }
-      usleep(1_000)
-    }
-    kill(running.identifier, number)
+    try running.signalWhereItStandsStill(number)
     let ended = try running.wait()
     #expect(ended.exitCode == nil && running.signal == number)
     let done = lines()

@@ -27,12 +27,15 @@ enum FaultySystem {
   }
 
   /// The environment of a command on such a library. Nothing is cached, so that every run makes the same calls.
-  /// - Parameter rules: see `system.c`.
-  static func environment(_ rules: String = "", trace: String? = nil) throws -> [String: String] {
+  /// - Parameters:
+  ///   - rules: see `system.c`.
+  ///   - files: how the paths end of files whose reads and writes count; nil for all.
+  static func environment(_ rules: String = "", files: String? = nil, trace: String? = nil) throws -> [String: String] {
     var environment = [
       "LD_PRELOAD": try built.get().path("system.so"), "FAULTY_SYSTEM": rules, "LEGRAD_CACHE": "",
       "SWIFT_BACKTRACE": "enable=no",
     ]
+    environment["FAULTY_SYSTEM_FILES"] = files
     environment["FAULTY_SYSTEM_TRACE"] = trace
     return environment
   }

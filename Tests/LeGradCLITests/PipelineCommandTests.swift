@@ -86,21 +86,16 @@ import Testing
   }
 
   /// A signal leaves images with all of their files or none.
-  @Test(arguments: [SIGINT, SIGTERM], [0, 20, 60, 150]) func aSignalLeavesWholeImages(
-    number: Int32, milliseconds: UInt32
-  )
-    throws
-  {
+  @Test(arguments: [SIGINT, SIGTERM], [1, 4, 37, 60]) func aSignalLeavesWholeImages(number: Int32, write: Int) throws {
     let images = try makePictures(40)
     let running = try RunningCommand(
       ["explain"] + images + ["-p", "a", "-p", "b", "-m", GoldenCommand.model, "--device", "cpu", "-o", "out"],
-      in: scratch, environment: [:], executable: CommandRunner.binary)
-    let start = Date(timeIntervalSinceNow: 60)
-    while scratch.files(in: "out").isEmpty, running.isRunning, Date() < start { usleep(1_000) }
-    usleep(milliseconds * 1_000)
-    kill(running.identifier, number)
-    _ = try running.wait()
+      in: scratch, environment: try FaultySystem.environment("write:\(write)-\(write)/1:-1"))
+    try running.signalWhereItStandsStill(number)
+    let ended = try running.wait()
+    #expect(running.signal == number, "\(ended.errors)")
     let names = scratch.files(in: "out")
+    #expect(names.count < 38 * 5)
     #expect(!names.contains { $0.hasSuffix(".tmp") })
     for image in images {
       let stem = image.split(separator: ".")[0]

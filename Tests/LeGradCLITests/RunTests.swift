@@ -66,10 +66,9 @@ import Testing
   func aSignalLeavesNoPartialFile(_ number: Int32) throws {
     let images = try (0..<400).map { try scratch.copy("clip/inputs/image_32x32.png", to: "\($0).png") }
     let running = try CommandRunner.start(
-      ["explain"] + images + ["-m", GoldenCommand.model, "-p", "the sky", "--batch-size", "1"], in: scratch)
-    let deadline = Date(timeIntervalSinceNow: 60)
-    while scratch.files(in: "legrad-out").count < 20, Date() < deadline { usleep(2000) }
-    kill(running.identifier, number)
+      ["explain"] + images + ["-m", GoldenCommand.model, "-p", "the sky", "--batch-size", "1", "--device", "cpu"],
+      in: scratch, environment: try FaultySystem.environment("write:20-20/1:-1"))
+    try running.signalWhereItStandsStill(number)
     let result = try running.wait()
     #expect(result.exitCode == nil)
     #expect(running.signal == number)

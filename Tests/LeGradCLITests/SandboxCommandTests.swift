@@ -64,8 +64,8 @@ import Testing
     let picture = try Data(contentsOf: URL(filePath: Fixtures.path("images/color-420.jpg")))
     let pictures = try (0..<400).map { try scratch.write(Array(picture), to: "\($0).jpg") }
     let command = try RunningCommand(
-      ["explain"] + pictures + ["-p", "a cat", "-m", Fixtures.path("clip/model"), "--sandbox"], in: scratch,
-      environment: [:])
+      ["explain"] + pictures + ["-p", "a cat", "-m", Fixtures.path("clip/model"), "--sandbox"]
+        + ["--device", "cpu"], in: scratch, environment: [:])
     var decoder: Int32?
     while command.isRunning, decoder == nil { decoder = Self.child(of: command.identifier) }
     kill(command.identifier, SIGKILL)

@@ -31,13 +31,11 @@ struct ShardCommandTests {
     for (name, bytes) in try Self.single.get() { #expect(try folder.bytes("out/" + name) == bytes, "\(name)") }
   }
 
-  /// Waits for a row in the file, which a process that was started writes.
-  private func rowAppears(in file: String, of folder: ScratchFolder) throws {
-    for _ in 0..<100_000 {
-      if let bytes = try? folder.bytes(file), bytes.count(where: { $0 == 0x0A }) > 1 { return }
-      usleep(300)
-    }
-    Issue.record("no row appears in \(file)")
+  /// A run that stands still after its first rows.
+  private func standingStill(_ folder: ScratchFolder, _ more: [String] = []) throws -> RunningCommand {
+    try CommandRunner.start(
+      Self.run + ["out"] + more, in: folder,
+      environment: try FaultySystem.environment("write:20-20/1:-1", files: ".jsonl.part"))
   }
 
   @Test("a shard says which it is by option or launcher, and the merge has a single run's bytes")
@@ -79,12 +77,13 @@ struct ShardCommandTests {
     let folder = try ScratchFolder()
     for shard in ["0/2", nil] {
       let options = shard.map { ["--shard", $0] } ?? []
-      let file = "out/shards/\(shard == nil ? "0-of-1" : "0-of-2").jsonl.part"
-      let running = try CommandRunner.start(Self.run + ["out"] + options, in: folder)
-      try rowAppears(in: file, of: folder)
-      kill(running.identifier, signal)
+      let running = try standingStill(folder, options)
+      try running.signalWhereItStandsStill(signal)
       _ = try running.wait()
       #expect(running.signal == signal)
+      let part = String(
+        decoding: try folder.bytes("out/shards/0-of-\(shard == nil ? 1 : 2).jsonl.part"), as: UTF8.self)
+      #expect(part.count { $0 == "\n" } > 1)
       if shard == nil {
         expectExit(2, try evaluate(folder), complaint: "--resume")
         expectExit(0, try evaluate(folder, ["--resume"]))
@@ -101,9 +100,8 @@ struct ShardCommandTests {
   @Test("a shard that is being computed is not computed twice")
   func twiceAtOnce() throws {
     let folder = try ScratchFolder()
-    let running = try CommandRunner.start(Self.run + ["out", "--shard", "0/1"], in: folder)
-    try rowAppears(in: "out/shards/0-of-1.jsonl.part", of: folder)
-    kill(running.identifier, SIGSTOP)
+    let running = try standingStill(folder, ["--shard", "0/1"])
+    try running.waitUntilItStandsStill()
     let second = try evaluate(folder)
     kill(running.identifier, SIGCONT)
     expectExit(7, second, complaint: "shard 0/1")

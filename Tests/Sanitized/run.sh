@@ -52,7 +52,9 @@ address() {
 thread() {
   plain_command
   tests thread
-  TSAN_OPTIONS=halt_on_error=1 run --filter \
+  local locks=$PWD/.build/locks.so
+  "$(dirname "$(realpath "$(command -v swiftc)")")/clang" -O1 -shared -fPIC Tests/Sanitized/locks.c -o "$locks" -ldl
+  TSAN_OPTIONS=halt_on_error=1 LD_PRELOAD=$locks run --filter \
     'WorkerPoolTests|CPUBackendTests|ExplainerTests|FileBytesTests|FileHashTests|SealedCacheTests|concurrentReads'
 }
 
