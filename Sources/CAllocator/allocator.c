@@ -9,3 +9,9 @@ void legrad_share_one_arena(void) {
   mallopt(M_ARENA_MAX, 1);
 #endif
 }
+
+void legrad_return_free_memory(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}

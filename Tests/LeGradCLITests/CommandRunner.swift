@@ -135,11 +135,15 @@ final class RunningCommand {
     }
   }
 
-  /// Sends a signal to a process that a rule of `FaultySystem` stops, and lets it go on.
+  /// Sends a signal to a process that a rule of `FaultySystem` stops, and lets it go on from stop to stop until it ends:
+  /// on a busy machine whoever takes the signal may come to it late.
   func signalWhereItStandsStill(_ number: Int32) throws {
     try waitUntilItStandsStill()
     kill(identifier, number)
-    kill(identifier, SIGCONT)
+    while isRunning {
+      if Self.state(of: identifier) == "T" { kill(identifier, SIGCONT) }
+      usleep(1_000)
+    }
   }
 
   struct NeverStoodStill: Error { let errors: String }

@@ -140,7 +140,7 @@ import Testing
   func aRunThatWasEndedGoesOn(_ number: Int32) throws {
     let arguments = ["evaluate", "shapes", "--scenes", "60", "--batch-size", "1", "-o", "out"] + Self.small
     let running = try CommandRunner.start(
-      arguments, in: scratch, environment: try FaultySystem.environment("write:8-8/1:-1", files: ".jsonl.part"))
+      arguments, in: scratch, environment: try FaultySystem.environment("write:8-100000/1:-1", files: ".jsonl.part"))
     let part = scratch.path("out/shards/0-of-1.jsonl.part")
     func lines() -> Int { (try? String(contentsOfFile: part, encoding: .utf8))?.count { $0 == "\n" } ?? 0 }
     try running.signalWhereItStandsStill(number)

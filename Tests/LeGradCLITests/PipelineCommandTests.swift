@@ -90,7 +90,7 @@ import Testing
     let images = try makePictures(40)
     let running = try RunningCommand(
       ["explain"] + images + ["-p", "a", "-p", "b", "-m", GoldenCommand.model, "--device", "cpu", "-o", "out"],
-      in: scratch, environment: try FaultySystem.environment("write:\(write)-\(write)/1:-1"))
+      in: scratch, environment: try FaultySystem.environment("write:\(write)-100000/1:-1"))
     try running.signalWhereItStandsStill(number)
     let ended = try running.wait()
     #expect(running.signal == number, "\(ended.errors)")

@@ -31,11 +31,14 @@ struct ShardCommandTests {
     for (name, bytes) in try Self.single.get() { #expect(try folder.bytes("out/" + name) == bytes, "\(name)") }
   }
 
-  /// A run that stands still after its first rows.
-  private func standingStill(_ folder: ScratchFolder, _ more: [String] = []) throws -> RunningCommand {
+  /// A run that stands still after its first rows, and at each row from there on if it is to be ended.
+  private func standingStill(
+    _ folder: ScratchFolder, _ more: [String] = [], isEnded: Bool
+  ) throws -> RunningCommand {
     try CommandRunner.start(
       Self.run + ["out"] + more, in: folder,
-      environment: try FaultySystem.environment("write:20-20/1:-1", files: ".jsonl.part"))
+      environment: try FaultySystem.environment(
+        "write:20-\(isEnded ? 100_000 : 20)/1:-1", files: ".jsonl.part"))
   }
 
   @Test("a shard says which it is by option or launcher, and the merge has a single run's bytes")
@@ -77,7 +80,7 @@ struct ShardCommandTests {
     let folder = try ScratchFolder()
     for shard in ["0/2", nil] {
       let options = shard.map { ["--shard", $0] } ?? []
-      let running = try standingStill(folder, options)
+      let running = try standingStill(folder, options, isEnded: true)
       try running.signalWhereItStandsStill(signal)
       _ = try running.wait()
       #expect(running.signal == signal)
@@ -100,7 +103,7 @@ struct ShardCommandTests {
   @Test("a shard that is being computed is not computed twice")
   func twiceAtOnce() throws {
     let folder = try ScratchFolder()
-    let running = try standingStill(folder, ["--shard", "0/1"])
+    let running = try standingStill(folder, ["--shard", "0/1"], isEnded: false)
     try running.waitUntilItStandsStill()
     let second = try evaluate(folder)
     kill(running.identifier, SIGCONT)

@@ -5,4 +5,7 @@
 /// thread, used or not, which a limit on addresses counts. To be called before other threads exist.
 void legrad_share_one_arena(void);
 
+/// Gives the system back what earlier work has left free.
+void legrad_return_free_memory(void);
+
 #endif

@@ -1,10 +1,10 @@
 import Failures
 import Files
-import LeGrad
+package import LeGrad
 import Texts
 
 /// A row of a CSV file: the columns that were asked for.
-struct CSVRow {
+package struct CSVRow {
   fileprivate let file: String
   fileprivate let columns: [String]
   /// Fields of all columns, one after the other.
@@ -17,7 +17,7 @@ struct CSVRow {
   /// The field of the asked-for column `column`, without its quotes.
   func bytes(_ column: Int) -> ArraySlice<UInt8> { record[fields[column]] }
 
-  func text(_ column: Int) throws(LeGradError) -> String {
+  package func text(_ column: Int) throws(LeGradError) -> String {
     guard let text = String(validating: bytes(column), as: UTF8.self) else {
       throw error(column, expected: "UTF-8 text", found: "other bytes")
     }
@@ -33,7 +33,7 @@ struct CSVRow {
     return value
   }
 
-  func error(_ column: Int, expected: String, found: String) -> LeGradError {
+  package func error(_ column: Int, expected: String, found: String) -> LeGradError {
     fault(
       file, "line \(line), column \(columns[column])", expected: expected, found: found,
       remedy: "correct the line or fetch the file again")
@@ -41,7 +41,7 @@ struct CSVRow {
 }
 
 /// Reads CSV files (RFC 4180) row by row, so that their size does not matter.
-enum CSVFile {
+package enum CSVFile {
   private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
   /// Calls `body` with each row under the header line, in order.
@@ -49,7 +49,7 @@ enum CSVFile {
   /// Columns are found by their names in the header, in any order; others are skipped. Fields may be quoted and then
   /// hold commas and line ends; lines end in LF or CRLF; a byte order mark is skipped, and so are empty lines. Every
   /// row must have as many fields as the header.
-  static func forEachRow(
+  package static func forEachRow(
     of path: String, columns: [String], _ body: (CSVRow) throws(LeGradError) -> Void
   ) throws(LeGradError) {
     var failure: LeGradError?

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Compute
 import Failures
+import Files
 import ImageFiles
 import LeGrad
 import VisionTransformer
@@ -24,6 +25,10 @@ struct BenchmarkCommand: ParsableCommand {
       itself. A device by name is described by data sheets and compilers, and runs the kernels on its matrix units in all \
       precisions but f32, or those of --kernel-variant; "this" is the one that runs, by rates that are \
       measured in turn with the runs. --predict NAME --repetitions 0 runs nothing and reads no weights.
+
+      --plot FILE.svg measures one method along four axes, from 1 to 10,000 images, 1 to 256 prompts, one to six times \
+      the model's own side in pixels, and one block to all, each with all else as given, and draws time and memory with \
+      the laws that fit them: straight lines, and squares of tokens for attention. -o csv prints the points.
       """)
 
   enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
@@ -72,6 +77,15 @@ struct BenchmarkCommand: ParsableCommand {
   @Flag(help: "Print the device's time in each kernel. Launches get slower by it.")
   var profile = false
 
+  @Option(help: "An SVG file for time and memory against images, prompts, pixels and blocks, with their laws.")
+  var plot: String?
+
+  @Option(help: "Seconds that an axis of the plot may take; values that take longer are left out.")
+  var plotSeconds = 60
+
+  @Option(help: "NAME=FILE: the rows of another program (-o csv) in the plot, beside this one's. Repeatable.")
+  var beside: [String] = []
+
   @Option(name: [.customShort("o"), .long], help: "How to print the rows.")
   var output: OutputFormat = .md
 
@@ -99,6 +113,27 @@ struct BenchmarkCommand: ParsableCommand {
       return
     }
     try requirePositive(repetitions, "--repetitions", atMost: 1_000_000)
+    try requirePositive(plotSeconds, "--plot-seconds", atMost: 1_000_000)
+    guard plot != nil else {
+      guard beside.isEmpty else { throw ValidationError("--beside adds to a plot: give --plot FILE.svg too") }
+      return
+    }
+    let others: [(name: String, isGiven: Bool)] = [
+      ("--predict", predict != nil), ("--operations", operations != nil), ("--profile", profile),
+      ("--device all", isForAll),
+    ]
+    if let option = others.first(where: \.isGiven) {
+      throw ValidationError("\(option.name) is not for a plot; leave it or --plot out")
+    }
+    for text in beside where Self.parts(ofBeside: text) == nil {
+      throw ValidationError("--beside \(text): expected NAME=FILE")
+    }
+  }
+
+  private static func parts(ofBeside text: String) -> (name: String, file: String)? {
+    let bytes = Array(text.utf8)
+    guard let equals = bytes.firstIndex(of: UInt8(ascii: "=")), equals > 0, equals + 1 < bytes.count else { return nil }
+    return (String(decoding: bytes[..<equals], as: UTF8.self), String(decoding: bytes[(equals + 1)...], as: UTF8.self))
   }
 
   private var format: OutputFormat { json ? .json : output }
@@ -107,6 +142,7 @@ struct BenchmarkCommand: ParsableCommand {
   func run() throws {
     let target = try predictionTarget()
     guard repetitions > 0 else { return try predictAlone(target) }
+    if let plot { return try drawGrowth(to: plot) }
     let devices = try isForAll ? allDevices() : [computing.choice]
     var failures = 0
     var results: [BenchmarkResult] = []
@@ -167,6 +203,46 @@ struct BenchmarkCommand: ParsableCommand {
   private struct Report: Encodable {
     let rows: [BenchmarkRow]
     let predictions: [PredictionReport]
+  }
+
+  /// Measures along the axes, prints the points and writes the plot.
+  private func drawGrowth(to file: String) throws {
+    // Files that cannot be read end the command before minutes are spent.
+    let others = try beside.compactMap(Self.parts(ofBeside:)).map { try GrowthSeries(name: $0.name, file: $0.file) }
+    let model = try openModel()
+    var options = try computing.explainerOptions(device: computing.choice)
+    options.pixelStatistics = .halves
+    let methods = try explaining.methods(layers: layers, for: model)
+    guard methods.count == 1, let method = methods.first else {
+      throw ValidationError("--plot is of one method; found \(methods.map(\.name).joined(separator: ", "))")
+    }
+    try model.check(size: size, resize: .squash, methods: methods, prompts: prompts, options: options)
+    let explainer = try Explainer(model, options: options)
+    explainer.noteDevice(computing.choice)
+    let run = GrowthRun(
+      explainer: explainer, images: images, prompts: prompts, size: size, layers: layers, method: { method.told($0) },
+      batchSize: batchSize, repetitions: repetitions, secondsPerAxis: Double(plotSeconds))
+    let curves = try run.measure(note: Terminal.note)
+    let series = GrowthSeries(name: "legrad", curves: curves)
+    let (width, height) = size.pixels(of: model)
+    let title =
+      "\(model.name), \(method.name), \(explainer.device.name), \(explainer.precision.rawValue): \(images) image, "
+      + "\(prompts) prompt, \(width)x\(height) where they are not the axis"
+    let svg = GrowthPlot(title: title, series: [series] + others).svg
+    try Interruption.whileWriting { () throws(FileError) in try AtomicFile.write(Array(svg.utf8), to: file) }
+    let points = curves.flatMap(\.points)
+    switch format {
+    case .csv: Terminal.out(series.csv)
+    case .json: Terminal.out(JSONText.encode(points))
+    case .md:
+      var table = ColumnTable(["axis", "value", "seconds", "at most"])
+      for point in points {
+        table.append([point.axis, point.value.grouped, point.seconds.decimal(places: 6), point.peakBytes.asBytes])
+      }
+      for line in table.lines() { Terminal.out(line) }
+      for curve in curves { Terminal.out(curve.line) }
+    }
+    Terminal.note("the plot is in \(file.printable)")
   }
 
   private func measure(

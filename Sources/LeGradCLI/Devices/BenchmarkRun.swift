@@ -1,8 +1,6 @@
 import Compute
 import Glibc
-import ImageFiles
 import LeGrad
-import Randomness
 import VisionTransformer
 
 struct BenchmarkRun {
@@ -36,10 +34,9 @@ struct BenchmarkRun {
 
   func measure() throws -> BenchmarkResult {
     let (width, height) = inputSize
-    var generator = SeededGenerator(seed: 1)
+    var inputs = RandomInputs(explainer: explainer)
     let setting = Setting(
-      batches: try makeBatches(width: width, height: height, using: &generator),
-      text: try text(using: &generator),
+      batches: try makeBatches(of: &inputs), text: try inputs.text(prompts),
       peak: try explainer.measurePeak(), arithmetic: Arithmetic(explainer.model, width: width, height: height))
     var rows: [BenchmarkRow] = []
     var costs: [BenchmarkResult.MethodCost] = []
@@ -191,30 +188,13 @@ struct BenchmarkRun {
 
   private var inputSize: (width: Int, height: Int) { size.pixels(of: explainer.model) }
 
-  private func makeBatches(
-    width: Int, height: Int, using generator: inout SeededGenerator
-  ) throws(LeGradError) -> [[PreparedImage]] {
+  private func makeBatches(of inputs: inout RandomInputs) throws(LeGradError) -> [[PreparedImage]] {
     var batches: [[PreparedImage]] = []
     for index in 0..<images {
-      let pixels = (0..<width * height * 3).map { _ in UInt8(truncatingIfNeeded: generator.next() >> 56) }
-      let image = try explainer.prepare(RGBImage(width: width, height: height, pixels: pixels), size: size)
       if index % batchSize == 0 { batches.append([]) }
-      batches[batches.count - 1].append(image)
+      batches[batches.count - 1].append(try inputs.image(size))
     }
     return batches
-  }
-
-  /// What images are explained for: a classifier's classes, far apart in their order, or random unit rows.
-  private func text(using generator: inout SeededGenerator) throws(LeGradError) -> TextEmbeddings {
-    if let classes = explainer.classes {
-      return try explainer.encode(classes: (0..<prompts).map { $0 * classes.count / prompts })
-    }
-    let width = explainer.model.configuration.embeddingWidth
-    // Sums of uniform numbers: near enough to normal for directions without preference.
-    let values = (0..<prompts * width).map { _ in
-      (0..<4).reduce(Float(0)) { sum, _ in sum + Float(generator.next() >> 40) / Float(1 << 24) } - 2
-    }
-    return try TextEmbeddings(rows: values, width: width)
   }
 
   private static var peakResidentBytes: Int {
