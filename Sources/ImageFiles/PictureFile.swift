@@ -21,7 +21,7 @@ package struct PictureFile: Sendable {
   }
 
   /// Of a PNG or a JPEG by its header; of another file by its size, as if it were a JPEG of good quality.
-  static func pixelBytes(_ bytes: [UInt8]) -> Int {
+  package static func pixelBytes(_ bytes: [UInt8]) -> Int {
     func number(_ start: Int, _ count: Int) -> Int {
       start + count <= bytes.count ? bytes[start..<start + count].reduce(0) { $0 << 8 | Int($1) } : 0
     }

@@ -1,6 +1,5 @@
 internal import CImageCodecs
 public import Failures
-internal import Files
 internal import Processes
 
 /// A decoded picture and what its file said about it.
@@ -27,13 +26,8 @@ extension RGBImage {
     path: String, pixelLimit: Int = defaultPixelLimit, fileSizeLimit: Int = defaultFileSizeLimit,
     applyOrientation: Bool = false
   ) throws(ImageError) -> DecodedImage {
-    let bytes: [UInt8]
-    do throws(FileError) {
-      bytes = try WholeFile.read(path, limit: fileSizeLimit, allowingPipes: true)
-    } catch {
-      throw ImageError(error)
-    }
-    return try decode(bytes: bytes, name: path, pixelLimit: pixelLimit, applyOrientation: applyOrientation)
+    try PictureFile(path: path, fileSizeLimit: fileSizeLimit)
+      .decode(pixelLimit: pixelLimit, applyOrientation: applyOrientation)
   }
 
   /// Decodes a picture to what Pillow's `Image.open(…).convert("RGB")` gives, with one exception.

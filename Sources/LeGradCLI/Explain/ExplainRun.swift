@@ -73,7 +73,9 @@ struct ExplainRun: Sendable {
       count: writer.plan.items.count,
       stages: .init(
         open: { item throws(LeGradError) in try open(item, keepsPicture: hasOverlays) }, held: bytesHeld,
-        compute: { batch throws(LeGradError) in try explain(batch) }),
+        compute: { batch, done throws(LeGradError) in
+          for result in try explain(batch) where !done(result) { return }
+        }),
       limits: .init(
         bytes: settings.memoryLimit ?? Explainer.defaultMemoryLimit, batch: window,
         computesOnThreads: explainer.device.backend == .native),
@@ -128,14 +130,14 @@ struct ExplainRun: Sendable {
   private func explain(
     _ batch: [(item: Int, loaded: Loaded)]
   ) throws(LeGradError) -> [Result<Images.Computed, LeGradError>] {
-    var results: [Int: Result<Explained, LeGradError>] = [:]
-    let groups = Dictionary(grouping: batch) { [$0.loaded.prepared.width, $0.loaded.prepared.height] }
-    for group in groups.values.sorted(by: { $0[0].item < $1[0].item }) {
-      for first in stride(from: 0, to: group.count, by: settings.batchSize) {
-        try explain(group[first..<min(first + settings.batchSize, group.count)], into: &results)
-      }
+    let results = try Explainer.groups(
+      of: batch, limit: settings.batchSize, \.prepared
+    ) { batch throws(LeGradError) in
+      var outcomes: [Int: Result<Explained, LeGradError>] = [:]
+      try explain(batch, into: &outcomes)
+      return batch.compactMap { outcomes[$0.item] }
     }
-    return batch.compactMap { results[$0.item]?.map(files) }
+    return results.map { $0.map(files) }
   }
 
   private func explain(
