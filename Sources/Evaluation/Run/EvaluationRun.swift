@@ -159,7 +159,8 @@ package struct EvaluationRun: Sendable {
     let image = try opened.decode()
     let task = try settings.benchmark.task(of: image)
     let filter = settings.benchmark.filter(of: explainer.model)
-    let squashed = image.image.resized(width: width, height: height, filter: filter)
+    let squashed = image.image.resized(
+      width: width, height: height, filter: filter, sharing: explainer.threadBudget)
     let prepared = try explainer.prepare(squashed, size: settings.size)
     return EvaluatedImage(index: index, id: id, image, task: task, squashed: squashed, prepared: prepared)
   }

@@ -161,10 +161,11 @@ extension Explainer {
     case .file(let path):
       let file: PictureFile
       do { file = try PictureFile(path: path) } catch { throw LeGradError(error) }
-      return .init(bytes: file.bytesToDecode) { () throws(LeGradError) in
+      return .init(bytes: file.bytesToDecode) { [self] () throws(LeGradError) in
         let decoded: DecodedImage
         do throws(ImageError) {
-          decoded = try file.decode(pixelLimit: settings.pixelLimit, applyOrientation: true)
+          decoded = try file.decode(
+            pixelLimit: settings.pixelLimit, applyOrientation: true, sharing: threadBudget)
         } catch {
           throw LeGradError(error)
         }

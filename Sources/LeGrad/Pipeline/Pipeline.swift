@@ -44,9 +44,10 @@ package final class Pipeline<Loaded: Sendable, Output: Sendable>: Sendable {
     /// for, by an error or quietly.
     var compute: Compute
 
-    package typealias Compute = @Sendable (
-      _ batch: [(item: Int, loaded: Loaded)], _ done: (Outcome<Computed>) -> Bool
-    ) throws(LeGradError) -> Void
+    package typealias Compute =
+      @Sendable (
+        _ batch: [(item: Int, loaded: Loaded)], _ done: (Outcome<Computed>) -> Bool
+      ) throws(LeGradError) -> Void
 
     package init(
       open: @escaping @Sendable (_ item: Int) throws(LeGradError) -> Opened, held: @escaping @Sendable (Loaded) -> Int,
