@@ -1,6 +1,7 @@
 import ArgumentParser
 import Compute
 import Failures
+import Files
 import ImageFiles
 import LeGrad
 import VisionTransformer
@@ -24,6 +25,10 @@ struct BenchmarkCommand: ParsableCommand {
       itself. A device by name is described by data sheets and compilers, and runs the kernels on its matrix units in all \
       precisions but f32, or those of --kernel-variant; "this" is the one that runs, by rates that are \
       measured in turn with the runs. --predict NAME --repetitions 0 runs nothing and reads no weights.
+
+      --plot measures how seconds and memory grow with images and prompts, up to --images and --prompts (64 where they \
+      are not given), with pixels, from the model's own input to a square of --size (three times as wide where it is not \
+      given), and with the blocks that are summed; and draws that with the law that fits: start + share · nᵖ.
       """)
 
   enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
@@ -72,6 +77,9 @@ struct BenchmarkCommand: ParsableCommand {
   @Flag(help: "Print the device's time in each kernel. Launches get slower by it.")
   var profile = false
 
+  @Option(help: "Draw how cost and memory grow into an SVG.", transform: requireName)
+  var plot: String?
+
   @Option(name: [.customShort("o"), .long], help: "How to print the rows.")
   var output: OutputFormat = .md
 
@@ -83,6 +91,15 @@ struct BenchmarkCommand: ParsableCommand {
     try requirePositive(prompts, "--prompts", atMost: 100_000)
     try requirePositive(images, "--images", atMost: 100_000)
     try requirePositive(batchSize, "--batch-size", atMost: 65_536)
+    if plot != nil {
+      let others: [(name: String, isGiven: Bool)] = [
+        ("--predict", predict != nil), ("--operations", operations != nil), ("--profile", profile),
+        ("--device all", isForAll), ("-o", format != .md),
+      ]
+      if let option = others.first(where: \.isGiven) {
+        throw ValidationError("\(option.name) is for rows, and --plot draws; leave one of both out")
+      }
+    }
     guard repetitions != 0 || predict == nil else {
       guard predict?.lowercased() != "this" else {
         throw ValidationError("--predict this measures the device in use; give --repetitions of 1 or more")
@@ -107,6 +124,7 @@ struct BenchmarkCommand: ParsableCommand {
   func run() throws {
     let target = try predictionTarget()
     guard repetitions > 0 else { return try predictAlone(target) }
+    if let plot { return try drawGrowth(to: plot) }
     let devices = try isForAll ? allDevices() : [computing.choice]
     var failures = 0
     var results: [BenchmarkResult] = []
@@ -121,6 +139,31 @@ struct BenchmarkCommand: ParsableCommand {
     }
     if !results.isEmpty || isForAll { print(results) }
     guard failures == 0 else { throw ExitStatus.someFailed }
+  }
+
+  private func drawGrowth(to path: String) throws {
+    // A place that cannot be written is told before the work.
+    try write(GrowthPlot(title: "", series: []), to: path)
+    let model = try openModel()
+    var options = try computing.explainerOptions()
+    options.pixelStatistics = .halves
+    guard let method = try explaining.methods(layers: layers, for: model).first else { return }
+    let explainer = try Explainer(model, options: options)
+    explainer.noteDevice(options.device)
+    let (width, height) = size.pixels(of: model)
+    let native = model.configuration.vision.imageWidth
+    let run = GrowthRun(
+      explainer: explainer, method: method, images: images > 1 ? images : 64, prompts: prompts > 1 ? prompts : 64,
+      side: size == .native ? 3 * native : max(width, height), batchSize: batchSize, repetitions: repetitions)
+    let plot = GrowthPlot(
+      title: "\(model.name), \(method.label), \(explainer.device.name), \(explainer.precision.rawValue)",
+      series: try run.measure())
+    try write(plot, to: path)
+    for line in plot.lines { Terminal.out(line.printable) }
+  }
+
+  private func write(_ plot: GrowthPlot, to path: String) throws(LeGradError) {
+    do { try AtomicFile.write(Array(plot.svg().utf8), to: path) } catch { throw LeGradError(error) }
   }
 
   private func allDevices() throws -> [DeviceChoice] {

@@ -39,7 +39,7 @@ struct BenchmarkRun {
     var generator = SeededGenerator(seed: 1)
     let setting = Setting(
       batches: try makeBatches(width: width, height: height, using: &generator),
-      text: try text(using: &generator),
+      text: try Self.text(for: explainer, prompts: prompts, using: &generator),
       peak: try explainer.measurePeak(), arithmetic: Arithmetic(explainer.model, width: width, height: height))
     var rows: [BenchmarkRow] = []
     var costs: [BenchmarkResult.MethodCost] = []
@@ -205,7 +205,9 @@ struct BenchmarkRun {
   }
 
   /// What images are explained for: a classifier's classes, far apart in their order, or random unit rows.
-  private func text(using generator: inout SeededGenerator) throws(LeGradError) -> TextEmbeddings {
+  static func text(
+    for explainer: Explainer, prompts: Int, using generator: inout SeededGenerator
+  ) throws(LeGradError) -> TextEmbeddings {
     if let classes = explainer.classes {
       return try explainer.encode(classes: (0..<prompts).map { $0 * classes.count / prompts })
     }
