@@ -180,7 +180,9 @@ let package = Package(
     tests("CDemoTests", ["CDemo"]),
     // What a confined process tries that was taken over.
     .target(name: "CSandboxProbe", dependencies: ["CSandbox"], path: "Tests/CSandboxProbe", cSettings: strictC),
-    tests("ImageFilesTests", ["CResampling", "CSandboxProbe", "Failures", "Files", "ImageFiles", "Randomness"]),
+    tests(
+      "ImageFilesTests",
+      ["CResampling", "CSandboxProbe", "Failures", "Files", "ImageFiles", "Processes", "Randomness"]),
     tests(
       "VisionTransformerTests",
       ["VisionTransformer", "Compute", "Failures", "SafeTensors", "StrictJSON", "Texts", "TorchFiles"]),
@@ -189,7 +191,7 @@ let package = Package(
       "LeGradTests",
       [
         "LeGrad", "Compute", "ComputeCPU", "ComputeOpenCL", "Failures", "ImageFiles", "NpyFiles", "OperationSamples",
-        "Processes", "Tokenizers",
+        "Processes", "Randomness", "Tokenizers",
         "VisionTransformer",
       ]),
     // The command, run as a process of its own, and the logic behind it.

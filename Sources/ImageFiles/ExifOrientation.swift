@@ -1,3 +1,5 @@
+package import Processes
+
 /// How a camera says its picture is to be turned (tag 0x0112 of EXIF). The raw value is the one in the file; the case
 /// says what to do with the stored pixels to see the picture upright.
 public enum ExifOrientation: Int, Sendable, CaseIterable {
@@ -74,31 +76,9 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
 
   /// The TIFF structure inside the first APP1 segment that is EXIF.
   private static func exifSegment(of bytes: [UInt8]) -> ArraySlice<UInt8>? {
-    var position = 2
-    while position + 4 <= bytes.count {
-      guard bytes[position] == 0xFF else { return nil }
-      let marker = bytes[position + 1]
-      if marker == 0xFF {
-        position += 1
-        continue
-      }
-      let isStandalone = marker == 0x01 || (0xD0...0xD8).contains(marker)
-      if isStandalone {
-        position += 2
-        continue
-      }
-      let isPastHeaders = marker == 0xDA || marker == 0xD9
-      if isPastHeaders {
-        return nil
-      }
-      let length = Int(bytes[position + 2]) << 8 | Int(bytes[position + 3])
-      let end = position + 2 + length
-      guard length >= 2, end <= bytes.count else { return nil }
-      let content = bytes[(position + 4)..<end]
-      if marker == 0xE1, content.starts(with: jpegMark) {
-        return content.dropFirst(jpegMark.count)
-      }
-      position = end
+    for segment in JPEGSegments(bytes) where segment.marker == 0xE1 {
+      let content = bytes[segment.content]
+      if content.starts(with: jpegMark) { return content.dropFirst(jpegMark.count) }
     }
     return nil
   }
@@ -139,8 +119,13 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
 }
 
 extension RGBImage {
+  private static let turnedSquare = 64
+
   /// The picture upright, from pixels stored with `orientation`. The turned cases swap the sides.
-  public func applying(_ orientation: ExifOrientation) -> RGBImage {
+  public func applying(_ orientation: ExifOrientation) -> RGBImage { applying(orientation, sharing: nil) }
+
+  /// The same on the threads of `budget` that are free.
+  package func applying(_ orientation: ExifOrientation, sharing budget: ThreadBudget?) -> RGBImage {
     // The source pixel of (x, y) is (originX + x·xx + y·xy, originY + x·yx + y·yy).
     let right = width - 1
     let bottom = height - 1
@@ -158,17 +143,29 @@ extension RGBImage {
     let swaps = xx == 0
     let newWidth = swaps ? height : width
     let newHeight = swaps ? width : height
-    var turned: [UInt8] = []
-    turned.reserveCapacity(pixels.count)
-    for y in 0..<newHeight {
-      var source = ((originY + y * yy) * width + originX + y * xy) * 3
-      let step = (yx * width + xx) * 3
-      for _ in 0..<newWidth {
-        turned.append(pixels[source])
-        turned.append(pixels[source + 1])
-        turned.append(pixels[source + 2])
-        source += step
+    let step = (yx * width + xx) * 3
+    let turned = unsafe [UInt8](unsafeUninitializedCapacity: pixels.count) { target, count in
+      unsafe pixels.withUnsafeBufferPointer { source in
+        RowParts.each(of: newHeight, bytes: newWidth * 3, budget) { rows in
+          // In squares, as rows become columns: a line of the cache serves all of its pixels.
+          for top in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.turnedSquare) {
+            for left in stride(from: 0, to: newWidth, by: Self.turnedSquare) {
+              for y in top..<min(top + Self.turnedSquare, rows.upperBound) {
+                var from = ((originY + y * yy + left * yx) * width + originX + y * xy + left * xx) * 3
+                var to = (y * newWidth + left) * 3
+                for _ in left..<min(left + Self.turnedSquare, newWidth) {
+                  unsafe target[to] = source[from]
+                  unsafe target[to + 1] = source[from + 1]
+                  unsafe target[to + 2] = source[from + 2]
+                  from += step
+                  to += 3
+                }
+              }
+            }
+          }
+        }
       }
+      count = pixels.count
     }
     return RGBImage(width: newWidth, height: newHeight, pixels: turned)
   }

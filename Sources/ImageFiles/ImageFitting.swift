@@ -1,3 +1,5 @@
+package import Processes
+
 /// How a picture of any shape is brought to a model's input size.
 public enum ImageFitting: Sendable, Equatable {
   /// Both sides are set, whatever the aspect.
@@ -48,15 +50,22 @@ extension RGBImage {
   /// Brings the picture to a model's input size.
   /// - Precondition: all sizes of `fitting` are positive.
   public func fitted(_ fitting: ImageFitting, filter: ResizeFilter) -> FittedImage {
+    fitted(fitting, filter: filter, sharing: nil)
+  }
+
+  /// The same on the threads of `budget` that are free.
+  package func fitted(_ fitting: ImageFitting, filter: ResizeFilter, sharing budget: ThreadBudget?) -> FittedImage {
     let whole = PixelRegion(x: 0, y: 0, width: width, height: height)
     switch fitting {
-    case .steps(let steps): return fitted(steps, filter: filter)
+    case .steps(let steps): return fitted(steps, filter: filter, sharing: budget)
     case .squash(let newWidth, let newHeight):
-      return FittedImage(image: resized(width: newWidth, height: newHeight, filter: filter), region: whole)
+      return FittedImage(
+        image: resized(width: newWidth, height: newHeight, filter: filter, sharing: budget), region: whole)
     case .crop(let newWidth, let newHeight, let offset):
       return fitted(
         PictureSteps(
-          .cover(width: newWidth, height: newHeight), window: (newWidth, newHeight), offset: offset), filter: filter)
+          .cover(width: newWidth, height: newHeight), window: (newWidth, newHeight), offset: offset), filter: filter,
+        sharing: budget)
     case .fit(let longerSide, let patch):
       precondition(longerSide > 0 && patch > 0, "sizes are positive")
       func rounded(_ side: Int) -> Int {
@@ -64,7 +73,7 @@ extension RGBImage {
         return max(1, Int((length / Double(patch)).rounded())) * patch
       }
       return FittedImage(
-        image: resized(width: rounded(width), height: rounded(height), filter: filter), region: whole)
+        image: resized(width: rounded(width), height: rounded(height), filter: filter, sharing: budget), region: whole)
     }
   }
 

@@ -22,6 +22,29 @@ public enum MapResampling {
     }
   }
 
+  /// Whether all numbers that `enlarge` would give are one, as `value` takes them. Ends at the first that is another,
+  /// mostly in the first row.
+  /// - Precondition: as of `enlarge`.
+  package static func isFlat(
+    _ map: [Float], height: Int, width: Int, toHeight: Int, toWidth: Int, of value: (Float) -> Float
+  ) -> Bool {
+    precondition(map.count == height * width, "the numbers must fill the map")
+    let columns = BilinearAxis(from: width, to: toWidth)
+    let rows = BilinearAxis(from: height, to: toHeight)
+    var blended = [Float](repeating: 0, count: width)
+    var enlarged = [Float](repeating: 0, count: toWidth)
+    var first: Float?
+    for y in 0..<toHeight {
+      rows.blendRow(y, of: map, width: width, into: &blended)
+      unsafe columns.withPlaces(0..<toWidth) { places in unsafe legrad_enlarge_row(blended, places, toWidth, &enlarged)
+      }
+      let expected = first ?? value(enlarged[0])
+      guard enlarged.allSatisfy({ value($0) == expected }) else { return false }
+      first = expected
+    }
+    return true
+  }
+
   /// Nearest-neighbour resampling of `[height, width]` to `[toHeight, toWidth]`, the value that Pillow's resize takes.
   /// - Precondition: all sizes are positive and `map` holds `height * width` values.
   public static func nearest(_ map: [UInt8], height: Int, width: Int, toHeight: Int, toWidth: Int) -> [UInt8] {

@@ -1,4 +1,5 @@
 internal import CImageCodecs
+package import Processes
 
 /// Draws heatmaps, alone or over the picture they explain.
 public struct Overlay: Sendable {
@@ -95,9 +96,14 @@ public struct ShownImage: Sendable, Equatable {
   ///   nearest pixel. Nil shows it as it is.
   /// - Precondition: `side` is positive.
   public init(_ picture: RGBImage, longerSide side: Int? = nil) {
+    self.init(picture, longerSide: side, sharing: nil)
+  }
+
+  /// The same on the threads of `budget` that are free.
+  package init(_ picture: RGBImage, longerSide side: Int?, sharing budget: ThreadBudget?) {
     (originalWidth, originalHeight) = (picture.width, picture.height)
     let size = Self.size(width: picture.width, height: picture.height, longerSide: side)
-    image = picture.resized(width: size.width, height: size.height, filter: .bilinear)
+    image = picture.resized(width: size.width, height: size.height, filter: .bilinear, sharing: budget)
   }
 
   /// The size at which a picture is shown.

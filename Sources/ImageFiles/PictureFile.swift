@@ -1,5 +1,6 @@
 internal import Failures
 internal import Files
+package import Processes
 
 /// A picture's file that was read and is not decoded yet.
 package struct PictureFile: Sendable {
@@ -16,12 +17,16 @@ package struct PictureFile: Sendable {
   /// Memory until the picture is decoded and turned, as far as the file's beginning tells.
   package var bytesToDecode: Int { bytes.count + 2 * Self.pixelBytes(bytes) }
 
-  package func decode(pixelLimit: Int, applyOrientation: Bool) throws(ImageError) -> DecodedImage {
-    try RGBImage.decode(bytes: bytes, name: path, pixelLimit: pixelLimit, applyOrientation: applyOrientation)
+  /// - Parameter budget: threads that turn the picture where they are free.
+  package func decode(
+    pixelLimit: Int, applyOrientation: Bool, sharing budget: ThreadBudget? = nil
+  ) throws(ImageError) -> DecodedImage {
+    try RGBImage.decode(
+      bytes: bytes, name: path, pixelLimit: pixelLimit, applyOrientation: applyOrientation, sharing: budget)
   }
 
   /// Of a PNG or a JPEG by its header; of another file by its size, as if it were a JPEG of good quality.
-  static func pixelBytes(_ bytes: [UInt8]) -> Int {
+  package static func pixelBytes(_ bytes: [UInt8]) -> Int {
     func number(_ start: Int, _ count: Int) -> Int {
       start + count <= bytes.count ? bytes[start..<start + count].reduce(0) { $0 << 8 | Int($1) } : 0
     }
@@ -31,19 +36,9 @@ package struct PictureFile: Sendable {
     switch ImageFormat(magicOf: bytes) {
     case .png?: return pixels(number(16, 4), number(20, 4))
     case .jpeg?:
-      var place = 2
-      while place + 9 <= bytes.count {
-        guard bytes[place] == 0xFF else { return 0 }
-        switch bytes[place + 1] {
-        case 0xFF: place += 1
-        case 0x01, 0xD0...0xD9: place += 2
-        case 0xC4, 0xC8, 0xCC: place += 2 + max(2, number(place + 2, 2))
-        // A frame: length, bits, height, width.
-        case 0xC0...0xCF: return pixels(number(place + 7, 2), number(place + 5, 2))
-        default: place += 2 + max(2, number(place + 2, 2))
-        }
-      }
-      return 0
+      guard let frame = JPEGSegments(bytes).first(where: \.isFrame), frame.content.count >= 5 else { return 0 }
+      // Bits, height, width.
+      return pixels(number(frame.content.lowerBound + 3, 2), number(frame.content.lowerBound + 1, 2))
     default: return 10 * bytes.count
     }
   }

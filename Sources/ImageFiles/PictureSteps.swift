@@ -1,3 +1,5 @@
+internal import Processes
+
 /// How a library brings a picture to a model's input: the picture is resized, and a window of the result is kept, which
 /// is padded where it reaches beyond.
 public struct PictureSteps: Sendable, Equatable {
@@ -73,7 +75,7 @@ public struct PictureSteps: Sendable, Equatable {
 
 extension RGBImage {
   /// The picture after `steps`.
-  func fitted(_ steps: PictureSteps, filter: ResizeFilter) -> FittedImage {
+  func fitted(_ steps: PictureSteps, filter: ResizeFilter, sharing budget: ThreadBudget? = nil) -> FittedImage {
     let size = steps.resized(width: width, height: height)
     let window = steps.window ?? size
     let place = (
@@ -86,7 +88,8 @@ extension RGBImage {
     )
     let kept = resized(
       width: size.width, height: size.height, filter: filter,
-      keeping: PixelRegion(x: columns.lowerBound, y: rows.lowerBound, width: columns.count, height: rows.count))
+      keeping: PixelRegion(x: columns.lowerBound, y: rows.lowerBound, width: columns.count, height: rows.count),
+      sharing: budget)
     let image =
       kept.width == window.width && kept.height == window.height
       ? kept

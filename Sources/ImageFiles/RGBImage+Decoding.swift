@@ -1,6 +1,5 @@
 internal import CImageCodecs
 public import Failures
-internal import Files
 internal import Processes
 
 /// A decoded picture and what its file said about it.
@@ -27,13 +26,8 @@ extension RGBImage {
     path: String, pixelLimit: Int = defaultPixelLimit, fileSizeLimit: Int = defaultFileSizeLimit,
     applyOrientation: Bool = false
   ) throws(ImageError) -> DecodedImage {
-    let bytes: [UInt8]
-    do throws(FileError) {
-      bytes = try WholeFile.read(path, limit: fileSizeLimit, allowingPipes: true)
-    } catch {
-      throw ImageError(error)
-    }
-    return try decode(bytes: bytes, name: path, pixelLimit: pixelLimit, applyOrientation: applyOrientation)
+    try PictureFile(path: path, fileSizeLimit: fileSizeLimit)
+      .decode(pixelLimit: pixelLimit, applyOrientation: applyOrientation)
   }
 
   /// Decodes a picture to what Pillow's `Image.open(…).convert("RGB")` gives, with one exception.
@@ -55,6 +49,12 @@ extension RGBImage {
   public static func decode(
     bytes: [UInt8], name: String = "image", pixelLimit: Int = defaultPixelLimit, applyOrientation: Bool = false
   ) throws(ImageError) -> DecodedImage {
+    try decode(bytes: bytes, name: name, pixelLimit: pixelLimit, applyOrientation: applyOrientation, sharing: nil)
+  }
+
+  static func decode(
+    bytes: [UInt8], name: String, pixelLimit: Int, applyOrientation: Bool, sharing budget: ThreadBudget?
+  ) throws(ImageError) -> DecodedImage {
     guard let format = ImageFormat(magicOf: bytes) else {
       let (found, remedy) = ImageFormat.other(bytes)
       throw ImageError(
@@ -66,8 +66,8 @@ extension RGBImage {
     let stored = ExifOrientation(notedIn: bytes) ?? .upright
     let applied = applyOrientation || format == .tiff ? stored : .upright
     return DecodedImage(
-      image: image.applying(applied), format: format, storedOrientation: stored, appliedOrientation: applied,
-      remark: remark)
+      image: image.applying(applied, sharing: budget), format: format, storedOrientation: stored,
+      appliedOrientation: applied, remark: remark)
   }
 
   /// How opaque the pixels of a PNG are, row-major, from 0 to 255: 255 everywhere in one without alpha.

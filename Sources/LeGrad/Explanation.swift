@@ -83,4 +83,11 @@ public struct Explanation: Sendable {
       relevance: correctedRelevance(prompt: prompt), grid: mapSize, height: inputHeight, width: inputWidth,
       scaling: scaling, dropsNegative: method.description.dropsNegative)
   }
+
+  /// Whether the heatmap of a prompt is the same everywhere, without making it.
+  package func isFlat(prompt: Int) -> Bool {
+    Heatmap.isFlat(
+      relevance: correctedRelevance(prompt: prompt), grid: mapSize, height: inputHeight, width: inputWidth,
+      scaling: scaling, dropsNegative: method.description.dropsNegative)
+  }
 }

@@ -43,13 +43,16 @@ public struct Heatmap: Sendable {
     values = scaling == .pixels ? scaled : enlarged(scaled)
   }
 
-  private init(height: Int, width: Int, isFlat: Bool) {
-    (self.height, self.width, self.isFlat) = (height, width, isFlat)
-    values = []
+  /// What `isFlat` of such a heatmap is, without making it.
+  package static func isFlat(
+    relevance: [Float], grid: Grid, height: Int, width: Int, scaling: Scaling, dropsNegative: Bool
+  ) -> Bool {
+    precondition(relevance.count == grid.count, "\(relevance.count) values for a grid of \(grid.count)")
+    func kept(_ value: Float) -> Float { dropsNegative ? max(0, value) : value }
+    guard scaling == .pixels else { return relevance.allSatisfy { kept($0) == kept(relevance[0]) } }
+    return MapResampling.isFlat(
+      relevance, height: grid.height, width: grid.width, toHeight: height, toWidth: width, of: kept)
   }
-
-  /// What is known of the map besides its numbers, which take the memory.
-  package var withoutValues: Heatmap { Heatmap(height: height, width: width, isFlat: isFlat) }
 
   /// The range of values as [0, 1]; all zero where they are equal.
   static func scaled(_ map: [Float]) -> [Float] {

@@ -1,5 +1,6 @@
 import Failures
 public import ImageFiles
+import Processes
 import VisionTransformer
 
 /// The size at which the model sees a picture.
@@ -101,7 +102,8 @@ extension Explainer {
   public func prepare(
     _ image: RGBImage, size: InputSize = .native, resize: ResizeMode = .squash, filter: ResizeFilter? = nil
   ) throws(LeGradError) -> PreparedImage {
-    try model.prepare(image, by: model.known(pixelStatistics), size: size, resize: resize, filter: filter)
+    try model.prepare(
+      image, by: model.known(pixelStatistics), size: size, resize: resize, filter: filter, sharing: threadBudget)
   }
 }
 
@@ -117,7 +119,8 @@ extension Model {
 
   /// See `Explainer.prepare(_:size:resize:filter:)`.
   func prepare(
-    _ image: RGBImage, by statistics: PixelStatistics, size: InputSize, resize: ResizeMode, filter: ResizeFilter? = nil
+    _ image: RGBImage, by statistics: PixelStatistics, size: InputSize, resize: ResizeMode, filter: ResizeFilter? = nil,
+    sharing budget: ThreadBudget? = nil
   ) throws(LeGradError) -> PreparedImage {
     let fitting = try fitting(size: size, resize: resize)
     if resize == .processor, configuration.preprocessing.resizesNumbers, filter == nil,
@@ -128,7 +131,7 @@ extension Model {
         planes: image.resizedPlanes(width: size.width, height: size.height), height: size.height, width: size.width,
         statistics, region: PixelRegion(x: 0, y: 0, width: image.width, height: image.height))
     }
-    let fitted = image.fitted(fitting, filter: filter ?? self.filter)
+    let fitted = image.fitted(fitting, filter: filter ?? self.filter, sharing: budget)
       .inWholePatches(of: configuration.vision.patchSize)
     return PreparedImage(fitted.image, statistics, region: fitted.region)
   }

@@ -1,5 +1,6 @@
 public import Compute
 package import Failures
+import Files
 import SafeTensors
 public import Tokenizers
 public import VisionTransformer
@@ -155,6 +156,14 @@ public struct Model: Sendable {
     if case .bundled(_, let hash) = origin { return hash }
     guard let checkpoint = source as? Checkpoint else { return nil }
     return try Self.fileHash(of: checkpoint, cacheFolder: cacheFolder)
+  }
+
+  /// What tells this model's files, as they are, from all others, without reading them; nil for a model without a folder,
+  /// and where a file was written to a moment ago.
+  package var fileStamps: [String]? {
+    guard case .folder(let place) = origin, let names = try? FileTree.names(in: place.folder) else { return nil }
+    let files = names.sorted().map { FileTree.join(place.folder, $0.text) }
+    return FileHash.settledStamps(of: files).map { [place.weights ?? ""] + $0 }
   }
 
   /// The names of the files that `write` makes.

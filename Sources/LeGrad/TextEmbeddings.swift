@@ -73,13 +73,14 @@ public struct TextEmbeddings: Sendable {
   }
 
   /// Rows as they are; nil unless each has length 1, as far as float32 can tell.
-  package init?(checkedUnitRows rows: [Float], width: Int, prompts: [String]) {
-    guard width > 0, rows.count == prompts.count * width else { return nil }
+  package init?(checkedUnitRows rows: [Float], width: Int, prompts: [String], lengths: [PromptLength]? = nil) {
+    guard width > 0, rows.count == prompts.count * width, lengths.map({ $0.count == prompts.count }) ?? true
+    else { return nil }
     for first in stride(from: 0, to: rows.count, by: width) {
       let square = rows[first..<first + width].reduce(0.0) { $0 + Double($1) * Double($1) }
       guard abs(square - 1) <= 1e-4 else { return nil }
     }
-    self.init(prompts: prompts, width: width, unitRows: rows)
+    self.init(prompts: prompts, width: width, unitRows: rows, lengths: lengths)
   }
 
   public var count: Int { prompts.count }

@@ -65,10 +65,12 @@ package final class AnsweringProcess: @unchecked Sendable {
 
   /// The next `count` bytes of the answer.
   package func receive(_ count: Int) throws(Failure) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
     var failure: Failure?
-    unsafe bytes.withUnsafeMutableBytes { buffer in
-      do throws(Failure) { try unsafe receive(into: buffer) } catch { failure = error }
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      do throws(Failure) {
+        try unsafe receive(into: UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count))
+        filled = count
+      } catch { failure = error }
     }
     if let failure { throw failure }
     return bytes

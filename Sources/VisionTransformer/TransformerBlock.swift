@@ -288,16 +288,19 @@ extension TransformerBlock {
 
   /// Everything up to and including the MLP's activation: leaves `middle`, its statistics, `hidden`, the values
   /// and, with `keepDerivative`, the activation's derivative.
-  /// - Parameter afterAttention: may replace rows of the attention's output, which is in `activations.normalized`.
+  /// - Parameters:
+  ///   - firstRowsAlone: of what comes behind the attention, the first row of each sequence is made and no other.
+  ///   - afterAttention: may replace rows of the attention's output, which is in `all.normalized`.
   package func forwardToHidden(
-    _ activations: BlockActivations<B>, tokens: Int, mask: AttentionMask, keepDerivative: Bool, on backend: B,
-    afterAttention: (() throws(BackendError) -> Void)? = nil
+    _ all: BlockActivations<B>, tokens: Int, mask: AttentionMask, keepDerivative: Bool,
+    firstRowsAlone: Bool = false, on backend: B, afterAttention: (() throws(BackendError) -> Void)? = nil
   ) throws(BackendError) {
-    try forwardToAttention(activations, on: backend)
+    let activations = firstRowsAlone ? all.firstRows(tokens) : all
+    try forwardToAttention(all, on: backend)
     try backend.attention(
       Attention(
-        queries: activations.queries, keys: activations.keys, values: activations.values, heads: shape.heads,
-        tokens: tokens, mask: mask, output: activations.attended ?? activations.normalized))
+        queries: all.queries, keys: all.keys, values: all.values, heads: shape.heads,
+        tokens: tokens, mask: mask, output: all.attended ?? all.normalized))
     if let norm = attendedNorm, let attended = activations.attended {
       try backend.layerNorm(
         LayerNorm(

@@ -6,8 +6,9 @@
 //
 // FAULTY_SYSTEM has rules with spaces between them, KIND:FIRST-LAST/STEP:ERROR: of the calls of a kind, numbered from 1, the
 // FIRST and every STEP-th after it up to LAST fail with the error number; with 0, a read, a write or a map of a file has
-// half of what was asked for; with -1 the process stands still (SIGSTOP) before the call until it is continued.
-// FAULTY_SYSTEM_TRACE names a file that gets a line for each call, KIND NAME RESULT PATH.
+// half of what was asked for; with -N the call comes N milliseconds late; with 9999 the process stands still (SIGSTOP)
+// before the call until it is continued. FAULTY_SYSTEM_TRACE names a file that gets a line for each call, KIND NAME RESULT
+// PATH.
 //
 // With FAULTY_SYSTEM_FILES=ENDING only reads and writes of files whose paths end so count.
 // With FAULTY_SYSTEM_CALLER=program only the program's own calls count, none of a library's: drivers have faults of their own.
@@ -34,9 +35,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LARGE = 1 << 16, RULES = 32 };
+enum { LARGE = 1 << 16, RULES = 32, STANDS_STILL = 9999 };
 
 enum kind { OPEN, READ, WRITE, MAP, RENAME, SYNC, MEMORY, SWIFT_MEMORY, THREAD, STATUS, CLOSE, CUT, LOCK, FOLDER, KINDS };
 static const char *const names[KINDS] = {"open",         "read",   "write",  "mmap",  "rename", "sync", "memory",
@@ -68,9 +70,16 @@ static enum fate fate_from(enum kind kind, const void *caller) {
     const struct rule *rule = &rules[i];
     if (rule->kind != kind || number < rule->first || number > rule->last || (number - rule->first) % rule->step) continue;
     if (!rule->error) return COMES_SHORT;
-    if (rule->error < 0) {
+    if (rule->error == STANDS_STILL) {
       raise(SIGSTOP);
       return GOES;
+    }
+    if (rule->error < 0) {
+      const struct timespec late = {-rule->error / 1000, -rule->error % 1000 * 1000000L};
+      int before = errno;
+      nanosleep(&late, NULL);
+      errno = before;
+      continue;
     }
     errno = rule->error;
     return FAILS;

@@ -1,6 +1,9 @@
 import Failures
+import Files
+import Glibc
 import ImageFiles
 import LeGrad
+import Synchronization
 import TestSupport
 import Testing
 import VisionTransformer
@@ -185,9 +188,65 @@ struct EvaluationRunTests {
       }
     }
     #expect(told == 3)
-    told = 0
-    try run.run(Array(0..<20), isStopped: { told >= 5 }, record: { _, _ in told += 1 })
-    #expect(told == 5)
+    let rows = Mutex(0)
+    try run.run(
+      Array(0..<20), isStopped: { rows.withLock { $0 >= 5 } }, record: { _, _ in rows.withLock { $0 += 1 } })
+    #expect(rows.withLock { $0 } == 5)
+    // What no image is to blame for, wherever it comes.
+    for index in [0, 3, 19] {
+      var told = 0
+      let broken = BrokenDataset(broken: [index: LeGradError(.device, "gone")])
+      let run = try EvaluationRun(
+        explainer: explainer, dataset: broken, classifier: classifier, settings: settings(Shapes()))
+      #expect(throws: LeGradError(.device, "gone")) { try run.run(Array(0..<20)) { _, _ in told += 1 } }
+      #expect(told == index)
+    }
+  }
+
+  @Test("the same rows on so many threads, with bad images among them", arguments: [1, 2, 3, 16])
+  func threads(_ count: Int) throws {
+    let broken: [Int: LeGradError] = [
+      0: LeGradError(.input, "no picture"), 5: LeGradError(.memory, "too large"), 6: LeGradError(.input, "cut"),
+    ]
+    let dataset = BrokenDataset(broken: broken)
+    var settings = smallSettings(Shapes())
+    settings.batchSize = 2
+    let expected = try rows(dataset, settings)
+    #expect(expected.map(\.index) == Array(0..<20) && expected.count { $0.failure != nil } == 3)
+    #expect(expected[5].failure == "too large")
+    let explainer = try Explainer.demo { $0.threads = count }
+    #expect(try rows(dataset, settings, explainer: explainer) == expected)
+    // One image at a time, as it were.
+    settings.memoryLimit = 1
+    #expect(try rows(dataset, settings, explainer: explainer) == expected)
+  }
+
+  @Test("an image at which processes die is left out, and none that was read beside it", arguments: [1, 4])
+  func deaths(_ threads: Int) throws {
+    let scratch = try ScratchFolder()
+    let explainer = try Explainer.demo { $0.threads = threads }
+    let settings = settings(Shapes())
+    let expected = try rows(BrokenDataset(broken: [:]), settings)
+    var rows: [Int: EvaluationRow] = [:]
+    for process in 0..<4 {
+      let (path, next) = (scratch.path + "/note\(process)", scratch.path + "/note\(process + 1)")
+      let note = InFlightNote(path: path)
+      #expect(note.leftOut == (process < 2 ? [] : [9]))
+      // What the note says while 9 is being read is all that is left of the process.
+      let dataset = BrokenDataset(broken: [9: LeGradError(.device, "died")], slow: 3_000) {
+        try? AtomicFile.write(WholeFile.read(path, limit: 1 << 20), to: next)
+      }
+      let run = try EvaluationRun(
+        explainer: explainer, dataset: dataset, classifier: classifier, settings: settings)
+      let items = (0..<20).filter { rows[$0] == nil }
+      do {
+        try run.run(items, note: note) { row, _ in rows[row.index] = row }
+        break
+      } catch { #expect(error.kind == .device) }
+    }
+    #expect(rows.count == 20)
+    for row in expected where row.index != 9 { #expect(rows[row.index] == row) }
+    #expect(rows[9]?.failure?.contains("an earlier process of this run died") == true)
   }
 
   @Test("points of several classes are prompts of one image")
@@ -288,6 +347,29 @@ private struct FaultyDataset: EvaluationDataset {
     return EvaluationImage(
       id: "\(index)", image: RGBImage(width: 30, height: 20, pixels: pixels), classIndex: index == 3 ? nil : 5,
       mask: index == 2 ? nil : LabelMask(height: 20, width: 30, values: (0..<600).map { UInt8($0 % 2) }))
+  }
+}
+
+/// Twenty scenes, of which some cannot be read.
+private struct BrokenDataset: EvaluationDataset {
+  let scenes = ShapesDataset(several: 14, single: 6)
+  let broken: [Int: LeGradError]
+  /// Microseconds that reading takes at most.
+  var slow = 0
+  /// Called before a broken one fails.
+  var whenBroken: @Sendable () -> Void = {}
+
+  var manifest: Manifest { scenes.manifest }
+  var classIDs: [String] { scenes.classIDs }
+  var classNames: [String] { scenes.classNames }
+
+  func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+    if slow > 0 { usleep(UInt32(index * 7919 % slow)) }
+    if let error = broken[index] {
+      whenBroken()
+      throw error
+    }
+    return try scenes.image(at: index)
   }
 }
 

@@ -1,5 +1,6 @@
 import CResampling
 import FoundationEssentials
+import Processes
 import Randomness
 import Testing
 
@@ -39,6 +40,66 @@ import Testing
     let name = try #require(expected.filter)
     let filter = try #require(ResizeFilter(rawValue: name))
     #expect(image.resized(width: expected.width, height: expected.height, filter: filter) == expected.image)
+  }
+
+  private func noise(width: Int, height: Int) -> RGBImage {
+    var random = SeededGenerator(seed: UInt64(width))
+    return RGBImage(
+      width: width, height: height,
+      pixels: (0..<width * height * 3).map { _ in UInt8.random(in: 0...255, using: &random) })
+  }
+
+  /// Pictures of many parts, that shrink, grow, and keep one side.
+  @Test("rows on several threads have the bytes of one", arguments: ResizeFilter.allCases, [1, 2, 3, 16])
+  func rowsOnThreads(filter: ResizeFilter, threads: Int) {
+    let budget = ThreadBudget(count: threads)
+    let image = noise(width: 1203, height: 901)
+    for (width, height) in [(224, 224), (1203, 97), (331, 901), (1301, 1007)] {
+      let alone = image.resized(width: width, height: height, filter: filter)
+      #expect(image.resized(width: width, height: height, filter: filter, sharing: budget) == alone)
+      let region = PixelRegion(x: width / 5, y: height / 3, width: width / 2, height: height / 2)
+      #expect(
+        image.resized(width: width, height: height, filter: filter, keeping: region, sharing: budget)
+          == alone.cropped(to: region))
+    }
+    for fitting in [ImageFitting.crop(width: 99, height: 301), .fit(longerSide: 700, patch: 14)] {
+      #expect(image.fitted(fitting, filter: filter, sharing: budget) == image.fitted(fitting, filter: filter))
+    }
+    #expect(ShownImage(image, longerSide: 500, sharing: budget) == ShownImage(image, longerSide: 500))
+  }
+
+  @Test("pictures are turned as it says where each pixel goes", arguments: ExifOrientation.allCases)
+  func turned(orientation: ExifOrientation) {
+    for (width, height) in [(1, 1), (1, 5), (130, 67), (601, 403)] {
+      let image = noise(width: width, height: height)
+      let turns = orientation.rawValue >= 5
+      let (newWidth, newHeight) = turns ? (height, width) : (width, height)
+      var expected = [UInt8](repeating: 0, count: image.pixels.count)
+      for y in 0..<height {
+        for x in 0..<width {
+          let (right, bottom) = (width - 1 - x, height - 1 - y)
+          let (toX, toY) =
+            switch orientation {
+            case .upright: (x, y)
+            case .flipHorizontally: (right, y)
+            case .turnHalf: (right, bottom)
+            case .flipVertically: (x, bottom)
+            case .transpose: (y, x)
+            case .turnClockwise: (bottom, x)
+            case .transverse: (bottom, right)
+            case .turnCounterclockwise: (y, right)
+            }
+          for channel in 0..<3 {
+            expected[(toY * newWidth + toX) * 3 + channel] = image.pixels[(y * width + x) * 3 + channel]
+          }
+        }
+      }
+      let turned = RGBImage(width: newWidth, height: newHeight, pixels: expected)
+      #expect(image.applying(orientation) == turned)
+      for threads in [2, 3, 16] {
+        #expect(image.applying(orientation, sharing: ThreadBudget(count: threads)) == turned)
+      }
+    }
   }
 
   /// Sums as they are defined, in one order.

@@ -5,6 +5,13 @@ import NpyFiles
 import TestSupport
 import Testing
 
+extension FileManager {
+  fileprivate func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return unsafe fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+  }
+}
+
 /// `legrad evaluate` and `legrad merge` on few and small inputs.
 @Suite struct EvaluateTests {
   let scratch: ScratchFolder
@@ -39,6 +46,67 @@ import Testing
     expectExit(0, again)
     #expect(again.errors.contains("finished already"))
     #expect(try Array(again.output.utf8) == scratch.bytes("out/report.json"))
+  }
+
+  private func folder(_ name: String) throws -> [String: [UInt8]] {
+    let names = scratch.files(in: name).filter { !FileManager.default.isFolder(scratch.path("\(name)/\($0)")) }
+    return Dictionary(uniqueKeysWithValues: try names.map { ($0, try scratch.bytes("\(name)/\($0)")) })
+  }
+
+  /// Twelve pictures with masks, of which three are bad in ways of their own.
+  private func makeMasks() throws {
+    for folder in ["images", "masks"] {
+      try FileManager.default.createDirectory(
+        atPath: scratch.path("data/\(folder)"), withIntermediateDirectories: true)
+    }
+    var names: [String] = []
+    for number in 0..<12 {
+      let (width, height) = (50 + 31 * number, 40 + 17 * (number % 5))
+      let pixels = (0..<width * height * 3).map { UInt8(truncatingIfNeeded: $0 / (7 + number) * 5) }
+      var bytes = try RGBImage(width: width, height: height, pixels: pixels).pngBytes()
+      if number == 4 { bytes.removeLast(bytes.count / 3) }
+      if number == 5 { bytes = Array("no picture".utf8) }
+      try scratch.write(bytes, to: "data/images/p\(number).png")
+      let mask = RGBImage(
+        width: width, height: height, pixels: (0..<width * height * 3).map { $0 % (3 * width) < width ? 255 : 0 })
+      if number != 9 { try scratch.write(mask.pngBytes(), to: "data/masks/p\(number).png") }
+      names.append("\"p\(number)\": \"\(number % 3 == 0 ? "cat" : "dog")\"")
+    }
+    try scratch.write("{\(names.joined(separator: ", "))}", to: "data/classes.json")
+  }
+
+  @Test func theRunFolderHasTheSameBytesOnAnyNumberOfThreads() throws {
+    try makeMasks()
+    var expected: [[String: [UInt8]]]?
+    for (threads, memory) in [(1, "1G"), (2, "1G"), (3, "40K"), (16, "1G")] {
+      let options = ["--threads", "\(threads)", "--memory", memory, "--batch-size", "2"]
+      let scenes = "scenes-\(threads)"
+      expectExit(0, try shapes(["-o", scenes, "--method", "legrad,gradcam"] + options, scenes: 5))
+      let masks = "masks-\(threads)"
+      let result = try evaluate(["segmentation", "--dataset", "data", "-o", masks] + options)
+      expectExit(1, result)
+      #expect(result.complaints.count == 3, "\(result.errors)")
+      let folders = try [folder(scenes), folder(masks)]
+      #expect((expected ?? folders) == folders, "\(threads)")
+      expected = folders
+    }
+  }
+
+  /// A slow disk changes nothing, and a full one keeps whole rows that --resume goes on with.
+  @Test func disksMayBeSlowOrFull() throws {
+    try makeMasks()
+    let arguments = ["segmentation", "--dataset", "data", "--threads", "3", "--batch-size", "2"]
+    expectExit(1, try evaluate(arguments + ["-o", "expected"], environment: ["LEGRAD_CACHE": ""]))
+    let slow = try FaultySystem.environment("read:2-100000/3:-20 write:1-100000/2:-20 open:5-100000/7:-50")
+    expectExit(1, try evaluate(arguments + ["-o", "slow"], environment: slow))
+    #expect(try folder("slow") == folder("expected"))
+    for write in [4, 12, 17] {
+      let name = "full-\(write)"
+      let full = try FaultySystem.environment("write:\(write)-100000/1:28")
+      expectExit(3, try evaluate(arguments + ["-o", name], environment: full))
+      expectExit(1, try evaluate(arguments + ["-o", name, "--resume"], environment: ["LEGRAD_CACHE": ""]))
+      #expect(try folder(name) == folder("expected"), "\(write)")
+    }
   }
 
   @Test func everyBenchmarkHasACommand() throws {
@@ -140,7 +208,7 @@ import Testing
   func aRunThatWasEndedGoesOn(_ number: Int32) throws {
     let arguments = ["evaluate", "shapes", "--scenes", "60", "--batch-size", "1", "-o", "out"] + Self.small
     let running = try CommandRunner.start(
-      arguments, in: scratch, environment: try FaultySystem.environment("write:8-100000/1:-1", files: ".jsonl.part"))
+      arguments, in: scratch, environment: try FaultySystem.environment("write:8-100000/1:9999", files: ".jsonl.part"))
     let part = scratch.path("out/shards/0-of-1.jsonl.part")
     func lines() -> Int { (try? String(contentsOfFile: part, encoding: .utf8))?.count { $0 == "\n" } ?? 0 }
     try running.signalWhereItStandsStill(number)

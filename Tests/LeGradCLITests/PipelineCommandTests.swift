@@ -1,6 +1,8 @@
 import Foundation
 import ImageFiles
+import LeGrad
 import Randomness
+import Synchronization
 import TestSupport
 import Testing
 
@@ -90,7 +92,7 @@ import Testing
     let images = try makePictures(40)
     let running = try RunningCommand(
       ["explain"] + images + ["-p", "a", "-p", "b", "-m", GoldenCommand.model, "--device", "cpu", "-o", "out"],
-      in: scratch, environment: try FaultySystem.environment("write:\(write)-100000/1:-1"))
+      in: scratch, environment: try FaultySystem.environment("write:\(write)-100000/1:9999"))
     try running.signalWhereItStandsStill(number)
     let ended = try running.wait()
     #expect(running.signal == number, "\(ended.errors)")
@@ -117,6 +119,99 @@ import Testing
       let own = names.filter { $0.hasPrefix("\(image.split(separator: ".")[0]).") }
       #expect(own.isEmpty || own.count == 5, "\(own)")
     }
+  }
+
+  /// Reads, writes and opens that come late, now these and now those: the same bytes, and the same failures.
+  @Test(arguments: [
+    "read:1-100000/1:-5", "read:7-100000/11:-120", "write:1-100000/3:-15", "write:5-5/1:-700", "open:3-100000/5:-40",
+    "rename:1-100000/2:-20 read:2-100000/3:-10",
+  ]) func aSlowDiskChangesNothing(rules: String) throws {
+    let images = try makePictures(9)
+    let options = ["--format", "png,jpg,npy", "--threads", "3"]
+    let expected = try explain(images, options + ["-o", "expected"])
+    #expect(expected.exitCode == 1)
+    let result = try explain(images, options + ["-o", "out"], environment: try FaultySystem.environment(rules))
+    #expect(result.exitCode == 1 && result.errors == expected.errors, "\(result.errors)")
+    let names = scratch.files(in: "expected")
+    #expect(scratch.files(in: "out") == names && names.count == 7 * 8)
+    for name in names { #expect(try scratch.bytes("out/\(name)") == scratch.bytes("expected/\(name)")) }
+  }
+
+  /// A disk that is slow and then full.
+  @Test func aSlowDiskThatBecomesFullEndsTheRun() throws {
+    let images = try makePictures(7).filter { !$0.hasPrefix("p2.") }
+    let result = try explain(
+      images, ["-o", "out", "--threads", "4"],
+      environment: try FaultySystem.environment("write:1-19/2:-30 write:20-100000/1:28"))
+    #expect(result.exitCode == 3 && result.errors.contains("No space left"), "\(result.errors)")
+    for image in images {
+      let own = scratch.files(in: "out").filter { $0.hasPrefix("\(image.split(separator: ".")[0]).") }
+      #expect(own.isEmpty || own.count == 5, "\(own)")
+    }
+  }
+
+  // MARK: What is not asked for
+
+  @Test func formatNoneWritesNothingAndSaysTheSame() throws {
+    let images = try makePictures(4)
+    func results(_ format: String) throws -> [[String: Any]] {
+      let result = try explain(images, ["--format", format, "--json", "-o", format])
+      #expect(result.exitCode == 1, "\(result.errors)")
+      return try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]])
+    }
+    let (none, all) = (try results("none"), try results("png,npy,json"))
+    #expect(!FileManager.default.fileExists(atPath: scratch.path("none")))
+    for (without, with) in zip(none, all) where without["error"] == nil {
+      for key in ["prompts", "model", "grid", "inputSize", "region", "imageSize"] {
+        let (one, other) = (try #require(without[key] as? NSObject), try #require(with[key] as? NSObject))
+        #expect(one == other, "\(key)")
+      }
+      #expect(without["overlaySize"] == nil)
+      #expect((without["files"] as? [String: Any])?["report"] == nil)
+    }
+    let table = try explain(images, ["--format", "none"])
+    let written = try explain(images, ["-o", "png"])
+    // All but the place of the files, and times.
+    func rows(_ result: CommandResult) -> [Substring] {
+      result.output.split(separator: "\n").filter { $0.contains("a cat") || $0.contains("the sky") }
+    }
+    #expect(table.exitCode == 1 && rows(table) == rows(written) && rows(table).count == 6)
+    #expect(!FileManager.default.fileExists(atPath: scratch.path("legrad-out")))
+    for bad in ["none,json", "", "nothing"] { #expect(try explain(images, ["--format", bad]).exitCode == 2) }
+    // What is asked for besides is written.
+    #expect(try explain(["p0.png"], ["--format", "none", "--per-layer", "-o", "layers"]).exitCode == 0)
+    #expect(scratch.files(in: "layers") == ["p0.layers.npy"])
+  }
+
+  /// Enlarged maps, overlays, colours and encoders of three images and two prompts, by format.
+  @Test(arguments: [
+    ("none", 0, 0, 0, 0), ("json", 0, 0, 0, 0), ("npy", 0, 6, 0, 0), ("jpg", 3, 6, 6, 6),
+    ("png,jpg,npy,json", 3, 6, 12, 18),
+  ]) func workIsDoneForWhatIsAskedFor(format: String, shown: Int, enlarged: Int, coloured: Int, encoded: Int) throws {
+    let images = try makePictures(2) + ["again.png"]
+    try scratch.write(picture(width: 300, height: 200, seed: 9).pngBytes(), to: "again.png")
+    var options = Explainer.Options()
+    options.device = .cpu
+    let model = try Model(folder: GoldenCommand.model)
+    let explainer = try Explainer(model, options: options)
+    let plan = try OutputPlan(
+      images: images.map(scratch.path), folder: scratch.path("out"),
+      formats: try #require(FormatList(argument: format)).formats, perLayer: false, prompts: 2, overwrite: false)
+    _ = try FileSystem.makeWritableFolder(scratch.path("out"))
+    let work = Mutex<[ExplanationWriter.Work: Int]>([:])
+    let run = ExplainRun(
+      explainer: explainer, question: Question(text: try explainer.encode(["a cat", "the sky"])),
+      identity: .init(name: "golden", hash: nil),
+      writer: ExplanationWriter(
+        plan: plan, overlay: Overlay(), overlaySide: 64,
+        counted: { kind in work.withLock { $0[kind, default: 0] += 1 } }),
+      settings: .init(), verification: nil)
+    var good = 0
+    try run.run { _, outcome, _ in good += (try? outcome.get()) == nil ? 0 : 1 }
+    #expect(good == 3)
+    let counts = work.withLock { $0 }
+    #expect(counts[.shown] ?? 0 == shown && counts[.enlarged] ?? 0 == enlarged)
+    #expect(counts[.coloured] ?? 0 == coloured && counts[.encoded] ?? 0 == encoded)
   }
 
   /// Without a thread to be had, whoever waits for results does the work.

@@ -67,7 +67,7 @@ import Testing
     let images = try (0..<400).map { try scratch.copy("clip/inputs/image_32x32.png", to: "\($0).png") }
     let running = try CommandRunner.start(
       ["explain"] + images + ["-m", GoldenCommand.model, "-p", "the sky", "--batch-size", "1", "--device", "cpu"],
-      in: scratch, environment: try FaultySystem.environment("write:20-100000/1:-1"))
+      in: scratch, environment: try FaultySystem.environment("write:20-100000/1:9999"))
     try running.signalWhereItStandsStill(number)
     let result = try running.wait()
     #expect(result.exitCode == nil)

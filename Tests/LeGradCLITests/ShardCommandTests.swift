@@ -38,7 +38,7 @@ struct ShardCommandTests {
     try CommandRunner.start(
       Self.run + ["out"] + more, in: folder,
       environment: try FaultySystem.environment(
-        "write:20-\(isEnded ? 100_000 : 20)/1:-1", files: ".jsonl.part"))
+        "write:20-\(isEnded ? 100_000 : 20)/1:9999", files: ".jsonl.part"))
   }
 
   @Test("a shard says which it is by option or launcher, and the merge has a single run's bytes")

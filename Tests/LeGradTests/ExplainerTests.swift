@@ -2,6 +2,7 @@ import Compute
 import Failures
 import ImageFiles
 import LeGrad
+import Randomness
 import TestSupport
 import Testing
 import VisionTransformer
@@ -215,6 +216,35 @@ import VisionTransformer
     #expect(flat.isFlat && flat.values == [Float](repeating: 0, count: 96))
     let sloped = Heatmap(relevance: [0, 0, 0, 0, 0, 1], grid: grid, height: 8, width: 12)
     #expect(!sloped.isFlat && sloped.values.min() == 0 && sloped.values.max() == 1)
+  }
+
+  /// Maps of all kinds, some of which only rounding keeps from being flat.
+  @Test func whetherAMapIsFlatIsKnownWithoutIt() {
+    var random = SeededGenerator(seed: 3)
+    var flat = 0
+    for round in 0..<600 {
+      let grid = Grid(height: 1 + round % 5, width: 1 + round % 7)
+      let base = Float.random(in: -2...2, using: &random)
+      var cells = [Float](repeating: round % 3 == 0 ? -abs(base) : base, count: grid.count)
+      switch round % 4 {
+      case 0: break
+      case 1: cells[Int.random(in: 0..<cells.count, using: &random)].round(.up)
+      case 2: cells[Int.random(in: 0..<cells.count, using: &random)] = base.nextUp
+      default: cells = cells.map { _ in Float.random(in: -1...1, using: &random) }
+      }
+      for scaling in [Heatmap.Scaling.pixels, .cells] {
+        for dropsNegative in [false, true] {
+          let (height, width) = (grid.height * (1 + round % 4), grid.width * (1 + round % 9))
+          let heatmap = Heatmap(
+            relevance: cells, grid: grid, height: height, width: width, scaling: scaling, dropsNegative: dropsNegative)
+          let isFlat = Heatmap.isFlat(
+            relevance: cells, grid: grid, height: height, width: width, scaling: scaling, dropsNegative: dropsNegative)
+          #expect(isFlat == heatmap.isFlat, "\(cells) \(grid) \(height) \(width) \(dropsNegative)")
+          flat += isFlat ? 1 : 0
+        }
+      }
+    }
+    #expect((200..<1800).contains(flat))
   }
 
   @Test(arguments: GoldenBackend.devices)

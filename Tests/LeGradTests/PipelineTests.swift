@@ -39,6 +39,7 @@ import Testing
   private func pipeline(
     _ count: Int, threads: Int, bytes: Int = 1 << 20, batch: Int = 4, record: Record = Record(), slow: Int = 0,
     bad: @escaping @Sendable (Int) -> Bool = { _ in false },
+    quits: @escaping @Sendable (Int) -> Bool = { _ in false },
     fault: @escaping @Sendable (_ item: Int, _ stage: String) -> Bool = { _, _ in false }
   ) -> Numbers {
     @Sendable func check(_ item: Int, _ stage: String) throws(LeGradError) {
@@ -73,19 +74,19 @@ import Testing
         if bad(item), item % 2 == 0 { throw LeGradError(.input, "\(item) is bad") }
         return Numbers.Opened(bytes: 10 + item % 10) { () throws(LeGradError) in try load(item) }
       }, held: { 10 + $0 % 10 },
-      compute: { batch throws(LeGradError) in
+      compute: { batch, done throws(LeGradError) in
         record.begin()
         defer { record.end() }
         record.state.withLock { $0.batches.append(batch.map(\.item)) }
-        var results: [Result<Numbers.Computed, LeGradError>] = []
         for (item, loaded) in batch {
           try check(item, "compute")
+          if quits(item) { return }
           let onePart: @Sendable () throws(LeGradError) -> Void = { () throws(LeGradError) in try part(item) }
           let parts = [@Sendable () throws(LeGradError) -> Void](repeating: onePart, count: item % 4)
-          results.append(
-            .success(Numbers.Computed(parts: parts) { () throws(LeGradError) in try finish(item, loaded) }))
+          let computed = Numbers.Computed(parts: parts) { () throws(LeGradError) in try finish(item, loaded) }
+          guard done(.success(computed)) else { return }
         }
-        return results
+        if let last = batch.last, quits(last.item + 1) { try check(last.item + 1, "behind") }
       })
     return Numbers(
       count: count, stages: stages, limits: .init(bytes: bytes, batch: batch, computesOnThreads: true),
@@ -146,13 +147,24 @@ import Testing
     // An item without parts has none that fails.
     guard stage != "part" || item % 4 > 0 else { return }
     let pipeline = pipeline(60, threads: 3, slow: 300, fault: { $0 >= item && $1 == stage })
-    // A batch fails as a whole.
-    let first = stage == "compute" ? item / 4 * 4 : item
-    for expected in 0..<first { #expect(try pipeline.next()?.item == expected) }
+    for expected in 0..<item { #expect(try pipeline.next()?.item == expected) }
     let error = #expect(throws: LeGradError.self) { try pipeline.next() }
     #expect(error?.kind == .memory)
     // And again.
     #expect(throws: LeGradError.self) { try pipeline.next() }
+  }
+
+  @Test(arguments: [1, 3, 16], [0, 1, 7, 8, 30, 59]) func aBatchThatIsLeftInTheMiddleEndsTheRunThere(
+    threads: Int, item: Int
+  ) throws {
+    let outcomes = try all(pipeline(60, threads: threads, slow: 200, quits: { $0 == item }))
+    #expect(outcomes.map { try? $0.get() } == (0..<item).map { $0 * $0 })
+  }
+
+  @Test func anErrorBehindABatchComesBehindIt() throws {
+    let pipeline = pipeline(60, threads: 3, slow: 200, quits: { $0 == 8 }, fault: { $0 == 8 && $1 == "behind" })
+    for expected in 0..<8 { #expect(try pipeline.next()?.item == expected) }
+    #expect(throws: LeGradError(.memory, "8 behind")) { try pipeline.next() }
   }
 
   @Test func stoppingDropsTheRest() throws {

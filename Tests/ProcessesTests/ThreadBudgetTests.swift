@@ -30,6 +30,46 @@ import Testing
     #expect(!budget.tryTake() && !budget.hasPlace)
   }
 
+  /// Each part once, on no more threads than there are places, from several callers at a time.
+  @Test(arguments: [1, 2, 3, 16], [0, 1, 2, 97]) func workIsSharedInParts(count: Int, parts: Int) {
+    let budget = ThreadBudget(count: count)
+    let counts = Counts()
+    let done = Mutex([Int](repeating: 0, count: 3 * parts))
+    withThreads(3) { caller in
+      budget.take()
+      budget.share(parts) { part in
+        let now = counts.working.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+        counts.most.max(now, ordering: .sequentiallyConsistent)
+        if part % 7 == 0 { usleep(200) }
+        done.withLock { $0[caller * parts + part] += 1 }
+        counts.working.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+      }
+      // All is done by the time that it returns.
+      #expect(done.withLock { $0[caller * parts..<(caller + 1) * parts].allSatisfy { $0 == 1 } })
+      budget.give()
+    }
+    #expect(done.withLock { $0.allSatisfy { $0 == 1 } })
+    #expect(counts.most.load(ordering: .sequentiallyConsistent) <= count)
+    for _ in 0..<count { #expect(budget.tryTake()) }
+  }
+
+  @Test func whatIsMadeOfThePartsIsInTheirOrder() {
+    for count in [1, 5] {
+      let budget = ThreadBudget(count: count)
+      for parts in [0, 1, 300] { #expect(budget.shared(parts) { $0 * $0 } == (0..<parts).map { $0 * $0 }) }
+    }
+  }
+
+  /// Parts that have parts: whoever has work does it, whether others help or not.
+  @Test func partsMayHaveParts() {
+    let budget = ThreadBudget(count: 4)
+    let sum = Atomic<Int>(0)
+    budget.share(9) { outer in
+      budget.share(11) { inner in sum.wrappingAdd(outer * 100 + inner, ordering: .relaxed) }
+    }
+    #expect(sum.load(ordering: .relaxed) == 36 * 11 * 100 + 55 * 9)
+  }
+
   /// Who only tries leaves a place to one that waits, and an urgent one goes before one that is not.
   @Test func whoWaitsGoesFirst() {
     let budget = ThreadBudget(count: 1)

@@ -52,8 +52,8 @@ package protocol Measure: Sendable {
 
   /// Copies of an image, for each method, that are classified once it is explained.
   var copies: Int { get }
-  /// Makes the copies of a picture that is explained by `heatmap`, each when it is asked for by its number.
-  func copies(of picture: RGBImage, by heatmap: Heatmap) -> (_ number: Int) -> RGBImage
+  /// Makes the copies of a picture that is explained by `heatmap`, each when it is asked for by its number, on any thread.
+  func copies(of picture: RGBImage, by heatmap: Heatmap) -> @Sendable (_ number: Int) -> RGBImage
   /// Nil where nothing is known of the image to compare with.
   func statistics(of image: ExplainedImage) -> Statistics?
   /// How its figures come about.
@@ -62,7 +62,9 @@ package protocol Measure: Sendable {
 
 extension Measure {
   package var copies: Int { 0 }
-  package func copies(of picture: RGBImage, by heatmap: Heatmap) -> (_ number: Int) -> RGBImage { { _ in picture } }
+  package func copies(of picture: RGBImage, by heatmap: Heatmap) -> @Sendable (_ number: Int) -> RGBImage {
+    { _ in picture }
+  }
 }
 
 extension Benchmark where Self: Measure {

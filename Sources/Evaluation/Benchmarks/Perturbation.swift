@@ -25,7 +25,7 @@ package struct Perturbation: Benchmark, Measure {
   /// Most relevant pixels first, then least relevant first, by step.
   package var copies: Int { 2 * Self.steps }
 
-  package func copies(of picture: RGBImage, by heatmap: Heatmap) -> (_ number: Int) -> RGBImage {
+  package func copies(of picture: RGBImage, by heatmap: Heatmap) -> @Sendable (_ number: Int) -> RGBImage {
     let orders = [true, false].map { PerturbationSteps.order(heatmap.values, mostRelevantFirst: $0) }
     let counts = PerturbationSteps.pixelCounts(of: heatmap.values.count)
     return { picture.blackened(orders[$0 / Self.steps][..<counts[$0 % Self.steps]]) }

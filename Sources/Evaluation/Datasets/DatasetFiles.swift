@@ -93,13 +93,22 @@ struct ImageFile: Equatable, Sendable {
     return files
   }
 
+  /// Reads the file.
+  func opened() throws(LeGradError) -> PictureFile {
+    do throws(ImageError) { return try PictureFile(path: path) } catch { throw Self.failure(error) }
+  }
+
+  /// One that is too large for the memory fails alone; where nothing can be opened, no picture is to blame.
+  fileprivate static func failure(_ error: ImageError) -> LeGradError {
+    LeGradError(error, kind: error.rule == .exhausted ? nil : .input)
+  }
+}
+
+extension PictureFile {
   /// - Parameter upright: turns the picture as its EXIF orientation asks.
   func decoded(upright: Bool) throws(LeGradError) -> DecodedImage {
     do throws(ImageError) {
-      return try RGBImage.decode(path: path, applyOrientation: upright)
-    } catch {
-      // One that is too large for the memory fails alone; where nothing can be opened, no picture is to blame.
-      throw LeGradError(error, kind: error.rule == .exhausted ? nil : .input)
-    }
+      return try decode(pixelLimit: RGBImage.defaultPixelLimit, applyOrientation: upright)
+    } catch { throw ImageFile.failure(error) }
   }
 }

@@ -16,11 +16,23 @@ package protocol EvaluationDataset: Sendable {
   /// Reads the image at `index` of the manifest, alone: memory does not grow with the data set. A bad image fails here,
   /// and no other with it.
   func image(at index: Int) throws(LeGradError) -> EvaluationImage
+  /// Reads the files of that image, which may still be bad.
+  func open(at index: Int) throws(LeGradError) -> OpenedImage
 }
 
 extension EvaluationDataset {
   package var numbersClasses: Bool { false }
   package var leftOut: LeftOut { LeftOut() }
+  package func open(at index: Int) throws(LeGradError) -> OpenedImage {
+    OpenedImage(bytes: 0) { () throws(LeGradError) in try image(at: index) }
+  }
+}
+
+/// An image whose files are read, and which is not decoded yet.
+package struct OpenedImage: Sendable {
+  /// Memory until it is decoded, as far as is known.
+  let bytes: Int
+  let decode: @Sendable () throws(LeGradError) -> EvaluationImage
 }
 
 /// One image with what is known of it; each kind of data set has its part.

@@ -93,12 +93,18 @@ package struct ImageNetFolder: EvaluationDataset {
         sorted.map { .init(id: $0.id, parts: [.file($0.image.path), .text(classIndex.ids[$0.classIndex])]) }))
   }
 
-  package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+  package func image(at index: Int) throws(LeGradError) -> EvaluationImage { try open(at: index).decode() }
+
+  package func open(at index: Int) throws(LeGradError) -> OpenedImage {
     let record = records[index]
-    // As the public code of the protocol reads them.
-    let decoded = try record.image.decoded(upright: false)
-    return EvaluationImage(
-      id: record.id, image: decoded.image, classIndex: record.classIndex, storedOrientation: decoded.storedOrientation)
+    let file = try record.image.opened()
+    return OpenedImage(bytes: file.bytesToDecode) { () throws(LeGradError) in
+      // As the public code of the protocol reads them.
+      let decoded = try file.decoded(upright: false)
+      return EvaluationImage(
+        id: record.id, image: decoded.image, classIndex: record.classIndex,
+        storedOrientation: decoded.storedOrientation)
+    }
   }
 }
 

@@ -74,20 +74,30 @@ package struct MaskFolder: EvaluationDataset {
         }))
   }
 
-  package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+  package func image(at index: Int) throws(LeGradError) -> EvaluationImage { try open(at: index).decode() }
+
+  package func open(at index: Int) throws(LeGradError) -> OpenedImage {
     let record = records[index]
     guard let mask = record.mask else {
       throw fault(
         record.image.path, expected: "masks/\(record.image.stem).png", found: "no mask", remedy: "add the mask")
     }
-    let decoded = try record.image.decoded(upright: true)
-    return EvaluationImage(
-      id: record.image.stem.description, image: decoded.image, classIndex: record.classIndex,
-      mask: try self.mask(mask, of: decoded), storedOrientation: decoded.storedOrientation, isTurned: true)
+    let file = try record.image.opened()
+    let maskBytes = try DatasetFile.bytes(mask.path, limit: RGBImage.defaultFileSizeLimit)
+    // Of the mask there are at times the colours, what is object, how opaque it is and that turned.
+    let bytes = file.bytesToDecode + maskBytes.count + 4 * PictureFile.pixelBytes(maskBytes)
+    return OpenedImage(bytes: bytes) { () throws(LeGradError) in
+      let decoded = try file.decoded(upright: true)
+      return EvaluationImage(
+        id: record.image.stem.description, image: decoded.image, classIndex: record.classIndex,
+        mask: try self.mask(mask, maskBytes, of: decoded), storedOrientation: decoded.storedOrientation,
+        isTurned: true)
+    }
   }
 
-  private func mask(_ file: ImageFile, of picture: DecodedImage) throws(LeGradError) -> LabelMask {
-    let bytes = try DatasetFile.bytes(file.path, limit: RGBImage.defaultFileSizeLimit)
+  private func mask(
+    _ file: ImageFile, _ bytes: [UInt8], of picture: DecodedImage
+  ) throws(LeGradError) -> LabelMask {
     let decoded: DecodedImage
     do throws(ImageError) {
       decoded = try RGBImage.decode(bytes: bytes, name: file.path)

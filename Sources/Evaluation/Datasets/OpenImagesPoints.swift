@@ -65,17 +65,22 @@ package struct OpenImagesPoints: EvaluationDataset {
     manifest = Manifest(try hashing.entries(records.map { Self.source($0, labels: labels) }))
   }
 
-  package func image(at index: Int) throws(LeGradError) -> EvaluationImage {
+  package func image(at index: Int) throws(LeGradError) -> EvaluationImage { try open(at: index).decode() }
+
+  package func open(at index: Int) throws(LeGradError) -> OpenedImage {
     let record = records[index]
     if let nameless = record.nameless {
       throw fault(
         "\(record.image.stem)", expected: "a name for \(nameless.label) in \(descriptionFile)",
         found: nameless.isDescribed ? "an empty one" : "none", remedy: "add a line with it, or take the image away")
     }
-    let decoded = try record.image.decoded(upright: false)
-    return EvaluationImage(
-      id: record.image.stem.description, image: decoded.image, points: record.points,
-      storedOrientation: decoded.storedOrientation)
+    let file = try record.image.opened()
+    return OpenedImage(bytes: file.bytesToDecode) { () throws(LeGradError) in
+      let decoded = try file.decoded(upright: false)
+      return EvaluationImage(
+        id: record.image.stem.description, image: decoded.image, points: record.points,
+        storedOrientation: decoded.storedOrientation)
+    }
   }
 
   private static func descriptions(_ path: String) throws(LeGradError) -> TextTable<String> {

@@ -1,5 +1,7 @@
+import Failures
 import ImageFiles
 import LeGrad
+import Processes
 
 /// Classifies the copies of images that measures ask for. Copies of several methods and images are computed together.
 struct CopyBatches {
@@ -26,18 +28,17 @@ struct CopyBatches {
     let place, method, measure, number: Int
   }
 
-  /// Classifies the copies of those images that have some.
-  func run(_ images: inout ArraySlice<EvaluatedImage>) throws(LeGradError) {
+  /// Classifies the copies of those images that have some, until `isStopped` says that nobody wants them.
+  func run(_ images: inout ArraySlice<EvaluatedImage>, _ isStopped: () -> Bool) throws(LeGradError) {
     let work = images.indices.filter { images[$0].failure == nil }.flatMap { copies(of: images[$0], place: $0) }
     guard !work.isEmpty else { return }
-    var maker = CopyMaker()
+    var maker = CopyMaker(budget: run.explainer.threadBudget)
     for first in stride(from: 0, to: work.count, by: batchSize) {
+      guard !isStopped() else { return }
       // Copies of an image that has failed need not be made.
       let batch = work[first..<min(first + batchSize, work.count)].filter { images[$0.place].failure == nil }
-      var pictures: [PreparedImage] = []
-      for copy in batch {
-        let picture = maker.picture(copy, of: images[copy.place])
-        pictures.append(try run.explainer.prepare(picture, size: run.settings.size))
+      let pictures = try maker.pictures(batch, of: images) { picture throws(LeGradError) in
+        try run.explainer.prepare(picture, size: run.settings.size)
       }
       for (copy, result) in zip(batch, try run.embeddings(of: pictures)) {
         images[copy.place].take(result, on: run.explainer.device.arithmetic) {
@@ -57,20 +58,45 @@ struct CopyBatches {
     }
   }
 
-  /// Makes copies. They come in the order in which they share what is to be known of a map; the last is kept.
+  /// Makes copies, on all threads that are free. They come in the order in which they share what is to be known of a map,
+  /// which is kept for the next batch.
   private struct CopyMaker {
-    private var key: (place: Int, method: Int, measure: Int)?
-    private var make: ((Int) -> RGBImage)?
+    let budget: ThreadBudget
+    private var makers: [Key: @Sendable (Int) -> RGBImage] = [:]
 
-    mutating func picture(_ copy: Copy, of image: EvaluatedImage) -> RGBImage {
+    private struct Key: Hashable {
+      let place, method, measure: Int
+
+      init(_ copy: Copy) { (place, method, measure) = (copy.place, copy.method, copy.measure) }
+    }
+
+    init(budget: ThreadBudget) { self.budget = budget }
+
+    mutating func pictures(
+      _ copies: [Copy], of images: ArraySlice<EvaluatedImage>,
+      _ prepare: (RGBImage) throws(LeGradError) -> PreparedImage
+    ) throws(LeGradError) -> [PreparedImage] {
+      var keys: [Key] = []
+      for copy in copies where keys.last != Key(copy) { keys.append(Key(copy)) }
+      let missing = keys.filter { makers[$0] == nil }
+      let made = budget.shared(missing.count) { Self.maker(missing[$0], of: images[missing[$0].place]) }
+      makers = makers.filter { keys.contains($0.key) }
+      for (key, maker) in zip(missing, made) { makers[key] = maker }
+      let all = makers
+      return try budget.shared(copies.count) { number in
+        Result { () throws(LeGradError) in
+          guard let make = all[Key(copies[number])] else { preconditionFailure("a copy has what makes it") }
+          return try prepare(make(copies[number].number))
+        }
+      }.map { result throws(LeGradError) in try result.get() }
+    }
+
+    private static func maker(_ key: Key, of image: EvaluatedImage) -> @Sendable (Int) -> RGBImage {
       guard let task = image.task, let squashed = image.squashed else {
         preconditionFailure("an image with copies has a task and a picture")
       }
-      if let make, let key, key == (copy.place, copy.method, copy.measure) { return make(copy.number) }
-      let heatmap = image.explanations[copy.method].heatmap(prompt: 0)
-      let make = task.measures[copy.measure].copies(of: squashed, by: heatmap)
-      (key, self.make) = ((copy.place, copy.method, copy.measure), make)
-      return make(copy.number)
+      let heatmap = image.explanations[key.method].heatmap(prompt: 0)
+      return task.measures[key.measure].copies(of: squashed, by: heatmap)
     }
   }
 }

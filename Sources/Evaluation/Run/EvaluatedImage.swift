@@ -3,7 +3,7 @@ import ImageFiles
 import LeGrad
 
 /// One image on its way through an evaluation.
-struct EvaluatedImage {
+struct EvaluatedImage: Sendable {
   let index: Int
   let id: String
   /// Why there will be no statistics.
@@ -12,6 +12,9 @@ struct EvaluatedImage {
   /// At the model's input size, before normalisation.
   private(set) var squashed: RGBImage?
   private(set) var prepared: PreparedImage?
+  /// What its file notes, and whether it was turned by that.
+  let storedOrientation: ExifOrientation
+  let isTurned: Bool
   private let classIndex: Int?
   /// As large as the input.
   private var mask: [UInt8]?
@@ -32,6 +35,7 @@ struct EvaluatedImage {
     self.failure = failure
     classIndex = nil
     points = [:]
+    (storedOrientation, isTurned) = (.upright, false)
   }
 
   init(index: Int, id: String, _ image: EvaluationImage, task: ImageTask, squashed: RGBImage, prepared: PreparedImage) {
@@ -43,6 +47,13 @@ struct EvaluatedImage {
     classIndex = image.classIndex
     mask = image.mask?.resized(height: squashed.height, width: squashed.width).values
     points = image.points
+    (storedOrientation, isTurned) = (image.storedOrientation, image.isTurned)
+  }
+
+  /// Memory that it takes until its row is there, explained by so many methods.
+  func bytesHeld(methods: Int) -> Int {
+    let maps = methods * (waitsForPrediction ? 1 : question.count)
+    return (squashed?.pixels.count ?? 0) + (mask?.count ?? 0) + (prepared?.bytesHeld(maps: maps) ?? 0)
   }
 
   /// The classes that are explained.
@@ -91,15 +102,6 @@ struct EvaluatedImage {
       }
       return statistics
     }
-  }
-
-  /// Gives back the memory.
-  mutating func release() {
-    squashed = nil
-    prepared = nil
-    mask = nil
-    explanations = []
-    answers = []
   }
 }
 

@@ -54,71 +54,162 @@ package struct EvaluationRun: Sendable {
       configuration: configuration, modelHash: modelHash, manifestHash: dataset.manifest.hash, version: version)
   }
 
-  /// Evaluates images, and hands over a row for each, in the order of `items`.
+  /// What comes out of the pipeline.
+  private struct Evaluated: Sendable {
+    let row: EvaluationRow
+    var kind: FailureKind?
+    /// Of a file that notes one.
+    var orientation: (isNoted: Bool, isTurned: Bool) = (false, false)
+  }
+
+  /// What of an image goes to the device: what ends the run goes there too, in its place among the images.
+  private enum Loaded: Sendable {
+    case image(EvaluatedImage)
+    case end(LeGradError)
+    case stop
+  }
+
+  private typealias Images = Pipeline<Loaded, Evaluated>
+
+  /// Evaluates images, and hands over a row for each, in the order of `items`. Images are read ahead of the device, and
+  /// measured behind it, on the explainer's threads.
   /// - Parameters:
   ///   - items: places in the manifest.
   ///   - note: told of each image before it is read, and once it has been.
-  ///   - isStopped: asked now and then; the rest is left when it says so.
+  ///   - isStopped: asked now and then, by several threads; the rest is left when it says so.
   ///   - record: also told of which kind a failure is.
   /// - Throws: what ends the whole run: memory, the device, or what `record` throws.
   package func run(
-    _ items: [Int], note: InFlightNote? = nil, isStopped: () -> Bool = { false },
+    _ items: [Int], note: InFlightNote? = nil, isStopped: @escaping @Sendable () -> Bool = { false },
     record: (EvaluationRow, FailureKind?) throws(LeGradError) -> Void
   ) throws(LeGradError) {
     defer { note?.close() }
-    // More than a batch, so that images of one class meet.
-    let window = 2 * settings.batchSize
-    for first in stride(from: 0, to: items.count, by: window) {
-      guard !isStopped() else { return }
-      var images: [EvaluatedImage] = []
-      for index in items[first..<min(first + window, items.count)] { images.append(try load(index, note)) }
-      try predict(&images)
-      try explain(&images)
-      try finish(&images, isStopped: isStopped, record: record)
+    let methods = settings.methods.count
+    let images = Images(
+      count: items.count,
+      stages: .init(
+        open: { place throws(LeGradError) in try open(items[place], note, isStopped) },
+        held: { loaded in
+          guard case .image(let image) = loaded else { return 0 }
+          return image.bytesHeld(methods: methods)
+        },
+        compute: { batch, done throws(LeGradError) in
+          try compute(batch.map(\.loaded), isStopped: isStopped, done)
+        }),
+      limits: .init(
+        bytes: settings.memoryLimit ?? Explainer.defaultMemoryLimit,
+        // More than the device computes together, so that images of one class meet.
+        batch: 2 * settings.batchSize, computesOnThreads: explainer.device.backend == .native),
+      budget: explainer.threadBudget)
+    defer { images.stop() }
+    while !isStopped(), let (place, outcome) = try images.next() {
+      let evaluated: Evaluated
+      switch outcome {
+      case .success(let value): evaluated = value
+      case .failure(let error):
+        let (index, id) = (items[place], dataset.manifest.entries[items[place]].id)
+        evaluated = self.evaluated(EvaluatedImage(index: index, id: id, failure: error))
+      }
+      if evaluated.orientation.isNoted {
+        settings.orientationNoted(evaluated.row.id, evaluated.orientation.isTurned)
+      }
+      try record(evaluated.row, evaluated.kind)
     }
   }
 
-  private func finish(
-    _ images: inout [EvaluatedImage], isStopped: () -> Bool,
-    record: (EvaluationRow, FailureKind?) throws(LeGradError) -> Void
+  private func open(
+    _ index: Int, _ note: InFlightNote?, _ isStopped: @escaping @Sendable () -> Bool
+  ) throws(LeGradError) -> Images.Opened {
+    let id = dataset.manifest.entries[index].id
+    if let note, note.leavesOut(index) { throw Self.leftOut(id) }
+    guard !isStopped() else { return Images.Opened(bytes: 0) { .stop } }
+    let opened: OpenedImage
+    do throws(LeGradError) {
+      opened = try noting(index, note) { () throws(LeGradError) in try dataset.open(at: index) }
+    } catch {
+      guard Self.isAlone(error) else { return Images.Opened(bytes: 0) { .end(error) } }
+      note?.acquit(index)
+      throw error
+    }
+    return Images.Opened(bytes: opened.bytes) { () throws(LeGradError) in
+      guard !isStopped() else { return .stop }
+      do throws(LeGradError) {
+        let image = try noting(index, note) { () throws(LeGradError) in try load(opened, index, id) }
+        note?.acquit(index)
+        return .image(image)
+      } catch {
+        guard Self.isAlone(error) else { return .end(error) }
+        note?.acquit(index)
+        throw error
+      }
+    }
+  }
+
+  private func noting<Value>(
+    _ index: Int, _ note: InFlightNote?, _ body: () throws(LeGradError) -> Value
+  ) throws(LeGradError) -> Value {
+    guard let note else { return try body() }
+    return try note.whileReading(index, body)
+  }
+
+  /// Whether what failed is an image's alone, as one is that is too large for the memory.
+  private static func isAlone(_ error: LeGradError) -> Bool { [.input, .memory].contains(error.kind) }
+
+  private func load(_ opened: OpenedImage, _ index: Int, _ id: String) throws(LeGradError) -> EvaluatedImage {
+    let image = try opened.decode()
+    let task = try settings.benchmark.task(of: image)
+    let filter = settings.benchmark.filter(of: explainer.model)
+    let squashed = image.image.resized(
+      width: width, height: height, filter: filter, sharing: explainer.threadBudget)
+    let prepared = try explainer.prepare(squashed, size: settings.size)
+    return EvaluatedImage(index: index, id: id, image, task: task, squashed: squashed, prepared: prepared)
+  }
+
+  // MARK: On the device
+
+  private func compute(
+    _ batch: [Loaded], isStopped: () -> Bool,
+    _ done: (Result<Images.Computed, LeGradError>) -> Bool
   ) throws(LeGradError) {
+    var images: [EvaluatedImage] = []
+    var fault: LeGradError?
+    batch: for loaded in batch {
+      switch loaded {
+      case .image(let image): images.append(image)
+      case .end(let error):
+        fault = error
+        break batch
+      case .stop: break batch
+      }
+    }
+    var hasStopped = false
+    // Once it has said so: what was left out is not asked for.
+    func stops() -> Bool {
+      hasStopped = hasStopped || isStopped()
+      return hasStopped
+    }
+    try predict(&images, stops)
+    try explain(&images, stops)
     let copies = CopyBatches(run: self)
     var first = 0
     while first < images.count {
-      guard !isStopped() else { return }
       let end = min(first + copies.imagesTogether, images.count)
-      try copies.run(&images[first..<end])
+      try copies.run(&images[first..<end], stops)
+      guard !stops() else { return }
       for place in first..<end {
-        try record(row(of: images[place]), images[place].failure?.kind)
-        // What has been told is not needed any more.
-        images[place].release()
+        let image = images[place]
+        let result: @Sendable () throws(LeGradError) -> Evaluated = { evaluated(image) }
+        guard done(.success(.init(end: result))) else { return }
       }
       first = end
     }
+    if let fault { throw fault }
   }
 
-  private func load(_ index: Int, _ note: InFlightNote?) throws(LeGradError) -> EvaluatedImage {
-    let id = dataset.manifest.entries[index].id
-    if let note, note.isToBlame, note.suspect == index {
-      return EvaluatedImage(index: index, id: id, failure: Self.leftOut(id))
-    }
-    note?.begin(index)
-    defer { note?.end() }
-    let image: EvaluationImage
-    let task: ImageTask
-    do throws(LeGradError) {
-      image = try dataset.image(at: index)
-      task = try settings.benchmark.task(of: image)
-    } catch {
-      // One that is too large for the memory fails alone.
-      guard [.input, .memory].contains(error.kind) else { throw error }
-      return EvaluatedImage(index: index, id: id, failure: error)
-    }
-    if image.storedOrientation != .upright { settings.orientationNoted(id, image.isTurned) }
-    let filter = settings.benchmark.filter(of: explainer.model)
-    let squashed = image.image.resized(width: width, height: height, filter: filter)
-    let prepared = try explainer.prepare(squashed, size: settings.size)
-    return EvaluatedImage(index: index, id: id, image, task: task, squashed: squashed, prepared: prepared)
+  private func evaluated(_ image: EvaluatedImage) -> Evaluated {
+    Evaluated(
+      row: row(of: image), kind: image.failure?.kind,
+      orientation: (image.storedOrientation != .upright, image.isTurned))
   }
 
   /// An image at which processes before this one died.
@@ -129,9 +220,10 @@ package struct EvaluationRun: Sendable {
   }
 
   /// Classifies the images whose predicted class is explained.
-  private func predict(_ images: inout [EvaluatedImage]) throws(LeGradError) {
+  private func predict(_ images: inout [EvaluatedImage], _ isStopped: () -> Bool) throws(LeGradError) {
     let places = images.indices.filter { images[$0].waitsForPrediction }
     for first in stride(from: 0, to: places.count, by: settings.batchSize) {
+      guard !isStopped() else { return }
       let batch = Array(places[first..<min(first + settings.batchSize, places.count)])
       let results = try embeddings(of: batch.compactMap { images[$0].prepared })
       for (place, result) in zip(batch, results) {
@@ -141,7 +233,7 @@ package struct EvaluationRun: Sendable {
   }
 
   /// Explains images that are asked the same together. One that is asked for several classes is explained alone.
-  private func explain(_ images: inout [EvaluatedImage]) throws(LeGradError) {
+  private func explain(_ images: inout [EvaluatedImage], _ isStopped: () -> Bool) throws(LeGradError) {
     var groups: [[Int]: [Int]] = [:]
     for place in images.indices where images[place].failure == nil {
       groups[images[place].question, default: []].append(place)
@@ -153,6 +245,7 @@ package struct EvaluationRun: Sendable {
       let batchSize = question.count == 1 ? settings.batchSize : 1
       let text = classifier.rows.rows(question)
       for first in stride(from: 0, to: places.count, by: batchSize) {
+        guard !isStopped() else { return }
         let batch = Array(places[first..<min(first + batchSize, places.count)])
         let results = try explanations(of: batch.compactMap { images[$0].prepared }, text: text)
         for (place, result) in zip(batch, results) {
@@ -202,6 +295,8 @@ package struct EvaluationSettings: Sendable {
   package var size: InputSize = .native
   /// Images, or their copies, that are computed together; bounds the memory, never a bit of the result.
   package var batchSize = 8
+  /// Of images and maps on their way; a quarter of what the process may take if nil.
+  package var memoryLimit: Int?
   /// The correction of SigLIP's maps.
   package var correction: EmptyTextCorrection?
 

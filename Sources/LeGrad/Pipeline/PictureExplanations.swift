@@ -101,18 +101,22 @@ extension Explainer {
       let stages = Pipeline<LoadedPicture, ExplainedPicture>.Stages(
         open: { [self] item throws(LeGradError) in try open(sources[item], settings) },
         held: { $0.prepared.bytesHeld(maps: maps) },
-        compute: { [self] batch throws(LeGradError) in
-          try groups(of: batch, \.prepared) { prepared throws(LeGradError) in
-            try explainEach(prepared, text: text, methods: methods, correction: correction)
-          }.enumerated().map { place, result in
-            let (item, loaded) = batch[place]
+        compute: { [self] batch, done throws(LeGradError) in
+          let results = try Self.groups(of: batch, limit: batch.count, \.prepared) { entries throws(LeGradError) in
+            try explainEach(
+              entries.map(\.loaded.prepared), text: text, methods: methods, correction: correction)
+          }
+          for ((item, loaded), result) in zip(batch, results) {
             let name = sources[item].name
-            return result.mapError { LeGradError($0.kind, "\(name): \($0)") }.map { explanations in
-              .init { () throws(LeGradError) in
+            switch result {
+            case .failure(let error): _ = done(.failure(LeGradError(error.kind, "\(name): \(error)")))
+            case .success(let explanations):
+              let end: @Sendable () throws(LeGradError) -> ExplainedPicture = {
                 ExplainedPicture(
                   index: item, name: name, width: loaded.width, height: loaded.height,
                   region: loaded.prepared.region, explanations: explanations)
               }
+              _ = done(.success(.init(end: end)))
             }
           }
         })
@@ -127,20 +131,21 @@ extension Explainer {
   /// A quarter of what the process may take.
   package static var defaultMemoryLimit: Int { MemoryAllowance.available() / 4 }
 
-  /// Calls `explain` with the images of each size among a batch.
+  /// Calls `explain` with the images of each size among a batch, at most `limit` at a time.
   /// - Returns: the results in the batch's order.
-  package func groups<Loaded, Value>(
-    of batch: [(item: Int, loaded: Loaded)], _ image: (Loaded) -> PreparedImage,
-    _ explain: ([PreparedImage]) throws(LeGradError) -> [Value]
+  package static func groups<Loaded, Value>(
+    of batch: [(item: Int, loaded: Loaded)], limit: Int, _ image: (Loaded) -> PreparedImage,
+    _ explain: (ArraySlice<(item: Int, loaded: Loaded)>) throws(LeGradError) -> [Value]
   ) throws(LeGradError) -> [Value] {
     var results: [Int: Value] = [:]
-    let groups = Dictionary(grouping: batch.indices) { place in
-      [image(batch[place].loaded).width, image(batch[place].loaded).height]
+    let groups = Dictionary(grouping: batch) { [image($0.loaded).width, image($0.loaded).height] }
+    for group in groups.values.sorted(by: { $0[0].item < $1[0].item }) {
+      for first in stride(from: 0, to: group.count, by: limit) {
+        let entries = group[first..<min(first + limit, group.count)]
+        for (entry, value) in zip(entries, try explain(entries)) { results[entry.item] = value }
+      }
     }
-    for places in groups.values.sorted(by: { $0[0] < $1[0] }) {
-      for (place, value) in zip(places, try explain(places.map { image(batch[$0].loaded) })) { results[place] = value }
-    }
-    return batch.indices.compactMap { results[$0] }
+    return batch.compactMap { results[$0.item] }
   }
 
   private func open(
@@ -156,10 +161,11 @@ extension Explainer {
     case .file(let path):
       let file: PictureFile
       do { file = try PictureFile(path: path) } catch { throw LeGradError(error) }
-      return .init(bytes: file.bytesToDecode) { () throws(LeGradError) in
+      return .init(bytes: file.bytesToDecode) { [self] () throws(LeGradError) in
         let decoded: DecodedImage
         do throws(ImageError) {
-          decoded = try file.decode(pixelLimit: settings.pixelLimit, applyOrientation: true)
+          decoded = try file.decode(
+            pixelLimit: settings.pixelLimit, applyOrientation: true, sharing: threadBudget)
         } catch {
           throw LeGradError(error)
         }

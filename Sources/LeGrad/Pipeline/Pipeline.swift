@@ -39,12 +39,19 @@ package final class Pipeline<Loaded: Sendable, Output: Sendable>: Sendable {
     var open: @Sendable (_ item: Int) throws(LeGradError) -> Opened
     /// Bytes that an item which was loaded takes until it has come out.
     var held: @Sendable (Loaded) -> Int
-    /// A batch, of which each may fail alone; an error ends the run.
-    var compute: @Sendable ([(item: Int, loaded: Loaded)]) throws(LeGradError) -> [Outcome<Computed>]
+    /// A batch, of which each may fail alone. `done` takes what came of the next item, in the batch's order, as soon as
+    /// it is known, and says whether anybody still wants more. The run ends before the first item that it was not called
+    /// for, by an error or quietly.
+    var compute: Compute
+
+    package typealias Compute =
+      @Sendable (
+        _ batch: [(item: Int, loaded: Loaded)], _ done: (Outcome<Computed>) -> Bool
+      ) throws(LeGradError) -> Void
 
     package init(
       open: @escaping @Sendable (_ item: Int) throws(LeGradError) -> Opened, held: @escaping @Sendable (Loaded) -> Int,
-      compute: @escaping @Sendable ([(item: Int, loaded: Loaded)]) throws(LeGradError) -> [Outcome<Computed>]
+      compute: @escaping Compute
     ) {
       (self.open, self.held, self.compute) = (open, held, compute)
     }
@@ -123,7 +130,9 @@ private final class PipelineCore<Loaded: Sendable, Output: Sendable>: @unchecked
   typealias Stages = Pipeline<Loaded, Output>.Stages
   typealias Job = @Sendable () -> Void
 
-  private let count: Int
+  /// Items that come out: fewer than there are where the run was ended.
+  private var count: Int
+  private var isCut = false
   private let stages: Stages
   private let limits: Pipeline<Loaded, Output>.Limits
   private let budget: ThreadBudget
@@ -238,7 +247,7 @@ private final class PipelineCore<Loaded: Sendable, Output: Sendable>: @unchecked
     }
   }
 
-  private var isEnding: Bool { isStopped || fault != nil }
+  private var isEnding: Bool { isStopped || isCut || fault != nil }
   private var mayOpen: Bool {
     !isEnding && nextToOpen < count && nextToOpen - nextToDeliver < depth && opened.count + opening <= workers
   }
@@ -334,7 +343,7 @@ private final class PipelineCore<Loaded: Sendable, Output: Sendable>: @unchecked
       let start = clock.now
       var isBehind = false
       let next = locked { () -> [(item: Int, loaded: Loaded)]? in
-        while !isStopped, fault == nil, nextToCompute < count || !batch.isEmpty {
+        while !isEnding, nextToCompute < count || !batch.isEmpty {
           if let batch = takeBatch() { return batch }
           isBehind = firstBehind < behind.count || working > 0
           lock.wait()
@@ -385,18 +394,26 @@ private final class PipelineCore<Loaded: Sendable, Output: Sendable>: @unchecked
   }
 
   private func compute(_ batch: [(item: Int, loaded: Loaded)]) {
-    let results = Result { () throws(LeGradError) in try stages.compute(batch) }
+    var items = batch.map(\.item)[...]
+    func take(_ outcome: Result<Pipeline<Loaded, Output>.Computed, LeGradError>) -> Bool {
+      locked {
+        guard let item = items.popFirst() else { return false }
+        switch outcome {
+        case .success(let computed): finish(item, computed)
+        case .failure(let error): settle(item, .failure(error))
+        }
+        lock.wakeAll()
+        return !isStopped
+      }
+    }
+    let result = Result { () throws(LeGradError) in try stages.compute(batch, take) }
     locked {
       isComputing = false
-      switch results {
-      case .failure(let error): fail(batch[0].item, error)
-      case .success(let results):
-        for (entry, result) in zip(batch, results) {
-          switch result {
-          case .success(let computed): finish(entry.item, computed)
-          case .failure(let error): settle(entry.item, .failure(error))
-          }
-        }
+      let next = items.first ?? (batch[batch.count - 1].item + 1)
+      switch result {
+      case .failure(let error): fail(next, error)
+      case .success:
+        if !items.isEmpty { (count, isCut) = (next, true) }
       }
       lock.wakeAll()
     }

@@ -12,6 +12,9 @@ protocol EmbeddingHead<B>: Sendable {
   /// The head itself where one query's attention makes the embedding; nil where tokens are averaged.
   var query: (any QueryHead<B>)? { get }
 
+  /// Whether of the last block's output the first row of each image makes the embedding, and no other is read.
+  var readsFirstRowsAlone: Bool { get }
+
   /// Fills in what no image changes.
   func prepare(on backend: B) throws(BackendError)
   /// The last block's second MLP product, as far as its output is read.
@@ -23,6 +26,7 @@ protocol EmbeddingHead<B>: Sendable {
 extension EmbeddingHead {
   var tokenReader: TokenReader<B>? { nil }
   var query: (any QueryHead<B>)? { nil }
+  var readsFirstRowsAlone: Bool { false }
   func prepare(on backend: B) throws(BackendError) {}
 }
 

@@ -142,7 +142,9 @@ final class MethodRun<B: Backend>: Sendable {
     }
     try weights.forwardToHidden(
       activations.reading(input), tokens: forward.shape.tokens, mask: .none,
-      keepDerivative: methods.contains { $0.keepsDerivative(of: block) }, on: backend)
+      keepDerivative: methods.contains { $0.keepsDerivative(of: block) },
+      // For an embedding alone nobody looks at the other rows.
+      firstRowsAlone: methods.isEmpty && block == forward.lastBlock && forward.head.readsFirstRowsAlone, on: backend)
     if block == forward.lastBlock {
       try forward.head.runLastBlock(forward, readsMeanToken: methods.contains(where: \.readsLastMeanToken))
     } else {

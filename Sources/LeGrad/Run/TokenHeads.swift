@@ -39,6 +39,7 @@ struct ClassTokenHead<B: Backend>: QueryHead {
   var embedding: Matrix<B.Buffer> { reader.readOut().embedding }
   var tokenReader: TokenReader<B>? { reader }
   var query: (any QueryHead<B>)? { self }
+  var readsFirstRowsAlone: Bool { true }
 
   func runLastBlock(_ forward: SharedForward<B>, readsMeanToken: Bool) throws(BackendError) {
     try reader.runLastBlock(forward, readsMeanToken: readsMeanToken)

@@ -209,6 +209,8 @@ struct BenchmarkCommand: ParsableCommand {
   private func drawGrowth(to file: String) throws {
     // Files that cannot be read end the command before minutes are spent.
     let others = try beside.compactMap(Self.parts(ofBeside:)).map { try GrowthSeries(name: $0.name, file: $0.file) }
+    // So does a place that cannot be written.
+    try write(GrowthPlot(title: "", series: []), to: file)
     let model = try openModel()
     var options = try computing.explainerOptions(device: computing.choice)
     options.pixelStatistics = .halves
@@ -228,8 +230,7 @@ struct BenchmarkCommand: ParsableCommand {
     let title =
       "\(model.name), \(method.name), \(explainer.device.name), \(explainer.precision.rawValue): \(images) image, "
       + "\(prompts) prompt, \(width)x\(height) where they are not the axis"
-    let svg = GrowthPlot(title: title, series: [series] + others).svg
-    try Interruption.whileWriting { () throws(FileError) in try AtomicFile.write(Array(svg.utf8), to: file) }
+    try write(GrowthPlot(title: title, series: [series] + others), to: file)
     let points = curves.flatMap(\.points)
     switch format {
     case .csv: Terminal.out(series.csv)
@@ -243,6 +244,11 @@ struct BenchmarkCommand: ParsableCommand {
       for curve in curves { Terminal.out(curve.line) }
     }
     Terminal.note("the plot is in \(file.printable)")
+  }
+
+  private func write(_ plot: GrowthPlot, to file: String) throws(FileError) {
+    let svg = Array(plot.svg.utf8)
+    try Interruption.whileWriting { () throws(FileError) in try AtomicFile.write(svg, to: file) }
   }
 
   private func measure(

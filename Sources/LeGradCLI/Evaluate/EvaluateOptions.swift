@@ -69,6 +69,12 @@ struct EvaluateOptions: ParsableArguments {
   var batchSize = 8
 
   @Option(
+    help: ArgumentHelp(
+      "Memory for images and maps on their way, such as 2GiB; a quarter of what there is if not given.",
+      valueName: "bytes"))
+  var memory: ByteCount?
+
+  @Option(
     name: [.customShort("o"), .long],
     help: "The folder for rows and report. (default: legrad-evaluation/PROTOCOL-RUN)")
   var output: String?

@@ -85,6 +85,7 @@ struct EvaluationDriver {
     settings.orientationNoted = { note.tell($0, isTurned: $1) }
     settings.size = options.size
     settings.batchSize = options.batchSize
+    settings.memoryLimit = options.memory?.bytes
     let choice = try options.computing.choice(localRank: Shard.localRank(environment: environment))
     let explaining = try options.computing.explainerOptions(device: choice, pixels: options.pixels)
     try model.check(size: settings.size, resize: .squash, methods: methods, prompts: 1, options: explaining)

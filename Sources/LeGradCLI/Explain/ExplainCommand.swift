@@ -87,7 +87,7 @@ struct ExplainCommand: ParsableCommand {
   @Option(name: [.customShort("o"), .long], help: "The folder for the results.")
   var output = "legrad-out"
 
-  @Option(help: "What to write: any of png,jpg,npy,json; jpg has overlays alone.")
+  @Option(help: "What to write: any of png,jpg,npy,json, or none; jpg has overlays alone.")
   var format = FormatList([.png, .json])
 
   @Flag(help: "Also write STEM.layers.npy, the relevance [layers, prompts, rows, columns] of each block.")
@@ -155,8 +155,11 @@ struct ExplainCommand: ParsableCommand {
     try model.check(size: size, resize: resize, methods: methods, prompts: prompts.count, options: options)
     noteUnusedOptions(methods)
     let correction = try correcting.source(for: model)
-    var made = try FileSystem.makeWritableFolder(output)
-    for folder in plan.subfolders { made += try FileSystem.makeWritableFolder(plan.path(folder)) }
+    var made: [String] = []
+    if plan.hasFiles {
+      made = try FileSystem.makeWritableFolder(output)
+      for folder in plan.subfolders { made += try FileSystem.makeWritableFolder(plan.path(folder)) }
+    }
     do {
       let isHashed = json || format.formats.contains(.json)
       let identity = Ahead { () throws(LeGradError) in try model.identity(hashed: isHashed) }

@@ -77,7 +77,9 @@ struct ExplainPresentation {
     let summary =
       "\(report.image.printable): \(size.width)×\(size.height), seen as \(input.width)×\(input.height) "
       + "(\(report.resize)), \(report.method), \(blocks) \(list(report.layers))"
-    return ([summary] + table.lines(indent: 2) + ["  files: \(files(report).joined(separator: " "))", ""]).joined(
+    let files = files(report)
+    let written = files.isEmpty ? [] : ["  files: \(files.joined(separator: " "))"]
+    return ([summary] + table.lines(indent: 2) + written + [""]).joined(
       separator: "\n")
   }
 

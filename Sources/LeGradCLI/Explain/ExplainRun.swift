@@ -73,7 +73,9 @@ struct ExplainRun: Sendable {
       count: writer.plan.items.count,
       stages: .init(
         open: { item throws(LeGradError) in try open(item, keepsPicture: hasOverlays) }, held: bytesHeld,
-        compute: { batch throws(LeGradError) in try explain(batch) }),
+        compute: { batch, done throws(LeGradError) in
+          for result in try explain(batch) where !done(result) { return }
+        }),
       limits: .init(
         bytes: settings.memoryLimit ?? Explainer.defaultMemoryLimit, batch: window,
         computesOnThreads: explainer.device.backend == .native),
@@ -93,13 +95,14 @@ struct ExplainRun: Sendable {
       let start = clock.now
       let decoded: DecodedImage
       do throws(ImageError) {
-        decoded = try file.decode(pixelLimit: settings.pixelLimit, applyOrientation: true)
+        decoded = try file.decode(
+          pixelLimit: settings.pixelLimit, applyOrientation: true, sharing: explainer.threadBudget)
       } catch {
         throw LeGradError(error)
       }
       let middle = clock.now
       let prepared = try explainer.prepare(decoded.image, size: settings.size, resize: settings.resize)
-      let shown = keepsPicture ? ShownImage(decoded.image, longerSide: writer.overlaySide) : nil
+      let shown = keepsPicture ? show(decoded.image) : nil
       if let shown, max(shown.image.width, shown.image.height) > JPEGEncoder.sideLimit, writer.plan.hasJPEGs {
         throw .badFile(
           "\(writer.plan.items[item].image): a JPEG's sides have at most \(JPEGEncoder.sideLimit) pixels, the overlay has "
@@ -112,6 +115,11 @@ struct ExplainRun: Sendable {
         decodeSeconds: readSeconds + (middle - start) / .seconds(1),
         prepareSeconds: (clock.now - middle) / .seconds(1))
     }
+  }
+
+  private func show(_ picture: RGBImage) -> ShownImage {
+    writer.counted?(.shown)
+    return ShownImage(picture, longerSide: writer.overlaySide, sharing: explainer.threadBudget)
   }
 
   /// What an image takes until its files are written: itself, its maps, and for each thread that draws an overlay the
@@ -128,14 +136,14 @@ struct ExplainRun: Sendable {
   private func explain(
     _ batch: [(item: Int, loaded: Loaded)]
   ) throws(LeGradError) -> [Result<Images.Computed, LeGradError>] {
-    var results: [Int: Result<Explained, LeGradError>] = [:]
-    let groups = Dictionary(grouping: batch) { [$0.loaded.prepared.width, $0.loaded.prepared.height] }
-    for group in groups.values.sorted(by: { $0[0].item < $1[0].item }) {
-      for first in stride(from: 0, to: group.count, by: settings.batchSize) {
-        try explain(group[first..<min(first + settings.batchSize, group.count)], into: &results)
-      }
+    let results = try Explainer.groups(
+      of: batch, limit: settings.batchSize, \.prepared
+    ) { batch throws(LeGradError) in
+      var outcomes: [Int: Result<Explained, LeGradError>] = [:]
+      try explain(batch, into: &outcomes)
+      return batch.compactMap { outcomes[$0.item] }
     }
-    return batch.compactMap { results[$0.item]?.map(files) }
+    return results.map { $0.map(files) }
   }
 
   private func explain(
@@ -252,21 +260,21 @@ struct ExplainRun: Sendable {
   private func report(
     _ result: Explained, method: Int, _ written: ExplanationWriter.Prompts, _ item: OutputPlan.Item
   ) throws(LeGradError) -> ExplanationReport {
-    let (explanation, heatmaps) = (written.explanation, written.heatmaps)
+    let (explanation, flat) = (written.explanation, written.flat)
     let (image, region) = (result.image, result.image.prepared.region)
     let options = explanation.method.report(of: explainer.model.configuration.vision)
     let text = result.text
     let classes = try text.classes.map { numbers throws(LeGradError) in
       try explainer.classScores(numbers, of: explanation.imageEmbedding)
     }
-    let prompts = heatmaps.indices.map { prompt in
+    let prompts = flat.indices.map { prompt in
       let cells = explanation.relevance(prompt: prompt)
       return ExplanationReport.Prompt(
         prompt: text.prompts[prompt], tokens: text.lengths?[prompt].tokens, tokensCut: text.lengths?[prompt].cut,
         similarity: classes == nil ? explanation.similarities[prompt] : nil,
-        class: classes.map { .init($0[prompt]) }, flat: heatmaps[prompt].isFlat,
+        class: classes.map { .init($0[prompt]) }, flat: flat[prompt],
         relevanceRange: [cells.min() ?? 0, cells.max() ?? 0],
-        maximum: heatmaps[prompt].isFlat
+        maximum: flat[prompt]
           ? nil : .init(maximumOf: explanation, prompt: prompt, region: region, image: image.imageSize))
     }
     return ExplanationReport(

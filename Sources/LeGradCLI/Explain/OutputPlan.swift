@@ -25,6 +25,11 @@ struct OutputPlan: Sendable {
     var heatmaps: [String] = []
     var heatmapArray, relevance, layers, report: String?
 
+    /// Whether any of them takes a map at the input's size.
+    var needHeatmaps: Bool {
+      !overlays.isEmpty || !jpegOverlays.isEmpty || !heatmaps.isEmpty || heatmapArray != nil
+    }
+
     var all: [String] {
       overlays + jpegOverlays + heatmaps + [heatmapArray, relevance, layers, report].compactMap { $0 }
     }
@@ -77,6 +82,9 @@ struct OutputPlan: Sendable {
   /// Whether a picture is to be kept until it is drawn on.
   var hasOverlays: Bool { items.contains { $0.files.contains { !$0.overlays.isEmpty || !$0.jpegOverlays.isEmpty } } }
 
+  /// Whether anything is written at all.
+  var hasFiles: Bool { items.contains { !$0.names.isEmpty } }
+
   var hasJPEGs: Bool { items.contains { $0.files.contains { !$0.jpegOverlays.isEmpty } } }
 
   func path(_ name: String) -> String { FileTree.join(folder, name) }
@@ -99,7 +107,7 @@ struct OutputPlan: Sendable {
 
   /// Nothing is replaced unasked, and an input never.
   private func check(overwrite: Bool, references: [String]) throws(LeGradError) {
-    guard FileTree.exists(folder) else { return }
+    guard hasFiles, FileTree.exists(folder) else { return }
     guard FileTree.isFolder(folder) else {
       throw .badFile(
         "\(folder): the output folder cannot be made: a file of that name is in the way; choose another with -o")

@@ -67,7 +67,7 @@ enum PromptSource: Sendable {
     by explainer: Explainer, resize: ResizeMode = .squash, pixelLimit: Int = RGBImage.defaultPixelLimit
   ) throws(LeGradError) -> TextEmbeddings {
     switch self {
-    case .texts(let texts): return try explainer.encode(texts)
+    case .texts(let texts): return try explainer.encodeOrFind(texts, cacheFolder: Environment.cacheFolder)
     case .embeddings(let rows, _): return rows
     case .classes(let names):
       let numbers = try names.map { name throws(LeGradError) in try explainer.model.classNumber(name) }

@@ -59,13 +59,20 @@ extension StringProtocol {
 }
 
 struct FormatList: ExpressibleByArgument, Equatable, Sendable {
-  static let allValueStrings = OutputPlan.Format.allCases.map(\.rawValue) + ["a list of them with commas"]
+  static let allValueStrings = OutputPlan.Format.allCases.map(\.rawValue) + ["a list of them with commas", none]
+
+  /// For no file at all.
+  private static let none = "none"
 
   let formats: Set<OutputPlan.Format>
 
   init(_ formats: Set<OutputPlan.Format>) { self.formats = formats }
 
   init?(argument: String) {
+    if argument.trimmingSpaces() == Self.none {
+      formats = []
+      return
+    }
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
     let formats = parts.compactMap { OutputPlan.Format(rawValue: $0.trimmingSpaces()) }
     guard !formats.isEmpty, formats.count == parts.count else { return nil }
@@ -73,7 +80,8 @@ struct FormatList: ExpressibleByArgument, Equatable, Sendable {
   }
 
   var defaultValueDescription: String {
-    OutputPlan.Format.allCases.filter(formats.contains).map(\.rawValue).joined(separator: ",")
+    formats.isEmpty
+      ? Self.none : OutputPlan.Format.allCases.filter(formats.contains).map(\.rawValue).joined(separator: ",")
   }
 }
 
