@@ -25,9 +25,14 @@ import Testing
 
   @Test func whatDoesNotGrowIsConstant() throws {
     let flat = try law([1, 2, 4, 8]) { _ in 5 }
-    #expect(flat.isConstant(to: 8) && abs(flat.value(at: 3) - 5) < 1e-9)
-    #expect(GrowthPlot.words(flat, subject: "images", to: 8, unit: GrowthPlot.bytes) == "5.00 B, whatever the images")
-    #expect(try !law([1, 2, 4, 8]) { $0 }.isConstant(to: 8))
+    #expect(flat.isConstant(from: 1, to: 8) && abs(flat.value(at: 3) - 5) < 1e-9)
+    let words = GrowthPlot.words(flat, subject: "images", from: 1, to: 8, unit: GrowthPlot.bytes)
+    #expect(words == "5.00 B, whatever the images")
+    #expect(try !law([1, 2, 4, 8]) { $0 }.isConstant(from: 1, to: 8))
+    let steep = try law([1, 2, 4, 8]) { 0.004 + 0.0005 * $0 * $0 }
+    #expect(
+      GrowthPlot.words(steep, subject: "n", from: 1, to: 8, unit: GrowthPlot.seconds)
+        == "4.00 ms + 32.0 ms · (n/8)^2.00")
   }
 
   @Test func tooFewOrSenselessPointsHaveNoLaw() {
@@ -99,8 +104,8 @@ import Testing
     let drawn = try drawn(plot)
     #expect(drawn.texts.first == "a <model> & \"another\"")
     #expect(drawn.elements["circle"]?.count == 14 && drawn.elements["path"]?.count == 4)
-    #expect(drawn.texts.contains("10.0 ms · images^1.00"), "\(drawn.texts)")
-    #expect(drawn.texts.contains { $0.hasSuffix("· pixels^2.00") })
+    #expect(drawn.texts.contains("80.0 ms · (images/8)^1.00"), "\(drawn.texts)")
+    #expect(drawn.texts.contains { $0.hasSuffix("· (pixels/1600)^2.00") })
     #expect(drawn.texts.filter { $0 == "286 MiB, whatever the images" }.count == 1)
     let view = try #require(drawn.elements["svg"]?[0]["viewBox"]).split(separator: " ").compactMap { Double($0) }
     // Points of one series go to the right and up, at even steps where they double.

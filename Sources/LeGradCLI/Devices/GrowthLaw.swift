@@ -59,6 +59,6 @@ struct GrowthLaw: Equatable, Sendable {
 
   func value(at n: Double) -> Double { start + share * pow(n, exponent) }
 
-  /// Whether the growing part is nothing to speak of up to `n`.
-  func isConstant(to n: Double) -> Bool { share * pow(n, exponent) < 0.05 * start }
+  /// Whether from the least `n` to the most next to nothing is added.
+  func isConstant(from first: Double, to last: Double) -> Bool { value(at: last) < 1.1 * value(at: first) }
 }

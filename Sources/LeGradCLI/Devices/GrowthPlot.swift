@@ -56,13 +56,13 @@ struct GrowthPlot {
   /// What is drawn, in words: a line for each law.
   var lines: [String] {
     series.flatMap { series in
-      let last = series.points.map(\.n).max() ?? 0
+      let (first, last) = (series.points.map(\.n).min() ?? 0, series.points.map(\.n).max() ?? 0)
       let laws: [(GrowthLaw?, (Double) -> String)] = [
         (series.secondsLaw, Self.seconds), (series.bytesLaw, Self.bytes),
       ]
       return laws.map { law, unit in
         let words = law.map { law in
-          Self.words(law, subject: series.subject, to: last, unit: unit)
+          Self.words(law, subject: series.subject, from: first, to: last, unit: unit)
             + ", off by \((100 * law.error).decimal(places: 1)) %"
         }
         return "\(series.subject): \(words ?? "too few points for a law")"
@@ -70,11 +70,15 @@ struct GrowthPlot {
     }
   }
 
-  /// A law in words, such as `12 ms + 3.1 ms · prompts^1.02`.
-  static func words(_ law: GrowthLaw, subject: String, to n: Double, unit: (Double) -> String) -> String {
-    guard !law.isConstant(to: n) else { return "\(unit(law.value(at: n))), whatever the \(subject)" }
-    let growing = "\(unit(law.share)) · \(subject)^\(law.exponent.decimal(places: 2))"
-    return law.start > 0 ? "\(unit(law.start)) + \(growing)" : growing
+  /// A law in words, such as `12.0 ms + 640 ms · (prompts/64)^1.02`.
+  static func words(
+    _ law: GrowthLaw, subject: String, from first: Double, to last: Double, unit: (Double) -> String
+  ) -> String {
+    guard !law.isConstant(from: first, to: last) else { return "\(unit(law.value(at: last))), whatever the \(subject)" }
+    let most = law.share * pow(last, law.exponent)
+    let growing = "\(unit(most)) · (\(subject)/\(last.decimal(places: 0)))^\(law.exponent.decimal(places: 2))"
+    // What is lost in the last digit of the rest is not said.
+    return law.start > 0.001 * most ? "\(unit(law.start)) + \(growing)" : growing
   }
 
   static func seconds(_ value: Double) -> String { scaled(value, [(1, "s"), (1e-3, "ms"), (1e-6, "µs")]) }
@@ -177,7 +181,7 @@ struct GrowthPlot {
         }
         lines.append(
           "<path d=\"\(path.joined(separator: " "))\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.5\"/>")
-        let words = GrowthPlot.words(law, subject: subject, to: last, unit: unit)
+        let words = GrowthPlot.words(law, subject: subject, from: first, to: last, unit: unit)
         lines.append(label(words, x: left + width / 2, y: top + height + 45, anchor: "middle"))
       }
       for point in points {
