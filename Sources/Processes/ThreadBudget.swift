@@ -106,10 +106,12 @@ private final class Places: Sendable {
   }
 }
 
-/// Work in parts, of which each thread takes the next.
+/// Work in parts, of which each thread takes the next. Unchecked because of what changes under the helpers' lock, and of the
+/// body, which goes when nobody is at it.
 private final class SharedJob: @unchecked Sendable {
   private let count: Int
-  private let body: (Int) -> Void
+  /// Nil once nobody may call it: a helper may know of the job for longer than its work lasts.
+  private var body: ((Int) -> Void)?
   private let next = Atomic<Int>(0)
   /// Helpers that are at it. Changes under the helpers' lock.
   var inside = 0
@@ -121,10 +123,13 @@ private final class SharedJob: @unchecked Sendable {
   func work() {
     while true {
       let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      if number >= count { return }
-      body(number)
+      guard number < count else { return }
+      body?(number)
     }
   }
+
+  /// Under the helpers' lock, when none is at it and none can come to it.
+  func close() { body = nil }
 }
 
 /// Threads that help whoever has work in parts, made when there is some first. Unchecked because of the state, which is
@@ -149,6 +154,7 @@ private final class Helpers: @unchecked Sendable {
     lock.lock()
     jobs.removeAll { $0 === job }
     while job.inside > 0 { lock.wait() }
+    job.close()
     lock.unlock()
   }
 

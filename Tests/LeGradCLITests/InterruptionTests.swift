@@ -48,12 +48,15 @@ import Testing
   }
 
   private static let batch = ["evaluate", "shapes", "--scenes", "400", "--batch-size", "400", "-o", "out"]
+  /// Of a processor, by which the batch has begun and is not done: drawing 500 scenes takes half of that, and until then a
+  /// request is heard at once.
+  private static let seconds = 6.0
   private static let part = "out/shards/0-of-1.jsonl.part"
 
   /// All images of the run are one batch, in which nobody asks whether to stop.
   @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func aLongBatchIsNotWaitedFor(number: Int32) throws {
     let (code, errors) = try end(
-      Self.batch + ["--device", "cpu"], by: [number], once: Self.part, busyFor: 1.5)
+      Self.batch + ["--device", "cpu"], by: [number], once: Self.part, busyFor: Self.seconds)
     #expect(code == 128 + number, "\(errors)")
     #expect(errors.contains("--resume"), "\(errors)")
     // What there is can be gone on with.
@@ -65,7 +68,7 @@ import Testing
   @Test func aSecondSignalEndsAtOnce() throws {
     // Before the batch has begun, the first one ends it.
     let (code, errors) = try end(
-      Self.batch + ["--device", "cpu"], by: [SIGTERM, SIGINT], once: Self.part, busyFor: 1.5)
+      Self.batch + ["--device", "cpu"], by: [SIGTERM, SIGINT], once: Self.part, busyFor: Self.seconds)
     #expect(code == 128 + SIGINT, "\(errors)")
     // The first one's patience had not come to its end.
     #expect(!errors.contains("stopped"), "\(errors)")
