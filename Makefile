@@ -110,9 +110,6 @@ fuzz: build setup-tests
 test-sanitized: setup-tests
 	@$(call install,$(sanitizer_packages))
 	Tests/Sanitized/run.sh $(TOOLS)
-	swift build --build-tests $(optimised)
-	LEGRAD_TEST_VALGRIND=1 "$$(swift build $(optimised) --show-bin-path)/legradPackageTests.xctest" --disable-xctest \
-	  --testing-library swift-testing --no-parallel --filter nothingIsWrongWithMemoryUnderValgrind
 
 test-real: build
 	Examples/dinov2-real/run.sh "$$($(swift_build) --show-bin-path)/legrad"

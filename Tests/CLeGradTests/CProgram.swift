@@ -20,20 +20,11 @@ struct CProgram {
   ///   - source: from the root of the repository.
   ///   - compiler: with its language.
   ///   - linked: with the library.
-  ///   - stripped: with a copy of it that has no notes for debuggers, which not every tool can read.
   init(
-    _ source: String, _ compiler: [String], in scratch: ScratchFolder, linked: Bool = true, flags: [String] = [],
-    stripped: Bool = false
+    _ source: String, _ compiler: [String], in scratch: ScratchFolder, linked: Bool = true, flags: [String] = []
   ) throws {
     path = scratch.path + "/program-\(UUID().uuidString)"
-    var folder = Self.libraryFolder
-    if stripped {
-      folder = scratch.path
-      let name = "/libCLeGrad.so"
-      let copy = try Self.run(
-        "/usr/bin/env", ["objcopy", "--strip-debug", Self.libraryFolder + name, folder + name], in: Self.root)
-      try #require(copy.code == 0, "\(copy.output)")
-    }
+    let folder = Self.libraryFolder
     let library = ["-L", folder, "-lCLeGrad", "-Wl,-rpath," + folder, "-pthread"]
     let result = try Self.run(
       "/usr/bin/env",
@@ -43,9 +34,9 @@ struct CProgram {
   }
 
   func run(
-    _ arguments: [String] = [], under tool: [String] = [], environment: [String: String] = [:]
+    _ arguments: [String] = [], environment: [String: String] = [:]
   ) throws -> (code: Int32, output: String) {
-    try Self.run("/usr/bin/env", tool + [path] + arguments, in: Self.root, environment: environment)
+    try Self.run("/usr/bin/env", [path] + arguments, in: Self.root, environment: environment)
   }
 
   private static func run(
@@ -107,19 +98,8 @@ struct CProgram {
     let scratch = try ScratchFolder()
     let program = try CProgram(
       Self.exercise, CProgram.languages[0], in: scratch, flags: ["-fsanitize=address,undefined"])
-    // Swift's runtime keeps what it has made; the program's own leaks are valgrind's to find.
+    // Swift's runtime keeps what it has made for as long as the process lives.
     let result = try program.run(environment: ["ASAN_OPTIONS": "detect_leaks=0"])
     #expect(result.code == 0 && result.output == "done\n", "\(result.output)")
-  }
-
-  /// Minutes: `make test-sanitized` runs it.
-  @Test(.enabled(if: ProcessInfo.processInfo.environment["LEGRAD_TEST_VALGRIND"] != nil))
-  func nothingIsWrongWithMemoryUnderValgrind() throws {
-    let scratch = try ScratchFolder()
-    let program = try CProgram(Self.exercise, CProgram.languages[0], in: scratch, stripped: true)
-    let leaks = ["--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]
-    let result = try program.run(
-      under: ["valgrind", "-q", "--error-exitcode=9", "--child-silent-after-fork=yes"] + leaks)
-    #expect(result.code == 0 && result.output.hasSuffix("done\n"), "\(result.output)")
   }
 }

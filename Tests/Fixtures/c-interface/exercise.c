@@ -1,4 +1,4 @@
-/* What the tests of the C interface run as C11 and as C++17, under sanitizers and valgrind: every object made and freed, bad
+/* What the tests of the C interface run as C11 and as C++17, under sanitizers: every object made and freed, bad
  * requests refused, several threads on one explainer, and a child of a fork. */
 #include <legrad.h>
 #include <pthread.h>
