@@ -3,7 +3,7 @@ import Failures
 import Glibc
 import Processes
 
-/// Read-only bytes of a regular file, mapped or read piece by piece.
+/// Read-only bytes of a regular file, mapped or read piece by piece, or of somebody's memory.
 ///
 /// One that another program cuts short meanwhile, or whose disk or network fails, is an error: of a mapped file the bytes
 /// that cannot be had read as zeros until whoever reads them asks for it.
@@ -18,6 +18,8 @@ package final class FileBytes: Sendable {
   private let map: Int32
   /// When the file was last written to.
   private let modified: timespec
+  /// Who keeps the bytes where they are; nil for those of a file.
+  private let lender: (any AnyObject & Sendable)?
 
   private static let mappedChunk = 16 << 20
   private static let readChunk = 1 << 20
@@ -51,9 +53,26 @@ package final class FileBytes: Sendable {
     self.base = base
     self.map = map
     modified = status.st_mtim
+    lender = nil
+  }
+
+  /// Bytes that lie in memory, which is neither copied nor given back.
+  /// - Parameters:
+  ///   - bytes: stay there unchanged while `lender` lives.
+  ///   - lender: kept for as long as this.
+  ///   - name: what errors call them.
+  package init(lent bytes: UnsafeRawBufferPointer, by lender: any AnyObject & Sendable, name: String) {
+    path = name
+    size = bytes.count
+    descriptor = -1
+    base = unsafe bytes.baseAddress.map { UInt(bitPattern: $0) } ?? 0
+    map = -1
+    modified = timespec()
+    self.lender = lender
   }
 
   deinit {
+    guard lender == nil else { return }
     if base != 0 {
       legrad_map_forget(map)
       unsafe munmap(UnsafeMutableRawPointer(bitPattern: base), size)
@@ -67,7 +86,10 @@ package final class FileBytes: Sendable {
     of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Bool
   ) throws(FileError) {
     precondition(range.lowerBound >= 0 && range.upperBound <= size)
-    if base == 0 {
+    if lender != nil {
+      guard !range.isEmpty else { return }
+      _ = unsafe body(UnsafeRawBufferPointer(start: address(range.lowerBound), count: range.count))
+    } else if base == 0 {
       try unsafe readChunks(of: range, body)
     } else {
       try unsafe mapChunks(of: range, body)
@@ -94,24 +116,29 @@ package final class FileBytes: Sendable {
   package var isMapped: Bool { base != 0 }
 
   /// Whether bytes of the map could not be had when they were read: what was computed with them is wrong.
-  package var wasLost: Bool { base != 0 && legrad_map_was_lost(map) }
+  package var wasLost: Bool { map >= 0 && legrad_map_was_lost(map) }
 
   /// Where the bytes of `range` are in the map, brought into memory; valid while this object lives. Nil without a map, and
   /// where they cannot be read or the file was written to since it was opened. Who has read them asks `wasLost`.
   package func bringIn(_ range: Range<Int>) -> UnsafeRawPointer? {
     precondition(range.lowerBound >= 0 && range.upperBound <= size)
+    guard lender == nil else { return unsafe address(range.lowerBound) }
     var status = stat()
     guard base != 0, !wasLost, unsafe fstat(descriptor, &status) == 0, status.st_size == size,
       status.st_mtim.tv_sec == modified.tv_sec, status.st_mtim.tv_nsec == modified.tv_nsec
     else { return nil }
     let (pages, count) = unsafe pages(of: range)
     if unsafe madvise(pages, count, populateForReading) != 0, errno == EFAULT { return nil }
-    return unsafe UnsafeRawPointer(bitPattern: base + UInt(range.lowerBound))
+    return unsafe address(range.lowerBound)
+  }
+
+  private func address(_ offset: Int) -> UnsafeRawPointer? {
+    unsafe UnsafeRawPointer(bitPattern: base + UInt(offset))
   }
 
   /// Gives the pages of a map back, which are brought in again where they are read.
   package func letGo(_ range: Range<Int>) {
-    guard base != 0 else { return }
+    guard base != 0, lender == nil else { return }
     let (pages, count) = unsafe pages(of: range)
     _ = unsafe madvise(pages, count, MADV_DONTNEED)
   }

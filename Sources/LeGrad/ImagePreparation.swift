@@ -76,7 +76,7 @@ public struct PreparedImage: Sendable {
   }
 
   /// Pixels that come from no picture.
-  init(pixels: [Float], height: Int, width: Int, region: PixelRegion) {
+  package init(pixels: [Float], height: Int, width: Int, region: PixelRegion) {
     self.pixels = pixels
     self.height = height
     self.width = width

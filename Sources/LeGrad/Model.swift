@@ -1,7 +1,7 @@
 public import Compute
 package import Failures
 import Files
-import SafeTensors
+package import SafeTensors
 public import Tokenizers
 public import VisionTransformer
 
@@ -18,6 +18,8 @@ public struct Model: Sendable {
     case folder(ModelPlace)
     /// The bundled model, whose files are gone once it is open.
     case bundled(any TextTokenizer, fileHash: String)
+    /// Weights in the caller's memory, with the tokenizer that was given for them or why there is none.
+    case memory(Result<any TextTokenizer, LeGradError>)
     case random
   }
 
@@ -47,6 +49,41 @@ public struct Model: Sendable {
     let checkpoint = try checkpoint(files.folder)
     let tokenizer = try tokenizer(in: files.folder, checkpoint.configuration)
     return Model(checkpoint, name: "demo", origin: .bundled(tokenizer, fileHash: try fileHash(of: checkpoint)))
+  }
+
+  /// A model whose weights lie in memory, where they are read when an `Explainer` loads them.
+  /// - Parameters:
+  ///   - tensors: under the names that the model's library gives them.
+  ///   - configuration: the text of its `open_clip_config.json` or `config.json`.
+  ///   - preprocessor: the text of transformers' `preprocessor_config.json`.
+  ///   - tokenizerFolder: where the tokenizer's files are, which are read at once; nil stands for OpenAI's vocabulary
+  ///     where OpenCLIP's CLIPs have it, for none elsewhere.
+  ///   - name: what reports and errors call the model.
+  package init(
+    tensors: any TensorStore, configuration: [UInt8], preprocessor: [UInt8]?, tokenizerFolder: String?, name: String
+  ) throws(LeGradError) {
+    let checkpoint: Checkpoint
+    do {
+      checkpoint = try Checkpoint(
+        name: name, configuration: configuration, preprocessor: preprocessor, tensors: tensors)
+    } catch { throw LeGradError(error) }
+    let tokenizer: Result<any TextTokenizer, LeGradError> =
+      if let tokenizerFolder {
+        Result { () throws(LeGradError) in try Self.tokenizer(in: tokenizerFolder, checkpoint.configuration) }
+      } else {
+        Result { () throws(LeGradError) in try Self.standardTokenizer(checkpoint.configuration, name) }
+      }
+    self.init(checkpoint, name: name, origin: .memory(tokenizer))
+  }
+
+  /// The tokenizer that a model has without files of one.
+  private static func standardTokenizer(
+    _ configuration: ModelConfiguration, _ name: String
+  ) throws(LeGradError) -> any TextTokenizer {
+    guard configuration.layout == .openCLIP, configuration.text?.tokenization == .clip else {
+      throw LeGradError(.input, "\(name): no tokenizer was given for it; give its folder, or \(Subject.textEmbeddings)")
+    }
+    do { return try CLIPTokenizer.openAI() } catch { throw LeGradError(error) }
   }
 
   /// An architecture with seeded random weights, for benchmarks: no tokenizer, the pixel statistics of its kind.
@@ -106,6 +143,7 @@ public struct Model: Sendable {
     switch origin {
     case .folder(let place): tokenizer = try Self.tokenizer(in: place.folder, configuration)
     case .bundled(let bundled, _): tokenizer = bundled
+    case .memory(let given): tokenizer = try given.get()
     case .random:
       throw LeGradError(.input, "\(name): random weights have no tokenizer; give \(Subject.textEmbeddings)")
     }
@@ -154,7 +192,7 @@ public struct Model: Sendable {
   ///   same; nil reads every byte of them.
   public func fileHash(cacheFolder: String? = nil) throws(LeGradError) -> String? {
     if case .bundled(_, let hash) = origin { return hash }
-    guard let checkpoint = source as? Checkpoint else { return nil }
+    guard let checkpoint = source as? Checkpoint, !checkpoint.store.files.isEmpty else { return nil }
     return try Self.fileHash(of: checkpoint, cacheFolder: cacheFolder)
   }
 

@@ -10,6 +10,9 @@ extension Model {
     _ = try check(methods, prompts: prompts)
   }
 
+  /// Checks that a method is defined for this model and has the blocks that it was told.
+  package func check(_ method: Method) throws(LeGradError) { _ = try check([method], prompts: 1) }
+
   /// Checks that methods make sense for this model and so many prompts.
   /// - Returns: the blocks that each reads.
   func check(_ methods: [Method], prompts: Int) throws(LeGradError) -> [Range<Int>] {

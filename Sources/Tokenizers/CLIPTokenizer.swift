@@ -69,6 +69,13 @@ public struct CLIPTokenizer: TextTokenizer {
       remedy: "copy the model's tokenizer files there, or give \(Subject.textEmbeddings)")
   }
 
+  /// OpenAI's vocabulary by OpenCLIP's rules, which needs no files.
+  package static func openAI() throws(TokenizerError) -> CLIPTokenizer {
+    CLIPTokenizer(
+      try BytePairVocabulary.openAI(), TokenizerSettings(), rules: .openCLIP,
+      name: "OpenAI's CLIP byte pairs, compiled in")
+  }
+
   /// Reads a `tokenizer.json` and what stands beside it.
   init(document: TokenizerJSON, folder: String, rules: Rules) throws(TokenizerError) {
     let settings = try TokenizerSettings(folder: folder, document: document)

@@ -52,7 +52,37 @@ public struct Checkpoint: WeightSource {
       throw error
     }
     let store = UnwrappedTensors.of(stored)
-    var read = try files.configuration(of: store)
+    try self.init(
+      folder: folder, store: store, read: try files.configuration(of: store),
+      weightKeys: (stored as? TorchFile)?.dictionaryKeys ?? [])
+  }
+
+  /// Opens a model whose files are no files.
+  /// - Parameters:
+  ///   - name: what errors call it.
+  ///   - configuration: the text of its `open_clip_config.json` or `config.json`.
+  ///   - preprocessor: the text of transformers' `preprocessor_config.json`.
+  ///   - tensors: its weights, under the names that its library gives them.
+  package init(
+    name: String, configuration: [UInt8], preprocessor: [UInt8]?, tensors: any TensorStore
+  ) throws(CheckpointError) {
+    let store = UnwrappedTensors.of(tensors)
+    let top = try ConfigurationObject(file: name, bytes: configuration)
+    let read: ReadConfiguration
+    if top.value("model_cfg") != nil {
+      read = try .openCLIP(top, store: store)
+    } else {
+      var processor: ConfigurationObject?
+      if let preprocessor { processor = try ConfigurationObject(file: name + ": preprocessor", bytes: preprocessor) }
+      read = try .other(top, preprocessor: { () in processor }, store: store)
+    }
+    try self.init(folder: name, store: store, read: read, weightKeys: [])
+  }
+
+  private init(
+    folder: String, store: any TensorStore, read: ReadConfiguration, weightKeys: [String]
+  ) throws(CheckpointError) {
+    var read = read
     read.takeGridOfPositions(in: store)
     let configuration = read.configuration
     var check = CheckpointCheck(store: store, read)
@@ -73,7 +103,7 @@ public struct Checkpoint: WeightSource {
     self.folder = folder
     self.configuration = configuration
     self.store = store
-    weightKeys = (stored as? TorchFile)?.dictionaryKeys ?? []
+    self.weightKeys = weightKeys
     textFault = read.textFault
     self.stored = check.stored
     scales = check.scales
@@ -190,16 +220,11 @@ private struct ModelFolder {
   func configuration(of store: any TensorStore) throws(CheckpointError) -> ReadConfiguration {
     let isOpenCLIP = store.names.contains { $0.hasPrefix("visual.") }
     if let openCLIP, isOpenCLIP || other == nil {
-      var read = try ModelConfiguration.readOpenCLIP(openCLIP, store: store)
-      read.configuration.layout = .openCLIP
-      return read
+      return try .openCLIP(try ConfigurationObject(file: openCLIP), store: store)
     }
-    let file = other ?? ""
-    let top = try ConfigurationObject(file: file)
-    if top.value("architecture") != nil, top.value("model_type") == nil {
-      return try ModelConfiguration.readTimm(top, store: store)
-    }
-    return try ModelConfiguration.readHuggingFace(file, preprocessor: try preprocessor(), store: store)
+    return try .other(
+      try ConfigurationObject(file: other ?? ""),
+      preprocessor: { () throws(CheckpointError) in try preprocessor() }, store: store)
   }
 
   /// How transformers prepares pictures. Where both files are there, 5.24 reads `processor_config.json`.
@@ -211,6 +236,28 @@ private struct ModelFolder {
     }
     guard let preprocessor = Self.existing("preprocessor_config.json", in: path) else { return nil }
     return try ConfigurationObject(file: preprocessor)
+  }
+}
+
+extension ReadConfiguration {
+  /// What the object of an `open_clip_config.json` says.
+  fileprivate static func openCLIP(
+    _ top: ConfigurationObject, store: any TensorStore
+  ) throws(CheckpointError) -> ReadConfiguration {
+    var read = try ModelConfiguration.readOpenCLIP(top, store: store)
+    read.configuration.layout = .openCLIP
+    return read
+  }
+
+  /// What the object of a `config.json` says, of timm's or of transformers'.
+  fileprivate static func other(
+    _ top: ConfigurationObject, preprocessor: () throws(CheckpointError) -> ConfigurationObject?,
+    store: any TensorStore
+  ) throws(CheckpointError) -> ReadConfiguration {
+    if top.value("architecture") != nil, top.value("model_type") == nil {
+      return try ModelConfiguration.readTimm(top, store: store)
+    }
+    return try ModelConfiguration.readHuggingFace(top, preprocessor: try preprocessor(), store: store)
   }
 }
 
@@ -285,13 +332,13 @@ private struct CheckpointCheck {
     }
     guard let name = unused.min() else { return }
     throw CheckpointError(
-      .unsupported, file: store.files.count == 1 ? store.files[0] : "\(store.files.count) weight files",
+      .unsupported, file: store.place,
       place: "tensor \"\(name)\"", expected: "the tensors of a plain vision transformer", found: "this one as well",
       remedy: "this kind of model is not supported yet")
   }
 
   private mutating func use(_ name: String, shape: [Int]) throws(CheckpointError) {
-    let file = store.files.count == 1 ? store.files[0] : "\(store.files.count) weight files"
+    let file = store.place
     guard let found = store.description(of: name) else {
       throw CheckpointError(
         .missingTensor, file: file, place: "tensor \"\(name)\"", expected: "shape \(shape)",
@@ -326,6 +373,17 @@ private final class FileRegion: StoredBytes {
   var count: Int { range.count }
   func bringIn() -> UnsafeRawPointer? { unsafe file.bringIn(range) }
   func letGo() { file.letGo(range) }
+}
+
+extension TensorStore {
+  /// What errors call the weights.
+  var place: String {
+    switch files.count {
+    case 0: "weights"
+    case 1: files[0]
+    default: "\(files.count) weight files"
+    }
+  }
 }
 
 extension ElementType {

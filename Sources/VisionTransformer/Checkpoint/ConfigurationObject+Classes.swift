@@ -9,7 +9,7 @@ extension ConfigurationObject {
     guard let shape = store.shape(of: tensor) else { return nil }
     guard shape.count == 2 else {
       throw CheckpointError(
-        .tensorShape, file: store.files.count == 1 ? store.files[0] : "\(store.files.count) weight files",
+        .tensorShape, file: store.place,
         place: "tensor \"\(tensor)\"", expected: "a matrix, [classes, width]", found: "\(shape)",
         remedy: "the weights do not belong to this configuration")
     }

@@ -11,7 +11,12 @@ extension ModelConfiguration {
   static func readHuggingFace(
     _ file: String, preprocessor: ConfigurationObject?, store: any TensorStore
   ) throws(CheckpointError) -> ReadConfiguration {
-    let top = try ConfigurationObject(file: file)
+    try readHuggingFace(try ConfigurationObject(file: file), preprocessor: preprocessor, store: store)
+  }
+
+  static func readHuggingFace(
+    _ top: ConfigurationObject, preprocessor: ConfigurationObject?, store: any TensorStore
+  ) throws(CheckpointError) -> ReadConfiguration {
     var read =
       switch try top.string("model_type") {
       case "clip": try huggingFaceCLIP(top, family: "clip")
@@ -38,7 +43,7 @@ extension ModelConfiguration {
       }
       read.configuration.preprocessing = preprocessing
     }
-    try read.configuration.validate(file: file)
+    try read.configuration.validate(file: top.file)
     return read
   }
 
