@@ -29,7 +29,8 @@ wait $other || failed=$?
 cat "$logs/others"
 if ((failed)); then
   echo "== what failed"
-  grep -haE '^.?.?✘|^(Fatal error|.*: Fatal error)|Exited with|signal code' "$logs/modules" "$logs/others" || true
+  # A mark may come in colour.
+  grep -haE $'^(\e\\[[0-9;]*m)*✘|Fatal error' "$logs/modules" "$logs/others" || true
   tail -n 1 "$logs/modules" "$logs/others"
 fi
 exit $failed

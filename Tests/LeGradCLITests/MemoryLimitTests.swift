@@ -82,7 +82,8 @@ import Testing
     }
   }
 
-  /// A note as two processes leave it that died while they read the second image; with one death it is read again.
+  /// A note as processes leave it that died while they read the second image and no other; after one death it is read
+  /// again.
   @Test(arguments: [1, 2]) func resumeLeavesOutAnImageThatProcessesDiedAt(deaths: Int) throws {
     for folder in ["set/images", "set/masks"] {
       try FileManager.default.createDirectory(atPath: scratch.path(folder), withIntermediateDirectories: true)
@@ -96,7 +97,7 @@ import Testing
     let rows = String(decoding: try scratch.bytes("out/shards/0-of-1.jsonl"), as: UTF8.self).split(separator: "\n")
     try FileManager.default.removeItem(atPath: scratch.path("out/shards/0-of-1.jsonl"))
     try scratch.write(rows.prefix(2).joined(separator: "\n") + "\n", to: "out/shards/0-of-1.jsonl.part")
-    try scratch.write("1 \(deaths) elsewhere 0\n", to: "out/shards/0-of-1.jsonl.reading")
+    try scratch.write("elsewhere 0\n1 \(deaths) 1\n", to: "out/shards/0-of-1.jsonl.reading")
     let result = try CommandRunner.run(arguments + ["--resume"], in: scratch)
     if deaths == 1 {
       expectExit(0, result)

@@ -209,8 +209,6 @@ struct BenchmarkCommand: ParsableCommand {
   private func drawGrowth(to file: String) throws {
     // Files that cannot be read end the command before minutes are spent.
     let others = try beside.compactMap(Self.parts(ofBeside:)).map { try GrowthSeries(name: $0.name, file: $0.file) }
-    // So does a place that cannot be written.
-    try write(GrowthPlot(title: "", series: []), to: file)
     let model = try openModel()
     var options = try computing.explainerOptions(device: computing.choice)
     options.pixelStatistics = .halves
@@ -219,18 +217,21 @@ struct BenchmarkCommand: ParsableCommand {
       throw ValidationError("--plot is of one method; found \(methods.map(\.name).joined(separator: ", "))")
     }
     try model.check(size: size, resize: .squash, methods: methods, prompts: prompts, options: options)
+    // So does a place that cannot be written.
+    let picture = try TemporaryFile(target: file)
     let explainer = try Explainer(model, options: options)
     explainer.noteDevice(computing.choice)
     let run = GrowthRun(
       explainer: explainer, images: images, prompts: prompts, size: size, layers: layers, method: { method.told($0) },
       batchSize: batchSize, repetitions: repetitions, secondsPerAxis: Double(plotSeconds))
     let curves = try run.measure(note: Terminal.note)
-    let series = GrowthSeries(name: "legrad", curves: curves)
+    let series = GrowthSeries(name: "legrad \(Version.number)", curves: curves)
     let (width, height) = size.pixels(of: model)
     let title =
-      "\(model.name), \(method.name), \(explainer.device.name), \(explainer.precision.rawValue): \(images) image, "
-      + "\(prompts) prompt, \(width)x\(height) where they are not the axis"
-    try write(GrowthPlot(title: title, series: [series] + others), to: file)
+      "\(model.name), \(method.name), \(explainer.device.name), \(explainer.precision.rawValue); "
+      + "but for the axis: images \(images), prompts \(prompts), pixels \(width)x\(height)"
+    try picture.write(Array(GrowthPlot(title: title, series: [series] + others).svg.utf8))
+    try picture.commit(overwrite: true, durably: false)
     let points = curves.flatMap(\.points)
     switch format {
     case .csv: Terminal.out(series.csv)
@@ -244,11 +245,6 @@ struct BenchmarkCommand: ParsableCommand {
       for curve in curves { Terminal.out(curve.line) }
     }
     Terminal.note("the plot is in \(file.printable)")
-  }
-
-  private func write(_ plot: GrowthPlot, to file: String) throws(FileError) {
-    let svg = Array(plot.svg.utf8)
-    try Interruption.whileWriting { () throws(FileError) in try AtomicFile.write(svg, to: file) }
   }
 
   private func measure(
