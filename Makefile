@@ -17,6 +17,8 @@
 # test-real    photographs explained by a trained DINOv2, against PyTorch in float64 (network: packages of PyPI)
 # build        the release binary, with Swift's own libraries inside
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
+# wheel        dist/legrad-*.whl: the Python package, with library and command inside
+# test-wheel   the wheel in a fresh virtual environment: its example, python/tests, types (minutes)
 # ptx          .build/ptx: the kernels for NVIDIA's tensor cores as PTX, for drivers that refuse theirs (a part of dist)
 # docs         docs/, the pages of the Swift library, warnings as errors
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
@@ -30,7 +32,8 @@
 # setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU; HDF5, WebP, TIFF and GIF
 
 SHELL := /bin/bash
-.PHONY: demo test test-large test-faults soak fuzz test-sanitized test-debian13 test-dist test-cluster test-drivers \
+.PHONY: demo test test-large test-faults soak fuzz test-sanitized test-debian13 test-dist test-wheel test-cluster \
+  test-drivers wheel \
   test-real build dist ptx docs bench gpu gpu-bundle lint gpu-lint gpu-programs setup setup-loader setup-tests
 
 packages := libpng-dev libjpeg62-turbo-dev libdeflate-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
@@ -91,6 +94,12 @@ dist: setup ptx
 
 ptx: gpu-programs
 	Tests/GPULint/make_ptx.py --tools .build/gpu-lint --programs .build/gpu-lint/programs --output .build/ptx
+
+wheel: dist
+	Distribution/wheel.sh dist
+
+test-wheel: wheel
+	Tests/Python/run.sh dist
 
 test-dist: dist
 	for release in bookworm trixie; do Tests/Systems/debian.sh $$release --bare dist/legrad-*.tar.gz || exit; done

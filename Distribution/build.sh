@@ -55,9 +55,11 @@ png=$(readlink "$archives/libpng16.a")
 rm "$archives/libpng16.a"
 echo "GROUP ( $png libz.a )" >"$archives/libpng16.a"
 cc -O2 -Wall -Wextra -Werror -fvisibility=hidden -c Distribution/arc4random.c -o "$archives/arc4random.o"
-options=(-c release --static-swift-stdlib --product legrad ${HARDENED:?} --scratch-path "$work/swift"
+options=(-c release --static-swift-stdlib ${HARDENED:?} --scratch-path "$work/swift"
   -Xcxx "-I$source/src" -Xlinker "-L$archives" -Xlinker "$archives/arc4random.o" -Xlinker -s -Xswiftc -Xclang-linker -Xswiftc -static-libgcc)
-LEGRAD_BUILDER="make dist" swift build "${options[@]}"
+LEGRAD_BUILDER="make dist" swift build --product legrad "${options[@]}"
+# wheel.sh builds the library in the same way.
+printf '%s\n' "${options[@]}" >"$work/options"
 
 folder=$work/$name
 rm -rf "$folder"

@@ -1,4 +1,5 @@
-"""The package on the bundled model and the golden models. LEGRAD_LIBRARY names a library that is not in the package."""
+"""The package on the bundled model and the golden models. LEGRAD_LIBRARY names a library that is not in the
+package, LEGRAD_COMMAND a command to compare with, LEGRAD_SOURCES where the repository is."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ import pytest
 import legrad
 from legrad import _library
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(os.environ.get("LEGRAD_SOURCES") or Path(__file__).resolve().parents[2])
 FIXTURES = ROOT / "Tests" / "Fixtures"
 SAMPLE = ROOT / "Sources" / "CDemo" / "samples" / "dusk.png"
 PROMPTS = ["a green cross", "a red disc"]

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The wheel as a user has it: in a fresh virtual environment with numpy alone its README's example and the command, then
+# python/tests with what they need, and the types by mypy.
+#
+#   Tests/Python/run.sh FOLDER          FOLDER: where the wheel is
+#   PYTHON=python3.13 Tests/Python/run.sh FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+root=$PWD
+wheel=$(realpath "$(ls "$1"/legrad-*.whl)")
+work=$(mktemp -d "${TMPDIR:-/tmp}/legrad-wheel.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+unset LEGRAD_LIBRARY PYTHONPATH
+
+"${PYTHON:-python3}" -m venv "$work/venv"
+python=$work/venv/bin/python
+"$python" -m pip install -q --disable-pip-version-check "$wheel"
+# From elsewhere, so that no package but the installed one is found.
+cd "$work"
+venv/bin/legrad --version
+cp "$root/Sources/CDemo/samples/dusk.png" photo.png
+awk '/^```python/ { on = 1; next } /^```/ { on = 0 } on' "$root/python/README.md" >example.py
+"$python" example.py
+[ -s cross.png ] || { echo "the example of python/README.md wrote no overlay" >&2 && exit 1; }
+"$python" -m pip install -q --disable-pip-version-check pytest pillow mypy
+cp -r "$root/python/tests" tests
+command=$("$python" -c 'import legrad, pathlib; print(pathlib.Path(legrad.__file__).parent / "bin/legrad")')
+LEGRAD_COMMAND=$command LEGRAD_SOURCES=$root "$python" -m pytest -q tests
+"$python" -m mypy --strict -p legrad
