@@ -2,12 +2,16 @@
 # The wheel as a user has it: in a fresh virtual environment with numpy alone its README's example and the command, then
 # python/tests with what they need, and the types by mypy.
 #
-#   Tests/Python/run.sh FOLDER          FOLDER: where the wheel is
+#   Tests/Python/run.sh FOLDER [--adapters]     FOLDER: where the wheel is
 #   PYTHON=python3.13 Tests/Python/run.sh FOLDER
+#
+# --adapters: with torch, open_clip, transformers, timm and legrad_torch too (1 GB of packages), whose models are read from
+# memory and whose maps are compared with.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
 wheel=$(realpath "$(ls "$1"/legrad-*.whl)")
+adapters=${2:-}
 work=$(mktemp -d "${TMPDIR:-/tmp}/legrad-wheel.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 unset LEGRAD_LIBRARY PYTHONPATH
@@ -24,6 +28,16 @@ awk '/^```python/ { on = 1; next } /^```/ { on = 0 } on' "$root/python/README.md
 [ -s cross.png ] || { echo "the example of python/README.md wrote no overlay" >&2 && exit 1; }
 "$python" -m pip install -q --disable-pip-version-check pytest pillow mypy
 cp -r "$root/python/tests" tests
+if [ "$adapters" = --adapters ]; then
+  "$python" -m pip install -q --disable-pip-version-check torch==2.13.0 timm==1.0.31 transformers==5.24.0 ftfy einops \
+    matplotlib opencv-python-headless
+  # The last that legrad_torch takes.
+  "$python" -m pip install -q --disable-pip-version-check --no-deps open_clip_torch==2.23.0 torchvision==0.28.0
+  "$python" -m pip install -q --disable-pip-version-check --no-deps --target legrad_torch legrad_torch==1.1
+  export LEGRAD_TORCH=$work/legrad_torch
+else
+  rm tests/test_adapters.py
+fi
 command=$("$python" -c 'import legrad, pathlib; print(pathlib.Path(legrad.__file__).parent / "bin/legrad")')
 LEGRAD_COMMAND=$command LEGRAD_SOURCES=$root "$python" -m pytest -q tests
 "$python" -m mypy --strict -p legrad

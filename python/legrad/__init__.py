@@ -7,6 +7,7 @@
 (2, 96, 96)
 """
 
+from ._adapters import from_open_clip, from_timm, from_transformers
 from ._errors import (
     Cancelled,
     DeviceError,
@@ -37,5 +38,8 @@ __all__ = [
     "UsageError",
     "__version__",
     "devices",
+    "from_open_clip",
+    "from_timm",
+    "from_transformers",
     "load",
 ]

@@ -1,0 +1,188 @@
+"""Models of open_clip, transformers and timm from memory, against those libraries, and legrad.compat against legrad_torch.
+
+Needs torch, open_clip_torch, timm, transformers and legrad_torch 1.1 in a folder of its own, which LEGRAD_TORCH names, as it
+is a package of the same name; `Tests/Python/run.sh --adapters` installs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import legrad
+from legrad.compat import LePreprocess, LeWrapper
+
+torch = pytest.importorskip("torch")
+# Stands in for what torchvision lacks beside a torch without CUDA.
+ROOT = Path(os.environ.get("LEGRAD_SOURCES") or Path(__file__).resolve().parents[2])
+sys.path.append(str(ROOT / "Benchmarks" / "Peers"))
+importlib.import_module("torchvision_stub")
+open_clip = pytest.importorskip("open_clip")
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+PROMPTS = ["a photo of a cat", "a dog"]
+
+
+def picture(side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(3).integers(0, 256, (side, side, 3), np.uint8)
+
+
+def prepared(image: Any, mean: Any = MEAN, std: Any = STD) -> Any:
+    pixels = torch.tensor(image).permute(2, 0, 1)[None].float() / 255
+    return (pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+
+
+def unit(rows: Any) -> Any:
+    return rows / rows.norm(dim=-1, keepdim=True)
+
+
+def clip(seed: int, **changes: Any) -> Any:
+    torch.manual_seed(seed)
+    vision = dict(image_size=64, layers=4, width=96, head_width=32, patch_size=16) | changes
+    text = dict(context_length=77, vocab_size=49408, width=64, heads=2, layers=2)
+    quick = bool(vision.pop("quick_gelu", False))
+    module = open_clip.model.CLIP(embed_dim=48, vision_cfg=vision, text_cfg=text, quick_gelu=quick).eval()
+    # Weights as they are made are so even that maps would be noise.
+    with torch.no_grad():
+        for weight in module.parameters():
+            if weight.ndim > 1:
+                weight.mul_(3)
+    return module
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("quick", [False, True])
+def test_open_clip(kind: str, quick: bool) -> None:
+    module = clip(1, quick_gelu=quick).to(getattr(torch, kind))
+    model = legrad.from_open_clip(module, device="cpu", mean=MEAN, std=STD)
+    found = model.explain(picture(64), PROMPTS)
+    module = module.float()
+    tokens = open_clip.get_tokenizer("ViT-B-32")(PROMPTS)
+    with torch.no_grad():
+        text = unit(module.encode_text(tokens))
+        image = unit(module.encode_image(prepared(picture(64))))
+    assert np.abs(model.encode(PROMPTS) - text.numpy()).max() < 2e-5
+    assert np.abs(found.similarity - (image @ text.T).numpy()[0]).max() < 2e-5
+
+
+def test_what_is_no_open_clip() -> None:
+    with pytest.raises(legrad.UsageError, match="config="):
+        legrad.from_open_clip(torch.nn.Module())
+
+
+def test_weights_live_as_long_as_the_model() -> None:
+    model = legrad.from_open_clip(clip(2), device="cpu", mean=MEAN, std=STD)
+    first = model.explain(picture(64), PROMPTS).heatmaps.copy()
+    # The text tower is read again for other prompts, after the module's own name is gone.
+    model.encode(["another", "text"])
+    assert (model.explain(picture(64), PROMPTS).heatmaps == first).all()
+
+
+def test_transformers() -> None:
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(4)
+    tower = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128)
+    vision = tower | dict(hidden_size=96, num_attention_heads=3, image_size=64, patch_size=16)
+    module = transformers.CLIPModel(
+        transformers.CLIPConfig(text_config=tower, vision_config=vision, projection_dim=48)
+    ).eval()
+    model = legrad.from_transformers(module, device="cpu", mean=MEAN, std=STD)
+    rows = unit(torch.randn(2, 48))
+    with torch.no_grad():
+        features = module.get_image_features(pixel_values=prepared(picture(64)))
+        image = unit(getattr(features, "pooler_output", features))
+    found = model.explain(picture(64), embeddings=rows)
+    assert np.abs(found.similarity - (image @ rows.T).numpy()[0]).max() < 1e-5
+
+
+def test_classifier_of_transformers() -> None:
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(5)
+    settings = dict(hidden_size=96, num_hidden_layers=3, num_attention_heads=3, intermediate_size=192, num_labels=5)
+    module = transformers.ViTForImageClassification(
+        transformers.ViTConfig(**settings, image_size=64, patch_size=16)
+    ).eval()
+    model = legrad.from_transformers(module, device="cpu", mean=MEAN, std=STD)
+    assert model.classes == [f"LABEL_{n}" for n in range(5)]
+    with torch.no_grad():
+        logits = module(prepared(picture(64))).logits[0].numpy()
+    assert np.abs(model.explain(picture(64), classes=[1, 3]).logits - logits).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "deit_tiny_patch16_224"])
+def test_timm(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(6)
+    module = timm.create_model(name, pretrained=False).eval()
+    with torch.no_grad():
+        module.head.weight.normal_()
+    model = legrad.from_timm(module, device="cpu")
+    known = module.pretrained_cfg
+    with torch.no_grad():
+        logits = module(prepared(picture(224), known["mean"], known["std"]))[0].numpy()
+    found = model.explain(picture(224), classes=[0, 7]).logits
+    assert np.abs(found - logits).max() < 1e-4 * np.abs(logits).max()
+
+
+def public() -> ModuleType:
+    """legrad_torch 1.1, under another name."""
+    folder = os.environ.get("LEGRAD_TORCH")
+    if folder is None:
+        pytest.skip("LEGRAD_TORCH is not set")
+    place = Path(folder) / "legrad"
+    spec = importlib.util.spec_from_file_location(
+        "legrad_torch", place / "__init__.py", submodule_search_locations=[str(place)]
+    )
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["legrad_torch"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, dict(layers=5, width=128, quick_gelu=True), dict(image_size=48, patch_size=8, head_width=48)],
+    ids=["plain", "quick", "small-patches"],
+)
+@pytest.mark.parametrize("layer_index", [-2, 0, 1])
+def test_compat_is_legrad_torch(changes: dict[str, Any], layer_index: int) -> None:
+    theirs = public()
+    side = changes.get("image_size", 64)
+    rows = unit(torch.randn(3, 48, generator=torch.Generator().manual_seed(9)))
+    image = prepared(picture(side))
+    mine = LeWrapper(clip(7, **changes), layer_index=layer_index, device="cpu").compute_legrad(rows, image=image)
+    expected = theirs.LeWrapper(clip(7, **changes), layer_index=layer_index).compute_legrad(rows, image=image)
+    assert mine.shape == expected.shape == (1, 3, side, side)
+    assert (mine - expected.detach()).abs().max() < 1e-5
+
+
+def test_compat_of_the_last_image() -> None:
+    wrapper = LeWrapper(clip(8), device="cpu")
+    rows, image = unit(torch.randn(2, 48)), prepared(picture(64))
+    with pytest.raises(legrad.UsageError, match="encode_image"):
+        wrapper.compute_legrad(rows)
+    with pytest.raises(legrad.UsageError, match="one at a time"):
+        wrapper.compute_legrad(rows, image=image.repeat(2, 1, 1, 1))
+    named = wrapper.compute_legrad(rows, image=image)
+    wrapper.encode_image(image)
+    assert (wrapper.compute_legrad(rows) == named).all()
+    # What is not the wrapper's is the module's.
+    assert wrapper.visual is wrapper._module.visual and wrapper.patch_size == 16
+
+
+def test_compat_prepares_pictures() -> None:
+    image_module = pytest.importorskip("PIL.Image")
+    transforms = open_clip.image_transform((64, 64), is_train=False, mean=MEAN, std=STD)
+    image = image_module.fromarray(picture(100))
+    found = LePreprocess(transforms, image_size=96)(image)
+    resized = np.asarray(image.resize((96, 96), image_module.Resampling.BICUBIC))
+    assert (found - prepared(resized)[0]).abs().max() < 1e-6
