@@ -104,15 +104,22 @@ func write(_ text: String, to buffer: UnsafeMutablePointer<CChar>?, capacity: In
 func write<Number>(
   _ values: [Number], to buffer: UnsafeMutablePointer<Number>?, count: Int, shape: String
 ) throws(Failure) {
-  guard count == values.count else {
+  try unsafe room(for: values.count, in: buffer, count: count, shape: shape)?.update(from: values, count: count)
+}
+
+/// A buffer that has room for so many numbers and no others; nil for none.
+func room<Number>(
+  for expected: Int, in buffer: UnsafeMutablePointer<Number>?, count: Int, shape: String
+) throws(Failure) -> UnsafeMutablePointer<Number>? {
+  guard count == expected else {
     throw Failure(
-      LEGRAD_USAGE, "count: expected \(values.count) numbers, \(shape), found \(count); give a buffer of that size")
+      LEGRAD_USAGE, "count: expected \(expected) numbers, \(shape), found \(count); give a buffer of that size")
   }
-  guard count > 0 else { return }
+  guard count > 0 else { return nil }
   guard let buffer = unsafe buffer else {
     throw Failure(LEGRAD_USAGE, "buffer: expected room for \(count) numbers, found NULL; give a buffer of that size")
   }
-  unsafe buffer.update(from: values, count: count)
+  return unsafe buffer
 }
 
 /// A number of C's that is no size in memory.

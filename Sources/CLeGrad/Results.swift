@@ -252,16 +252,23 @@ public func legrad_result_method(_ result: OpaquePointer?, _ method: Int) -> leg
   return unsafe methods.indices.contains(method) ? methods[method].text : LastingText.absent
 }
 
+/// Fills a buffer with numbers of one explanation.
+private func fill(
+  _ buffer: UnsafeMutablePointer<Float>?, _ count: Int, _ shape: String, of result: OpaquePointer?, _ picture: Int,
+  _ method: Int, _ error: UnsafeMutablePointer<OpaquePointer?>?, _ values: (Explanation) -> [Float]
+) -> legrad_status {
+  unsafe attempt(error) { () throws(Failure) in
+    let explanation = try unsafe Held<ResultObject>.required(result, "result").value.explanation(picture, method)
+    try unsafe write(values(explanation), to: buffer, count: count, shape: shape)
+  }
+}
+
 @c @implementation
 public func legrad_result_relevance(
   _ result: OpaquePointer?, _ picture: Int, _ method: Int, _ buffer: UnsafeMutablePointer<Float>?, _ count: Int,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> legrad_status {
-  unsafe attempt(error) { () throws(Failure) in
-    let explanation = try unsafe Held<ResultObject>.required(result, "result").value.explanation(picture, method)
-    try unsafe write(
-      explanation.relevance, to: buffer, count: count, shape: "[prompts, map_height, map_width]")
-  }
+  unsafe fill(buffer, count, "[prompts, map_height, map_width]", of: result, picture, method, error) { $0.relevance }
 }
 
 @c @implementation
@@ -269,11 +276,8 @@ public func legrad_result_layer_relevance(
   _ result: OpaquePointer?, _ picture: Int, _ method: Int, _ buffer: UnsafeMutablePointer<Float>?, _ count: Int,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> legrad_status {
-  unsafe attempt(error) { () throws(Failure) in
-    let explanation = try unsafe Held<ResultObject>.required(result, "result").value.explanation(picture, method)
-    try unsafe write(
-      explanation.layerRelevance, to: buffer, count: count,
-      shape: "[relevance_layers, prompts, map_height, map_width]")
+  unsafe fill(buffer, count, "[relevance_layers, prompts, map_height, map_width]", of: result, picture, method, error) {
+    $0.layerRelevance
   }
 }
 
@@ -285,13 +289,12 @@ public func legrad_result_heatmaps(
   unsafe attempt(error) { () throws(Failure) in
     let explanation = try unsafe Held<ResultObject>.required(result, "result").value.explanation(picture, method)
     let pixels = explanation.inputHeight * explanation.inputWidth
-    guard count == explanation.prompts * pixels, unsafe buffer != nil || count == 0 else {
-      return try unsafe write(
-        [Float](repeating: 0, count: explanation.prompts * pixels), to: buffer, count: count,
-        shape: "[prompts, input_height, input_width]")
-    }
+    guard
+      let buffer = try unsafe room(
+        for: explanation.prompts * pixels, in: buffer, count: count, shape: "[prompts, input_height, input_width]")
+    else { return }
     for prompt in 0..<explanation.prompts {
-      unsafe buffer?.advanced(by: prompt * pixels).update(
+      unsafe buffer.advanced(by: prompt * pixels).update(
         from: explanation.heatmap(prompt: prompt).values, count: pixels)
     }
   }
@@ -302,10 +305,7 @@ public func legrad_result_similarities(
   _ result: OpaquePointer?, _ picture: Int, _ buffer: UnsafeMutablePointer<Float>?, _ count: Int,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> legrad_status {
-  unsafe attempt(error) { () throws(Failure) in
-    let explanation = try unsafe Held<ResultObject>.required(result, "result").value.explanation(picture, 0)
-    try unsafe write(explanation.similarities, to: buffer, count: count, shape: "[prompts]")
-  }
+  unsafe fill(buffer, count, "[prompts]", of: result, picture, 0, error) { $0.similarities }
 }
 
 @c @implementation
@@ -313,10 +313,7 @@ public func legrad_result_embedding(
   _ result: OpaquePointer?, _ picture: Int, _ buffer: UnsafeMutablePointer<Float>?, _ count: Int,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> legrad_status {
-  unsafe attempt(error) { () throws(Failure) in
-    let explanation = try unsafe Held<ResultObject>.required(result, "result").value.explanation(picture, 0)
-    try unsafe write(explanation.imageEmbedding, to: buffer, count: count, shape: "[embedding_width]")
-  }
+  unsafe fill(buffer, count, "[embedding_width]", of: result, picture, 0, error) { $0.imageEmbedding }
 }
 
 @c @implementation

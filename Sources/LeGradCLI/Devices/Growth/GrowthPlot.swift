@@ -1,3 +1,5 @@
+import Glibc
+
 /// Time and memory against each axis, as a picture of lines: points as measured, lines as their laws have them.
 ///
 /// Both scales are logarithmic, so that a law with one power is a straight line.
@@ -112,7 +114,7 @@ struct GrowthPlot {
       let colour = Self.colours[index % Self.colours.count]
       if let law = quantity.law(of: curve), let first = curve.points.first, let last = curve.points.last {
         // Enough for a curve that looks like one.
-        let places = (0...40).map { first.variable * raised(last.variable / first.variable, Double($0) / 40) }
+        let places = (0...40).map { first.variable * pow(last.variable / first.variable, Double($0) / 40) }
         let line = places.map { x in
           "\(number(across.place(of: x))),\(number(Self.panel.height - up.place(of: law.value(at: x))))"
         }

@@ -24,9 +24,7 @@ struct LogScale: Equatable {
     let steps: [Double] = log10(upper / lower) < 3 ? [1, 2, 5] : [1]
     let stride = max(1, (last - first) / 6)
     return (first...last).filter { ($0 - first) % stride == 0 }.flatMap { exponent in
-      steps.map { $0 * raised(10, Double(exponent)) }
+      steps.map { $0 * pow(10, Double(exponent)) }
     }.filter { $0 >= lower && $0 <= upper }
   }
 }
-
-func raised(_ base: Double, _ exponent: Double) -> Double { pow(base, exponent) }
