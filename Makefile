@@ -51,10 +51,11 @@ export LEGRAD_BUILDER := make build
 # Tests spend their time in the float64 oracles and in the C loops; optimised, both take a tenth. SwiftPM finds tests in
 # the index, so there is one; without what this package imports, which would be most of it.
 optimised := $(addprefix -Xswiftc ,-O -index-ignore-system-modules -index-ignore-clang-modules) -Xcc -O2
-# A release: addresses of functions are fixed before the program runs, C and C++ watch the stack and the sizes that they
-# know of, and no library is looked for beside the program. Distribution/hardening.sh looks whether it is so.
-hardened := --disable-local-rpath -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now \
-  $(foreach language,-Xcc -Xcxx,$(addprefix $(language) ,-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
+# A release: addresses of functions are fixed before the program runs, C and C++ watch the stack (Package.swift: the sizes
+# that they know of), and no library is looked for beside the program. Distribution/hardening.sh looks whether it is so.
+# By the toolchain's linker: GNU ld drops relro where Swift's constants are.
+hardened := --disable-local-rpath -Xswiftc -use-ld=lld -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now \
+  $(foreach language,-Xcc -Xcxx,$(language) -fstack-protector-strong)
 swift_build := swift build -c release --static-swift-stdlib --product legrad $(hardened)
 
 demo: build

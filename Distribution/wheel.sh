@@ -32,11 +32,12 @@ inside=$work/inside
 mkdir -p "$inside"
 ln -sf "$(cc -print-file-name=libstdc++.a)" "$work/archives/libsentencepiece.a" "$inside"
 library=$work/liblegrad.so
-swiftc -emit-library -static-stdlib -O "@$work/swift/release/CLeGrad.product/Objects.LinkFileList" -o "$library" \
+swiftc -emit-library -static-stdlib -use-ld=lld -O "@$work/swift/release/CLeGrad.product/Objects.LinkFileList" -o "$library" \
   "-L$inside" "-L$swift" -lutf8proc -lpng16 -lz -ljpeg -ldeflate -lsentencepiece -lstdc++ -lm \
   "$work/archives/arc4random.o" -Xclang-linker -static-libgcc -Xlinker -soname=liblegrad.so.0 \
   -Xlinker --version-script=Distribution/liblegrad.map -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now -Xlinker -s
 
+readelf -lW "$library" | grep -q GNU_RELRO || fail "expected tables that are read-only once the library is loaded (RELRO)"
 needed=$(objdump -p "$library" | awk '$1 == "NEEDED" && $2 !~ /^(lib(c|m|utf8proc|z|png16|jpeg|deflate)\.so|ld-linux)/ { print $2 }')
 [ -z "$needed" ] || fail "expected no libraries but glibc's and those of pictures, found $needed"
 glibc=$(objdump -T "$library" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)

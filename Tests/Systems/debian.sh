@@ -17,7 +17,7 @@ release=${1:?a release of Debian, such as trixie}
 # The toolchain's own needs on a system without a compiler, as README lists them.
 toolchain_packages="build-essential git libcurl4 libncurses6 libsqlite3-0 libxml2"
 # In parallel: PoCL 6 bears several contexts at work, unlike 3.1. Compiled as `make test` does it.
-optimised=$(sed -n 's/^optimised := //p' "$tree/Makefile")
+optimised=$(make -C "$tree" -s --no-print-directory --eval 'optimised: ; @echo $(optimised)' optimised)
 tests="LEGRAD_REQUIRE_OPENCL=1 LEGRAD_CACHE= swift test $optimised --disable-xctest"
 
 step() {
