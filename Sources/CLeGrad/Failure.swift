@@ -23,6 +23,7 @@ struct Failure: Error {
       case .memory: legrad_status(LEGRAD_MEMORY)
       case .numerical: legrad_status(LEGRAD_NUMERICAL)
       case .inconsistent: legrad_status(LEGRAD_INCONSISTENT)
+      case .cancelled: legrad_status(LEGRAD_CANCELLED)
       }
     message = error.message.text(\.field)
   }

@@ -5,17 +5,11 @@ public import CLeGradHeader
 import Failures
 import ImageFiles
 import LeGrad
-import Synchronization
 import VisionTransformer
 
-/// What a call that computes asks whether it is to stop.
-final class Cancellation: Sendable {
-  private let flag = Atomic<Bool>(false)
-
-  func cancel() { flag.store(true, ordering: .relaxed) }
-
+extension Cancellation {
   func check(done: Int, of total: Int) throws(Failure) {
-    guard flag.load(ordering: .relaxed) else { return }
+    guard isCancelled else { return }
     throw Failure(LEGRAD_CANCELLED, "cancelled after \(done) of \(total) pictures, as it was asked")
   }
 }
@@ -171,8 +165,12 @@ private struct Batches {
     let explained: [[Explanation]]
     do throws(LeGradError) {
       explained = try explainer.explain(
-        waiting.map(\.image), text: request.text, methods: request.methods, correction: request.correction)
-    } catch { throw Failure(error) }
+        waiting.map(\.image), text: request.text, methods: request.methods, correction: request.correction,
+        isCancelled: { [cancellation] in cancellation?.isCancelled ?? false })
+    } catch {
+      if error.kind == .cancelled { try cancellation?.check(done: done.count, of: total) }
+      throw Failure(error)
+    }
     for (picture, explanations) in zip(waiting, explained) {
       done.append(
         ResultObject.Picture(

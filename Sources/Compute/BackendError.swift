@@ -14,6 +14,8 @@ public struct BackendError: LegibleError {
     case launchFailed
     /// The file that holds a weight can no longer be read, or was changed.
     case weightLost
+    /// The caller gave the work up.
+    case cancelled
   }
 
   public let code: Code
@@ -38,6 +40,7 @@ public struct BackendError: LegibleError {
     switch code {
     case .outOfMemory: .memory
     case .weightLost: .input
+    case .cancelled: .cancelled
     case .unavailable, .unsupported, .launchFailed: .device
     }
   }

@@ -12,4 +12,6 @@ public enum FailureKind: Sendable, CaseIterable {
   case numerical
   /// Parts of one run are missing, or do not belong together.
   case inconsistent
+  /// The caller gave it up.
+  case cancelled
 }

@@ -5,19 +5,26 @@ extension Explainer {
   /// numbers are not finite fails alone.
   ///
   /// Where there is one in the batch, every image is explained by itself, with the bits that it has in a batch.
+  /// - Parameter isCancelled: as of `explain`.
   /// - Returns: for each image an explanation by each method, or a failure of kind `numerical`.
   /// - Throws: what is no image's fault.
   public func explainEach(
-    _ images: [PreparedImage], text: TextEmbeddings?, methods: [Method], correction: EmptyTextCorrection? = nil
+    _ images: [PreparedImage], text: TextEmbeddings?, methods: [Method], correction: EmptyTextCorrection? = nil,
+    isCancelled: @escaping @Sendable () -> Bool = { false }
   ) throws(LeGradError) -> [Result<[Explanation], LeGradError>] {
     do {
-      return try explain(images, text: text, methods: methods, correction: correction).map { .success($0) }
+      return try explain(
+        images, text: text, methods: methods, correction: correction, isCancelled: isCancelled
+      ).map { .success($0) }
     } catch {
       guard error.kind == .numerical else { throw error }
       guard images.count > 1 else { return [.failure(error)] }
     }
     var results: [Result<[Explanation], LeGradError>] = []
-    for image in images { results += try explainEach([image], text: text, methods: methods, correction: correction) }
+    for image in images {
+      results += try explainEach(
+        [image], text: text, methods: methods, correction: correction, isCancelled: isCancelled)
+    }
     return results
   }
 }

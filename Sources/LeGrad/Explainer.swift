@@ -17,7 +17,9 @@ import VisionTransformer
 ///
 /// `init`, `encode` and `explain` block their thread for as long as they compute, milliseconds to minutes; in a task the
 /// async form of the same name is called, which blocks none of the threads that tasks share. Calls may come from several
-/// tasks at once; each runs on all of the device's threads, and no call can be cancelled.
+/// tasks at once; each runs on all of the device's threads. `explain` can be cancelled: `isCancelled` is asked before each
+/// block of the model, forward and back, and the async form asks it of its task; the call then fails with kind `cancelled`.
+/// An OpenCL device finishes what it was given before, which is a whole batch where it is recorded.
 public final class Explainer: Sendable {
   public struct Options: Sendable {
     public var device: DeviceChoice = .auto
@@ -194,11 +196,14 @@ public final class Explainer: Sendable {
   ///   - layers: the blocks that are summed.
   ///   - text: what to look for; nil gives image embeddings without maps.
   ///   - correction: SigLIP's suppression of what a text without content lights up; see `correction(threshold:)`.
+  ///   - isCancelled: asked before each block; `true` ends the call with an error of kind `cancelled`.
   public func explain(
     _ images: [PreparedImage], text: TextEmbeddings?, layers: LayerSelection = .last(2),
-    correction: EmptyTextCorrection? = nil
+    correction: EmptyTextCorrection? = nil, isCancelled: @escaping @Sendable () -> Bool = { false }
   ) throws(LeGradError) -> [Explanation] {
-    try explain(images, text: text, methods: [.legrad(layers: layers)], correction: correction).map { $0[0] }
+    try explain(
+      images, text: text, methods: [.legrad(layers: layers)], correction: correction, isCancelled: isCancelled
+    ).map { $0[0] }
   }
 
   /// Explains images of one size in one batch by several methods, which share the forward.
@@ -208,9 +213,11 @@ public final class Explainer: Sendable {
   ///   - text: what to look for; nil gives image embeddings without maps.
   ///   - correction: SigLIP's suppression of what a text without content lights up in LeGrad's maps; see
   ///     `correction(threshold:)`.
+  ///   - isCancelled: asked before each block; `true` ends the call with an error of kind `cancelled`.
   /// - Returns: for each image an explanation by each method.
   public func explain(
-    _ images: [PreparedImage], text: TextEmbeddings?, methods: [Method], correction: EmptyTextCorrection? = nil
+    _ images: [PreparedImage], text: TextEmbeddings?, methods: [Method], correction: EmptyTextCorrection? = nil,
+    isCancelled: @escaping @Sendable () -> Bool = { false }
   ) throws(LeGradError) -> [[Explanation]] {
     guard let first = images.first else { return [] }
     guard images.allSatisfy({ $0.height == first.height && $0.width == first.width }) else {
@@ -242,7 +249,8 @@ public final class Explainer: Sendable {
     let patch = model.configuration.vision.patchSize
     let grid = Grid(height: first.height / patch, width: first.width / patch)
     let explanations = try explain(
-      images[...], grid, text: text, requests: requests, correction: text.count == 0 ? nil : correction)
+      images[...], grid, text: text, requests: requests, correction: text.count == 0 ? nil : correction,
+      isCancelled: isCancelled)
     guard explanations.joined().allSatisfy(\.isFinite) else {
       throw LeGradError(
         .numerical,
@@ -254,7 +262,7 @@ public final class Explainer: Sendable {
   /// Explains a batch, in halves where the whole exceeds the device's memory: each image gets the same bits.
   private func explain(
     _ images: ArraySlice<PreparedImage>, _ grid: Grid, text: TextEmbeddings, requests: [MethodRequest],
-    correction: EmptyTextCorrection?
+    correction: EmptyTextCorrection?, isCancelled: @escaping @Sendable () -> Bool
   ) throws(LeGradError) -> [[Explanation]] {
     let vision = model.configuration.vision
     let shape = VisionShape(images: images.count, grid: grid, leadingTokens: vision.leadingTokens)
@@ -264,13 +272,18 @@ public final class Explainer: Sendable {
       batch = try room.run(
         { engine throws(LeGradError) in
           do throws(ModelError) {
-            return try engine.explain(images, shape: shape, text: rows, requests: requests)
+            return try engine.explain(
+              images, shape: shape, text: rows, requests: requests, isCancelled: isCancelled)
           } catch { throw LeGradError(error) }
         }, canShrink: images.count > 1)
     } catch  where error.kind == .memory && images.count > 1 {
       let middle = images.startIndex + images.count / 2
-      return try explain(images[..<middle], grid, text: text, requests: requests, correction: correction)
-        + explain(images[middle...], grid, text: text, requests: requests, correction: correction)
+      var explanations: [[Explanation]] = []
+      for half in [images[..<middle], images[middle...]] {
+        explanations += try explain(
+          half, grid, text: text, requests: requests, correction: correction, isCancelled: isCancelled)
+      }
+      return explanations
     }
     return images.enumerated().map { index, image in
       requests.indices.map { number in

@@ -4,7 +4,8 @@ import LeGrad
 
 enum ExitStatus: Int32, Sendable {
   case success = 0
-  /// Some images failed, which are listed while the rest are done; or results did not reach standard output.
+  /// Some images failed, which are listed while the rest are done; or results did not reach standard output; or work was
+  /// given up.
   case someFailed = 1
   case usage = 2
   /// A model or a file is missing, bad, or cannot be written.
@@ -26,6 +27,7 @@ extension ExitStatus {
       case .memory: .outOfMemory
       case .numerical: .numericalFault
       case .inconsistent: .inconsistentShards
+      case .cancelled: .someFailed
       }
   }
 }

@@ -3,9 +3,14 @@ import Failures
 import ImageFiles
 import LeGrad
 import Randomness
+import Synchronization
 import TestSupport
 import Testing
 import VisionTransformer
+
+private final class Count: Sendable {
+  let number = Mutex(0)
+}
 
 /// What `Explainer` promises beside the numbers of the reference.
 @Suite struct ExplainerTests {
@@ -109,6 +114,69 @@ import VisionTransformer
     #expect(count == sources.count)
     // What is left ends with the iterator.
     for try await _ in explainer.explainEach(sources, text: text) { break }
+  }
+
+  /// Given up at every point where that is asked: an error, and nothing that the next call meets.
+  @Test(arguments: GoldenBackend.devices)
+  func aBatchThatIsGivenUpLeavesNothingBehind(_ backend: GoldenBackend) throws {
+    let explainer = try backend.explainer(golden.open())
+    let text = try text(2)
+    let images = Array(try images(explainer)[..<2])
+    func explained(isCancelled: @escaping @Sendable () -> Bool = { false }) throws(LeGradError) -> [[[Float]]] {
+      try explainer.explain(images, text: text, methods: Method.all, isCancelled: isCancelled).map {
+        $0.map(\.layerRelevance)
+      }
+    }
+    let expected = try explained()
+    var cancelledAt = 0
+    var stride = 4
+    if case .cpu = backend { stride = 1 }
+    let layers = explainer.model.configuration.vision.layers
+    // Before the batch and each block of the forward, of CheferCAM's way back, of rollout's but the first, and of LRP's ways.
+    let asks = 1 + 2 * layers + (layers - 1) + images.count * (2 * layers - 1)
+    while true {
+      let (asked, last) = (Count(), cancelledAt)
+      do {
+        let found = try explained {
+          asked.number.withLock {
+            $0 += 1
+            return $0 > last
+          }
+        }
+        #expect(found == expected)
+        #expect(asked.number.withLock { $0 } == asks)
+        break
+      } catch {
+        #expect(error.kind == .cancelled)
+        #expect(asked.number.withLock { $0 } == cancelledAt + 1)
+      }
+      if cancelledAt % 5 == 0 { #expect(try explained() == expected) }
+      cancelledAt += stride
+    }
+  }
+
+  @Test func aTaskThatIsCancelledEndsItsBatchOrItsSequence() async throws {
+    let explainer = try explainer()
+    let (text, images) = (try text(2), try images(explainer))
+    let batch = Task { () async throws -> Int in
+      while !Task.isCancelled { await Task.yield() }
+      return try await explainer.explain(images, text: text, methods: Method.all).count
+    }
+    batch.cancel()
+    let error = await #expect(throws: LeGradError.self) { try await batch.value }
+    #expect(error?.kind == .cancelled)
+    let sources = [PictureSource](repeating: .file(Fixtures.path("preprocess/photo.png")), count: 40)
+    let sequence = Task { () async throws -> Int in
+      var count = 0
+      for try await outcome in explainer.explainEach(sources, text: text, methods: Method.all) {
+        _ = try outcome.get()
+        count += 1
+        if count == 3 { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
+      }
+      return count
+    }
+    let ended = await #expect(throws: LeGradError.self) { try await sequence.value }
+    #expect(ended?.kind == .cancelled)
   }
 
   @Test(arguments: GoldenBackend.devices)

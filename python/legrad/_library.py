@@ -268,7 +268,7 @@ def _free(free: Callable[[int | None], None], pointer: int | None, keeps: object
 
 
 class Cancellation:
-    """Stops the calls that are given it before their next batch of pictures."""
+    """Stops the calls that are given it before their next block of the model."""
 
     def __init__(self) -> None:
         self._handle = Handle("cancellation", c.c_void_p(function("cancellation_new")()))

@@ -300,7 +300,7 @@ class Model:
         Raises:
             UsageError: for what makes no sense for this model; nothing is computed then.
             InputError: for a picture that cannot be read.
-            KeyboardInterrupt: before the next batch.
+            KeyboardInterrupt: before the next block of the model.
         """
         cancellation = lib.Cancellation()
         return lib.interruptible(
@@ -318,7 +318,7 @@ class Model:
         references: Any = None, size: int | tuple[int, int] | None = None, resize: str = "squash",
         correction: bool | float | None = None, batch: int = 8, progress: Progress | None = None,
     ) -> Any:  # fmt: skip
-        """`explain` in a thread of the event loop's; a task that is cancelled stops it before its next batch."""
+        """`explain` in a thread of the event loop's; a task that is cancelled stops it before its next block."""
         cancellation = lib.Cancellation()
         try:
             return await asyncio.to_thread(

@@ -77,7 +77,7 @@ void legrad_error_free(legrad_error *error);
 /* ---- Stopping ---- */
 
 legrad_cancellation *legrad_cancellation_new(void);
-/* Makes calls that were given `cancellation` end with LEGRAD_CANCELLED before the next batch of pictures; for good. May be
+/* Makes calls that were given `cancellation` end with LEGRAD_CANCELLED before the next block of the model; for good. May be
  * called from a signal handler. */
 void legrad_cancellation_cancel(legrad_cancellation *cancellation);
 void legrad_cancellation_free(legrad_cancellation *cancellation);

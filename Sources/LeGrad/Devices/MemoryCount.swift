@@ -87,7 +87,8 @@ struct MemoryCount {
       _ = try engine.explain(
         [picture], shape: VisionShape(images: 1, grid: grid, leadingTokens: vision.leadingTokens),
         text: [Float](repeating: 0, count: source.configuration.embeddingWidth),
-        requests: [MethodRequest(method: .legrad(), blocks: max(0, vision.layers - 2)..<vision.layers, prompts: 1)])
+        requests: [MethodRequest(method: .legrad(), blocks: max(0, vision.layers - 2)..<vision.layers, prompts: 1)],
+        isCancelled: { false })
     } catch { throw LeGradError(error) }
   }
 }

@@ -54,17 +54,22 @@ public struct PictureExplanations: AsyncSequence, Sendable {
   public typealias Failure = LeGradError
 
   let sources: [PictureSource]
-  let start: @Sendable () -> Pipeline<LoadedPicture, ExplainedPicture>
+  let start: @Sendable (Cancellation) -> Pipeline<LoadedPicture, ExplainedPicture>
 
   /// The work starts here, and ends with the iterator.
-  public func makeAsyncIterator() -> Iterator { Iterator(pipeline: start()) }
+  public func makeAsyncIterator() -> Iterator {
+    let cancellation = Cancellation()
+    return Iterator(pipeline: start(cancellation), cancellation: cancellation)
+  }
 
+  /// A task that is cancelled ends with an error of kind `cancelled`, in the middle of a batch.
   public struct Iterator: AsyncIteratorProtocol {
     let pipeline: Pipeline<LoadedPicture, ExplainedPicture>
+    let cancellation: Cancellation
 
     public mutating func next(isolation actor: isolated (any Actor)?) async throws(LeGradError) -> Element? {
       let pipeline = pipeline
-      return try await onItsOwnThread { () throws(LeGradError) in try pipeline.next()?.outcome }
+      return try await onItsOwnThread(cancellation) { _ throws(LeGradError) in try pipeline.next()?.outcome }
     }
   }
 }
@@ -96,7 +101,7 @@ extension Explainer {
     _ sources: [PictureSource], text: TextEmbeddings?, methods: [Method] = [.legrad()],
     correction: EmptyTextCorrection? = nil, _ settings: PictureSettings = PictureSettings()
   ) -> PictureExplanations {
-    PictureExplanations(sources: sources) { [self] in
+    PictureExplanations(sources: sources) { [self] cancellation in
       let maps = (text?.count ?? 0) * methods.count
       let stages = Pipeline<LoadedPicture, ExplainedPicture>.Stages(
         open: { [self] item throws(LeGradError) in try open(sources[item], settings) },
@@ -104,7 +109,8 @@ extension Explainer {
         compute: { [self] batch, done throws(LeGradError) in
           let results = try Self.groups(of: batch, limit: batch.count, \.prepared) { entries throws(LeGradError) in
             try explainEach(
-              entries.map(\.loaded.prepared), text: text, methods: methods, correction: correction)
+              entries.map(\.loaded.prepared), text: text, methods: methods, correction: correction,
+              isCancelled: { cancellation.isCancelled })
           }
           for ((item, loaded), result) in zip(batch, results) {
             let name = sources[item].name

@@ -63,8 +63,9 @@ extension RunTrace {
       backend.label(tower)
       let run = try MethodRun(tower: tower, source: source, shape: shape, prompts: prompts, requests: requests)
       // The first batch brings the text, which later ones find there.
-      _ = try run.explain(pixels[...], text: text)
-      let operations = try backend.trace { () throws(ModelError) in _ = try run.explain(pixels[...], text: text) }
+      func explain() throws(ModelError) { _ = try run.explain(pixels[...], text: text, isCancelled: { false }) }
+      try explain()
+      let operations = try backend.trace(explain)
       self.init(
         operations.map { TracedOperation(work: $0.work, seconds: 0) }, blockRows: shape.rows,
         hasPooler: vision.hasAttentionPooler)

@@ -17,9 +17,12 @@ protocol Engine: AnyObject, Sendable {
   func measurePeak() throws(BackendError) -> Double
 
   /// Explains a batch of equally sized images.
-  /// - Parameter text: unit rows `[prompts, embedding]`; empty for embeddings alone.
+  /// - Parameters:
+  ///   - text: unit rows `[prompts, embedding]`; empty for embeddings alone.
+  ///   - isCancelled: asked before each block; `true` ends the call with an error.
   func explain(
-    _ images: ArraySlice<PreparedImage>, shape: VisionShape, text: [Float], requests: [MethodRequest]
+    _ images: ArraySlice<PreparedImage>, shape: VisionShape, text: [Float], requests: [MethodRequest],
+    isCancelled: @escaping @Sendable () -> Bool
   ) throws(ModelError) -> RunResult
 
   /// Unit rows of framed prompts.
@@ -96,7 +99,8 @@ final class BackendEngine<B: Backend>: Engine {
   }
 
   func explain(
-    _ images: ArraySlice<PreparedImage>, shape: VisionShape, text: [Float], requests: [MethodRequest]
+    _ images: ArraySlice<PreparedImage>, shape: VisionShape, text: [Float], requests: [MethodRequest],
+    isCancelled: @escaping @Sendable () -> Bool
   ) throws(ModelError) -> RunResult {
     guard let tower = loaded.withLock({ $0 }) else {
       throw .backend(BackendError(.unavailable, operation: .explain, "the device's weights were freed"))
@@ -114,7 +118,7 @@ final class BackendEngine<B: Backend>: Engine {
     } else {
       run = try MethodRun(tower: tower, source: source, shape: shape, prompts: prompts, requests: requests)
     }
-    let result = try run.explain(images, text: text)
+    let result = try run.explain(images, text: text, isCancelled: isCancelled)
     lastRun.withLock { $0 = (key, run) }
     return result
   }

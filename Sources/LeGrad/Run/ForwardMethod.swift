@@ -30,7 +30,7 @@ protocol ForwardMethod<B>: Sendable {
   /// When blocks may be computed again from their checkpoints.
   func retrace(_ forward: SharedForward<B>) throws(BackendError)
   /// At the very end, for a method with a forward of its own.
-  func explain(_ images: ArraySlice<PreparedImage>) throws(ModelError)
+  func explain(_ images: ArraySlice<PreparedImage>, _ forward: SharedForward<B>) throws(ModelError)
   /// Downloads the relevance, per image `[layers, prompts, height, width]`.
   func collect(_ forward: SharedForward<B>) throws(BackendError) -> [[Float]]
 }
@@ -46,7 +46,7 @@ extension ForwardMethod {
   func visit(_ blocks: Range<Int>, _ forward: SharedForward<B>) throws(BackendError) {}
   func finish(_ forward: SharedForward<B>) throws(BackendError) {}
   func retrace(_ forward: SharedForward<B>) throws(BackendError) {}
-  func explain(_ images: ArraySlice<PreparedImage>) throws(ModelError) {}
+  func explain(_ images: ArraySlice<PreparedImage>, _ forward: SharedForward<B>) throws(ModelError) {}
 }
 
 /// A method and what it reads of the model and the question at hand.

@@ -69,14 +69,20 @@ final class MethodRun<B: Backend>: Sendable {
   }
 
   /// Explains `shape.images` images.
-  /// - Parameter text: unit rows `[prompts, embedding]`, as many as the run was planned for. Uploaded if they are not
-  ///   those of the call before.
-  func explain(_ images: ArraySlice<PreparedImage>, text: [Float]) throws(ModelError) -> RunResult {
+  /// - Parameters:
+  ///   - text: unit rows `[prompts, embedding]`, as many as the run was planned for. Uploaded if they are not those of the
+  ///     call before.
+  ///   - isCancelled: asked before each block.
+  func explain(
+    _ images: ArraySlice<PreparedImage>, text: [Float], isCancelled: @escaping @Sendable () -> Bool
+  ) throws(ModelError) -> RunResult {
+    var forward = forward
+    forward.isCancelled = isCancelled
     do throws(BackendError) {
       try ask(text)
-      try runForward(images)
+      try run(forward, images)
     } catch { throw .backend(error) }
-    for method in methods { try method.explain(images) }
+    for method in methods { try method.explain(images, forward) }
     do throws(BackendError) { return try collect() } catch { throw .backend(error) }
   }
 
@@ -92,16 +98,17 @@ final class MethodRun<B: Backend>: Sendable {
     }
   }
 
-  private func runForward(_ images: ArraySlice<PreparedImage>) throws(BackendError) {
+  private func run(_ forward: SharedForward<B>, _ images: ArraySlice<PreparedImage>) throws(BackendError) {
     let activations = forward.activations
     for (row, image) in images.enumerated() {
       try forward.backend.upload(image.pixels.span, to: activations.pixels.rows(row..<row + 1))
     }
-    if !repeated() { try operate() }
+    try forward.checkCancellation()
+    if !repeated(forward) { try operate(forward) }
   }
 
   /// Whether the operations were done as they were recorded.
-  private func repeated() -> Bool {
+  private func repeated(_ forward: SharedForward<B>) -> Bool {
     repetition.withLock { repetition in
       if case .recorded(let operations) = repetition {
         if operations.run() { return true }
@@ -110,8 +117,8 @@ final class MethodRun<B: Backend>: Sendable {
       switch repetition {
       case .first: repetition = .second
       case .second:
-        guard let operations = forward.backend.record({ () throws(BackendError) in try operate() }), operations.run()
-        else {
+        let operations = forward.backend.record { () throws(BackendError) in try operate(forward) }
+        guard let operations, operations.run() else {
           repetition = .never
           return false
         }
@@ -124,17 +131,18 @@ final class MethodRun<B: Backend>: Sendable {
   }
 
   /// Everything between what goes up and what comes down.
-  private func operate() throws(BackendError) {
+  private func operate(_ forward: SharedForward<B>) throws(BackendError) {
     let (tower, activations) = (forward.tower, forward.activations)
     try tower.embed(activations, to: forward.input(of: 0))
-    for block in tower.blocks.indices { try run(block) }
+    for block in tower.blocks.indices { try run(block, of: forward) }
     try forward.head.embed(forward)
     for method in methods { try method.finish(forward) }
     // What goes back through the blocks comes last: it leaves other activations behind.
     for method in methods { try method.retrace(forward) }
   }
 
-  private func run(_ block: Int) throws(BackendError) {
+  private func run(_ block: Int, of forward: SharedForward<B>) throws(BackendError) {
+    try forward.checkCancellation()
     let (backend, activations) = (forward.backend, forward.activations(of: block))
     let (weights, input) = (forward.tower.blocks[block], forward.input(of: block))
     if let checkpoint = forward.checkpoint(of: block) {

@@ -1,4 +1,5 @@
 import Compute
+import Failures
 import VisionTransformer
 
 /// One forward that several methods read.
@@ -12,6 +13,8 @@ struct SharedForward<B: Backend>: Sendable {
   /// The input of every block from `firstCheckpoint` on, one over the other; absent where no method goes back.
   @Planned private var checkpoints: Matrix<B.Buffer>?
   private let firstCheckpoint: Int
+  /// Whether the caller of the batch has given it up.
+  var isCancelled: @Sendable () -> Bool = { false }
 
   var tower: VisionTower<B> { sizes.tower }
   var backend: B { sizes.tower.backend }
@@ -33,6 +36,13 @@ struct SharedForward<B: Backend>: Sendable {
     let kept = tower.blocks.count - firstCheckpoint
     _checkpoints = plan.reserve(
       rows: max(kept, 1) * shape.rows, columnsIfAny: kept > 0 ? tower.blockShape.width : nil)
+  }
+
+  /// Fails once the caller has given the batch up. Asked before each block, forward and back.
+  func checkCancellation() throws(BackendError) {
+    guard !isCancelled() else {
+      throw BackendError(.cancelled, operation: .explain, "cancelled before the end of a batch, as it was asked")
+    }
   }
 
   /// Fills in what no image changes.

@@ -66,6 +66,7 @@ struct CheferCAMAllMethod<B: Backend>: ForwardMethod {
           relevance: carried))
     }
     for block in (0...sizes.lastBlock).reversed() {
+      try forward.checkCancellation()
       let weights = forward.tower.blocks[block]
       let input = forward.reading(block)
       try weights.recompute(input, tokens: tokens, on: backend)

@@ -79,6 +79,7 @@ struct RolloutMethod<B: Backend>: ForwardMethod {
     let backend = forward.backend
     try query.start(row, forward)
     for block in blocks.reversed() {
+      try forward.checkCancellation()
       let activations = forward.reading(block)
       try forward.tower.blocks[block].forwardToAttention(activations, on: backend)
       try backend.rowThroughMap(

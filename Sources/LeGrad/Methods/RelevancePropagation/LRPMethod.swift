@@ -26,8 +26,8 @@ struct LRPMethod<B: Backend>: ForwardMethod {
     if isFirst { try propagation.ask(text) }
   }
 
-  func explain(_ images: ArraySlice<PreparedImage>) throws(ModelError) {
-    if isFirst { try propagation.explain(images) }
+  func explain(_ images: ArraySlice<PreparedImage>, _ forward: SharedForward<B>) throws(ModelError) {
+    if isFirst { try propagation.explain(images, checkCancellation: forward.checkCancellation) }
   }
 
   func collect(_ forward: SharedForward<B>) -> [[Float]] {

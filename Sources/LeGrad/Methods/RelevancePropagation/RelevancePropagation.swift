@@ -60,27 +60,33 @@ final class RelevancePropagation<B: Backend>: Sendable {
   /// Of the images that were explained last.
   var maps: [Maps] { explained.withLock { $0 } }
 
-  func explain(_ images: ArraySlice<PreparedImage>) throws(ModelError) {
+  /// - Parameter checkCancellation: called before each block.
+  func explain(
+    _ images: ArraySlice<PreparedImage>, checkCancellation: () throws(BackendError) -> Void
+  ) throws(ModelError) {
     var maps: [Maps] = []
-    for image in images { maps.append(try explain(image.float64Pixels)) }
+    for image in images { maps.append(try explain(image.float64Pixels, checkCancellation)) }
     explained.withLock { $0 = maps }
   }
 
-  private func explain(_ pixels: [Double]) throws(ModelError) -> Maps {
+  private func explain(
+    _ pixels: [Double], _ checkCancellation: () throws(BackendError) -> Void
+  ) throws(ModelError) -> Maps {
     do { try forward.embed(pixels) } catch { throw .backend(error) }
-    for number in 0...last { try run(block: number) }
+    for number in 0...last { try run(block: number, checkCancellation) }
     var maps = Maps()
     do { maps.patches = try throughLastBlock() } catch { throw .backend(error) }
     guard wantsPixels else { return maps }
     for number in (0..<last).reversed() {
-      try run(block: number)
+      try run(block: number, checkCancellation)
       do { try through(forward.block(number)) } catch { throw .backend(error) }
     }
     do { maps.pixels = try throughEmbedding() } catch { throw .backend(error) }
     return maps
   }
 
-  private func run(block number: Int) throws(ModelError) {
+  private func run(block number: Int, _ checkCancellation: () throws(BackendError) -> Void) throws(ModelError) {
+    do { try checkCancellation() } catch { throw .backend(error) }
     try forward.load(block: number)
     do { try forward.run(block: number) } catch { throw .backend(error) }
   }
