@@ -54,15 +54,18 @@ struct TemporaryFileTests {
     }
   }
 
-  @Test func allThatAreBegunCanBeRemoved() throws {
-    let folder = try ScratchFolder()
-    let first = try TemporaryFile(target: folder.path + "/a.bin")
-    do { try TemporaryFile(target: folder.path + "/b.bin").commit(overwrite: false, durably: false) }
-    let third = try TemporaryFile(target: folder.path + "/c.bin")
-    #expect(try folder.listing.count == 3)
-    TemporaryFile.removeAll()
-    #expect(try folder.listing == ["b.bin"])
-    try first.write([1])
-    try third.write([1])
+  /// In a process of its own: those of tests beside this one would go as well.
+  @Test func allThatAreBegunCanBeRemoved() async throws {
+    await #expect(processExitsWith: .success) {
+      let folder = try ScratchFolder()
+      let first = try TemporaryFile(target: folder.path + "/a.bin")
+      do { try TemporaryFile(target: folder.path + "/b.bin").commit(overwrite: false, durably: false) }
+      let third = try TemporaryFile(target: folder.path + "/c.bin")
+      #expect(try folder.listing.count == 3)
+      TemporaryFile.removeAll()
+      #expect(try folder.listing == ["b.bin"])
+      try first.write([1])
+      try third.write([1])
+    }
   }
 }
