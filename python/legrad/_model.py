@@ -135,6 +135,7 @@ class Model:
 
     def __init__(self, model: lib.Handle, options: lib.Options, keeps: object = None) -> None:
         self._model = model
+        self._options = options
         self._explainer = lib.Handle(
             "explainer", lib.make("explainer_new", model.pointer, c.byref(options)), keeps)  # fmt: skip
         info = lib.started(lib.ModelInfo)
@@ -178,6 +179,23 @@ class Model:
     def input_size(self) -> tuple[int, int]:
         """The model's own height and width in pixels."""
         return int(self._info.input_height), int(self._info.input_width)
+
+    @property
+    def mean(self) -> tuple[float, float, float] | None:
+        """Of the pixels' red, green and blue from 0 to 1, by which they are normalised; None if nobody said."""
+        return self._statistic("mean")
+
+    @property
+    def std(self) -> tuple[float, float, float] | None:
+        """Standard deviation of the same."""
+        return self._statistic("std")
+
+    def _statistic(self, name: str) -> tuple[float, float, float] | None:
+        given = getattr(self._options, name)
+        if not given and not self._info.has_statistics:
+            return None
+        red, green, blue = given[:3] if given else getattr(self._info, name)
+        return red, green, blue
 
     @property
     def embedding_width(self) -> int:
@@ -271,8 +289,9 @@ class Model:
         self, pictures: Any, prompts: str | Sequence[str] | None = None, *,
         methods: str | Sequence[str] = "legrad", layers: str | int = "last:2", readout: str = "mean",
         classes: Sequence[str | int] | str | int | None = None, top: int = 1, embeddings: ArrayLike | None = None,
-        references: Any = None, size: int | tuple[int, int] | None = None, resize: str = "squash",
-        correction: bool | float | None = None, batch: int = 8, progress: Progress | None = None,
+        references: Any = None, against: str | Sequence[str] | None = None,
+        size: int | tuple[int, int] | None = None, resize: str = "squash", correction: bool | float | None = None,
+        batch: int = 8, progress: Progress | None = None,
     ) -> Any:  # fmt: skip
         """Explains one picture, or a list of them, for prompts or classes.
 
@@ -288,6 +307,7 @@ class Model:
             top: without classes, how many of a classifier's most probable ones.
             embeddings: float `[prompts, width]` in place of prompts.
             references: pictures to look for.
+            against: kept for prompts that maps are contrasted with, which no method does yet.
             size: the model's input in pixels, a side or (height, width); its own if None.
             resize: `squash`, `crop`, `fit`, or `processor` as the folder's own library prepares pictures.
             correction: SigLIP's, by a text without content: a threshold from 0 to 1, or False for none.
@@ -306,7 +326,7 @@ class Model:
         return lib.interruptible(
             partial(
                 self._explained, cancellation, pictures, prompts, methods, layers, readout, classes, top, embeddings,
-                references, size, resize, correction, batch, progress,
+                references, against, size, resize, correction, batch, progress,
             ),
             cancellation,
         )  # fmt: skip
@@ -315,15 +335,16 @@ class Model:
         self, pictures: Any, prompts: str | Sequence[str] | None = None, *,
         methods: str | Sequence[str] = "legrad", layers: str | int = "last:2", readout: str = "mean",
         classes: Sequence[str | int] | str | int | None = None, top: int = 1, embeddings: ArrayLike | None = None,
-        references: Any = None, size: int | tuple[int, int] | None = None, resize: str = "squash",
-        correction: bool | float | None = None, batch: int = 8, progress: Progress | None = None,
+        references: Any = None, against: str | Sequence[str] | None = None,
+        size: int | tuple[int, int] | None = None, resize: str = "squash", correction: bool | float | None = None,
+        batch: int = 8, progress: Progress | None = None,
     ) -> Any:  # fmt: skip
         """`explain` in a thread of the event loop's; a task that is cancelled stops it before its next batch."""
         cancellation = lib.Cancellation()
         try:
             return await asyncio.to_thread(
                 self._explained, cancellation, pictures, prompts, methods, layers, readout, classes, top, embeddings,
-                references, size, resize, correction, batch, progress,
+                references, against, size, resize, correction, batch, progress,
             )  # fmt: skip
         except asyncio.CancelledError:
             cancellation.cancel()
@@ -332,12 +353,17 @@ class Model:
     def _explained(
         self, cancellation: lib.Cancellation, pictures: Any, prompts: str | Sequence[str] | None,
         methods: str | Sequence[str], layers: str | int, readout: str, classes: Any, top: int, embeddings: Any,
-        references: Any, size: int | tuple[int, int] | None, resize: str, correction: bool | float | None, batch: int,
-        progress: Progress | None,
+        references: Any, against: Any, size: int | tuple[int, int] | None, resize: str,
+        correction: bool | float | None, batch: int, progress: Progress | None,
     ) -> Explanation | list[Explanation]:  # fmt: skip
         labels = [_label(one, layers, readout) for one in ([methods] if isinstance(methods, str) else methods)]
         if not labels:
             raise UsageError("methods: expected at least one, found none")
+        if against is not None:
+            raise UsageError(
+                "against: maps of one prompt against another are not made yet; leave it out, explain both prompts and "
+                "compare their maps"
+            )
         if batch < 1 or top < 1:
             raise UsageError(f"batch, top: expected at least 1, found {batch} and {top}")
         given, is_list = sources(pictures)
