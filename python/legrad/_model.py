@@ -249,17 +249,17 @@ class Model:
     def _of_rows(self, rows: ArrayLike, names: Sequence[str] | None) -> lib.Handle:
         import numpy as np
 
-        given = np.ascontiguousarray(array(rows) if hasattr(rows, "__dlpack__") else rows, dtype=np.float32)
+        given = np.ascontiguousarray(array(rows, "embeddings") if hasattr(rows, "__dlpack__") else rows, dtype=np.float32)
         if given.ndim == 1:
             given = given[None]
         if given.ndim != 2:
             raise UsageError(f"embeddings: expected [prompts, {self.embedding_width}], found {list(given.shape)}")
-        listed = None if names is None else lib.texts(names)
+        listed = _names(names, len(given))
         return lib.Handle("queries", lib.make("queries_from_rows", floats(given), *given.shape, listed))
 
     def _of_pictures(self, pictures: PictureLike | Iterable[PictureLike], names: Sequence[str] | None) -> lib.Handle:
         given, _ = sources(pictures)
-        listed_names = None if names is None else lib.texts(names)
+        listed_names = _names(names, len(given))
         made = lib.make(
             "encode_pictures", self._explainer.pointer, listed(given), c.sizeof(lib.Picture), len(given), listed_names
         )
@@ -320,7 +320,7 @@ class Model:
         Raises:
             UsageError: for what makes no sense for this model; nothing is computed then.
             InputError: for a picture that cannot be read.
-            KeyboardInterrupt: before the next batch.
+            KeyboardInterrupt: before the next batch, or the next file that is read.
         """
         cancellation = lib.Cancellation()
         return lib.interruptible(
@@ -366,7 +366,7 @@ class Model:
             )
         if batch < 1 or top < 1:
             raise UsageError(f"batch, top: expected at least 1, found {batch} and {top}")
-        given, is_list = sources(pictures)
+        given, is_list = sources(pictures, cancellation)
         queries = self._wanted(prompts, classes, embeddings, references)
         run = partial(
             self._run, cancellation=cancellation, labels=labels, size=size, resize=resize, correction=correction,
@@ -436,6 +436,15 @@ class Model:
         method = lib.function("result_method")
         told = tuple(lib.string(method(result.pointer, n)) for n in range(len(labels)))
         return [Explanation(found, number, told) for number in range(len(given))]
+
+
+def _names(names: Sequence[str] | None, count: int) -> Any:
+    """Names for so many rows: the library reads as many."""
+    if names is None:
+        return None
+    if len(names) != count:
+        raise UsageError(f"prompts as names: expected {count}, one for each, found {len(names)}")
+    return lib.texts(names)
 
 
 def _label(method: str, layers: str | int, readout: str) -> str:
