@@ -190,6 +190,11 @@ class Model:
         """Standard deviation of the same."""
         return self._statistic("std")
 
+    @property
+    def takes_correction(self) -> bool:
+        """Whether maps are corrected by a text without content, as SigLIP's are."""
+        return bool(self._info.takes_correction)
+
     def _statistic(self, name: str) -> tuple[float, float, float] | None:
         given = getattr(self._options, name)
         if not given and not self._info.has_statistics:
@@ -249,7 +254,8 @@ class Model:
     def _of_rows(self, rows: ArrayLike, names: Sequence[str] | None) -> lib.Handle:
         import numpy as np
 
-        given = np.ascontiguousarray(array(rows, "embeddings") if hasattr(rows, "__dlpack__") else rows, dtype=np.float32)
+        numbers = array(rows, "embeddings") if hasattr(rows, "__dlpack__") else rows
+        given = np.ascontiguousarray(numbers, dtype=np.float32)
         if given.ndim == 1:
             given = given[None]
         if given.ndim != 2:
@@ -291,7 +297,7 @@ class Model:
         classes: Sequence[str | int] | str | int | None = None, top: int = 1, embeddings: ArrayLike | None = None,
         references: Any = None, against: str | Sequence[str] | None = None,
         size: int | tuple[int, int] | None = None, resize: str = "squash", correction: bool | float | None = None,
-        batch: int = 8, progress: Progress | None = None,
+        empty: ArrayLike | None = None, batch: int = 8, progress: Progress | None = None,
     ) -> Any:  # fmt: skip
         """Explains one picture, or a list of them, for prompts or classes.
 
@@ -311,6 +317,7 @@ class Model:
             size: the model's input in pixels, a side or (height, width); its own if None.
             resize: `squash`, `crop`, `fit`, or `processor` as the folder's own library prepares pictures.
             correction: SigLIP's, by a text without content: a threshold from 0 to 1, or False for none.
+            empty: float `[1, width]` in place of that text's embedding.
             batch: pictures at a time; each gets the bits that it gets alone.
             progress: told how many pictures are done, of how many.
 
@@ -326,7 +333,7 @@ class Model:
         return lib.interruptible(
             partial(
                 self._explained, cancellation, pictures, prompts, methods, layers, readout, classes, top, embeddings,
-                references, against, size, resize, correction, batch, progress,
+                references, against, size, resize, correction, empty, batch, progress,
             ),
             cancellation,
         )  # fmt: skip
@@ -337,14 +344,14 @@ class Model:
         classes: Sequence[str | int] | str | int | None = None, top: int = 1, embeddings: ArrayLike | None = None,
         references: Any = None, against: str | Sequence[str] | None = None,
         size: int | tuple[int, int] | None = None, resize: str = "squash", correction: bool | float | None = None,
-        batch: int = 8, progress: Progress | None = None,
+        empty: ArrayLike | None = None, batch: int = 8, progress: Progress | None = None,
     ) -> Any:  # fmt: skip
         """`explain` in a thread of the event loop's; a task that is cancelled stops it before its next batch."""
         cancellation = lib.Cancellation()
         try:
             return await asyncio.to_thread(
                 self._explained, cancellation, pictures, prompts, methods, layers, readout, classes, top, embeddings,
-                references, against, size, resize, correction, batch, progress,
+                references, against, size, resize, correction, empty, batch, progress,
             )  # fmt: skip
         except asyncio.CancelledError:
             cancellation.cancel()
@@ -354,7 +361,7 @@ class Model:
         self, cancellation: lib.Cancellation, pictures: Any, prompts: str | Sequence[str] | None,
         methods: str | Sequence[str], layers: str | int, readout: str, classes: Any, top: int, embeddings: Any,
         references: Any, against: Any, size: int | tuple[int, int] | None, resize: str,
-        correction: bool | float | None, batch: int, progress: Progress | None,
+        correction: bool | float | None, empty: ArrayLike | None, batch: int, progress: Progress | None,
     ) -> Explanation | list[Explanation]:  # fmt: skip
         labels = [_label(one, layers, readout) for one in ([methods] if isinstance(methods, str) else methods)]
         if not labels:
@@ -370,7 +377,7 @@ class Model:
         queries = self._wanted(prompts, classes, embeddings, references)
         run = partial(
             self._run, cancellation=cancellation, labels=labels, size=size, resize=resize, correction=correction,
-            batch=batch,
+            empty=None if empty is None else self._of_rows(empty, None), batch=batch,
         )  # fmt: skip
         if queries is None and self.classes is not None:
             result = []
@@ -390,8 +397,8 @@ class Model:
 
     def _run(
         self, given: list[Source], queries: lib.Handle | None, *, cancellation: lib.Cancellation, labels: list[str],
-        size: int | tuple[int, int] | None, resize: str, correction: bool | float | None, batch: int,
-        progress: Progress | None,
+        size: int | tuple[int, int] | None, resize: str, correction: bool | float | None, empty: lib.Handle | None,
+        batch: int, progress: Progress | None,
     ) -> list[Explanation]:  # fmt: skip
         request = lib.started(lib.Request)
         request.picture_size = c.sizeof(lib.Picture)
@@ -410,6 +417,8 @@ class Model:
             request.correction = 1
         elif correction is not None and correction is not True:
             request.correction, request.correction_threshold = 2, correction
+        if empty is not None:
+            request.empty = empty.pointer
         failures: list[BaseException] = []
         if progress is not None:
 

@@ -1,4 +1,4 @@
-"""What is asked of a model, and what pictures may be: classes, references, embeddings, tensors of other libraries, tasks."""
+"""What is asked of a model, and what pictures may be: classes, references, embeddings, tensors of others, tasks."""
 
 from __future__ import annotations
 
@@ -142,6 +142,27 @@ def test_one_thing_is_looked_for(model: legrad.Model) -> None:
         model.explain(SAMPLE, "one", references=[SAMPLE, SAMPLE])
 
 
+@pytest.mark.parametrize("size", ["40x40", "56x40"])
+def test_siglips_correction(size: str) -> None:
+    folder = ROOT / "Tests" / "Fixtures" / "siglip"
+    model = legrad.load(folder / "model", device="cpu")
+    assert model.takes_correction
+    height, width = map(int, size.split("x"))
+    rows = np.load(folder / "inputs" / "text_embeddings.npy")
+    empty = np.load(folder / "inputs" / "empty_embedding.npy")
+    for correction, name in ((None, "corrected"), (0.8, "corrected"), (False, "uncorrected")):
+        found = model.explain(
+            folder / "inputs" / f"image_{size}.png", embeddings=rows, layers="all", size=(height, width), empty=empty,
+            correction=correction,
+        )  # fmt: skip
+        expected = np.load(folder / "expected" / size / f"legrad_{name}_heatmap.npy")
+        assert np.abs(found.heatmaps - expected).max() <= 1e-4
+    with pytest.raises(legrad.LegradError, match="columns"):
+        model.explain(SAMPLE, embeddings=rows, empty=empty[:, 1:])
+    with pytest.raises(legrad.LegradError, match="empty|one"):
+        model.explain(SAMPLE, embeddings=rows, empty=rows)
+
+
 def test_contrast_is_refused(model: legrad.Model) -> None:
     with pytest.raises(legrad.UsageError, match="against: .*compare their maps"):
         model.explain(SAMPLE, PROMPTS, against="a photo")
@@ -214,8 +235,10 @@ def test_pictures_of_all_kinds_in_one_list(model: legrad.Model) -> None:
 
 
 def test_what_is_no_picture(model: legrad.Model) -> None:
-    for given in (7, [SAMPLE, None], np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5), np.uint8), np.zeros((5, 5, 4), np.uint8),
-                  np.zeros((3, 8, 8), np.int32), np.zeros((3, 0, 8), np.float32)):  # fmt: skip
+    for given in (
+        7, [SAMPLE, None], np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5), np.uint8), np.zeros((5, 5, 4), np.uint8),
+        np.zeros((3, 8, 8), np.int32), np.zeros((3, 0, 8), np.float32),
+    ):  # fmt: skip
         with pytest.raises(legrad.UsageError, match="picture: expected"):
             model.explain(given, PROMPTS)
 
