@@ -23,7 +23,7 @@ class LeWrapper:
         model: of open_clip, with its own vision transformer, or timm's with attention pooling (SigLIP).
         layer_index: the first block that is summed, from the end if negative.
         preprocess: the transform that the pictures come through; not needed, as pictures come prepared.
-        config: the name of the architecture, for models from which it cannot be read (SigLIP, CoCa).
+        config: the name of the architecture, for models from which it cannot be read.
         device: of the engine, as of `legrad.load`; not torch's.
     """
 

@@ -76,6 +76,41 @@ def test_open_clip(kind: str, quick: bool) -> None:
     assert np.abs(found.similarity - (image @ text.T).numpy()[0]).max() < 2e-5
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(norm_kwargs={"eps": 1e-2}), dict(act_kwargs={"approximate": "tanh"}), dict(ls_init_value=0.5),
+        dict(pool_type="avg"), dict(no_ln_pre=True), dict(pool_type="avg", final_ln_after_pool=True),
+    ],
+    ids=["epsilon", "tanh", "layer-scale", "average", "no-first-norm", "norm-behind"],
+)  # fmt: skip
+def test_settings_are_read_from_the_module(changes: dict[str, Any]) -> None:
+    module = clip(12, **changes)
+    found = legrad.from_open_clip(module, device="cpu", mean=MEAN, std=STD).explain(picture(64), PROMPTS)
+    with torch.no_grad():
+        image = unit(module.encode_image(prepared(picture(64))))[0].numpy()
+        text = unit(module.encode_text(open_clip.get_tokenizer("ViT-B-32")(PROMPTS))).numpy()
+    assert np.abs(found.embedding - image).max() < 2e-5
+    assert np.abs(found.similarity - text @ image).max() < 2e-5
+
+
+def test_texts_of_coca_and_siglip() -> None:
+    module, _ = coca(13)
+    model = legrad.from_open_clip(module, device="cpu", mean=MEAN, std=STD)
+    # One place of the context is the class token's.
+    tokens = open_clip.get_tokenizer("coca_ViT-B-32")(PROMPTS)[:, :15]
+    with torch.no_grad():
+        expected = unit(module.encode_text(tokens)).numpy()
+    assert np.abs(model.encode(PROMPTS) - expected).max() < 2e-5
+    # The tokenizer of a SigLIP is in none of its weights.
+    with pytest.raises(legrad.LegradError, match="token"):
+        legrad.from_open_clip(siglip(14)[0], device="cpu", mean=MEAN, std=STD).encode(PROMPTS)
+    strange, _ = siglip(15)
+    strange.text.pool_type = "argmax"
+    with pytest.raises(legrad.UsageError, match="800.*config="):
+        legrad.from_open_clip(strange, mean=MEAN, std=STD)
+
+
 def test_what_is_no_open_clip() -> None:
     with pytest.raises(legrad.UsageError, match="config="):
         legrad.from_open_clip(torch.nn.Module())
@@ -175,7 +210,7 @@ def coca(seed: int) -> tuple[Any, dict[str, Any]]:
         image_size=64, layers=4, width=96, head_width=32, patch_size=16, attentional_pool=True, attn_pooler_heads=4,
         attn_pooler_queries=8, output_tokens=True,
     )  # fmt: skip
-    words = dict(context_length=15, vocab_size=774, width=64, heads=2)
+    words = dict(context_length=15, vocab_size=49408, width=64, heads=2)
     text = words | dict(layers=2, embed_cls=True, output_tokens=True)
     settings: dict[str, Any] = dict(
         embed_dim=48, vision_cfg=vision, text_cfg=text, multimodal_cfg=words | dict(layers=1, attn_pooler_heads=2)
@@ -204,7 +239,8 @@ def test_compat_of_coca(layer_index: int) -> None:
     theirs = public()
     rows, image = unit(torch.randn(3, 48, generator=torch.Generator().manual_seed(9))), prepared(picture(64))
     module, settings = coca(10)
-    mine = LeWrapper(module, layer_index=layer_index, config=settings, device="cpu")
+    config = settings if layer_index == 0 else None
+    mine = LeWrapper(module, layer_index=layer_index, config=config, device="cpu")
     peer = theirs.LeWrapper(coca(10)[0], layer_index=layer_index)
     for number in range(3):
         row = rows[number : number + 1]
@@ -227,7 +263,8 @@ def test_compat_of_siglip(layer_index: int, monkeypatch: pytest.MonkeyPatch) -> 
     rows = unit(torch.randn(2, 768, generator=torch.Generator().manual_seed(9)))
     image = prepared(picture(64), (0.5,) * 3, (0.5,) * 3)
     module, settings = siglip(11)
-    mine = LeWrapper(module, layer_index=layer_index, config=settings, device="cpu")
+    config = settings if layer_index == 10 else None
+    mine = LeWrapper(module, layer_index=layer_index, config=config, device="cpu")
     peer = theirs.LeWrapper(siglip(11)[0], layer_index=layer_index)
     for corrected in (True, False):
         found = mine.compute_legrad(rows, image=image, apply_correction=corrected)
