@@ -8,6 +8,7 @@ Without arguments, the bundled model looks at shapes of its own making.
 
 # %% A model: "demo" comes with the package; else a folder or a name that the hub's cache has.
 import sys
+from typing import Any
 
 import legrad
 import numpy as np
@@ -16,6 +17,7 @@ model = legrad.load("demo")
 print(model, f"{model.layers} blocks, patches of {model.patch_size} pixels", sep="\n")
 
 # %% A picture: a path, a PIL image, a uint8 array [height, width, 3], or a list of them.
+picture: Any
 if len(sys.argv) > 1:
     picture, prompts = sys.argv[1], sys.argv[2:]
 else:

@@ -32,7 +32,7 @@ def main(path: str, prompts: list[str]) -> None:
     model = legrad.load("demo")
     height, width = model.input_size
     pixels = np.asarray(Image.open(path).convert("RGB").resize((width, height)), np.float32) / 255
-    picture = ((pixels - model.mean) / model.std).astype(np.float32).transpose(2, 0, 1)
+    picture = ((pixels - np.array(model.mean)) / np.array(model.std)).astype(np.float32).transpose(2, 0, 1)
     maps = model.explain(picture, prompts, layers="all").heatmaps[:, None]  # [prompts, 1, height, width]
     pictures, classes = np.repeat(picture[None], len(prompts), axis=0), np.arange(len(prompts))
     metrics = {

@@ -51,6 +51,11 @@ export LEGRAD_COMMAND=$command LEGRAD_SOURCES=$root
 LEGRAD_COMPLETE=$adapters "$python" -m pytest -q tests --ignore tests/test_recipes.py
 "$python" -m pytest -q tests/test_recipes.py
 "$python" -m mypy --strict -p legrad
+# Those who call it: what is told of its types holds for them.
+"$python" -m mypy --strict --ignore-missing-imports tests/*.py
+for program in "$root"/Examples/python/*.py; do
+  "$python" -m mypy --strict --ignore-missing-imports --cache-dir "$work/types" "$program"
+done
 [ -z "$recipes" ] || {
   # Quantus 0.6 calls what numpy 2.4 lacks. FiftyOne fetches its data base when it is installed; this is one as a package.
   "${PYTHON:-python3}" -m venv "$work/recipes"

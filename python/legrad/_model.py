@@ -12,17 +12,38 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from . import _library as lib
 from ._errors import UsageError
 from ._explanation import Explanation, _Found
-from ._pictures import PictureLike, Source, array, floats, listed, sources
+from ._pictures import PictureLike, PILImage, Source, array, floats, listed, sources
 
 if TYPE_CHECKING:
+    from typing import TypedDict
+
     from numpy.typing import ArrayLike
+    from typing_extensions import Unpack
 
     Progress = Callable[[int, int], None]
+
+    class _Asked(TypedDict, total=False):
+        """What `Model.explain` takes by name, for its signatures: one picture gives one explanation, a list a list."""
+
+        methods: str | Sequence[str]
+        layers: str | int
+        readout: str
+        classes: Sequence[str | int] | str | int | None
+        top: int
+        embeddings: ArrayLike | None
+        references: Any
+        against: str | Sequence[str] | None
+        size: int | tuple[int, int] | None
+        resize: str
+        correction: bool | float | None
+        empty: ArrayLike | None
+        batch: int
+        progress: Progress | None
 
 
 @dataclass(frozen=True)
@@ -291,6 +312,19 @@ class Model:
 
     # Explaining.
 
+    @overload
+    def explain(
+        self, pictures: str | os.PathLike[str] | PILImage, prompts: str | Sequence[str] | None = None,
+        **asked: Unpack[_Asked],
+    ) -> Explanation: ...  # fmt: skip
+    @overload
+    def explain(
+        self, pictures: list[Any] | tuple[Any, ...], prompts: str | Sequence[str] | None = None, **asked: Unpack[_Asked]
+    ) -> list[Explanation]: ...
+    @overload
+    def explain(
+        self, pictures: Any, prompts: str | Sequence[str] | None = None, **asked: Unpack[_Asked]
+    ) -> Any: ...
     def explain(
         self, pictures: Any, prompts: str | Sequence[str] | None = None, *,
         methods: str | Sequence[str] = "legrad", layers: str | int = "last:2", readout: str = "mean",
@@ -338,6 +372,19 @@ class Model:
             cancellation,
         )  # fmt: skip
 
+    @overload
+    async def explain_async(
+        self, pictures: str | os.PathLike[str] | PILImage, prompts: str | Sequence[str] | None = None,
+        **asked: Unpack[_Asked],
+    ) -> Explanation: ...  # fmt: skip
+    @overload
+    async def explain_async(
+        self, pictures: list[Any] | tuple[Any, ...], prompts: str | Sequence[str] | None = None, **asked: Unpack[_Asked]
+    ) -> list[Explanation]: ...
+    @overload
+    async def explain_async(
+        self, pictures: Any, prompts: str | Sequence[str] | None = None, **asked: Unpack[_Asked]
+    ) -> Any: ...
     async def explain_async(
         self, pictures: Any, prompts: str | Sequence[str] | None = None, *,
         methods: str | Sequence[str] = "legrad", layers: str | int = "last:2", readout: str = "mean",

@@ -87,7 +87,8 @@ def test_the_most_probable_classes(classifier: legrad.Model) -> None:
 
 
 def test_classes_that_there_are_not(model: legrad.Model, classifier: legrad.Model) -> None:
-    for unknown in ["penguin", 7, -1]:
+    unknown: str | int
+    for unknown in ("penguin", 7, -1):
         with pytest.raises(legrad.UsageError, match=str(unknown)):
             classifier.explain(SAMPLE, classes=unknown)
     with pytest.raises(legrad.UsageError, match="text|class"):
