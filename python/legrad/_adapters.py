@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes as c
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -56,6 +55,8 @@ def _from_state(
     request.configuration = lib.text(configuration if isinstance(configuration, str) else json.dumps(configuration))
     request.preprocessor = lib.text(preprocessor)
     request.name = lib.text(name)
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="legrad-") as folder:
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)

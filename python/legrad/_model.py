@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes as c
 import os
-import shutil
 import sys
 import threading
 from collections import OrderedDict
@@ -104,8 +102,10 @@ def _options(
     options.threads = threads or 0
     options.cache_folder = lib.path_text(_cache_folder())
     options.instruction_set = lib.text(os.environ.get("LEGRAD_CPU_ISA") or None)
+    from shutil import which
+
     command = lib.FOLDER / "bin" / "legrad"
-    options.command = lib.path_text(command if command.exists() else shutil.which("legrad"))
+    options.command = lib.path_text(command if command.exists() else which("legrad"))
     options.memory_limit = memory_limit or 0
     options.fold = fold
     for name, given in (("mean", mean), ("std", std)):
@@ -394,6 +394,9 @@ class Model:
         empty: ArrayLike | None = None, batch: int = 8, progress: Progress | None = None,
     ) -> Any:  # fmt: skip
         """`explain` in a thread of the event loop's; a task that is cancelled stops it before its next batch."""
+        # Half of what importing this package would take otherwise.
+        import asyncio
+
         cancellation = lib.Cancellation()
         try:
             return await asyncio.to_thread(
