@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
+    class _Loaded(TypedDict, total=False):
+        """What `load` takes by name."""
+
+        device: str | int
+        precision: str
+        threads: int | None
+        mean: Sequence[float] | None
+        std: Sequence[float] | None
+        memory_limit: int | None
+        fold: bool
+        hub_cache: str | os.PathLike[str] | None
+
     class _Asked(TypedDict, total=False):
         """What `Model.explain` takes by name, for its signatures: one picture gives one explanation, a list a list."""
 
@@ -149,6 +161,13 @@ def load(
     return lib.interruptible(work)  # type: ignore[no-any-return]
 
 
+async def load_async(model: str | os.PathLike[str], **asked: Unpack[_Loaded]) -> Model:
+    """`load` in a thread of the event loop's. A task that is cancelled does not wait for it."""
+    import asyncio
+
+    return await asyncio.to_thread(partial(load, model, **asked))
+
+
 class Model:
     """A model on a device. Made by `load`; several threads may use one at the same time."""
 
@@ -248,6 +267,12 @@ class Model:
         rows = np.empty((len(prompts), lib.function("queries_width")(queries.pointer)), np.float32)
         lib.call("queries_rows", queries.pointer, floats(rows), rows.size)
         return rows
+
+    async def encode_async(self, prompts: Sequence[str]) -> Any:
+        """`encode` in a thread of the event loop's."""
+        import asyncio
+
+        return await asyncio.to_thread(self.encode, prompts)
 
     def _prompts(self, prompts: list[str]) -> lib.Handle:
         key = tuple(prompts)

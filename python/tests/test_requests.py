@@ -263,6 +263,20 @@ def test_tasks_keep_the_loop_free(model: legrad.Model) -> None:
     assert np.array_equal(found[63].relevance, model.explain(pixels, PROMPTS).relevance)
 
 
+def test_tasks_load_and_encode() -> None:
+    async def both() -> tuple[Any, Any]:
+        one, other = await asyncio.gather(
+            legrad.load_async("demo", device="cpu"), legrad.load_async(FAMILIES / "vit" / "model", device="cpu")
+        )
+        assert other.classes == CLASSES
+        return await one.encode_async(PROMPTS), one.encode(PROMPTS)
+
+    found, expected = asyncio.run(both())
+    assert np.array_equal(found, expected)
+    with pytest.raises(legrad.InputError, match="/nowhere"):
+        asyncio.run(legrad.load_async("/nowhere"))
+
+
 def test_tasks_fail_as_calls_do(model: legrad.Model) -> None:
     with pytest.raises(legrad.InputError, match="nowhere"):
         asyncio.run(model.explain_async("/nowhere.png", PROMPTS))
