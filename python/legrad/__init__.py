@@ -19,7 +19,7 @@ from ._errors import (
     UsageError,
 )
 from ._explanation import ClassScore, Explanation, Overlay
-from ._model import Device, Model, devices, load
+from ._model import Device, Model, devices, load, load_async
 from ._version import VERSION as __version__
 
 __all__ = [
@@ -42,4 +42,5 @@ __all__ = [
     "from_timm",
     "from_transformers",
     "load",
+    "load_async",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes as c
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -15,6 +14,8 @@ from ._model import Model, _options
 
 _TYPES = {"torch.float64": 1, "torch.float32": 2, "torch.float16": 3, "torch.bfloat16": 4}
 _OTHER = 5
+# Tokens of OpenAI's vocabulary.
+_CLIP_WORDS = 49408
 
 
 def _tensors(state: Mapping[str, Any]) -> tuple[Any, list[object]]:
@@ -54,6 +55,8 @@ def _from_state(
     request.configuration = lib.text(configuration if isinstance(configuration, str) else json.dumps(configuration))
     request.preprocessor = lib.text(preprocessor)
     request.name = lib.text(name)
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="legrad-") as folder:
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
@@ -77,7 +80,7 @@ def from_open_clip(
         model: such as `open_clip.create_model(…)` gives.
         preprocess: its transform for inference, whose normalisation is taken; the model's own if None.
         config: the name of its architecture, or what `open_clip.get_model_config(name)` says; read from the module if
-            None, which is possible for open_clip's own vision transformers.
+            None, which is possible for CLIP, CoCa and SigLIP with open_clip's own text tower.
         tokenizer: transformers' tokenizer, for models that use one (`open_clip.get_tokenizer(name).tokenizer`).
         device: as of `load`.
         precision: as of `load`.
@@ -115,45 +118,113 @@ def _normalisation(preprocess: Any) -> tuple[Sequence[float] | None, Sequence[fl
 
 
 def _open_clip_architecture(model: Any) -> dict[str, Any]:
-    """What the configuration of open_clip's own CLIP would say, read from its modules."""
+    """What the configuration of an open_clip model would say, read from its modules."""
     visual: Any = getattr(model, "visual", None)
-    needed = ("conv1", "transformer", "class_embedding", "proj", "pool_type")
-    if type(model).__name__ != "CLIP" or not all(hasattr(visual, name) for name in needed):
+    kind = type(model).__name__
+    text: Any = model if kind == "CLIP" else getattr(model, "text", None)
+    is_timm = type(visual).__name__ == "TimmModel"
+    needed = ("trunk", "head") if is_timm else ("conv1", "transformer", "class_embedding", "proj", "pool_type")
+    if (
+        kind not in ("CLIP", "CustomTextCLIP", "CoCa")
+        or not all(hasattr(visual, name) for name in needed)
+        or not all(hasattr(text, name) for name in ("transformer", "token_embedding", "text_projection"))
+    ):
         raise UsageError(
-            f"model: expected open_clip's CLIP with its own vision transformer, found {type(model).__name__} with "
-            f"{type(visual).__name__}; give config=, the name of its architecture"
+            f"model: expected open_clip's CLIP, SigLIP or CoCa with its own text tower, found {kind} with "
+            f"{type(visual).__name__} and {type(text).__name__}; give config=, the name of its architecture"
         )
-    block = visual.transformer.resblocks[0]
-    text_block = model.transformer.resblocks[0]
-    width = int(visual.conv1.out_channels)
-    text_width = int(model.token_embedding.weight.shape[1])
-    activations = {type(b.mlp[1]).__name__ for b in (block, text_block)}
+    found: dict[str, Any] = {"custom_text": kind != "CLIP", "text_cfg": _open_clip_text(text, is_timm)}
+    blocks = [text.transformer.resblocks[0]]
+    if is_timm:
+        found["vision_cfg"] = _open_clip_trunk(visual)
+    else:
+        found["vision_cfg"] = _open_clip_vision(visual)
+        blocks.append(visual.transformer.resblocks[0])
+    projection = text.text_projection
+    found["embed_dim"] = int(projection.out_features if hasattr(projection, "out_features") else projection.shape[1])
+    activations = {type(block.mlp[1]).__name__ for block in blocks}
     if activations not in ({"GELU"}, {"QuickGELU"}):
         raise UsageError(f"model: expected GELU or QuickGELU in both towers, found {sorted(activations)}")
-    image_size = visual.image_size
-    return {
-        "embed_dim": int(visual.proj.shape[1]),
-        "quick_gelu": activations == {"QuickGELU"},
-        "vision_cfg": {
-            "image_size": list(image_size) if isinstance(image_size, (tuple, list)) else image_size,
-            "layers": len(visual.transformer.resblocks),
-            "width": width,
-            "head_width": width // int(block.attn.num_heads),
-            "mlp_ratio": block.mlp[0].out_features / width,
-            "patch_size": int(visual.conv1.kernel_size[0]),
-            "pool_type": visual.pool_type,
-            "final_ln_after_pool": bool(getattr(visual, "final_ln_after_pool", False)),
-            "no_ln_pre": type(visual.ln_pre).__name__ == "Identity",
-        },
-        "text_cfg": {
-            "context_length": int(model.positional_embedding.shape[0]),
-            "vocab_size": int(model.token_embedding.weight.shape[0]),
-            "width": text_width,
-            "heads": int(text_block.attn.num_heads),
-            "layers": len(model.transformer.resblocks),
-            "mlp_ratio": text_block.mlp[0].out_features / text_width,
-        },
+    found["quick_gelu"] = activations == {"QuickGELU"}
+    if getattr(model, "logit_bias", None) is not None:
+        found["init_logit_bias"] = float(model.logit_bias.detach())
+    return found
+
+
+def _open_clip_blocks(transformer: Any, width: int) -> dict[str, Any]:
+    """What both towers' configurations say of their blocks."""
+    block = transformer.resblocks[0]
+    found: dict[str, Any] = {
+        "layers": len(transformer.resblocks), "width": width, "mlp_ratio": block.mlp[0].out_features / width,
+        "norm_kwargs": {"eps": block.ln_1.eps},
+        "act_kwargs": {"approximate": getattr(block.mlp[1], "approximate", "none")},
+    }  # fmt: skip
+    if type(getattr(block, "ls_1", None)).__name__ == "LayerScale":
+        # Their values are among the weights.
+        found["ls_init_value"] = 1.0
+    return found
+
+
+def _open_clip_vision(visual: Any) -> dict[str, Any]:
+    """The part for open_clip's own vision transformer."""
+    width = int(visual.conv1.out_channels)
+    size = visual.image_size
+    found = _open_clip_blocks(visual.transformer, width) | {
+        "image_size": list(size) if isinstance(size, (tuple, list)) else size,
+        "head_width": width // int(visual.transformer.resblocks[0].attn.num_heads),
+        "patch_size": int(visual.conv1.kernel_size[0]),
+        "no_ln_pre": type(visual.ln_pre).__name__ == "Identity",
     }
+    pooler = getattr(visual, "attn_pool", None)
+    if pooler is None:
+        found["pool_type"] = visual.pool_type
+        found["final_ln_after_pool"] = bool(getattr(visual, "final_ln_after_pool", False))
+    else:
+        # Of several kinds one is computed; another is refused by its name.
+        found["attentional_pool"] = getattr(visual, "attn_pool_type", "") or True
+        found["attn_pooler_queries"] = int(pooler.query.shape[0])
+        found["attn_pooler_heads"] = int(pooler.attn.num_heads)
+    return found
+
+
+def _open_clip_trunk(visual: Any) -> dict[str, Any]:
+    """The part for a tower of timm's."""
+    name = (getattr(visual.trunk, "pretrained_cfg", None) or {}).get("architecture")
+    if not name:
+        raise UsageError("model: its tower of timm's does not say its name; give config=, the name of its architecture")
+    head = [child for child, _ in visual.head.named_children()]
+    projection = "mlp" if "mlp" in head else "linear" if "proj" in head else None
+    if projection is None:
+        projection = "none" if int(getattr(visual.trunk, "num_classes", 0)) == 0 else ""
+    size = visual.image_size
+    return {
+        "timm_model_name": name, "timm_model_pretrained": False, "timm_pool": getattr(visual.trunk, "global_pool", ""),
+        "timm_proj": projection, "image_size": list(size) if isinstance(size, (tuple, list)) else size,
+    }  # fmt: skip
+
+
+def _open_clip_text(text: Any, is_timm: bool) -> dict[str, Any]:
+    """The part for open_clip's own text tower."""
+    words = int(text.token_embedding.weight.shape[0])
+    has_class_token = getattr(text, "cls_emb", None) is not None
+    found = _open_clip_blocks(text.transformer, int(text.token_embedding.weight.shape[1])) | {
+        "context_length": int(text.positional_embedding.shape[0]) - has_class_token, "vocab_size": words,
+        "heads": int(text.transformer.resblocks[0].attn.num_heads), "embed_cls": has_class_token,
+        "no_causal_mask": getattr(text, "attn_mask", None) is None,
+        "pool_type": getattr(text, "pool_type", getattr(text, "text_pool_type", "argmax")),
+        "pad_id": int(getattr(text, "pad_id", None) or 0),
+        "proj_bias": getattr(text.text_projection, "bias", None) is not None,
+    }  # fmt: skip
+    if words != _CLIP_WORDS:
+        if not (is_timm and found["no_causal_mask"] and found["pool_type"] == "last"):
+            raise UsageError(
+                f"model: expected CLIP's {_CLIP_WORDS} tokens or SigLIP's, found {words}, whose tokenizer the module "
+                "does not say; give config=, the name of its architecture"
+            )
+        # The tokenizer is the caller's to give; without it no prompt can be read.
+        found["hf_tokenizer_name"] = "siglip"
+        found["tokenizer_kwargs"] = {"clean": "canonicalize"}
+    return found
 
 
 def from_transformers(
@@ -190,7 +261,7 @@ def from_transformers(
 def from_timm(
     model: Any, *, device: str | int = "auto", precision: str = "f32", threads: int | None = None
 ) -> Model:
-    """A vision transformer of timm's, as it is in memory. The module is not changed, and must not be while this model lives.
+    """A vision transformer of timm's, as it is in memory. The module is not changed, and must not be while this lives.
 
     Args:
         model: such as `timm.create_model("vit_base_patch16_224.augreg_in21k_ft_in1k")` gives.

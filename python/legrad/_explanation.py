@@ -7,6 +7,7 @@ import ctypes as c
 import html
 import os
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _library as lib
@@ -16,6 +17,17 @@ from ._pictures import PictureLike, Source, floats, source
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+def _places(length: int, start: int, end: int, seen: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Of a side of a picture, whose part from `start` to `end` became `seen` pixels: the pixel that is nearest to each
+    place of the side at that scale, and whether there is one."""
+    import numpy as np
+
+    count = max(1, round(length * seen / (end - start)))
+    centres = (np.arange(count) + 0.5) * length / count
+    found = np.floor((centres - start) * seen / (end - start)).astype(np.intp)
+    return found.clip(0, seen - 1), (found >= 0) & (found < seen)
 
 
 class ClassScore(NamedTuple):
@@ -224,6 +236,33 @@ class Explanation:
             c.byref(style),
         )  # fmt: skip
         return Overlay(lib.Handle("image", image))
+
+    def to_fiftyone(self) -> list[Any]:
+        """A `fiftyone.Heatmap` for each prompt, in order, to be put into fields of a `fiftyone.Sample`.
+
+        `map` is float32 of the whole picture, as finely as the model saw it, 0 where `resize` left something out;
+        `range` is 0 to 1; `label` is the prompt, and `similarity` its value here. Needs the package fiftyone, and no
+        database until samples go into a data set.
+        """
+        fiftyone: Any = import_module("fiftyone")
+        maps = self._of_whole_picture()
+        return [
+            fiftyone.Heatmap(map=one, range=[0, 1], label=prompt, similarity=float(similarity))
+            for one, prompt, similarity in zip(maps, self.prompts, self.similarity)
+        ]
+
+    def _of_whole_picture(self) -> NDArray[np.float32]:
+        """Heatmaps laid over all of the picture, at the scale at which the model saw it."""
+        import numpy as np
+
+        picture = self._found.sources[self._picture].picture
+        left, top, right, bottom = self.region
+        if (left, top, right, bottom) == (0, 0, picture.width, picture.height):
+            return self.heatmaps
+        rows, in_rows = _places(picture.height, top, bottom, self._info.input_height)
+        columns, in_columns = _places(picture.width, left, right, self._info.input_width)
+        seen = in_rows[:, None] & in_columns[None, :]
+        return np.where(seen, self.heatmaps[:, rows[:, None], columns[None, :]], np.float32(0))
 
     def __repr__(self) -> str:
         height, width = self._info.input_height, self._info.input_width

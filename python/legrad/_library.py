@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ._errors import BY_STATUS, LegradError
+from ._errors import BY_STATUS, Cancelled, LegradError
 
 ABI_VERSION = 1
 
@@ -272,13 +272,20 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._handle = Handle("cancellation", c.c_void_p(function("cancellation_new")()))
+        self._asked = False
 
     @property
     def pointer(self) -> c.c_void_p:
         return self._handle.pointer
 
     def cancel(self) -> None:
+        self._asked = True
         function("cancellation_cancel")(self.pointer)
+
+    def check(self) -> None:
+        """Ends what Python does before or between calls of the library."""
+        if self._asked:
+            raise Cancelled("stopped, as was asked")
 
 
 def interruptible(work: Callable[[], Any], cancellation: Cancellation | None = None) -> Any:

@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes as c
 import os
-import shutil
 import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from . import _library as lib
 from ._errors import UsageError
 from ._explanation import Explanation, _Found
-from ._pictures import PictureLike, Source, array, floats, listed, sources
+from ._pictures import PictureLike, PILImage, Source, array, floats, listed, sources
 
 if TYPE_CHECKING:
+    from typing import TypedDict
+
     from numpy.typing import ArrayLike
+    from typing_extensions import Unpack
 
     Progress = Callable[[int, int], None]
+
+    class _Loaded(TypedDict, total=False):
+        """What `load` takes by name."""
+
+        device: str | int
+        precision: str
+        threads: int | None
+        mean: Sequence[float] | None
+        std: Sequence[float] | None
+        memory_limit: int | None
+        fold: bool
+        hub_cache: str | os.PathLike[str] | None
+
+    class _Asked(TypedDict, total=False):
+        """What `Model.explain` takes by name, for its signatures: one picture gives one explanation, a list a list."""
+
+        methods: str | Sequence[str]
+        layers: str | int
+        readout: str
+        classes: Sequence[str | int] | str | int | None
+        top: int
+        embeddings: ArrayLike | None
+        references: Any
+        against: str | Sequence[str] | None
+        size: int | tuple[int, int] | None
+        resize: str
+        correction: bool | float | None
+        empty: ArrayLike | None
+        batch: int
+        progress: Progress | None
 
 
 @dataclass(frozen=True)
@@ -83,8 +114,10 @@ def _options(
     options.threads = threads or 0
     options.cache_folder = lib.path_text(_cache_folder())
     options.instruction_set = lib.text(os.environ.get("LEGRAD_CPU_ISA") or None)
+    from shutil import which
+
     command = lib.FOLDER / "bin" / "legrad"
-    options.command = lib.path_text(command if command.exists() else shutil.which("legrad"))
+    options.command = lib.path_text(command if command.exists() else which("legrad"))
     options.memory_limit = memory_limit or 0
     options.fold = fold
     for name, given in (("mean", mean), ("std", std)):
@@ -128,6 +161,13 @@ def load(
     return lib.interruptible(work)  # type: ignore[no-any-return]
 
 
+async def load_async(model: str | os.PathLike[str], **asked: Unpack[_Loaded]) -> Model:
+    """`load` in a thread of the event loop's. A task that is cancelled does not wait for it."""
+    import asyncio
+
+    return await asyncio.to_thread(partial(load, model, **asked))
+
+
 class Model:
     """A model on a device. Made by `load`; several threads may use one at the same time."""
 
@@ -135,6 +175,7 @@ class Model:
 
     def __init__(self, model: lib.Handle, options: lib.Options, keeps: object = None) -> None:
         self._model = model
+        self._options = options
         self._explainer = lib.Handle(
             "explainer", lib.make("explainer_new", model.pointer, c.byref(options)), keeps)  # fmt: skip
         info = lib.started(lib.ModelInfo)
@@ -180,6 +221,28 @@ class Model:
         return int(self._info.input_height), int(self._info.input_width)
 
     @property
+    def mean(self) -> tuple[float, float, float] | None:
+        """Of the pixels' red, green and blue from 0 to 1, by which they are normalised; None if nobody said."""
+        return self._statistic("mean")
+
+    @property
+    def std(self) -> tuple[float, float, float] | None:
+        """Standard deviation of the same."""
+        return self._statistic("std")
+
+    @property
+    def takes_correction(self) -> bool:
+        """Whether maps are corrected by a text without content, as SigLIP's are."""
+        return bool(self._info.takes_correction)
+
+    def _statistic(self, name: str) -> tuple[float, float, float] | None:
+        given = getattr(self._options, name)
+        if not given and not self._info.has_statistics:
+            return None
+        red, green, blue = given[:3] if given else getattr(self._info, name)
+        return red, green, blue
+
+    @property
     def embedding_width(self) -> int:
         return int(self._info.embedding_width)
 
@@ -204,6 +267,12 @@ class Model:
         rows = np.empty((len(prompts), lib.function("queries_width")(queries.pointer)), np.float32)
         lib.call("queries_rows", queries.pointer, floats(rows), rows.size)
         return rows
+
+    async def encode_async(self, prompts: Sequence[str]) -> Any:
+        """`encode` in a thread of the event loop's."""
+        import asyncio
+
+        return await asyncio.to_thread(self.encode, prompts)
 
     def _prompts(self, prompts: list[str]) -> lib.Handle:
         key = tuple(prompts)
@@ -231,17 +300,18 @@ class Model:
     def _of_rows(self, rows: ArrayLike, names: Sequence[str] | None) -> lib.Handle:
         import numpy as np
 
-        given = np.ascontiguousarray(array(rows) if hasattr(rows, "__dlpack__") else rows, dtype=np.float32)
+        numbers = array(rows, "embeddings") if hasattr(rows, "__dlpack__") else rows
+        given = np.ascontiguousarray(numbers, dtype=np.float32)
         if given.ndim == 1:
             given = given[None]
         if given.ndim != 2:
             raise UsageError(f"embeddings: expected [prompts, {self.embedding_width}], found {list(given.shape)}")
-        listed = None if names is None else lib.texts(names)
+        listed = _names(names, len(given))
         return lib.Handle("queries", lib.make("queries_from_rows", floats(given), *given.shape, listed))
 
     def _of_pictures(self, pictures: PictureLike | Iterable[PictureLike], names: Sequence[str] | None) -> lib.Handle:
         given, _ = sources(pictures)
-        listed_names = None if names is None else lib.texts(names)
+        listed_names = _names(names, len(given))
         made = lib.make(
             "encode_pictures", self._explainer.pointer, listed(given), c.sizeof(lib.Picture), len(given), listed_names
         )
@@ -267,12 +337,26 @@ class Model:
 
     # Explaining.
 
+    @overload
+    def explain(
+        self, pictures: str | os.PathLike[str] | PILImage, prompts: str | Sequence[str] | None = None,
+        **asked: Unpack[_Asked],
+    ) -> Explanation: ...  # fmt: skip
+    @overload
+    def explain(
+        self, pictures: list[Any] | tuple[Any, ...], prompts: str | Sequence[str] | None = None, **asked: Unpack[_Asked]
+    ) -> list[Explanation]: ...
+    @overload
+    def explain(
+        self, pictures: Any, prompts: str | Sequence[str] | None = None, **asked: Unpack[_Asked]
+    ) -> Any: ...
     def explain(
         self, pictures: Any, prompts: str | Sequence[str] | None = None, *,
         methods: str | Sequence[str] = "legrad", layers: str | int = "last:2", readout: str = "mean",
         classes: Sequence[str | int] | str | int | None = None, top: int = 1, embeddings: ArrayLike | None = None,
-        references: Any = None, size: int | tuple[int, int] | None = None, resize: str = "squash",
-        correction: bool | float | None = None, batch: int = 8, progress: Progress | None = None,
+        references: Any = None, against: str | Sequence[str] | None = None,
+        size: int | tuple[int, int] | None = None, resize: str = "squash", correction: bool | float | None = None,
+        empty: ArrayLike | None = None, batch: int = 8, progress: Progress | None = None,
     ) -> Any:  # fmt: skip
         """Explains one picture, or a list of them, for prompts or classes.
 
@@ -288,9 +372,11 @@ class Model:
             top: without classes, how many of a classifier's most probable ones.
             embeddings: float `[prompts, width]` in place of prompts.
             references: pictures to look for.
+            against: kept for prompts that maps are contrasted with, which no method does yet.
             size: the model's input in pixels, a side or (height, width); its own if None.
             resize: `squash`, `crop`, `fit`, or `processor` as the folder's own library prepares pictures.
             correction: SigLIP's, by a text without content: a threshold from 0 to 1, or False for none.
+            empty: float `[1, width]` in place of that text's embedding.
             batch: pictures at a time; each gets the bits that it gets alone.
             progress: told how many pictures are done, of how many.
 
@@ -300,30 +386,47 @@ class Model:
         Raises:
             UsageError: for what makes no sense for this model; nothing is computed then.
             InputError: for a picture that cannot be read.
-            KeyboardInterrupt: before the next block of the model.
+            KeyboardInterrupt: before the next block of the model, or the next file that is read.
         """
         cancellation = lib.Cancellation()
         return lib.interruptible(
             partial(
                 self._explained, cancellation, pictures, prompts, methods, layers, readout, classes, top, embeddings,
-                references, size, resize, correction, batch, progress,
+                references, against, size, resize, correction, empty, batch, progress,
             ),
             cancellation,
         )  # fmt: skip
 
+    @overload
+    async def explain_async(
+        self, pictures: str | os.PathLike[str] | PILImage, prompts: str | Sequence[str] | None = None,
+        **asked: Unpack[_Asked],
+    ) -> Explanation: ...  # fmt: skip
+    @overload
+    async def explain_async(
+        self, pictures: list[Any] | tuple[Any, ...], prompts: str | Sequence[str] | None = None, **asked: Unpack[_Asked]
+    ) -> list[Explanation]: ...
+    @overload
+    async def explain_async(
+        self, pictures: Any, prompts: str | Sequence[str] | None = None, **asked: Unpack[_Asked]
+    ) -> Any: ...
     async def explain_async(
         self, pictures: Any, prompts: str | Sequence[str] | None = None, *,
         methods: str | Sequence[str] = "legrad", layers: str | int = "last:2", readout: str = "mean",
         classes: Sequence[str | int] | str | int | None = None, top: int = 1, embeddings: ArrayLike | None = None,
-        references: Any = None, size: int | tuple[int, int] | None = None, resize: str = "squash",
-        correction: bool | float | None = None, batch: int = 8, progress: Progress | None = None,
+        references: Any = None, against: str | Sequence[str] | None = None,
+        size: int | tuple[int, int] | None = None, resize: str = "squash", correction: bool | float | None = None,
+        empty: ArrayLike | None = None, batch: int = 8, progress: Progress | None = None,
     ) -> Any:  # fmt: skip
         """`explain` in a thread of the event loop's; a task that is cancelled stops it before its next block."""
+        # Half of what importing this package would take otherwise.
+        import asyncio
+
         cancellation = lib.Cancellation()
         try:
             return await asyncio.to_thread(
                 self._explained, cancellation, pictures, prompts, methods, layers, readout, classes, top, embeddings,
-                references, size, resize, correction, batch, progress,
+                references, against, size, resize, correction, empty, batch, progress,
             )  # fmt: skip
         except asyncio.CancelledError:
             cancellation.cancel()
@@ -332,19 +435,24 @@ class Model:
     def _explained(
         self, cancellation: lib.Cancellation, pictures: Any, prompts: str | Sequence[str] | None,
         methods: str | Sequence[str], layers: str | int, readout: str, classes: Any, top: int, embeddings: Any,
-        references: Any, size: int | tuple[int, int] | None, resize: str, correction: bool | float | None, batch: int,
-        progress: Progress | None,
+        references: Any, against: Any, size: int | tuple[int, int] | None, resize: str,
+        correction: bool | float | None, empty: ArrayLike | None, batch: int, progress: Progress | None,
     ) -> Explanation | list[Explanation]:  # fmt: skip
         labels = [_label(one, layers, readout) for one in ([methods] if isinstance(methods, str) else methods)]
         if not labels:
             raise UsageError("methods: expected at least one, found none")
+        if against is not None:
+            raise UsageError(
+                "against: maps of one prompt against another are not made yet; leave it out, explain both prompts and "
+                "compare their maps"
+            )
         if batch < 1 or top < 1:
             raise UsageError(f"batch, top: expected at least 1, found {batch} and {top}")
-        given, is_list = sources(pictures)
+        given, is_list = sources(pictures, cancellation)
         queries = self._wanted(prompts, classes, embeddings, references)
         run = partial(
             self._run, cancellation=cancellation, labels=labels, size=size, resize=resize, correction=correction,
-            batch=batch,
+            empty=None if empty is None else self._of_rows(empty, None), batch=batch,
         )  # fmt: skip
         if queries is None and self.classes is not None:
             result = []
@@ -364,8 +472,8 @@ class Model:
 
     def _run(
         self, given: list[Source], queries: lib.Handle | None, *, cancellation: lib.Cancellation, labels: list[str],
-        size: int | tuple[int, int] | None, resize: str, correction: bool | float | None, batch: int,
-        progress: Progress | None,
+        size: int | tuple[int, int] | None, resize: str, correction: bool | float | None, empty: lib.Handle | None,
+        batch: int, progress: Progress | None,
     ) -> list[Explanation]:  # fmt: skip
         request = lib.started(lib.Request)
         request.picture_size = c.sizeof(lib.Picture)
@@ -384,6 +492,8 @@ class Model:
             request.correction = 1
         elif correction is not None and correction is not True:
             request.correction, request.correction_threshold = 2, correction
+        if empty is not None:
+            request.empty = empty.pointer
         failures: list[BaseException] = []
         if progress is not None:
 
@@ -410,6 +520,15 @@ class Model:
         method = lib.function("result_method")
         told = tuple(lib.string(method(result.pointer, n)) for n in range(len(labels)))
         return [Explanation(found, number, told) for number in range(len(given))]
+
+
+def _names(names: Sequence[str] | None, count: int) -> Any:
+    """Names for so many rows: the library reads as many."""
+    if names is None:
+        return None
+    if len(names) != count:
+        raise UsageError(f"prompts as names: expected {count}, one for each, found {len(names)}")
+    return lib.texts(names)
 
 
 def _label(method: str, layers: str | int, readout: str) -> str:

@@ -68,7 +68,7 @@ def source(value: PictureLike) -> Source:
     return _of_array(array(value))
 
 
-def array(value: Any) -> NDArray[Any]:
+def array(value: Any, subject: str = "picture") -> NDArray[Any]:
     """The array, or a view of an array of another library by DLPack."""
     import numpy as np
 
@@ -79,8 +79,15 @@ def array(value: Any) -> NDArray[Any]:
             value = value.detach()
         device = getattr(value, "device", None)
         if getattr(device, "type", "cpu") != "cpu":
-            raise UsageError(f"picture: expected an array in the CPU's memory, found one on {device}; call its .cpu()")
-        return np.from_dlpack(value)
+            raise UsageError(
+                f"{subject}: expected an array in the CPU's memory, found one on {device}; call its .cpu()")
+        try:
+            return np.from_dlpack(value)
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            found = getattr(value, "dtype", type(value).__name__)
+            raise UsageError(
+                f"{subject}: expected an array that numpy can read, found {found} ({error}); convert it, as by .float()"
+            ) from error
     raise UsageError(
         f"picture: expected a path, a PIL image, or a uint8 array [height, width, 3], found {type(value).__name__}"
     )
@@ -106,7 +113,9 @@ def _of_array(pixels: NDArray[Any]) -> Source:
     )
 
 
-def sources(value: PictureLike | Iterable[PictureLike]) -> tuple[list[Source], bool]:
+def sources(
+    value: PictureLike | Iterable[PictureLike], cancellation: lib.Cancellation | None = None
+) -> tuple[list[Source], bool]:
     """Pictures of one or of many, and whether it was many."""
     if isinstance(value, (str, os.PathLike, PILImage)):
         return [source(value)], False
@@ -116,7 +125,12 @@ def sources(value: PictureLike | Iterable[PictureLike]) -> tuple[list[Source], b
             return [_of_array(one) for one in pixels], True
         return [_of_array(pixels)], False
     if isinstance(value, Iterable):
-        return [source(one) for one in value], True
+        found = []
+        for one in value:
+            if cancellation is not None:
+                cancellation.check()
+            found.append(source(one))
+        return found, True
     return [source(value)], False
 
 

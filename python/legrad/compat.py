@@ -23,7 +23,7 @@ class LeWrapper:
         model: of open_clip, with its own vision transformer, or timm's with attention pooling (SigLIP).
         layer_index: the first block that is summed, from the end if negative.
         preprocess: the transform that the pictures come through; not needed, as pictures come prepared.
-        config: the name of the architecture, for models from which it cannot be read (SigLIP, CoCa).
+        config: the name of the architecture, for models from which it cannot be read.
         device: of the engine, as of `legrad.load`; not torch's.
     """
 
@@ -33,13 +33,16 @@ class LeWrapper:
     ) -> None:  # fmt: skip
         self._module = model
         self._engine = from_open_clip(
-            model, preprocess, config=config, tokenizer=tokenizer, device=device, mean=(0.5,) * 3, std=(0.5,) * 3)  # fmt: skip
+            model, preprocess, config=config, tokenizer=tokenizer, device=device, mean=(0.5,) * 3, std=(0.5,) * 3
+        )
         layers = self._engine.layers
         start = layer_index if layer_index >= 0 else layers + layer_index
         if not 0 <= start < layers:
             raise UsageError(f"layer_index: expected {-layers} to {layers - 1}, found {layer_index}")
         self.starting_depth = start
         self._image: Any = None
+        self._reads_text = tokenizer is not None
+        self._empty: Any = None
 
     @property
     def engine(self) -> Model:
@@ -70,8 +73,26 @@ class LeWrapper:
             apply_correction: of SigLIP's maps by a text without content.
 
         Returns:
-            A float32 tensor `[1, prompts, height, width]` from 0 to 1, on the device of `text_embedding`.
+            A float32 tensor `[1, prompts, height, width]` from 0 to 1, on the device of `text_embedding`. Each prompt
+            has its own map for every kind of model; of SigLIP and CoCa legrad_torch has one of the prompts' sum.
         """
+        return self._map(text_embedding, image, None if apply_correction else False)
+
+    def compute_legrad_clip(self, text_embedding: Any, image: Any = None) -> Any:
+        """`compute_legrad` of a CLIP."""
+        return self._map(text_embedding, image, None)
+
+    def compute_legrad_coca(self, text_embedding: Any, image: Any = None) -> Any:
+        """`compute_legrad` of a CoCa."""
+        return self._map(text_embedding, image, None)
+
+    def compute_legrad_siglip(
+        self, text_embedding: Any, image: Any = None, apply_correction: bool = True, correction_threshold: float = 0.8
+    ) -> Any:
+        """`compute_legrad` of a SigLIP, of which patches are 0 where the text without content exceeds a threshold."""
+        return self._map(text_embedding, image, correction_threshold if apply_correction else False)
+
+    def _map(self, text_embedding: Any, image: Any, correction: bool | float | None) -> Any:
         torch: Any = import_module("torch")
         image = self._image if image is None else image
         if image is None:
@@ -81,15 +102,24 @@ class LeWrapper:
         rows = text_embedding.detach().float().cpu()
         found = self._engine.explain(
             image[0].detach().float().cpu().contiguous(), embeddings=rows, layers=self._blocks(),
-            correction=None if apply_correction else False)  # fmt: skip
+            correction=correction, empty=None if correction is False else self._empty_embedding())  # fmt: skip
         return torch.from_numpy(found.heatmaps.copy())[None].to(text_embedding.device)
+
+    def _empty_embedding(self) -> Any:
+        """Of the text without content, for models whose maps are corrected by it, where the engine cannot encode it."""
+        if self._reads_text or not self._engine.takes_correction:
+            return None
+        if self._empty is None:
+            torch: Any = import_module("torch")
+            # All of them have the tokenizer of this one.
+            tokenizer = import_module("open_clip").get_tokenizer("ViT-B-16-SigLIP")
+            with torch.no_grad():
+                tokens = tokenizer(["a photo of a"]).to(next(self._module.parameters()).device)
+                self._empty = self._module.encode_text(tokens).float().cpu()
+        return self._empty
 
     def _blocks(self) -> str:
         return f"{self.starting_depth}..{self._engine.layers - 1}"
-
-    compute_legrad_clip = compute_legrad
-    compute_legrad_siglip = compute_legrad
-    compute_legrad_coca = compute_legrad
 
 
 class LePreprocess:
