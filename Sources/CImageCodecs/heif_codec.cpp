@@ -213,6 +213,20 @@ legrad_codec_status open_picture(
   return LEGRAD_CODEC_OK;
 }
 
+void *nothing(void *unused) { return unused; }
+
+/// Whether the system starts a thread. Without one dav1d fails as at a damaged picture, and libde265 waits for ever.
+bool starts_threads(legrad_codec_message *message) {
+  pthread_t thread;
+  int refusal = pthread_create(&thread, nullptr, nothing, nullptr);
+  if (refusal != 0) {
+    say(message, strerror(refusal));
+    return false;
+  }
+  pthread_join(thread, nullptr);
+  return true;
+}
+
 /// Bounds what is decoded by what the file's header says of it.
 void set_limits(const heif_picture &picture) {
   int width = heif.heif_image_handle_get_ispe_width(picture.handle);
@@ -230,6 +244,9 @@ void set_limits(const heif_picture &picture) {
 legrad_codec_status decode(
     heif_picture *picture, int codec, uint32_t width, uint32_t height, uint8_t *pixels,
     legrad_codec_message *message) {
+  if (!starts_threads(message)) {
+    return LEGRAD_CODEC_NO_THREAD;
+  }
   picture->options = heif.heif_decoding_options_alloc();
   if (picture->options == nullptr) {
     say(message, "libheif could not be set up");

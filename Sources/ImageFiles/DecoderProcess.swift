@@ -76,7 +76,7 @@ package final class DecoderProcess: Codec, Sendable {
 extension DecoderProcess {
   private func receiveAnswer() throws(Loss) -> CodecAnswer {
     let status = legrad_codec_status(rawValue: try receive(UInt32.self))
-    guard status.rawValue <= LEGRAD_CODEC_NO_DECODER.rawValue else { throw senseless("status \(status.rawValue)") }
+    guard status.rawValue <= LEGRAD_CODEC_NO_THREAD.rawValue else { throw senseless("status \(status.rawValue)") }
     let count = Int(try receive(UInt32.self))
     guard count <= Self.wordsLimit else { throw senseless("\(count) bytes of words") }
     return CodecAnswer(status: status, words: String(decoding: try receive(count: count), as: UTF8.self))

@@ -183,6 +183,12 @@ extension RGBImage {
         expected: format.library?.file ?? "", found: answer.words,
         remedy:
           "install it (Debian, Ubuntu: apt install \(format.library?.package ?? "")), or convert the picture to PNG")
+    case LEGRAD_CODEC_NO_THREAD:
+      ImageError(
+        .exhausted, file: name, place: "\(format.rawValue) is decoded by threads",
+        expected: "one that the system starts",
+        found: answer.words,
+        remedy: "end other programs, or raise the limit of processes (ulimit -u, its container's)")
     case LEGRAD_CODEC_NO_DECODER:
       ImageError(
         .noLibrary, file: name,

@@ -20,6 +20,8 @@ typedef enum legrad_codec_status {
   LEGRAD_CODEC_NO_LIBRARY = 4,
   /// The format's library is here, without what decodes the picture's own format.
   LEGRAD_CODEC_NO_DECODER = 5,
+  /// The system starts no thread, which the decoder needs.
+  LEGRAD_CODEC_NO_THREAD = 6,
 } legrad_codec_status;
 
 /// The library's own words about what went wrong; always terminated.
