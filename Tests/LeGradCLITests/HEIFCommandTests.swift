@@ -8,11 +8,13 @@ import Testing
 
   init() throws { scratch = try ScratchFolder() }
 
-  private func explain(_ name: String, _ more: [String] = []) throws -> CommandResult {
+  private func explain(
+    _ name: String, _ more: [String] = [], environment: [String: String]? = nil
+  ) throws -> CommandResult {
     try CommandRunner.run(
       ["explain", Fixtures.path("images/" + name), "-p", "a cat", "-m", Fixtures.path("clip/model"), "-o", "out"]
         + ["--device", "cpu", "--format", "json"] + more,
-      in: scratch, environment: ["LD_LIBRARY_PATH": scratch.path])
+      in: scratch, environment: environment ?? ["LD_LIBRARY_PATH": scratch.path])
   }
 
   /// A library before the system's: `Tests/FaultyDriver/heif.c`.
@@ -54,5 +56,20 @@ import Testing
       1, try explain(file),
       complaint: "\(format) is read by libheif, which lacks a part here: expected a decoder for \(decoder), found "
         + "libheif 1.x without one; install it (Debian, Ubuntu: apt install \(package)), or convert the picture to PNG")
+  }
+
+  /// Decoders have threads, and one of them waits for ever where the system starts none.
+  @Test(arguments: ["grey.avif", "grey.heic"])
+  func noThreads(file: String) throws {
+    try scratch.write("int pthread_create(void) { return 11; }\n", to: "threads.c")
+    let compiler = try RunningCommand(
+      ["cc", "-shared", "-fPIC", "-o", scratch.path("threads.so"), scratch.path("threads.c")], in: scratch,
+      environment: [:], executable: "/usr/bin/env")
+    let result = try compiler.wait()
+    guard result.exitCode == 0 else { throw FaultyDriver.NoCompiler(errors: result.errors) }
+    expectExit(
+      1, try explain(file, environment: ["LD_PRELOAD": scratch.path("threads.so")]),
+      complaint: "expected one that the system starts, found Resource temporarily unavailable; end other programs, or "
+        + "raise the limit of processes (ulimit -u, its container's)")
   }
 }
