@@ -100,6 +100,8 @@ int is_open;
 legrad_codec_message reason;
 pthread_once_t once = PTHREAD_ONCE_INIT;
 
+struct first_exception {};
+
 void say(legrad_codec_message *message, const char *words) {
   snprintf(message->text, sizeof message->text, "%s", words);
 }
@@ -109,6 +111,12 @@ void open_once() {
   is_open = legrad_open_library(
       file_names, call_names, sizeof call_names / sizeof *call_names, reinterpret_cast<void **>(&heif), &reason);
   if (!is_open) return;
+  // A release has an unwinder of its own, which libheif's exceptions pass on their way. It sets itself up with the first
+  // that is thrown here, and would end the process before that.
+  try {
+    throw first_exception();
+  } catch (const first_exception &) {
+  }
   if (heif.heif_get_version_number() < first_version) {
     snprintf(reason.text, sizeof reason.text, "libheif %s", heif.heif_get_version());
     is_open = 0;
