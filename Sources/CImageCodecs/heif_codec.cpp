@@ -85,7 +85,7 @@ namespace {
 enum { codec_hevc = 1, codec_av1 = 4 };
 enum { colours_rgb = 1, layout_rgb = 10, layout_rgba = 11, channel_interleaved = 10 };
 enum { error_unsupported = 4, error_memory = 6, error_plugin = 11 };
-enum { no_codec = 3000, over_limit = 1000, no_meta_box = 104 };
+enum { no_codec = 3000, over_limit = 1000, no_meta_box = 104, no_primary = 124 };
 enum { first_version = 15 << 16 | 1 << 24 };
 
 struct {
@@ -167,22 +167,24 @@ legrad_codec_status corrupt(legrad_codec_message *message, const char *words) {
   return LEGRAD_CODEC_CORRUPT;
 }
 
-/// Whether a box of the file, which has none for still pictures, is for a sequence.
-bool has_sequence(const uint8_t *bytes, size_t count) {
+/// Whether a box of the file is for a sequence, and none for still pictures.
+bool is_sequence_alone(const uint8_t *bytes, size_t count) {
+  bool has_sequence = false;
   for (size_t place = 0; count - place >= 8;) {
-    if (memcmp(bytes + place + 4, "moov", 4) == 0) {
-      return true;
+    if (memcmp(bytes + place + 4, "meta", 4) == 0) {
+      return false;
     }
+    has_sequence = has_sequence || memcmp(bytes + place + 4, "moov", 4) == 0;
     size_t size = 0;
     for (int i = 0; i < 4; i++) {
       size = size << 8 | bytes[place + i];
     }
     if (size < 8 || size > count - place) {
-      return false;
+      break;
     }
     place += size;
   }
-  return false;
+  return has_sequence;
 }
 
 /// Opens the file's primary picture and says its size as it is shown.
@@ -204,7 +206,7 @@ legrad_codec_status open_picture(
     error = heif.heif_context_get_primary_image_handle(picture->context, &picture->handle);
   }
   if (error.code != 0) {
-    if (error.subcode == no_meta_box && has_sequence(bytes, count)) {
+    if ((error.subcode == no_meta_box || error.subcode == no_primary) && is_sequence_alone(bytes, count)) {
       say(message, "a sequence without a still picture");
       return LEGRAD_CODEC_UNSUPPORTED;
     }
