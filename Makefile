@@ -31,7 +31,8 @@
 # gpu-lint     compile the OpenCL kernels for NVIDIA's and AMD's GPUs, none of which is needed, and check registers,
 #              memory and instructions; ALL=1: every program and GPU (Debian 12; network: packages of Debian and PyPI)
 # setup        install the system packages that are missing (Debian, Ubuntu)
-# setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU; HDF5, WebP, TIFF and GIF
+# setup-tests  those that tests need too: an OpenCL loader and PoCL, a driver that needs no GPU; HDF5, WebP, TIFF, GIF and
+#              HEIF
 
 SHELL := /bin/bash
 .PHONY: demo test test-large test-faults soak fuzz test-sanitized test-debian13 test-dist test-wheel test-cluster \
@@ -39,7 +40,7 @@ SHELL := /bin/bash
   test-real build dist ptx docs bench gpu gpu-bundle lint gpu-lint gpu-programs setup setup-loader setup-tests
 
 packages := libpng-dev libjpeg62-turbo-dev libdeflate-dev libutf8proc-dev libsentencepiece-dev zlib1g-dev opencl-headers
-test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev libwebp7 libtiff6 libgif7
+test_packages := ocl-icd-libopencl1 pocl-opencl-icd libhdf5-dev libwebp7 libtiff6 libgif7 libheif1
 dist_packages := build-essential cmake python3-venv
 sanitizer_packages := valgrind
 cluster_packages := slurm-wlm munge openmpi-bin parallel
@@ -221,7 +222,9 @@ lint:
 	@clang=$$(dirname "$$(realpath "$$(command -v swiftc)")")/clang; \
 	$$clang -std=gnu2x -fsyntax-only -Wall -Wextra -Werror -ITests/Headers -ISources/COpenCL/include \
 	  -ISources/CHDF5/include -ISources/CImageCodecs/include Sources/COpenCL/opencl.c Sources/CHDF5/hdf5_library.c \
-	  Sources/CImageCodecs/library.c Sources/CImageCodecs/{webp,tiff,gif}_codec.c
+	  Sources/CImageCodecs/library.c Sources/CImageCodecs/{webp,tiff,gif}_codec.c && \
+	$$clang -x c++ -std=c++17 -fsyntax-only -Wall -Wextra -Werror -ITests/Headers -ISources/CImageCodecs/include \
+	  Sources/CImageCodecs/heif_codec.cpp
 
 gpu-lint: gpu-programs
 	Tests/GPULint/gpu_lint.py --tools .build/gpu-lint --programs .build/gpu-lint/programs $(if $(ALL),--all)

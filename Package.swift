@@ -103,9 +103,9 @@ let package = Package(
     room("TorchFiles", ["Failures", "Files", "SafeTensors", "Texts"]),
     room("NpyFiles", ["Failures", "Files"]),
     // libpng, libjpeg-turbo and libdeflate behind a few C calls that return a status instead of jumping, and tables of
-    // calls of libwebp, libtiff and giflib, which are found at run time.
+    // calls of libwebp, libtiff, giflib and libheif, which are found at run time.
     .target(
-      name: "CImageCodecs", cSettings: strictC,
+      name: "CImageCodecs", cSettings: strictC, cxxSettings: strictCXX,
       linkerSettings: [
         .linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("deflate"),
         .linkedLibrary("dl", .when(platforms: [.linux])),

@@ -28,9 +28,19 @@ int legrad_open_library(
   return 0;
 }
 
+void *legrad_find_call(const char *const *files, const char *name) {
+  void *call = NULL;
+  for (; *files != NULL && call == NULL; files++) {
+    void *library = dlopen(*files, RTLD_NOW | RTLD_LOCAL);
+    call = library == NULL ? NULL : dlsym(library, name);
+  }
+  return call;
+}
+
 void legrad_codec_open_libraries(void) {
   legrad_codec_message message;
   legrad_open_webp(&message);
   legrad_open_tiff(&message);
   legrad_open_gif(&message);
+  legrad_open_heif(&message);
 }

@@ -6,6 +6,10 @@
 
 #include "CImageCodecs.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LEGRAD_CALL_FIELD(result, name, parameters) result(*name) parameters;
 #define LEGRAD_CALL_NAME(result, name, parameters) #name,
 
@@ -16,9 +20,17 @@
 int legrad_open_library(
     const char *const *files, const char *const *names, size_t count, void **calls, legrad_codec_message *message);
 
+/// A call that not every version has of a library that `legrad_open_library` has opened; NULL where it is missing.
+void *legrad_find_call(const char *const *files, const char *name);
+
 /// Opens the library unless that was tried before, and keeps what came of it; once for each format.
 int legrad_open_webp(legrad_codec_message *message);
 int legrad_open_tiff(legrad_codec_message *message);
 int legrad_open_gif(legrad_codec_message *message);
+int legrad_open_heif(legrad_codec_message *message);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

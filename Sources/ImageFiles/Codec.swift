@@ -51,6 +51,8 @@ struct OwnCodec: Codec {
       case .webp: unsafe legrad_webp_size(bytes, bytes.count, &width, &height, &message)
       case .tiff: unsafe legrad_tiff_size(bytes, bytes.count, &width, &height, &message)
       case .gif: unsafe legrad_gif_size(bytes, bytes.count, &width, &height, &message)
+      case .avif, .heic:
+        unsafe legrad_heif_size(bytes, bytes.count, request.format.isAV1, &width, &height, &message)
       case .bmp: LEGRAD_CODEC_UNSUPPORTED
       }
     return (CodecAnswer(status: status, words: message.string), Int(width), Int(height))
@@ -74,6 +76,8 @@ struct OwnCodec: Codec {
         case (.webp, _): unsafe legrad_webp_decode(bytes, bytes.count, columns, rows, start, &message)
         case (.tiff, _): unsafe legrad_tiff_decode(bytes, bytes.count, columns, rows, start, &message)
         case (.gif, _): unsafe legrad_gif_decode(bytes, bytes.count, columns, rows, start, &message)
+        case (.avif, _), (.heic, _):
+          unsafe legrad_heif_decode(bytes, bytes.count, request.format.isAV1, columns, rows, start, &message)
         case (.bmp, _): LEGRAD_CODEC_UNSUPPORTED
         }
       filled = status == LEGRAD_CODEC_OK ? count : 0
@@ -108,6 +112,11 @@ extension CodecAnswer {
     status = refusal.isUnsupported ? LEGRAD_CODEC_UNSUPPORTED : LEGRAD_CODEC_CORRUPT
     words = refusal.words
   }
+}
+
+extension ImageFormat {
+  /// For the library that reads both of its formats.
+  fileprivate var isAV1: Int32 { self == .avif ? 1 : 0 }
 }
 
 extension legrad_codec_message {

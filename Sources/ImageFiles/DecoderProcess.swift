@@ -76,7 +76,7 @@ package final class DecoderProcess: Codec, Sendable {
 extension DecoderProcess {
   private func receiveAnswer() throws(Loss) -> CodecAnswer {
     let status = legrad_codec_status(rawValue: try receive(UInt32.self))
-    guard status.rawValue <= LEGRAD_CODEC_NO_LIBRARY.rawValue else { throw senseless("status \(status.rawValue)") }
+    guard status.rawValue <= LEGRAD_CODEC_NO_THREAD.rawValue else { throw senseless("status \(status.rawValue)") }
     let count = Int(try receive(UInt32.self))
     guard count <= Self.wordsLimit else { throw senseless("\(count) bytes of words") }
     return CodecAnswer(status: status, words: String(decoding: try receive(count: count), as: UTF8.self))
@@ -117,11 +117,21 @@ extension DecoderProcess {
   /// - Returns: 0 at the end, or the system's errno where this process cannot be confined.
   package static func serve() -> Int32 {
     legrad_codec_open_libraries()
+    boundMemory()
     let failure = legrad_sandbox_enter()
     guard failure == 0 else { return failure }
     AskingProcess.send(greeting.messageBytes)
     while serveOne(OwnCodec()) {}
     return 0
+  }
+
+  /// A picture may decode to more than its header says, which not every version of every library finds out before it takes
+  /// the memory. Then it is refused, or this process ends, and no other.
+  private static func boundMemory() {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = min(limit.rlim_cur, rlim_t(max(0, MemoryAllowance.available())))
+    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
   }
 
   /// - Returns: whether there may be another.

@@ -19,7 +19,8 @@ public enum ExifOrientation: Int, Sendable, CaseIterable {
     case .png: self.init(png: bytes)
     case .webp: self.init(webp: bytes)
     case .tiff: self.init(note: bytes[...])
-    case .bmp, .gif, nil: return nil
+    // Of AVIF and HEIC the file's own turns are a part of the picture, whatever a note beside it says.
+    case .bmp, .gif, .avif, .heic, nil: return nil
     }
   }
 

@@ -9,9 +9,11 @@ public enum ImageFormat: String, Sendable, CaseIterable {
   case tiff = "TIFF"
   case bmp = "BMP"
   case gif = "GIF"
+  case avif = "AVIF"
+  case heic = "HEIC"
 
   /// How many of a file's first bytes tell its format.
-  package static let magicSize = 32
+  package static let magicSize = 64
 
   package init?(magicOf bytes: [UInt8]) {
     if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
@@ -26,6 +28,8 @@ public enum ImageFormat: String, Sendable, CaseIterable {
       self = .gif
     } else if BMPPicture.begins(bytes) {
       self = .bmp
+    } else if let family = HEIFBrands(bytes) {
+      self = family.isAV1 ? .avif : .heic
     } else {
       return nil
     }
@@ -39,7 +43,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
 
   /// What files of these formats are called, in lower case. Others are known by what is in them alone.
   package static let endings: Set<String> = [
-    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp", "dib", "gif",
+    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp", "dib", "gif", "avif", "heic", "heif",
   ]
 
   /// What a decoding process knows the format by.
@@ -57,6 +61,16 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     case .webp: ("libwebp.so.7", "libwebp7")
     case .tiff: ("libtiff.so.6", "libtiff6")
     case .gif: ("libgif.so.7", "libgif7")
+    case .avif, .heic: ("libheif.so.1, 1.15 or later", "libheif1")
+    }
+  }
+
+  /// What its library decodes it with, which it may lack where it comes in parts, and Debian's package.
+  var decoder: (name: String, package: String)? {
+    switch self {
+    case .avif: ("AV1", "libheif-plugin-dav1d")
+    case .heic: ("HEVC", "libheif-plugin-libde265")
+    default: nil
     }
   }
 
@@ -68,6 +82,8 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     case .tiff: "unsigned grey, palette, RGB or CMYK of up to 8 or of 16 bits, or YCbCr in JPEG"
     case .bmp: "1, 4, 8, 16, 24 or 32 bits a pixel, plain or run-length coded"
     case .gif: "an index for each pixel"
+    case .avif: "a still picture in AV1"
+    case .heic: "a still picture in HEVC"
     }
   }
 
@@ -101,9 +117,10 @@ public enum ImageFormat: String, Sendable, CaseIterable {
 
   private static let otherMagics: [(offset: Int, magic: String, name: String)] = [
     (0, "BM", "a BMP without a known header"),
-    (4, "ftypavif", "AVIF"),
-    (4, "ftyphei", "HEIC"),
-    (4, "ftypmif1", "HEIF"),
+    (4, "ftypcrx ", "a camera's raw file"),
+    (4, "ftypqt  ", "a video"),
+    (4, "ftypisom", "a video"),
+    (4, "ftypmp4", "a video"),
     (4, "JXL ", "JPEG XL"),
     (4, "jP  ", "JPEG 2000"),
     (0, "8BPS", "Photoshop"),

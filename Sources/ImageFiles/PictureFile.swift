@@ -25,7 +25,7 @@ package struct PictureFile: Sendable {
       bytes: bytes, name: path, pixelLimit: pixelLimit, applyOrientation: applyOrientation, sharing: budget)
   }
 
-  /// Of a PNG or a JPEG by its header; of another file by its size, as if it were a JPEG of good quality.
+  /// Of a PNG, a JPEG, an AVIF or a HEIC by its header; of another file by its size, as if it were a JPEG of good quality.
   package static func pixelBytes(_ bytes: [UInt8]) -> Int {
     func number(_ start: Int, _ count: Int) -> Int {
       start + count <= bytes.count ? bytes[start..<start + count].reduce(0) { $0 << 8 | Int($1) } : 0
@@ -39,6 +39,9 @@ package struct PictureFile: Sendable {
       guard let frame = JPEGSegments(bytes).first(where: \.isFrame), frame.content.count >= 5 else { return 0 }
       // Bits, height, width.
       return pixels(number(frame.content.lowerBound + 3, 2), number(frame.content.lowerBound + 1, 2))
+    case .avif?, .heic?:
+      // libheif holds the planes that were coded and colours at full resolution beside what is asked for.
+      return 2 * HEIFSizes(bytes).map { pixels($0.width, $0.height) }.reduce(0, max)
     default: return 10 * bytes.count
     }
   }

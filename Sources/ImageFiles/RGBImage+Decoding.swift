@@ -32,20 +32,21 @@ extension RGBImage {
 
   /// Decodes a picture to what Pillow's `Image.open(…).convert("RGB")` gives, with one exception.
   ///
-  /// The format is told by the first bytes (``ImageFormat``). WebP, TIFF and GIF need their libraries on the machine.
-  /// Of an animation, and of a TIFF's several pictures, the first is taken.
+  /// The format is told by the first bytes (``ImageFormat``). WebP, TIFF, GIF, AVIF and HEIC need their libraries on the
+  /// machine. Of an animation, and of a TIFF's several pictures, the first is taken; of an AVIF's or HEIC's the primary.
   ///
   /// Alpha is dropped, palettes are looked up, gamma and colour profiles are ignored, CMYK is converted by Pillow's
   /// formula taking a JPEG's inks as stored inverted. 16 bits a channel become their high byte, 16-bit grey too (where
   /// Pillow clips to 255). Damaged or truncated data is an error, there being no half images, but for
-  /// what a PNG has behind its pixels. Bytes too many in a JPEG, and numbers in its headers that no pixel depends on, are
+  /// what a PNG has behind its pixels, and for what decoders of AV1 and HEVC conceal within their data. Bytes too many in a JPEG, and numbers in its headers that no pixel depends on, are
   /// remarked.
   ///
   /// - Parameters:
   ///   - name: what errors call the bytes.
   ///   - pixelLimit: width × height above which the picture is refused, before memory is taken for it.
   ///   - applyOrientation: turn the pixels as the camera's EXIF note asks. Pillow does not, so the default is not to; a
-  ///     TIFF it turns always, and so does this.
+  ///     TIFF it turns always, and so does this. An AVIF or HEIC has turns of its own, which are always done, and its
+  ///     note is passed over.
   public static func decode(
     bytes: [UInt8], name: String = "image", pixelLimit: Int = defaultPixelLimit, applyOrientation: Bool = false
   ) throws(ImageError) -> DecodedImage {
@@ -104,7 +105,7 @@ extension RGBImage {
     } catch {
       throw ImageError(
         .decoderLost, file: name, place: "the process that decodes gave no answer",
-        expected: "a \(request.format.rawValue) or what is wrong with it", found: error.found,
+        expected: "\(request.format.rawValue) or what is wrong with it", found: error.found,
         remedy: "do not trust the picture; make it anew from its source")
     }
     return try result.get()
@@ -116,9 +117,13 @@ extension RGBImage {
   ) throws(Decoder.Failure) -> Result<Pixels, ImageError> {
     let (sized, width, height) = try codec.size(of: bytes, request)
     if let error = fault(sized, request.format, name: name) { return .failure(error) }
-    if let error = fault(width: width, height: height, limit: pixelLimit, name: name) {
-      try codec.skipPixels()
-      return .failure(error)
+    // What is cut out of a larger picture costs what that one does.
+    let coded = [.avif, .heic].contains(request.format) ? HEIFSizes(bytes).max { $0.pixels < $1.pixels } : nil
+    for size in [(width, height), coded.map { ($0.width, $0.height) } ?? (width, height)] {
+      if let error = fault(width: size.0, height: size.1, limit: pixelLimit, request.format, name: name) {
+        try codec.skipPixels()
+        return .failure(error)
+      }
     }
     let (answer, pixels) = try codec.pixels(of: bytes, request, width: width, height: height)
     if let error = fault(answer, request.format, name: name) { return .failure(error) }
@@ -126,7 +131,9 @@ extension RGBImage {
   }
 
   /// What is wrong with a size; nil where nothing is.
-  private static func fault(width: Int, height: Int, limit: Int, name: String) -> ImageError? {
+  private static func fault(
+    width: Int, height: Int, limit: Int, _ format: ImageFormat, name: String
+  ) -> ImageError? {
     guard max(width, height) <= sideLimit else {
       return ImageError(
         .tooLarge, file: name, place: "a side of the picture is too long",
@@ -140,7 +147,7 @@ extension RGBImage {
         found: "\(width) × \(height) = \(pixelCount)",
         remedy: "raise the limit (\(Subject.pixelLimit)) if the file is trusted")
     }
-    let most = pixelCount > smallPixelCount ? pixelsThatFit() : pixelCount
+    let most = pixelCount > smallPixelCount ? pixelsThatFit(format) : pixelCount
     guard pixelCount <= most else {
       return ImageError(
         .outOfMemory, file: name, place: "the picture has too many pixels for the memory",
@@ -151,13 +158,16 @@ extension RGBImage {
     return nil
   }
 
-  /// Bytes that a pixel takes until its picture is done with: decoded, turned, overlaid, encoded and in its file.
-  private static let bytesPerPixel = 10
+  /// Bytes that a pixel takes until its picture is done with: decoded, turned, overlaid, encoded and in its file. libheif has
+  /// its planes, of 16 bits where there are more than 8, as they were coded, in full resolution and beside each other.
+  private static func bytesPerPixel(_ format: ImageFormat) -> Int { [.avif, .heic].contains(format) ? 24 : 10 }
   /// Pictures that nobody asks the system for.
   private static let smallPixelCount = 1 << 18
 
   /// How many pixels a picture may have for the memory that the process may still take.
-  package static func pixelsThatFit() -> Int { MemoryAllowance.share() / bytesPerPixel }
+  package static func pixelsThatFit(_ format: ImageFormat = .png) -> Int {
+    MemoryAllowance.share() / bytesPerPixel(format)
+  }
 
   /// What a library has found wrong; nil where nothing is.
   private static func fault(_ answer: CodecAnswer, _ format: ImageFormat, name: String) -> ImageError? {
@@ -173,6 +183,19 @@ extension RGBImage {
         expected: format.library?.file ?? "", found: answer.words,
         remedy:
           "install it (Debian, Ubuntu: apt install \(format.library?.package ?? "")), or convert the picture to PNG")
+    case LEGRAD_CODEC_NO_THREAD:
+      ImageError(
+        .exhausted, file: name, place: "\(format.rawValue) is decoded by threads",
+        expected: "one that the system starts",
+        found: answer.words,
+        remedy: "end other programs, or raise the limit of processes (ulimit -u, its container's)")
+    case LEGRAD_CODEC_NO_DECODER:
+      ImageError(
+        .noLibrary, file: name,
+        place: "\(format.rawValue) is read by libheif, which lacks a part here",
+        expected: "a decoder for \(format.decoder?.name ?? "it")", found: answer.words,
+        remedy:
+          "install it (Debian, Ubuntu: apt install \(format.decoder?.package ?? "")), or convert the picture to PNG")
     case LEGRAD_CODEC_UNSUPPORTED:
       ImageError(
         .unsupported, file: name, place: "this kind of \(format.rawValue) is not supported",

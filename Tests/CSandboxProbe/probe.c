@@ -6,11 +6,14 @@
 #include <CSandbox.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +41,23 @@ static void *open_later(void *unused) {
   return unused;
 }
 
+static void *count(void *counted) {
+  prctl(PR_SET_NAME, "counter");
+  free(malloc(1 << 20));
+  ++*(int *)counted;
+  return NULL;
+}
+
+static void *open_now(void *unused) {
+  open("/dev/null", O_RDONLY);
+  return unused;
+}
+
+static int run_thread(void *(*work)(void *), void *argument) {
+  pthread_t thread;
+  return pthread_create(&thread, NULL, work, argument) || pthread_join(thread, NULL);
+}
+
 static int grant(legrad_probe_wish wish) {
   switch (wish) {
     case LEGRAD_PROBE_COMPUTE: return compute();
@@ -56,6 +76,20 @@ static int grant(legrad_probe_wish wish) {
       if (write(start[1], "", 1) != 1) return 1;
       // For as long as a test may take; the thread ends the process before.
       for (;;) sched_yield();
+    case LEGRAD_PROBE_THREAD: {
+      // More than one after another, and what a decoder asks to know how many.
+      int counted = 0;
+      cpu_set_t processors;
+      for (int i = 0; i < 4; i++) {
+        if (run_thread(count, &counted)) return 1;
+      }
+      return counted != 4 || pthread_getaffinity_np(pthread_self(), sizeof processors, &processors);
+    }
+    case LEGRAD_PROBE_NEW_THREAD_OPENS: return run_thread(open_now, NULL);
+    // A process of its own in all but its memory.
+    case LEGRAD_PROBE_SHARED_MEMORY_PROCESS:
+      return syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) < 0;
+    case LEGRAD_PROBE_DUMPABLE: return prctl(PR_SET_DUMPABLE, 1);
   }
   return 1;
 }

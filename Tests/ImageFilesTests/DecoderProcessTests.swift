@@ -7,13 +7,15 @@ import Testing
 
 /// What the kernel lets a confined process do.
 @Suite struct SandboxTests {
-  @Test func itMayCompute() {
-    #expect(legrad_probe(LEGRAD_PROBE_COMPUTE) == 0)
+  @Test(arguments: [LEGRAD_PROBE_COMPUTE, LEGRAD_PROBE_THREAD])
+  func itMayCompute(_ wish: legrad_probe_wish) {
+    #expect(legrad_probe(wish) == 0)
   }
 
   @Test(arguments: [
     LEGRAD_PROBE_OPEN, LEGRAD_PROBE_CONNECT, LEGRAD_PROBE_EXECUTE, LEGRAD_PROBE_FORK, LEGRAD_PROBE_EXECUTABLE_MEMORY,
     LEGRAD_PROBE_MADE_EXECUTABLE, LEGRAD_PROBE_SIGNAL_PARENT, LEGRAD_PROBE_UNLINK, LEGRAD_PROBE_OLD_THREAD_OPENS,
+    LEGRAD_PROBE_NEW_THREAD_OPENS, LEGRAD_PROBE_SHARED_MEMORY_PROCESS, LEGRAD_PROBE_DUMPABLE,
   ])
   func anythingElseEndsIt(_ wish: legrad_probe_wish) {
     #expect(legrad_probe(wish) & 0x7F == SIGSYS)

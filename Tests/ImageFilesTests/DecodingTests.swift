@@ -58,8 +58,9 @@ import Testing
   @Test(
     "other formats are named",
     arguments: [
-      ("BM\0\0\0\0", "a BMP without a known header"), ("\0\0\0\u{20}ftypavif", "AVIF"),
-      ("\0\0\0\u{20}ftypheic", "HEIC"), ("8BPS\0\u{1}", "Photoshop"), ("P6\n", "PPM"),
+      ("BM\0\0\0\0", "a BMP without a known header"), ("\0\0\0\u{20}ftypmp42", "a video"),
+      ("\0\0\0\u{18}ftypcrx \0\0\0\u{1}crx isom", "a camera's raw file"), ("\0\0\0\u{C}JXL ", "JPEG XL"),
+      ("8BPS\0\u{1}", "Photoshop"), ("P6\n", "PPM"),
       ("<?xml version=\"1.0\"?><svg", "SVG"),
       ("abc", "a file that starts with the bytes 61 62 63"),
     ])
@@ -70,8 +71,8 @@ import Testing
     #expect(error?.rule == .unsupported)
     #expect(
       error?.description
-        == "some.png: the picture's format is not supported: expected PNG, JPEG, WebP, TIFF, BMP or GIF, found \(name); "
-        + "convert it to PNG or JPEG"
+        == "some.png: the picture's format is not supported: expected PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC, "
+        + "found \(name); convert it to PNG or JPEG"
     )
   }
 

@@ -23,7 +23,7 @@ enum ImageFixtures {
 
   static let cases: [Case] = {
     do {
-      return try ["cases", "formats"].flatMap { name in
+      return try ["cases", "formats", "heif"].flatMap { name in
         try JSONDecoder().decode([Case].self, from: Data(contentsOf: URL(filePath: path("images/\(name).json"))))
       }
     } catch {

@@ -46,7 +46,7 @@ import Testing
     #expect(
       remarks == [
         "photos: left out 2 .txt, 2 folders (-r goes into them), 1 .mov, 1 without an ending; "
-          + "PNG, JPEG, WebP, TIFF, BMP or GIF is read"
+          + "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC is read"
       ])
   }
 

@@ -29,13 +29,14 @@ import Testing
     pictures += [
       "resize-source.png", "rgb8-13x11.png", "palette4-transparent-7x5.png", "orientation-6.jpg", "cmyk.jpg",
       "progressive.jpg", "1x1.jpg", "lossy-alpha.webp", "animated.webp", "rgb-lzw.tif", "ycbcr-jpeg.tif",
-      "tiles-predicted.tif", "bmp8-runs.bmp", "interlaced.gif",
+      "tiles-predicted.tif", "bmp8-runs.bmp", "interlaced.gif", "color-420.avif", "alpha.avif", "grid.avif",
+      "grid.heic", "cut-turned.heic",
     ].map { Fixtures.path("images/" + $0) }
     let (plain, _) = try both(
       ["explain"] + pictures + ["-p", "a cat", "-m", Fixtures.path("clip/model"), "--format", "png,npy"])
     expectExit(1, plain)
     #expect(plain.complaints.count == 3, "\(plain.errors)")
-    #expect(scratch.files(in: "plain").count == 14 * 4)
+    #expect(scratch.files(in: "plain").count == 19 * 4)
   }
 
   /// One that is refused for its size, of which the next picture must know nothing.

@@ -4,6 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /// What a call came to. libpng and libjpeg report errors by jumping; the jump never leaves this target.
 typedef enum legrad_codec_status {
   LEGRAD_CODEC_OK = 0,
@@ -14,6 +18,10 @@ typedef enum legrad_codec_status {
   LEGRAD_CODEC_OUT_OF_MEMORY = 3,
   /// The format's library is not on this machine.
   LEGRAD_CODEC_NO_LIBRARY = 4,
+  /// The format's library is here, without what decodes the picture's own format.
+  LEGRAD_CODEC_NO_DECODER = 5,
+  /// The system starts no thread, which the decoder needs.
+  LEGRAD_CODEC_NO_THREAD = 6,
 } legrad_codec_status;
 
 /// The library's own words about what went wrong; always terminated.
@@ -97,6 +105,17 @@ legrad_codec_status legrad_gif_decode(
     const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
     legrad_codec_message *message);
 
+/// Reads the size of an AVIF's or HEIC's primary picture, cut and turned as the file says. `is_av1` is what the file's kind
+/// is decoded by: AV1 or else HEVC.
+legrad_codec_status legrad_heif_size(
+    const uint8_t *bytes, size_t count, int is_av1, uint32_t *width, uint32_t *height, legrad_codec_message *message);
+
+/// Decodes an AVIF's or HEIC's primary picture, cut and turned as the file says, to `height * width * 3` bytes of RGB. Of
+/// 10 and 12 bits the high 8 are taken. Colours that were multiplied by alpha are divided.
+legrad_codec_status legrad_heif_decode(
+    const uint8_t *bytes, size_t count, int is_av1, uint32_t width, uint32_t height, uint8_t *pixels,
+    legrad_codec_message *message);
+
 /// Where along a row each pixel's value comes from: two neighbours of a map's row, and the share of the second.
 typedef struct legrad_axis {
   const int32_t *low, *high;
@@ -115,5 +134,9 @@ void legrad_blend_row(
 
 /// The colours of `count` values: three bytes of `table` each.
 void legrad_colour_row(const float *values, size_t count, const uint8_t *table, uint8_t *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

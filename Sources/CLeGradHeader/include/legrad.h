@@ -325,7 +325,7 @@ void legrad_result_free(legrad_result *result);
 
 /* ---- Pictures ---- */
 
-/* Reads PNG, JPEG, WebP, TIFF, BMP or GIF, as the command does. */
+/* Reads PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC, as the command does. */
 legrad_status legrad_image_read(legrad_text path, legrad_image **image, legrad_error **error);
 /* A copy of a LEGRAD_RGB8 picture. */
 legrad_status legrad_image_from_pixels(const legrad_picture *picture, legrad_image **image, legrad_error **error);

@@ -13,6 +13,10 @@ typedef enum legrad_probe_wish {
   LEGRAD_PROBE_SIGNAL_PARENT,
   LEGRAD_PROBE_UNLINK,
   LEGRAD_PROBE_OLD_THREAD_OPENS,
+  LEGRAD_PROBE_THREAD,
+  LEGRAD_PROBE_NEW_THREAD_OPENS,
+  LEGRAD_PROBE_SHARED_MEMORY_PROCESS,
+  LEGRAD_PROBE_DUMPABLE,
 } legrad_probe_wish;
 
 /// Tries it in a process that is confined first.

@@ -32,6 +32,16 @@ extension Harnesses {
       seeds: { try FixtureFiles.all("images", ".gif") }, reader: { _ in { bytes throws(Finding) in try decode(bytes) } }
     ),
     Harness(
+      "avif", maximumLength: 2048, testRuns: 2_000, words: itemNames + ["avif", "avis", "av01", "av1C"],
+      seeds: { try FixtureFiles.all("images", ".avif") },
+      reader: { _ in { bytes throws(Finding) in try decodeConcealing(bytes) } }
+    ),
+    Harness(
+      "heic", maximumLength: 4096, testRuns: 2_000, words: itemNames + ["heic", "hvc1", "hvcC"],
+      seeds: { try FixtureFiles.all("images", ".heic") },
+      reader: { _ in { bytes throws(Finding) in try decodeConcealing(bytes) } }
+    ),
+    Harness(
       "exif", maximumLength: 512, testRuns: 12_000, words: ["II*\u{0}", "MM\u{0}*", "\u{12}\u{1}", "\u{1}\u{12}"],
       seeds: {
         let little =
@@ -83,6 +93,21 @@ extension Harnesses {
   private static let chunkNames = [
     "IHDR", "PLTE", "IDAT", "IEND", "tRNS", "eXIf", "gAMA", "iCCP", "acTL", "zTXt", "sBIT",
   ]
+
+  private static let itemNames = [
+    "ftyp", "mif1", "meta", "pitm", "iloc", "iinf", "infe", "iref", "dimg", "auxl", "prem", "iprp", "ipco", "ipma",
+    "ispe", "pixi", "colr", "nclx", "irot", "imir", "clap", "auxC", "grid", "iden", "iovl", "idat", "mdat", "moov",
+  ]
+
+  /// Damage within coded data is concealed by what was in memory: two readings need not agree.
+  private static func decodeConcealing(_ bytes: [UInt8]) throws(Finding) {
+    let decoded = try taken { () throws(ImageError) in try RGBImage.decode(bytes: bytes, pixelLimit: 1 << 14) }
+    guard let decoded else { return }
+    try require(
+      decoded.image.pixels.count == 3 * decoded.image.width * decoded.image.height
+        && decoded.appliedOrientation == .upright,
+      "\(decoded.image.pixels.count) values for \(decoded.image.width) × \(decoded.image.height)")
+  }
 
   @discardableResult
   private static func decode(_ bytes: [UInt8]) throws(Finding) -> DecodedImage? {

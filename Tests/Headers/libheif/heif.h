@@ -1,0 +1,1 @@
+#error "declare what is called of libheif in heif_codec.cpp"
