@@ -213,6 +213,10 @@ lint:
 	@! grep -rnE --include='*.swift' '(name|key|label|id|answer|order)s? [=!]= "|\.(replacing|firstRange|ranges)\((of: )?"' \
 	  Sources/StrictJSON Sources/SafeTensors Sources/TorchFiles Sources/Evaluation/Datasets | \
 	  grep -v 'stem.firstRange(of: "-of-")' || { echo "expected isSame(as:) for texts of files"; exit 1; }
+	@! grep -rnE --include='*.swift' 'has(Pref|Suff)ix|[tx]Index\(of: "|(drop|prefix|suffix) \{ \$0 [!=]= "' \
+	  Sources/StrictJSON Sources/SafeTensors Sources/TorchFiles Sources/Tokenizers | \
+	  grep -vE 'path.lastIndex|ConversionCommand|line.firstIndex' || \
+	  { echo "expected begins(with:), ends(with:) or UTF-8 for texts of files"; exit 1; }
 	@! grep -rnE --include='*.swift' 'string\(\) [!=]=|switch .*string\(\)' Sources/Tokenizers || \
 	  { echo "expected name() where a text of a file is held against names"; exit 1; }
 	@# Foundation brings its tables of languages: the static binary would be twice as large.

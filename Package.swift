@@ -63,8 +63,10 @@ let package = Package(
   targets: [
     // What went wrong, in one shape for all rooms: a line that names its subject, and what it is about.
     room("Failures"),
+    // What a process gives up for good that decodes files of strangers.
+    .target(name: "CSandbox", cSettings: strictC),
     // Programs in processes of their own, and what a process may use.
-    room("Processes"),
+    room("Processes", ["CSandbox"]),
     tests("ProcessesTests", ["Processes"]),
     // Compute: what the operations mean, and where they run.
     room("Compute", ["Failures"]),
@@ -110,11 +112,9 @@ let package = Package(
         .linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("deflate"),
         .linkedLibrary("dl", .when(platforms: [.linux])),
       ]),
-    // What a process gives up for good that decodes files of strangers.
-    .target(name: "CSandbox", cSettings: strictC),
     // The inner loops of resizing pictures, for each instruction set.
     .target(name: "CResampling", cSettings: strictC),
-    room("ImageFiles", ["CImageCodecs", "CResampling", "CSandbox", "Failures", "Files", "Processes"]),
+    room("ImageFiles", ["CImageCodecs", "CResampling", "Failures", "Files", "Processes"]),
 
     // Text to token ids.
     .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
@@ -129,7 +129,7 @@ let package = Package(
       "Tokenizers",
       ["Failures", "Files", "StrictJSON", "Texts", "CCLIPMerges", "CSentencePiece", "CUtf8proc", "CZlib"],
       exclude: ["Scripts"]),
-    tests("TokenizersTests", ["Tokenizers", "CZlib"]),
+    tests("TokenizersTests", ["Tokenizers", "Texts", "CZlib"]),
 
     // Configurations, checkpoint layouts, towers and the local backward; generic over Backend.
     room(
@@ -172,7 +172,7 @@ let package = Package(
       ]),
     tests(
       "EvaluationTests",
-      ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "Texts", "VisionTransformer"]),
+      ["Evaluation", "LeGrad", "Compute", "Files", "ImageFiles", "NpyFiles", "Processes", "Texts", "VisionTransformer"]),
     // What of the C library's allocator a command sets for itself.
     .target(name: "CAllocator", cSettings: strictC),
     // Which commit and build this is.
@@ -197,7 +197,7 @@ let package = Package(
     tests("FilesTests", ["Failures", "Files", "CSHA256"]),
     tests("StrictJSONTests", ["StrictJSON", "Texts"]),
     tests("SafeTensorsTests", ["SafeTensors"]),
-    tests("TorchFilesTests", ["Failures", "Files", "SafeTensors", "TorchFiles"]),
+    tests("TorchFilesTests", ["Failures", "Files", "SafeTensors", "Texts", "TorchFiles"]),
     tests("NpyFilesTests", ["NpyFiles"]),
     tests("CDemoTests", ["CDemo"]),
     // What a confined process tries that was taken over.
@@ -244,8 +244,8 @@ let package = Package(
     .target(
       name: "FuzzHarnesses",
       dependencies: [
-        "Evaluation", "LeGrad", "Compute", "Failures", "Files", "ImageFiles", "NpyFiles", "Randomness", "SafeTensors",
-        "StrictJSON", "Tokenizers", "TorchFiles", "VisionTransformer",
+        "Evaluation", "LeGrad", "Compute", "Failures", "Files", "ImageFiles", "NpyFiles", "Processes", "Randomness",
+        "SafeTensors", "StrictJSON", "Tokenizers", "TorchFiles", "VisionTransformer",
       ],
       path: "Tests/Fuzzing/FuzzHarnesses", swiftSettings: strict),
     .target(name: "CFuzzer", path: "Tests/Fuzzing/CFuzzer", cSettings: strictC),

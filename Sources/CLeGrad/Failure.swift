@@ -11,7 +11,7 @@ struct Failure: Error {
 
   init(_ status: Int, _ message: String) {
     self.status = legrad_status(truncatingIfNeeded: status)
-    self.message = message
+    self.message = Self.line(message)
   }
 
   init(_ error: some LegibleError) {
@@ -25,8 +25,11 @@ struct Failure: Error {
       case .inconsistent: legrad_status(LEGRAD_INCONSISTENT)
       case .cancelled: legrad_status(LEGRAD_CANCELLED)
       }
-    message = error.message.text(\.field)
+    message = Self.line(error.message.text(\.field))
   }
+
+  /// A message may quote what the caller gave.
+  private static func line(_ message: String) -> String { printable(message, limit: 16_384) }
 }
 
 extension Subject {

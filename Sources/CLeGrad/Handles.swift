@@ -70,7 +70,11 @@ extension legrad_text {
 
   /// The same of a text that is bytes for somebody else.
   func bytes(_ name: String) throws(Failure) -> [UInt8]? {
-    guard unsafe length > 0 else { return nil }
+    guard unsafe length != 0 else { return nil }
+    // A length that C took from a number below zero is no room in memory.
+    guard unsafe length > 0 else {
+      throw Failure(LEGRAD_USAGE, "\(name): expected a length below 2^63, found \(unsafe UInt(bitPattern: length))")
+    }
     guard let start = unsafe bytes else {
       throw Failure(
         LEGRAD_USAGE, "\(name): expected \(unsafe length) bytes, found NULL; give the text or a length of 0")
@@ -81,13 +85,20 @@ extension legrad_text {
 
 /// Texts of a list of C's.
 func readTexts(_ texts: UnsafePointer<legrad_text>?, _ count: Int, _ name: String) throws(Failure) -> [String] {
-  guard count > 0 else { return [] }
+  guard count != 0 else { return [] }
+  try refuseNegative(count, name)
   guard let texts = unsafe texts else {
     throw Failure(LEGRAD_USAGE, "\(name): expected \(count) texts, found NULL; give as many as are counted")
   }
   var result: [String] = []
   for index in 0..<count { result.append(try unsafe texts[index].readPresent("\(name)[\(index)]")) }
   return result
+}
+
+/// Refuses a count that C took from a number below zero.
+func refuseNegative(_ count: Int, _ name: String) throws(Failure) {
+  guard count < 0 else { return }
+  throw Failure(LEGRAD_USAGE, "\(name): expected a count below 2^63, found \(UInt(bitPattern: count))")
 }
 
 /// Writes as much of a text as has room.

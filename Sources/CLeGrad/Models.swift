@@ -107,6 +107,7 @@ public func legrad_model_from_memory(
 private func lent(_ request: legrad_memory_model) throws(Failure) -> [MemoryTensors.Lent] {
   let (step, known) = unsafe (Int(request.tensor_size), MemoryLayout<legrad_tensor>.size)
   let count = unsafe request.tensor_count
+  try refuseNegative(count, "tensors")
   let isThere = unsafe request.tensor_count == 0 || request.tensors != nil
   guard isThere, step == known else {
     throw Failure(

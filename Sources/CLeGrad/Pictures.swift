@@ -19,7 +19,8 @@ import VisionTransformer
 
   init(_ pictures: UnsafePointer<legrad_picture>?, size: Int, count: Int) throws(Failure) {
     let (known, isThere) = unsafe (MemoryLayout<legrad_picture>.size, pictures != nil)
-    guard count == 0 || (count > 0 && size == known && isThere) else {
+    try refuseNegative(count, "pictures")
+    guard count == 0 || (size == known && isThere) else {
       throw Failure(
         LEGRAD_USAGE,
         "pictures: expected \(count) of \(known) bytes each; give as many as are counted, and "

@@ -16,8 +16,9 @@ final class QueriesObject: Sendable {
 }
 
 private func refuseNone(_ count: Int, _ name: String) throws(Failure) {
-  guard count <= 0 else { return }
-  throw Failure(LEGRAD_USAGE, "\(name): expected at least one, found \(count)")
+  try refuseNegative(count, name)
+  guard count == 0 else { return }
+  throw Failure(LEGRAD_USAGE, "\(name): expected at least one, found none")
 }
 
 @c @implementation

@@ -21,7 +21,8 @@ private let headBytes = MemoryLayout<Int>.size + MemoryLayout<UInt32>.size
 private func callersSize(_ start: UnsafeRawPointer, _ name: String) throws(Failure) -> Int {
   let size = unsafe start.loadUnaligned(as: Int.self)
   let version = unsafe start.loadUnaligned(fromByteOffset: MemoryLayout<Int>.size, as: UInt32.self)
-  guard version > 0, size >= headBytes, size <= 1 << 16 else {
+  // A sizeof of these is a multiple of a pointer's, so that no field is there by half.
+  guard version > 0, size >= headBytes, size <= 1 << 16, size % MemoryLayout<Int>.size == 0 else {
     throw Failure(
       LEGRAD_USAGE,
       "\(name): expected size and version of the struct, found \(size) and \(version); start from LEGRAD_…_INIT")

@@ -73,16 +73,26 @@ extension Fault<FileRule> {
 
   /// - Parameter takesPipes: whether a pipe that the process was started with would do.
   static func notRegular(_ path: String, mode: mode_t, takesPipes: Bool = false) -> FileError {
-    let found =
-      switch mode & S_IFMT {
-      case S_IFDIR: "a folder"
-      case S_IFIFO: "a pipe"
-      case S_IFSOCK: "a socket"
-      default: "a device"
-      }
     return FileError(
-      .notRegular, path, expected: "a regular file", found: found,
+      .notRegular, path, expected: "a regular file", found: kind(mode),
       remedy: takesPipes ? "name the file itself, or send it in as /dev/stdin" : "name the file itself")
+  }
+
+  /// What is at `path`, which a new file would take the place of.
+  static func irreplaceable(_ path: String, found: String) -> FileError {
+    FileError(
+      .unwritable, path, expected: "a new file's name, or that of a file to replace", found: found,
+      remedy: "choose another name")
+  }
+
+  /// What a file that is not regular is called.
+  static func kind(_ mode: mode_t) -> String {
+    switch mode & S_IFMT {
+    case S_IFDIR: "a folder"
+    case S_IFIFO: "a pipe"
+    case S_IFSOCK: "a socket"
+    default: "a device"
+    }
   }
 
   static func tooLarge(_ path: String, limit: Int, found: String) -> FileError {

@@ -15,6 +15,7 @@ package struct TemporaryFile: ~Copyable {
 
   /// - Parameter mode: see `AtomicFile`.
   init(target: String, mode: mode_t) throws(FileError) {
+    if let obstacle = Self.obstacle(at: target) { throw .irreplaceable(target, found: obstacle) }
     // Bytes, as a mark that combines with a slash makes another character of it.
     let slash = target.utf8.lastIndex(of: UInt8(ascii: "/")).map { target.utf8.index(after: $0) } ?? target.startIndex
     let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
@@ -27,6 +28,23 @@ package struct TemporaryFile: ~Copyable {
     self.path = path
     self.descriptor = descriptor
     Self.begun.withLock { $0.append(path) }
+  }
+
+  /// What stands at a path that a file must not take the place of: whoever may write in `/dev` would lose a device, or the
+  /// link to what the process has open.
+  private static func obstacle(at path: String) -> String? {
+    var status = stat()
+    guard unsafe lstat(path.fileSystemBytes, &status) == 0 else { return nil }
+    if status.st_mode & S_IFMT == S_IFLNK {
+      var start = [UInt8](repeating: 0, count: 6)
+      let count = unsafe start.withUnsafeMutableBytes { bytes in
+        unsafe readlink(path.fileSystemBytes, bytes.bindMemory(to: CChar.self).baseAddress!, bytes.count)
+      }
+      if count == start.count, start.elementsEqual("/proc/".utf8) { return "a link to what this process has open" }
+      // One that leads nowhere is replaced.
+      guard unsafe stat(path.fileSystemBytes, &status) == 0 else { return nil }
+    }
+    return status.st_mode & S_IFMT == S_IFREG ? nil : FileError.kind(status.st_mode)
   }
 
   deinit {

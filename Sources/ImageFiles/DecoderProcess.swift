@@ -1,8 +1,7 @@
 internal import CImageCodecs
-import CSandbox
 import Failures
 import Glibc
-import Processes
+package import Processes
 import Synchronization
 
 /// Pictures are decoded in processes of their own that can do nothing else: what a hole in a format's library makes of
@@ -22,17 +21,6 @@ package final class DecoderProcess: Codec, Sendable {
     let found: String
   }
 
-  /// How such a process is started: a program, and the arguments at which it calls `serve`.
-  package struct Start: Sendable, Equatable {
-    package let executable: String
-    package let arguments: [String]
-
-    package init(executable: String, arguments: [String]) {
-      self.executable = executable
-      self.arguments = arguments
-    }
-  }
-
   private static let greeting: UInt64 = 0x6C65_6772_6164_0001
   private static let wordsLimit = 1 << 10
   /// For a size or its pixels. The largest picture in 500 scans takes minutes.
@@ -40,9 +28,9 @@ package final class DecoderProcess: Codec, Sendable {
 
   private let process: AnsweringProcess
 
-  /// Starts a process and waits until it is confined.
-  init(_ start: Start) throws(Loss) {
-    guard let process = AnsweringProcess(start.executable, start.arguments) else {
+  /// Starts a process, which calls `serve`, and waits until it is confined.
+  init(_ start: AnsweringProcess.Start) throws(Loss) {
+    guard let process = AnsweringProcess(start) else {
       throw Loss(found: "none that the system starts")
     }
     self.process = process
@@ -117,21 +105,14 @@ extension DecoderProcess {
   /// - Returns: 0 at the end, or the system's errno where this process cannot be confined.
   package static func serve() -> Int32 {
     legrad_codec_open_libraries()
-    boundMemory()
-    let failure = legrad_sandbox_enter()
+    // A picture may decode to more than its header says, which not every version of every library finds out before it takes
+    // the memory. Then it is refused, or this process ends, and no other.
+    OwnLimits.apply(data: max(0, MemoryAllowance.available()))
+    let failure = OwnLimits.confine()
     guard failure == 0 else { return failure }
     AskingProcess.send(greeting.messageBytes)
     while serveOne(OwnCodec()) {}
     return 0
-  }
-
-  /// A picture may decode to more than its header says, which not every version of every library finds out before it takes
-  /// the memory. Then it is refused, or this process ends, and no other.
-  private static func boundMemory() {
-    var limit = rlimit()
-    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit) == 0 else { return }
-    limit.rlim_cur = min(limit.rlim_cur, rlim_t(max(0, MemoryAllowance.available())))
-    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
   }
 
   /// - Returns: whether there may be another.
@@ -161,7 +142,7 @@ extension DecoderProcess {
 /// The processes that decode this process's pictures, once it was told to leave that to them.
 package enum DecoderSandbox {
   private struct State {
-    var start: DecoderProcess.Start?
+    var start: AnsweringProcess.Start?
     var idle: [DecoderProcess] = []
   }
 
@@ -169,7 +150,7 @@ package enum DecoderSandbox {
 
   /// Leaves all pictures from here on to confined processes, of which one is started at once.
   /// - Throws: why none can be had here.
-  package static func begin(_ start: DecoderProcess.Start) throws(ImageError) {
+  package static func begin(_ start: AnsweringProcess.Start) throws(ImageError) {
     do throws(DecoderProcess.Loss) {
       let first = try DecoderProcess(start)
       state.withLock { $0 = State(start: start, idle: [first]) }

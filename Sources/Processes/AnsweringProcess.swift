@@ -1,4 +1,6 @@
+import CSandbox
 import Glibc
+import Synchronization
 
 /// A program in a process of its own that answers what it is asked, for work that may crash or never end: this process
 /// then has an error, and the other one is gone.
@@ -12,14 +14,26 @@ package final class AnsweringProcess: @unchecked Sendable {
     case senseless
   }
 
-  private let process: pid_t
+  /// How such a process is started: a program, and the arguments at which it answers.
+  package struct Start: Sendable, Equatable {
+    package let executable: String
+    package let arguments: [String]
+
+    package init(executable: String, arguments: [String]) {
+      self.executable = executable
+      self.arguments = arguments
+    }
+  }
+
+  /// The system's number for it.
+  package let identifier: Int32
   private let channel: Descriptor
   private var failure: Failure?
   private var deadline = ContinuousClock.now
 
   /// Starts a program whose standard input is a socket that requests come from and answers go to.
   /// - Returns: nil where it cannot be started.
-  package init?(_ executable: String, _ arguments: [String]) {
+  package init?(_ start: Start) {
     var ends: [Int32] = [-1, -1]
     guard unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else { return nil }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -28,8 +42,9 @@ package final class AnsweringProcess: @unchecked Sendable {
     let nothing = unsafe Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
     guard nothing >= 0 else { return nil }
     let silence = Descriptor(nothing)
-    guard let process = Spawning.start(executable, arguments, [:], [other, silence, silence]) else { return nil }
-    self.process = process
+    guard let identifier = Spawning.start(start.executable, start.arguments, [:], [other, silence, silence])
+    else { return nil }
+    self.identifier = identifier
     channel = own
     other.close()
   }
@@ -104,9 +119,9 @@ package final class AnsweringProcess: @unchecked Sendable {
   /// time to tell how.
   private func end() -> ChildProcess.Ending {
     channel.close()
-    for _ in 0..<Self.patience where !ChildProcess.hasEnded(process) { usleep(1_000) }
-    kill(-process, SIGKILL)
-    return ChildProcess.ending(of: process)
+    for _ in 0..<Self.patience where !ChildProcess.hasEnded(identifier) { usleep(1_000) }
+    kill(-identifier, SIGKILL)
+    return ChildProcess.ending(of: identifier)
   }
 
   /// In milliseconds.
@@ -153,6 +168,8 @@ package enum AskingProcess {
         // Without an event to wait for, what is left to tell is that nobody is there.
         var polled = pollfd(fd: STDIN_FILENO, events: 0, revents: 0)
         while unsafe poll(&polled, 1, -1) <= 0 {}
+        // One that is confined may end nobody but itself, and has started nothing.
+        if OwnLimits.isConfined { _exit(0) }
         kill(0, SIGKILL)
         return nil
       }, nil)
@@ -169,8 +186,23 @@ package enum OwnLimits {
     lower(RLIMIT_CORE, to: 0)
   }
 
+  /// No more than `bytes` of memory of its own.
+  package static func apply(data bytes: Int) { lower(RLIMIT_DATA, to: rlim_t(bytes)) }
+
   /// No file, socket or device is opened from here on.
   package static func openNothing() { lower(RLIMIT_NOFILE, to: 0) }
+
+  /// Nothing is asked of the system but memory and what it takes to read and write what is open (`legrad_sandbox_enter`).
+  /// - Returns: 0, or the system's errno where this process cannot be confined.
+  package static func confine() -> Int32 {
+    let failure = legrad_sandbox_enter()
+    if failure == 0 { confined.store(true, ordering: .releasing) }
+    return failure
+  }
+
+  fileprivate static var isConfined: Bool { confined.load(ordering: .acquiring) }
+
+  private static let confined = Atomic(false)
 
   private static func lower(_ resource: __rlimit_resource, to value: rlim_t) {
     var limit = rlimit()

@@ -157,7 +157,7 @@ package struct ShardIndex: Sendable {
     let isPlain =
       components.allSatisfy { part in ["", ".", ".."].allSatisfy { !part.elementsEqual($0.utf8) } }
       && !file.unicodeScalars.contains { $0.properties.generalCategory == .control || $0 == "\\" }
-    guard isPlain, file.hasSuffix(fileSuffix) else {
+    guard isPlain, file.ends(with: fileSuffix) else {
       throw failure(
         .unsafePath, place, expected: "the name of a \(fileSuffix) file inside the folder", found: "\"\(file)\"")
     }

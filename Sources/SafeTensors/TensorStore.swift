@@ -1,5 +1,6 @@
 public import Failures
 import Files
+import Texts
 
 /// Named tensors in one file or several.
 public protocol TensorStore: Sendable {
@@ -43,7 +44,7 @@ extension TensorStore {
 public enum SafeTensorsFolder {
   /// Opens the weights at `path`: a file, or an index of several where the name ends in `.json`.
   public static func open(file path: String, mapped: Bool = true) throws(SafeTensorsError) -> any TensorStore {
-    path.hasSuffix(".json")
+    path.ends(with: ".json")
       ? try ShardedTensors(indexPath: path, mapped: mapped) : try SafeTensorsFile(path: path, mapped: mapped)
   }
 

@@ -51,6 +51,12 @@ extension StringProtocol {
   /// Whether the bytes are the same.
   package func isSame(as other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
 
+  /// Whether the first bytes are those of `start`, whatever marks follow.
+  package func begins(with start: some StringProtocol) -> Bool { utf8.starts(with: start.utf8) }
+
+  /// Whether the last bytes are those of `end`.
+  package func ends(with end: some StringProtocol) -> Bool { utf8.reversed().starts(with: end.utf8.reversed()) }
+
   /// Whether the bytes come first, as those of another text would.
   package func precedes(_ other: some StringProtocol) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
 }

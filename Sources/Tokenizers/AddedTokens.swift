@@ -1,3 +1,5 @@
+import Texts
+
 /// A token that is found in text as it stands, before anything is split.
 struct AddedToken: Sendable, Equatable {
   var content: String
@@ -70,6 +72,9 @@ private struct TokenTrie: Sendable {
     // Where the text begins that no piece holds yet, and where the next match may begin: white space that a token
     // takes along may hold the next one, which is then found all the same.
     var (pending, position) = (0, 0)
+    // Where white space ends that a token took along. A token may be white space itself, and would have the rest of a run
+    // looked through again at each of its places.
+    var spaceEnd = 0
     while position < text.count {
       guard let (number, end) = trie.longest(in: text, from: position) else {
         position += 1
@@ -87,7 +92,10 @@ private struct TokenTrie: Sendable {
         while first > pending, UnicodeText.isWhitespace(text[first - 1]) { first -= 1 }
       }
       if token.takesSpaceBehind {
+        last = max(last, spaceEnd)
         while last < text.count, UnicodeText.isWhitespace(text[last]) { last += 1 }
+        Work.add(last - max(end, spaceEnd))
+        spaceEnd = last
       }
       if pending < first { pieces.append(.text(Array(text[pending..<first]))) }
       pieces.append(.token(Int32(token.id)))

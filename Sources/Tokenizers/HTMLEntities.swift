@@ -1,3 +1,5 @@
+import Texts
+
 /// HTML character references, read the two ways OpenCLIP's cleaning reads them.
 enum HTMLEntities {
   private typealias Table = [String: [Unicode.Scalar]]  // Keys of this program
@@ -56,6 +58,7 @@ enum HTMLEntities {
     result.reserveCapacity(text.count)
     var index = 0
     while index < text.count {
+      Work.add(1)
       if text[index] == "&", let reference = read(text, index + 1) {
         result += reference.scalars
         index = reference.end
@@ -76,6 +79,7 @@ enum HTMLEntities {
     var value: UInt32 = 0
     while end < text.count, let digit = digitValue(text[end], radix: isHex ? 16 : 10) {
       // Held just beyond the last code point: a longer number stays out of range.
+      Work.add(1)
       value = min(value * (isHex ? 16 : 10) + digit, 0x11_0000)
       end += 1
     }
@@ -109,6 +113,7 @@ enum HTMLEntities {
     let ascii = name.prefix { $0.isASCII }
     var length = min(ascii.count, longestBareName, end - start - 1)
     while length >= 2 {
+      Work.add(length)
       if let scalars = bare[string(ascii.prefix(length))] {
         return (scalars + text[(start + length)..<end], end)
       }

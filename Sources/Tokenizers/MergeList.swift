@@ -1,4 +1,5 @@
 import Failures
+import Texts
 
 /// The text form of a list of merges: a version line, then one pair of symbols a line.
 enum MergeList {
@@ -11,7 +12,7 @@ enum MergeList {
     var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)[...]
     while let last = lines.last, trimmed(last).isEmpty { lines.removeLast() }
     let header = lines.first.map { String(Substring(trimmed($0))) } ?? ""
-    guard header.utf8.count <= 200, header.split(separator: "#").last?.hasPrefix("version:") == true else {
+    guard header.utf8.count <= 200, header.split(separator: "#").last?.begins(with: "version:") == true else {
       throw TokenizerError(
         .missingHeader, file: file, expected: "“#version: …” in line 1",
         found: header.isEmpty ? "an empty line" : quotation(header), remedy: TokenizerRule.replaceFile)

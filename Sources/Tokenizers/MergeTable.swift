@@ -1,4 +1,5 @@
 import Failures
+import Texts
 
 /// Which pairs of neighbouring symbols join, and to what.
 struct MergeTable: Sendable {
@@ -70,6 +71,7 @@ struct MergeTable: Sendable {
     let gone: Int32 = -1
     var heap = MergeHeap()
     func candidate(at left: Int) -> (MergeHeap.Entry, Merge)? {
+      Work.add(1)
       guard symbols[left] != gone, next[left] >= 0, let merge = merge(symbols[left], symbols[next[left]])
       else { return nil }
       return (MergeHeap.Entry(rank: merge.rank, position: left), merge)
@@ -118,6 +120,7 @@ private struct MergeHeap {
     entries.append(entry)
     var child = entries.count - 1
     while child > 0, entries[child] < entries[(child - 1) / 2] {
+      Work.add(1)
       entries.swapAt(child, (child - 1) / 2)
       child = (child - 1) / 2
     }
@@ -131,6 +134,7 @@ private struct MergeHeap {
       let children = (2 * parent + 1)..<min(2 * parent + 3, max(entries.count, 2 * parent + 1))
       guard let least = children.min(by: { entries[$0] < entries[$1] }), entries[least] < entries[parent]
       else { return }
+      Work.add(1)
       entries.swapAt(least, parent)
       parent = least
     }

@@ -1,7 +1,10 @@
+import Texts
+
 /// SentencePiece's normalisation table: the longest known byte sequence at each place is replaced.
 ///
 /// The table is a double-array trie of 32-bit units (as Darts-clone makes it) and the replacements, each ended by a
-/// zero byte. Every unit is checked on reading, so that no text can lead outside.
+/// zero byte. All of it is checked on reading, so that no text can lead outside, in circles, or to a text that is out of
+/// proportion to it.
 struct PrecompiledCharacterMap: Sendable {
   private let units: [UInt32]
   private let replacements: [UInt8]
@@ -25,6 +28,49 @@ struct PrecompiledCharacterMap: Sendable {
         guard (position ^ Self.offset(unit)) | 0xFF < units.count else { return nil }
       }
     }
+    guard isSound else { return nil }
+  }
+
+  /// Bytes that are replaced at once, and that replace them. Unicode's longest are 12 and 33.
+  static let longestKey = 64
+  static let longestReplacement = 1_024
+
+  /// Whether no way through the table leads back to where it was or is longer than a key may be, and every replacement
+  /// is short. Ways may meet: equal ends of keys are kept once.
+  private var isSound: Bool {
+    // Where the zero byte behind each place is.
+    var ends = [Int](repeating: replacements.count, count: replacements.count + 1)
+    for place in replacements.indices.reversed() { ends[place] = replacements[place] == 0 ? place : ends[place + 1] }
+    // By the place that children are told from: 1 and the bytes of the longest way on, 0 where it is not known yet.
+    let onTheWay: UInt8 = .max
+    var rests = [UInt8](repeating: 0, count: units.count)
+    var way: [(base: Int, byte: Int, rest: UInt8)] = []
+    func enter(_ base: Int) {
+      rests[base] = onTheWay
+      way.append((base, 1, 1))
+    }
+    enter(Self.offset(units[0]))
+    while let last = way.last {
+      let top = way.count - 1
+      guard last.byte < 256 else {
+        rests[last.base] = last.rest
+        way.removeLast()
+        if top > 0 { way[top - 1].rest = max(way[top - 1].rest, last.rest + 1) }
+        continue
+      }
+      way[top].byte += 1
+      let place = last.base ^ last.byte
+      let unit = units[place]
+      guard unit & 0x8000_00FF == UInt32(last.byte) else { continue }
+      let next = place ^ Self.offset(unit)
+      if unit >> 8 & 1 == 1 {
+        let start = Int(units[next] & 0x7FFF_FFFF)
+        guard start < replacements.count, ends[start] - start <= Self.longestReplacement else { return false }
+      }
+      guard rests[next] != onTheWay, way.count + max(0, Int(rests[next]) - 1) <= Self.longestKey else { return false }
+      if rests[next] == 0 { enter(next) } else { way[top].rest = max(last.rest, rests[next] + 1) }
+    }
+    return true
   }
 
   /// `text` with every longest match replaced; text is UTF-8.
@@ -49,6 +95,7 @@ struct PrecompiledCharacterMap: Sendable {
     var match: (length: Int, replacement: Int)?
     var node = Self.offset(units[0])
     for position in start..<text.count {
+      Work.add(1)
       node ^= Int(text[position])
       let unit = units[node]
       // The label of a child is its byte, and the top bit is clear.

@@ -1,10 +1,12 @@
 import Failures
 
 /// What of a serialised model the library believes without looking, looked at: the kind of model, and that its
-/// normalisation table leads nowhere outside.
+/// normalisation table leads nowhere outside, nor in circles, and that no piece is looked for for long.
 enum SentencePieceCheck {
   /// Numbers of fields, from sentencepiece_model.proto.
   private enum Field {
+    static let piece = 1
+    static let text = 1
     static let trainer = 2
     static let normalizer = 3
     static let denormalizer = 5
@@ -21,6 +23,12 @@ enum SentencePieceCheck {
         remedy: TokenizerRule.replaceFile)
     }
     guard let fields = ProtobufMessage(model[...]) else { throw failure("bytes that are none") }
+    for piece in fields.messages(Field.piece) {
+      guard let piece = ProtobufMessage(piece) else { throw failure("a broken piece") }
+      guard piece.messages(Field.text).allSatisfy({ $0.count <= SymbolTable.longestToken }) else {
+        throw failure("one with a piece of more than \(SymbolTable.longestToken) bytes")
+      }
+    }
     for trainer in fields.messages(Field.trainer) {
       guard let trainer = ProtobufMessage(trainer) else { throw failure("a broken training record") }
       for kind in trainer.numbers(Field.kind) where kind != unigram { throw failure("one of another kind") }

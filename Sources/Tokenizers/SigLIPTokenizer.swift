@@ -1,5 +1,6 @@
 public import Failures
 import Files
+import Texts
 
 /// SigLIP's tokenizer: SentencePiece unigrams of canonicalised text.
 ///
@@ -106,7 +107,7 @@ public struct SigLIPTokenizer: TextTokenizer {
   }
 
   /// T5's tokenizers, whose files SigLIP's are, reserve a hundred of these, which the text tower may have no rows for.
-  private static func isReserved(_ content: String) -> Bool { content.hasPrefix("<extra_id_") }
+  private static func isReserved(_ content: String) -> Bool { content.begins(with: "<extra_id_") }
 
   /// Reads a `tokenizer.json` and what stands beside it.
   init(document: TokenizerJSON, folder: String, rules: Rules = .openCLIP) throws(TokenizerError) {

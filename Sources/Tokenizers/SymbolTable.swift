@@ -4,6 +4,8 @@ import Texts
 /// Ids by token, checked: every token once, no id for two, all in 0..<2^24.
 struct SymbolTable: Sendable {
   static let idLimit = 1 << 24
+  /// Bytes of a token. Texts are searched from each place for this long.
+  static let longestToken = 4_096
 
   private var ids: [TextKey: Int32] = [:]
   private var owners: [Int32: TextKey] = [:]
@@ -26,6 +28,11 @@ struct SymbolTable: Sendable {
       throw TokenizerError(
         .badID, file: file, expected: "token ids in 0..<\(Self.idLimit)", found: "\(id) for \(quotation(text))",
         remedy: TokenizerRule.replaceFile)
+    }
+    guard text.utf8.count <= Self.longestToken else {
+      throw TokenizerError(
+        .badID, file: file, expected: "tokens of at most \(Self.longestToken) bytes",
+        found: "one of \(text.utf8.count) with id \(id)", remedy: TokenizerRule.replaceFile)
     }
     if let earlier = ids.updateValue(Int32(id), forKey: TextKey(text)) {
       throw TokenizerError(

@@ -1,3 +1,5 @@
+import Texts
+
 /// Texts with numbers, by their prefixes.
 struct SymbolTrie: Sendable {
   private struct Edge: Hashable {
@@ -39,6 +41,7 @@ struct SymbolTrie: Sendable {
       position += 1
       if numbers[Int(node)] >= 0 { found = (numbers[Int(node)], position) }
     }
+    Work.add(position - start + 1)
     return found
   }
 }

@@ -1,3 +1,5 @@
+import Texts
+
 /// The repairs of ftfy 6's `fix_text`, except for mojibake.
 ///
 /// Per line: HTML references, C1 controls read as Windows-1252, Latin ligatures, full and half widths, curly quotes,
@@ -31,6 +33,7 @@ enum TextRepair {
     var text = segment
     for _ in 0..<maximumRounds {
       let before = text
+      Work.add(text.count)
       if unescapesHTML { text = HTMLEntities.unescapeStrict(text) }
       text = withPlainCharacters(text)
       text = withPlainLineBreaks(text)
@@ -128,6 +131,7 @@ enum TextRepair {
       if text[index] == "\u{1B}", index + 1 < text.count, text[index + 1] == "[" {
         var end = index + 2
         while end < text.count, text[end] == ";" || UnicodeText.isDecimalDigit(text[end]) { end += 1 }
+        Work.add(end - index)
         if end < text.count, ("a"..."z").contains(text[end]) || ("A"..."Z").contains(text[end]) {
           index = end + 1
           continue

@@ -63,7 +63,7 @@ struct TokenizerSettings: Sendable {
     let configuration = try file(Self.configurationName, "an object of a tokenizer's settings")
     if let configuration {
       className = try configuration.optional("tokenizer_class")?.name()
-      if className?.hasSuffix("Fast") == true { className?.removeLast(4) }
+      if className?.ends(with: "Fast") == true { className?.removeLast(4) }
       padsLeft = try configuration.optional("padding_side")?.name() == "left"
       cutsStart = try configuration.optional("truncation_side")?.name() == "left"
       addsStart = try configuration.optional("add_bos_token")?.boolean()

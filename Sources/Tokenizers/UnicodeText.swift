@@ -1,4 +1,5 @@
 import CUtf8proc
+import Texts
 
 /// Unicode operations on arrays of scalars, with the results of Python's `str` and `regex`.
 enum UnicodeText {
@@ -61,9 +62,12 @@ enum UnicodeText {
 
   /// SpecialCasing's Final_Sigma: a cased letter before, none after, case-ignorable scalars not counting.
   private static func isFinalSigma(_ text: [Unicode.Scalar], at index: Int) -> Bool {
-    guard let before = text[..<index].last(where: { !$0.properties.isCaseIgnorable }), before.properties.isCased
-    else { return false }
-    let after = text[(index + 1)...].first { !$0.properties.isCaseIgnorable }
+    func counts(_ scalar: Unicode.Scalar) -> Bool {
+      Work.add(1)
+      return !scalar.properties.isCaseIgnorable
+    }
+    guard let before = text[..<index].last(where: counts), before.properties.isCased else { return false }
+    let after = text[(index + 1)...].first(where: counts)
     return after.map { !$0.properties.isCased } ?? true
   }
 
@@ -128,7 +132,10 @@ enum UnicodeText {
         run.append((points[index], order, index))
         index += 1
       }
-      run.sort { ($0.order, $0.position) < ($1.order, $1.position) }
+      run.sort {
+        Work.add(1)
+        return ($0.order, $0.position) < ($1.order, $1.position)
+      }
       for (offset, entry) in run.enumerated() { points[start + offset] = entry.mark }
     }
   }

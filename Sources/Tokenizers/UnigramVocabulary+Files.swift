@@ -21,6 +21,10 @@ extension UnigramVocabulary {
       let pair = try element.elements()
       guard pair.count == 2 else { throw reader.unsupported("model.vocab", expected: "pairs", found: "\(pair.count)") }
       let text = try pair[0].string()
+      guard text.utf8.count <= SymbolTable.longestToken else {
+        throw reader.unsupported(
+          "model.vocab", expected: "pieces of at most \(SymbolTable.longestToken) bytes", found: "\(text.utf8.count)")
+      }
       guard !text.isEmpty, ids.updateValue(pieces.count, forKey: TextKey(text)) == nil else {
         throw TokenizerError(
           .duplicateSymbol, file: file, expected: "different pieces in “model.vocab”",

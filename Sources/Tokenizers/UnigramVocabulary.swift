@@ -1,3 +1,5 @@
+import Texts
+
 /// Pieces with log probabilities, and the segmentation of text that is likeliest under them.
 ///
 /// The result is SentencePiece's: its normalisation table, white space runs made one `▁` with one in front of the text,
@@ -113,6 +115,7 @@ private struct PieceTrie: Sendable {
   func forEachPrefix(of text: [UInt8], from start: Int, _ body: (Int32, Int) -> Void) {
     var node: Int32 = 0
     for position in start..<text.count {
+      Work.add(1)
       guard let next = edges[Self.edge(node, text[position])] else { return }
       node = next
       if ids[Int(node)] >= 0 { body(ids[Int(node)], position + 1) }

@@ -1,3 +1,5 @@
+import Texts
+
 /// Cuts cleaned text into the pieces that are merged separately.
 ///
 /// The pieces are, in this order of preference at each place: an English contraction (`'s 't 're 've 'm 'll 'd`), a run
@@ -40,7 +42,9 @@ struct WordSplitter: Sequence, IteratorProtocol {
   }
 
   private mutating func skip(_ wanted: UnicodeText.Kind) {
+    let start = index
     while index < text.count, kind(at: index) == wanted { index += 1 }
+    Work.add(index - start)
   }
 
   /// nil for a character that the pattern never matches: under its ignore-case flag, the combining iota (a mark whose

@@ -40,6 +40,8 @@ struct PickleMachine {
   static let maximumTensors = 1 << 17
   static let maximumStringBytes = 1 << 20
   static let maximumDimensions = 32
+  /// Of the key of a storage, which PyTorch numbers: a pickle may name one a million times.
+  static let maximumKeyBytes = 64
 
   /// - Parameters:
   ///   - bytes: the archive's `data.pkl`.
@@ -53,6 +55,7 @@ struct PickleMachine {
   /// The object that was saved.
   mutating func run() throws(TorchFileError) -> PickleValue {
     for _ in 0..<Self.maximumOperations {
+      Work.add(1)
       start = position
       let opcode = try byte()
       guard start > 0 || opcode == 0x80 else {
@@ -150,6 +153,7 @@ struct PickleMachine {
   // MARK: Bytes
 
   private mutating func take(_ count: Int) throws(TorchFileError) -> ArraySlice<UInt8> {
+    Work.add(count)
     guard count <= bytes.count - position else {
       throw fault(.pickle, expected: "\(count) more bytes", found: "the end, \(bytes.count - position) further")
     }
@@ -221,6 +225,7 @@ struct PickleMachine {
     guard stack.count - (marks.last ?? 0) >= count else {
       throw fault(.pickle, expected: "\(count) values on the stack", found: "\(stack.count - (marks.last ?? 0))")
     }
+    Work.add(count)
     defer { stack.removeLast(count) }
     return Array(stack.suffix(count))
   }
@@ -229,6 +234,7 @@ struct PickleMachine {
     guard let mark = marks.popLast() else {
       throw fault(.pickle, expected: "a mark on the stack", found: "none")
     }
+    Work.add(stack.count - mark)
     defer { stack.removeSubrange(mark...) }
     return Array(stack[mark...])
   }
@@ -347,6 +353,10 @@ struct PickleMachine {
     case .untypedStorage: elementType = nil
     default: throw fault(.storage, expected: "a class of storages", found: "\"\(kind.name)\"")
     }
+    guard key.utf8.count <= Self.maximumKeyBytes else {
+      throw limit("a storage's key of at most \(Self.maximumKeyBytes) bytes", "\(key.utf8.count)")
+    }
+    Work.add(key.utf8.count)
     guard let member = members["data/" + key] else {
       throw faults.damaged(.missingMember, place, expected: "the member \"data/\(key)\"", found: "none of this name")
     }
@@ -412,6 +422,7 @@ struct PickleMachine {
       throw limit("at most \(Self.maximumDimensions) dimensions", "\(sequences[tuple].count)")
     }
     var integers: [Int] = []
+    Work.add(sequences[tuple].count)
     for element in sequences[tuple] {
       guard case .integer(let integer) = element, integer >= 0 else { return nil }
       integers.append(integer)

@@ -15,7 +15,7 @@ public enum TorchFolder {
 
   /// Opens the weights at `path`: a file, or an index of several where the name ends in `.json`.
   public static func open(file path: String, mapped: Bool = true) throws(TorchFileError) -> any TensorStore {
-    path.hasSuffix(".json") ? try sharded(path, mapped: mapped) : try TorchFile(path: path, mapped: mapped)
+    path.ends(with: ".json") ? try sharded(path, mapped: mapped) : try TorchFile(path: path, mapped: mapped)
   }
 
   /// Opens the first of `candidates` that exists in `folder`, or the one file there that ends in `.bin`, `.pt` or
@@ -31,7 +31,7 @@ public enum TorchFolder {
   }
 
   private static func onlyFile(of names: Set<FilePath>, _ folder: String) throws(TorchFileError) -> String? {
-    let files = names.sorted().map(\.text).filter { name in suffixes.contains { name.hasSuffix($0) } }
+    let files = names.sorted().map(\.text).filter { name in suffixes.contains { name.ends(with: $0) } }
     guard files.count > 1 else { return files.first }
     throw TorchFileError(
       .severalFiles, file: folder, place: "folder",

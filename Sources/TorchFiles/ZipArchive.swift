@@ -24,7 +24,7 @@ struct ZipArchive: Sendable {
     let directory = try reader.directory()
     var extents: [(name: String, bytes: Range<Int>)] = []
     var members: TextTable<Range<Int>> = [:]
-    var root: Substring?
+    var root: Substring.UTF8View?
     let entries = try reader.entries(directory)
     // Before anything else, since the programs themselves are compressed.
     if let program = entries.first(where: \.isProgram) {
@@ -34,17 +34,19 @@ struct ZipArchive: Sendable {
     }
     for entry in entries {
       try reader.checkStored(entry)
-      guard let slash = entry.name.firstIndex(of: "/"), slash > entry.name.startIndex,
-        root == nil || root == entry.name[..<slash]
+      // By bytes: a slash before a mark is a slash.
+      let text = entry.name.utf8
+      guard let slash = text.firstIndex(of: UInt8(ascii: "/")), slash > text.startIndex,
+        root?.elementsEqual(text[..<slash]) ?? true
       else {
         throw reader.faults.damaged(
           .memberName, "member \"\(entry.name)\"",
-          expected: root.map { "a name under \"\($0)/\", as the first has" } ?? "a name under a folder",
+          expected: root.map { "a name under \"\(Substring($0))/\", as the first has" } ?? "a name under a folder",
           found: "another name")
       }
-      root = entry.name[..<slash]
+      root = text[..<slash]
       let data = try reader.data(of: entry, before: directory.bytes.lowerBound)
-      let name = String(entry.name[entry.name.index(after: slash)...])
+      let name = String(Substring(text[text.index(after: slash)...]))
       guard members.updateValue(data, forKey: name) == nil else {
         throw reader.faults.damaged(
           .duplicateMember, "member \"\(entry.name)\"", expected: "every name once", found: "it twice")
@@ -78,8 +80,8 @@ struct ZipArchive: Sendable {
 
     /// Whether this is what `torch.jit.save` puts beside the tensors.
     var isProgram: Bool {
-      let name = name.drop { $0 != "/" }
-      return name.utf8.elementsEqual("/constants.pkl".utf8) || name.utf8.starts(with: "/code/".utf8)
+      let name = name.utf8.drop { $0 != UInt8(ascii: "/") }
+      return name.elementsEqual("/constants.pkl".utf8) || name.starts(with: "/code/".utf8)
     }
   }
 

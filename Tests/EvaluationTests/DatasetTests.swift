@@ -25,7 +25,7 @@ struct DatasetTests {
   @Test("ImageNet-Segmentation: a MATLAB 7.3 file")
   func imageNetSegmentation() throws {
     let dataset = try ImageNetSegmentation(
-      path: Expected.path("imagenet-seg/gtsegs.mat"), classIndex: classIndex, executable: Expected.command())
+      path: Expected.path("imagenet-seg/gtsegs.mat"), classIndex: classIndex, reader: Expected.hdf5Reader())
     let reference = expected.imageNetSegmentation
     #expect(dataset.manifest.entries.map(\.id) == reference.ids)
     #expect(Set(dataset.manifest.entries.map(\.hash)).count == reference.ids.count)
@@ -41,7 +41,7 @@ struct DatasetTests {
   @Test("ImageNet-Segmentation: chunks in every way of packing that is read")
   func packing() throws {
     let dataset = try ImageNetSegmentation(
-      path: Expected.path("imagenet-seg-storage/gtsegs.mat"), classIndex: classIndex, executable: Expected.command())
+      path: Expected.path("imagenet-seg-storage/gtsegs.mat"), classIndex: classIndex, reader: Expected.hdf5Reader())
     #expect(expected.imageNetStorage.count == 8)
     for (index, pixels) in expected.imageNetStorage.enumerated() {
       let image = try dataset.image(at: index)
@@ -142,7 +142,7 @@ struct DatasetTests {
   @Test("several threads read images of one file at once")
   func concurrentReads() async throws {
     let dataset = try ImageNetSegmentation(
-      path: Expected.path("imagenet-seg/gtsegs.mat"), classIndex: classIndex, executable: Expected.command())
+      path: Expected.path("imagenet-seg/gtsegs.mat"), classIndex: classIndex, reader: Expected.hdf5Reader())
     let pixels = try #require(expected.imageNetSegmentation.pixels)
     try await withThrowingTaskGroup(of: Bool.self) { group in
       for turn in 0..<64 {

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import LeGrad
 import NpyFiles
+import Processes
 import TestSupport
 import VisionTransformer
 
@@ -115,6 +116,11 @@ struct Expected: Decodable {
     if let path = ProcessInfo.processInfo.environment["LEGRAD_TEST_COMMAND"] { return path }
     let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return String(tests[..<(tests.lastIndex(of: "/") ?? tests.startIndex)]) + "/legrad"
+  }
+
+  /// What reads HDF5 files.
+  static func hdf5Reader() throws -> AnsweringProcess.Start {
+    AnsweringProcess.Start(executable: try command(), arguments: ["read-hdf5"])
   }
 
   /// A path under `Tests/Fixtures/evaluation`.

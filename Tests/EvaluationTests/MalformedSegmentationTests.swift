@@ -1,6 +1,8 @@
 import Files
 import Glibc
 import LeGrad
+import Processes
+import Synchronization
 import TestSupport
 import Testing
 
@@ -16,7 +18,7 @@ struct MalformedSegmentationTests {
   func hostile(name: String, reason: String) throws {
     let path = Expected.path("imagenet-seg-hostile/\(name).mat")
     let message = failure {
-      let dataset = try ImageNetSegmentation(path: path, classIndex: classIndex, executable: Expected.command())
+      let dataset = try ImageNetSegmentation(path: path, classIndex: classIndex, reader: Expected.hdf5Reader())
       #expect(dataset.manifest.entries.map(\.id) == ["n01440764_1"])
       _ = try dataset.image(at: 0)
     }
@@ -37,7 +39,7 @@ struct MalformedSegmentationTests {
     let start = try #require(bytes.indices.dropFirst(2_048).first { bytes[$0...].starts(with: [0x78, 0x5E]) })
     for index in start..<(start + 40) { bytes[index] = 0xFF }
     let dataset = try ImageNetSegmentation(
-      path: scratch.write(bytes, "a.mat"), classIndex: classIndex, executable: Expected.command())
+      path: scratch.write(bytes, "a.mat"), classIndex: classIndex, reader: Expected.hdf5Reader())
     let failures = (0..<4).compactMap { index in failure { _ = try dataset.image(at: index) } }
     #expect(failures.count == 1)
     #expect(failures.first?.contains("found damaged data") == true)
@@ -69,7 +71,7 @@ struct MalformedSegmentationTests {
   }
 
   private func readAll(_ path: String) throws {
-    let dataset = try ImageNetSegmentation(path: path, classIndex: classIndex, executable: Expected.command())
+    let dataset = try ImageNetSegmentation(path: path, classIndex: classIndex, reader: Expected.hdf5Reader())
     for index in dataset.manifest.entries.indices { _ = try dataset.image(at: index) }
   }
 
@@ -80,7 +82,7 @@ struct MalformedSegmentationTests {
   @Test("other files are refused with what to do")
   func otherFiles() throws {
     func message(_ path: String) -> String? {
-      failure { _ = try ImageNetSegmentation(path: path, classIndex: classIndex, executable: Expected.command()) }
+      failure { _ = try ImageNetSegmentation(path: path, classIndex: classIndex, reader: Expected.hdf5Reader()) }
     }
     #expect(message(Expected.path("imagenet-val/meta.mat"))?.contains("found a MATLAB 5.0 file; save it") == true)
     #expect(message(Expected.path("expected.json"))?.contains("expected an HDF5 file") == true)
@@ -132,6 +134,7 @@ struct HDF5ReaderTests {
     "a process that crashes, ends, hangs or says nonsense is an error",
     arguments: [
       ("kill -SEGV $$", "one at which the HDF5 library crashes (signal 11)"),
+      ("kill -SYS $$", "one at which the HDF5 library asks the system for what reading does not need"),
       ("exit 9", "one at which the HDF5 library ends its process (exit code 9)"),
       ("sleep 1000", "one in which the HDF5 library is busy for more than 1 s"),
       // It stays, so that its answer arrives before its end.
@@ -146,15 +149,29 @@ struct HDF5ReaderTests {
     let status = unsafe chmod(program, 0o755)
     #expect(status == 0)
     let message = failure {
-      _ = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: program, timeLimit: .seconds(1))
+      _ = try HDF5Reader(
+        path: Expected.path("imagenet-seg/gtsegs.mat"), .init(executable: program, arguments: []),
+        timeLimit: .seconds(1))
     }
     #expect(message?.contains("found \(found)") == true, "\(message ?? "no error")")
+  }
+
+  @Test("once a file is open, the kernel holds its process to reading it")
+  func confined() throws {
+    let reader = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), Expected.hdf5Reader())
+    let process = try #require(reader.process.withLock { $0?.identifier })
+    let status = try WholeFile.read("/proc/\(process)/status", limit: 1 << 20)
+    let lines = String(decoding: status, as: UTF8.self).split(separator: "\n")
+    // 2: by a filter.
+    #expect(lines.contains("Seccomp:\t2"))
+    #expect(lines.contains("NoNewPrivs:\t1"))
   }
 
   @Test("what cannot be started is an error")
   func nothing() {
     let message = failure {
-      _ = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: "/nonexistent/legrad")
+      _ = try HDF5Reader(
+        path: Expected.path("imagenet-seg/gtsegs.mat"), .init(executable: "/nonexistent/legrad", arguments: []))
     }
     #expect(message?.contains("found none that the system starts") == true, "\(message ?? "no error")")
   }
@@ -164,7 +181,7 @@ struct HDF5ReaderTests {
     let scratch = try ScratchFolder()
     let script = """
       #!/bin/sh
-      if test -e \(scratch.path)/second; then exec \(try Expected.command()) "$@"; fi
+      if test -e \(scratch.path)/second; then exec \(try Expected.command()) read-hdf5; fi
       touch \(scratch.path)/second
       { printf '\\001\\0\\0\\0\\0\\0\\0\\0\\0'; } >&0
       dd bs=1 count=50 of=/dev/null 2>/dev/null
@@ -173,7 +190,8 @@ struct HDF5ReaderTests {
     let program = try scratch.write(Array(script.utf8), "reader")
     let status = unsafe chmod(program, 0o755)
     #expect(status == 0)
-    let reader = try HDF5Reader(path: Expected.path("imagenet-seg/gtsegs.mat"), executable: program)
+    let reader = try HDF5Reader(
+      path: Expected.path("imagenet-seg/gtsegs.mat"), .init(executable: program, arguments: []))
     let read = {
       try reader.array(of: HDF5Reference.self, at: .path("/value/img"), place: "/value/img", rank: 2, limit: 10)
     }

@@ -1,6 +1,7 @@
 import Failures
 import Files
 import FoundationEssentials
+import Glibc
 import TestSupport
 import Testing
 
@@ -52,6 +53,39 @@ struct TemporaryFileTests {
       #expect(error?.rule == .unwritable)
       #expect(error?.file == target)
     }
+  }
+
+  /// Root may replace `/dev/null`, and a script that writes its results there would.
+  @Test func whatIsNoFileIsNotReplaced() throws {
+    let folder = try ScratchFolder()
+    let path = { (name: String) in folder.path + "/" + name }
+    #expect(unsafe mkfifo(path("pipe"), 0o600) == 0 && mkdir(path("folder"), 0o700) == 0)
+    for (link, target) in [("to-folder", "folder"), ("to-device", "/dev/null"), ("output", "/proc/self/fd/1")] {
+      #expect(unsafe symlink(target, path(link)) == 0)
+    }
+    let all = try folder.listing
+    for (name, found) in [
+      ("pipe", "a pipe"), ("folder", "a folder"), ("to-folder", "a folder"), ("to-device", "a device"),
+      ("output", "a link to what this process has open"),
+    ] {
+      for replaces in [true, false] {
+        var error: FileError?
+        do throws(FileError) {
+          let file = try TemporaryFile(target: path(name))
+          try file.commit(overwrite: replaces, durably: false)
+        } catch let caught { error = caught }
+        #expect(error?.rule == .unwritable && error?.file == path(name))
+        #expect(error?.found == found)
+      }
+    }
+    #expect(try folder.listing == all)
+    // A link to a file, or to nothing, is replaced as a file is.
+    for (link, target) in [("to-file", try folder.write([1], "file")), ("to-nothing", "nothing")] {
+      #expect(unsafe symlink(target, path(link)) == 0)
+      try AtomicFile.write([2], to: path(link))
+      #expect(try contents(path(link)) == [2])
+    }
+    #expect(try contents(path("file")) == [1])
   }
 
   /// In a process of its own: those of tests beside this one would go as well.

@@ -1,6 +1,7 @@
 import CSandboxProbe
 import Failures
 import Glibc
+import Processes
 import Testing
 
 @testable import ImageFiles
@@ -28,7 +29,7 @@ import Testing
   private static let greeting = "\\001\\000dargel"
 
   /// A shell script in a decoder's place; what it says goes where requests come from.
-  private static func shell(_ script: String) -> DecoderProcess.Start {
+  private static func shell(_ script: String) -> AnsweringProcess.Start {
     .init(executable: "/bin/sh", arguments: ["-c", "exec >&0; " + script])
   }
 
@@ -43,7 +44,7 @@ import Testing
   }
 
   @Test func aProgramThatIsNotThereIsNone() throws {
-    let start = DecoderProcess.Start(executable: "/nonexistent/program", arguments: [])
+    let start = AnsweringProcess.Start(executable: "/nonexistent/program", arguments: [])
     let loss = try #require(throws: DecoderProcess.Loss.self) { try DecoderProcess(start) }
     #expect(loss.found == "none that the system starts")
   }

@@ -60,6 +60,29 @@ import Testing
     expectExit(0, plain)
   }
 
+  /// HDF5 files are read apart in any case, and what their library is led to do is not done.
+  @Test(arguments: ["open", "connect", "fork", "unlink", "nothing"])
+  func aReaderOfHDF5HasItsFileAlone(wish: String) throws {
+    let compiled = try RunningCommand(
+      ["cc", "-O1", "-std=gnu2x", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+        + ["-o", scratch.path("intruder.so"), Fixtures.path("../Intruder/intruder.c"), "-ldl"],
+      in: scratch, environment: [:], executable: "/usr/bin/env"
+    ).wait()
+    #expect(compiled.exitCode == 0, "\(compiled.errors)")
+    let result = try CommandRunner.run(
+      ["evaluate", "segmentation", "--dataset", Fixtures.path("evaluation/imagenet-seg/gtsegs.mat")]
+        + ["--class-index", Fixtures.path("evaluation/imagenet_class_index.json"), "--template", "a {}"]
+        + ["-m", Fixtures.path("clip/model"), "--device", "cpu", "-o", "out"],
+      in: scratch, environment: ["LD_PRELOAD": scratch.path("intruder.so"), "INTRUDER": wish])
+    if wish == "nothing" {
+      // The one image that is of no class.
+      expectExit(1, result, complaint: "n09999999_1: expected a class")
+    } else {
+      expectExit(
+        3, result, complaint: "found one at which the HDF5 library asks the system for what reading does not need")
+    }
+  }
+
   /// What decodes ends by itself with the process that it decodes for, however that ends.
   @Test func nothingIsLeftBehind() throws {
     let picture = try Data(contentsOf: URL(filePath: Fixtures.path("images/color-420.jpg")))

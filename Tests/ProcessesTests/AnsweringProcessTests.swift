@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct AnsweringProcessTests {
   private func start(_ script: String) throws -> AnsweringProcess {
-    try #require(AnsweringProcess("/bin/sh", ["-c", script]))
+    try #require(AnsweringProcess(.init(executable: "/bin/sh", arguments: ["-c", script])))
   }
 
   private func failure(_ body: () throws(AnsweringProcess.Failure) -> Void) -> AnsweringProcess.Failure? {

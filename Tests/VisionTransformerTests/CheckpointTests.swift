@@ -150,6 +150,22 @@ struct CheckpointTests {
     #expect(checkpoint.parameterCount == 311_777)
   }
 
+  /// Names of marks, which Swift's strings compare and hash in the square of their length: one of these took minutes.
+  @Test(arguments: ["", "vision_model."]) func namesOfMarksAreBytes(prefix: String) throws {
+    let marks = String(String.UnicodeScalarView((0..<500_000).map { $0.isMultiple(of: 2) ? "\u{301}" : "\u{316}" }))
+    let folder = try CheckpointFolder()
+    for file in ["config.json", "preprocessor_config.json"] { try folder.link("clip-hf/model/" + file, as: file) }
+    try folder.copyWeights(
+      from: "clip-hf/model/model.safetensors", as: "model.safetensors",
+      adding: ["a", "b"].map { TensorDescription(name: prefix + $0 + marks, shape: [1], elementType: .f32) })
+    guard !prefix.isEmpty else {
+      #expect(try Checkpoint(folder: folder.path).ignoredTensors.map(\.utf8.count) == [1_000_001, 1_000_001])
+      return
+    }
+    let error = #expect(throws: CheckpointError.self) { try Checkpoint(folder: folder.path) }
+    #expect(error?.rule == .unsupported)
+  }
+
   @Test func aScalarMayHaveOneDimension() throws {
     let folder = try CheckpointFolder()
     try folder.link("clip/model/open_clip_config.json", as: "open_clip_config.json")

@@ -1,5 +1,6 @@
 import ImageFiles
 package import LeGrad
+package import Processes
 import Texts
 
 /// ImageNet-Segmentation: `gtsegs_ijcv.mat`, a MATLAB 7.3 (HDF5) file with 4,276 images and their masks inside
@@ -30,11 +31,11 @@ package struct ImageNetSegmentation: EvaluationDataset {
   ///
   /// An image is of the class whose WordNet id its name `<wnid>_<number>` begins with; of none if `classIndex` lacks
   /// it.
-  /// - Parameter executable: the command `legrad`, which reads the file in a process of its own.
+  /// - Parameter reader: what reads the file in a process of its own, by `HDF5Service`.
   package init(
-    path: String, classIndex: ClassIndex, executable: String, hashing: ManifestHashing = ManifestHashing()
+    path: String, classIndex: ClassIndex, reader: AnsweringProcess.Start, hashing: ManifestHashing = ManifestHashing()
   ) throws(LeGradError) {
-    let file = try HDF5Reader(path: path, executable: executable)
+    let file = try HDF5Reader(path: path, reader)
     let lists = try ["id", "img", "gt"].map { name throws(LeGradError) in
       try file.array(
         of: HDF5Reference.self, at: .path("/value/\(name)"), place: "/value/\(name)", rank: 2, limit: Self.imageLimit

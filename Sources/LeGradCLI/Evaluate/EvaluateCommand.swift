@@ -86,7 +86,7 @@ struct EvaluateSegmentationCommand: ParsableCommand {
     let classes = try ClassIndex(path: classIndex)
     return try options.hashing { hashing throws(LeGradError) in
       try ImageNetSegmentation(
-        path: dataset, classIndex: classes, executable: Environment.ownExecutable, hashing: hashing)
+        path: dataset, classIndex: classes, reader: Environment.process(ReadHDF5Command.self), hashing: hashing)
     }
   }
 }

@@ -12,9 +12,7 @@ struct DecodingOptions: ParsableArguments {
   func begin() throws(LeGradError) {
     guard sandbox else { return }
     do throws(ImageError) {
-      try DecoderSandbox.begin(
-        .init(executable: Environment.ownExecutable, arguments: [DecodePicturesCommand.configuration.commandName ?? ""])
-      )
+      try DecoderSandbox.begin(Environment.process(DecodePicturesCommand.self))
     } catch { throw LeGradError(error) }
   }
 }

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Compute
 import Failures
 import Files
@@ -60,6 +61,11 @@ enum Environment {
 
   /// This program, whatever its file is called by now.
   static let ownExecutable = "/proc/self/exe"
+
+  /// A process of this program that runs a command without arguments.
+  static func process(_ command: any ParsableCommand.Type) -> AnsweringProcess.Start {
+    .init(executable: ownExecutable, arguments: [command.configuration.commandName ?? ""])
+  }
 
   /// Said once by a process: whatever is computed again for lack of a place is no failure, and takes time.
   private static let noteOnCache: Void = {

@@ -2,6 +2,7 @@ public import Compute
 public import Failures
 import Files
 public import SafeTensors
+import Texts
 import TorchFiles
 
 /// A model folder in OpenCLIP or Hugging Face layout, wholly checked when it is opened: the configuration's values, the
@@ -109,7 +110,7 @@ public struct Checkpoint: WeightSource {
     scales = check.scales
     storageTypes = check.storageTypes
     parameterCount = check.storageTypes.values.reduce(0, +)
-    ignoredTensors = store.names.filter { !check.used.contains($0) }
+    ignoredTensors = store.names.filter { !check.used.contains(TextKey($0)) }
   }
 
   /// See `WeightSource`. LayerScale is multiplied into the weight and bias that it follows.
@@ -218,7 +219,7 @@ private struct ModelFolder {
 
   /// Where a folder holds the configurations of two libraries, the tensors' names decide.
   func configuration(of store: any TensorStore) throws(CheckpointError) -> ReadConfiguration {
-    let isOpenCLIP = store.names.contains { $0.hasPrefix("visual.") }
+    let isOpenCLIP = store.names.contains { $0.begins(with: "visual.") }
     if let openCLIP, isOpenCLIP || other == nil {
       return try .openCLIP(try ConfigurationObject(file: openCLIP), store: store)
     }
@@ -267,7 +268,7 @@ private struct CheckpointCheck {
   let read: ReadConfiguration
   var stored: [String: StoredTensor] = [:]
   var scales: [String: String] = [:]
-  var used: Set<String> = []
+  var used: Set<TextKey> = []
   var storageTypes: [ElementType: Int] = [:]
 
   init(store: any TensorStore, _ read: ReadConfiguration) {
@@ -327,10 +328,10 @@ private struct CheckpointCheck {
     if read.configuration.layout == .openCLIP, read.names == nil { prefixes = [] }
     if let names = read.names { prefixes.append(names.prefix) }
     let unused = store.names.filter { name in
-      prefixes.contains(where: name.hasPrefix) && !used.contains(name) && !read.ignored.contains(name)
-        && !name.hasSuffix("position_ids")
+      prefixes.contains { name.begins(with: $0) } && !used.contains(TextKey(name))
+        && !read.ignored.contains { name.isSame(as: $0) } && !name.ends(with: "position_ids")
     }
-    guard let name = unused.min() else { return }
+    guard let name = unused.min(by: { $0.precedes($1) }) else { return }
     throw CheckpointError(
       .unsupported, file: store.place,
       place: "tensor \"\(name)\"", expected: "the tensors of a plain vision transformer", found: "this one as well",
@@ -355,7 +356,7 @@ private struct CheckpointCheck {
         .tensorType, file: file, place: "tensor \"\(name)\"", expected: "F32, F16, BF16 or F64",
         found: found.elementType.rawValue, remedy: "convert the weights to one of these types")
     }
-    used.insert(name)
+    used.insert(TextKey(name))
     storageTypes[found.elementType, default: 0] += shape.reduce(1, *)
   }
 }

@@ -2,6 +2,7 @@
  * requests refused, several threads on one explainer, and a child of a fork. */
 #include <legrad.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,9 @@ int main(void) {
   legrad_request request = LEGRAD_REQUEST_INIT;
   legrad_result *result = NULL;
   legrad_cancellation *cancellation;
+  legrad_queries *result_queries = NULL;
+  legrad_memory_model memory = LEGRAD_MEMORY_MODEL_INIT;
+  legrad_tensor tensors[1];
   pthread_t threads[3];
   int numbers[3] = {0, 1, 2};
   uint64_t done = 0;
@@ -156,6 +160,37 @@ int main(void) {
   EXPECT(legrad_explain(explainer, &request, &result, NULL) == LEGRAD_CANCELLED && result == NULL);
   legrad_cancellation_free(cancellation);
   request.cancellation = NULL;
+
+  /* Numbers below zero, as C hands them on. */
+  request.method_count = (size_t)-1;
+  EXPECT(legrad_explain(explainer, &request, &result, NULL) == LEGRAD_USAGE);
+  request.method_count = 2;
+  request.picture_count = (size_t)-1;
+  EXPECT(legrad_explain(explainer, &request, &result, NULL) == LEGRAD_USAGE);
+  request.picture_count = 3;
+  request.resize.bytes = "crop";
+  request.resize.length = (size_t)-1;
+  EXPECT(legrad_explain(explainer, &request, &result, NULL) == LEGRAD_USAGE);
+  request.resize.length = 0;
+  /* What is quoted stays in its line. */
+  request.resize.bytes = "crop\n\033[2J";
+  request.resize.length = 9;
+  EXPECT(legrad_explain(explainer, &request, &result, &error) == LEGRAD_USAGE);
+  for (k = 0; k < (int)legrad_error_message(error).length; k++) EXPECT((unsigned char)legrad_error_message(error).bytes[k] >= 32);
+  legrad_error_free(error);
+  request.resize.length = 0;
+  /* A struct that ends inside of a pointer. */
+  request.size = offsetof(legrad_request, pictures) + 4;
+  EXPECT(legrad_explain(explainer, &request, &result, NULL) == LEGRAD_USAGE);
+  request.size = sizeof request;
+  EXPECT(legrad_encode_prompts(explainer, prompts, (size_t)-1, &result_queries, NULL) == LEGRAD_USAGE);
+  EXPECT(legrad_queries_from_rows(alone, 1, 3, prompts, &result_queries, NULL) == LEGRAD_OK);
+  legrad_queries_free(result_queries);
+  EXPECT(legrad_queries_from_rows(alone, (size_t)-1, 3, NULL, &result_queries, NULL) == LEGRAD_USAGE);
+  memset(tensors, 0, sizeof tensors);
+  memory.tensors = tensors;
+  memory.tensor_count = (size_t)-1;
+  EXPECT(legrad_model_from_memory(&memory, &model, NULL) == LEGRAD_USAGE);
 
   request.picture_size = 8;
   EXPECT(legrad_explain(explainer, &request, &result, NULL) == LEGRAD_USAGE);

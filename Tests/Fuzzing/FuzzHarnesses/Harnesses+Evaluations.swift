@@ -1,5 +1,6 @@
 import Evaluation
 import LeGrad
+import Processes
 
 extension Harnesses {
   private static let evaluation = "evaluation/"
@@ -129,11 +130,11 @@ extension Harnesses {
       },
       reader: { bench in
         let classes = try ClassIndex(path: FixtureFiles.path(evaluation + "imagenet_class_index.json"))
-        let executable = try FixtureFiles.command()
+        let reader = try AnsweringProcess.Start(executable: FixtureFiles.command(), arguments: ["read-hdf5"])
         return { bytes throws(Finding) in
           let path = try bench.write(bytes, "gtsegs.mat")
           try readImages { () throws(LeGradError) in
-            try ImageNetSegmentation(path: path, classIndex: classes, executable: executable)
+            try ImageNetSegmentation(path: path, classIndex: classes, reader: reader)
           }
         }
       }),

@@ -1,5 +1,6 @@
 import Failures
 import Files
+import Glibc
 import LeGrad
 import Processes
 import Synchronization
@@ -8,7 +9,8 @@ import Synchronization
 ///
 /// The HDF5 library follows whatever a file says of its own structure, and a damaged file leads it out of its memory or
 /// around in circles. So it works in a process of its own, which has the one file open and may open nothing else, write
-/// nothing, and take a bounded amount of memory and time. An array at which it crashes or that it does not find in time
+/// nothing, and take a bounded amount of memory and time; where the kernel has filters of system calls, it can ask for
+/// nothing but memory (`HDF5Service`). An array at which it crashes or that it does not find in time
 /// is an error, and the next one is read by a new process.
 ///
 /// One thread at a time is served.
@@ -16,20 +18,22 @@ final class HDF5Reader: Sendable {
   let path: String
   /// In bytes.
   let size: Int
-  private let executable: String
+  private let starting: AnsweringProcess.Start
   private let header: [UInt8]
   private let timeLimit: Duration
-  private let process: Mutex<AnsweringProcess?>
+  let process: Mutex<AnsweringProcess?>
 
   /// A picture takes some milliseconds.
   static let defaultTimeLimit: Duration = .seconds(60)
 
   /// - Parameters:
-  ///   - executable: the command `legrad`, which reads as a process of its own.
+  ///   - start: what runs `HDF5Service`.
   ///   - timeLimit: for one array.
-  init(path: String, executable: String, timeLimit: Duration = defaultTimeLimit) throws(LeGradError) {
+  init(
+    path: String, _ start: AnsweringProcess.Start, timeLimit: Duration = defaultTimeLimit
+  ) throws(LeGradError) {
     self.path = path
-    self.executable = executable
+    starting = start
     self.timeLimit = timeLimit
     do throws(FileError) {
       let file = try FileBytes(path: path, mapped: false)
@@ -37,7 +41,7 @@ final class HDF5Reader: Sendable {
       header = try file.bytes(0..<min(size, Leftover.startSize))
     } catch { throw LeGradError(error) }
     process = Mutex(nil)
-    let opened = try start()
+    let opened = try startProcess()
     process.withLock { $0 = opened }
   }
 
@@ -51,7 +55,7 @@ final class HDF5Reader: Sendable {
   ) throws(LeGradError) -> HDF5Array<Element> {
     try process.withLock { process throws(LeGradError) -> Result<HDF5Array<Element>, HDF5Fault> in
       let reader: AnsweringProcess
-      if let running = process, !running.hasEnded { reader = running } else { reader = try start() }
+      if let running = process, !running.hasEnded { reader = running } else { reader = try startProcess() }
       process = reader
       let request = HDF5Request.array(Element.type, location, rank: rank, limit: limit)
       do throws(AnsweringProcess.Failure) {
@@ -97,8 +101,8 @@ final class HDF5Reader: Sendable {
   }
 
   /// Starts a process that has the file open.
-  private func start() throws(LeGradError) -> AnsweringProcess {
-    guard let reader = AnsweringProcess(executable, [HDF5Service.subcommand]) else {
+  private func startProcess() throws(LeGradError) -> AnsweringProcess {
+    guard let reader = AnsweringProcess(starting) else {
       throw Evaluation.fault(
         "HDF5 library", expected: "a process of its own", found: "none that the system starts",
         remedy: "end other programs, or raise the limit of processes (ulimit -u)")
@@ -130,6 +134,7 @@ final class HDF5Reader: Sendable {
     let found =
       switch failure {
       case .ended(.timedOut): "one in which the HDF5 library is busy for more than \(Int(timeLimit / .seconds(1))) s"
+      case .ended(.died(SIGSYS)): "one at which the HDF5 library asks the system for what reading does not need"
       case .ended(.died(let signal)): "one at which the HDF5 library crashes (signal \(signal))"
       case .ended(.exited(let status)): "one at which the HDF5 library ends its process (exit code \(status))"
       case .senseless: "one at which the HDF5 library says what makes no sense"

@@ -4,14 +4,17 @@ import Processes
 
 /// The process that reads an HDF5 file for an `HDF5Reader`, which asks it through standard input.
 package enum HDF5Service {
-  /// The subcommand that this is.
-  package static let subcommand = "read-hdf5"
-
   /// Room for the largest array that is asked for, as it is, as its file has it, and unpacked.
   private static let addressSpace = 8 << 30
 
-  /// Answers until nobody asks any more.
-  package static func run() {
+  /// Answers until nobody asks any more, and ends: the library may not find its way out of a damaged file, and asks more
+  /// of the system on that way than a confined process has.
+  package static func run() -> Never {
+    serve()
+    _exit(0)
+  }
+
+  private static func serve() {
     AskingProcess.endWithIt()
     OwnLimits.apply(addressSpace: min(addressSpace, MemoryAllowance.available()))
     guard case .open(let path)? = HDF5Request.receive() else { return }
@@ -22,10 +25,14 @@ package enum HDF5Service {
     do throws(HDF5Fault) {
       let file = try HDF5File(path: path, library: library)
       OwnLimits.openNothing()
+      // Kernels without filters have the limits above.
+      _ = OwnLimits.confine()
       AskingProcess.send(HDF5Answer.opened.bytes)
       while case .array(let type, let location, let rank, let limit)? = HDF5Request.receive() {
         answer(file, type, location, rank: rank, limit: limit)
       }
+      // Not closed: that would give its lock back.
+      withExtendedLifetime(file) { _exit(0) }
     } catch { AskingProcess.send(HDF5Answer.fault(error).bytes) }
   }
 
