@@ -7,7 +7,7 @@
 #             the code is C or C++ (Swift has none on Linux)
 #   thread    threads and their pool, a backend and an explainer that tasks share, caches and shards: ThreadSanitizer
 #   valgrind  the libraries behind CImageCodecs, CSentencePiece and CHDF5, which no sanitizer has been compiled into, by
-#             the harnesses of Tests/Fuzzing
+#             the harnesses of Tests/Fuzzing; and the C program of Examples/c with the library behind it, leaks too
 #
 # Without OpenCL: drivers are compiled without sanitizers, and translate kernels in this process.
 set -euo pipefail
@@ -68,6 +68,18 @@ valgrind() {
     # libjpeg-turbo by its C code: its vector code is reported, though no pixel depends on what memory held before.
     JSIMD_FORCENONE=1 command valgrind --quiet --error-exitcode=9 --leak-check=no "$fuzz" run "${run%:*}" "${run#*:}" 1
   done
+
+  swift build --product CLeGrad "${optimised[@]}"
+  local folder=$PWD/.build/valgrind
+  mkdir -p "$folder"
+  strip -g -o "$folder/libCLeGrad.so" "$(swift build "${optimised[@]}" --show-bin-path)/libCLeGrad.so"
+  cc -std=c11 -g -I Sources/CLeGradHeader/include Examples/c/explain.c -o "$folder/explain" -L "$folder" -lCLeGrad \
+    "-Wl,-rpath,$folder" "-Wl,-rpath-link,$(dirname "$(realpath "$(command -v swiftc)")")/../lib/swift/linux"
+  cp Sources/CDemo/samples/dusk.png "$folder"
+  echo "valgrind: Examples/c/explain.c"
+  # Swift's runtime keeps what it knows of types for good, by pointers that valgrind may not find.
+  command valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite \
+    --errors-for-leak-kinds=definite "$folder/explain" demo "$folder/dusk.png" "a green cross" "a red disc"
 }
 
 for part in "${parts[@]}"; do "$part"; done
