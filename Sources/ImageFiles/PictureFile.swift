@@ -7,9 +7,12 @@ package struct PictureFile: Sendable {
   private let path: String
   private let bytes: [UInt8]
 
-  package init(path: String, fileSizeLimit: Int = RGBImage.defaultFileSizeLimit) throws(ImageError) {
+  /// - Parameter takesPipes: also reads a pipe that this process was started with, such as `/dev/stdin`.
+  package init(
+    path: String, fileSizeLimit: Int = RGBImage.defaultFileSizeLimit, takesPipes: Bool = true
+  ) throws(ImageError) {
     do throws(FileError) {
-      bytes = try WholeFile.read(path, limit: fileSizeLimit, allowingPipes: true)
+      bytes = try WholeFile.read(path, limit: fileSizeLimit, allowingPipes: takesPipes)
     } catch { throw ImageError(error) }
     self.path = path
   }

@@ -37,9 +37,9 @@ extension RGBImage {
   ///
   /// Alpha is dropped, palettes are looked up, gamma and colour profiles are ignored, CMYK is converted by Pillow's
   /// formula taking a JPEG's inks as stored inverted. 16 bits a channel become their high byte, 16-bit grey too (where
-  /// Pillow clips to 255). Damaged or truncated data is an error, there being no half images, but for
-  /// what a PNG has behind its pixels, and for what decoders of AV1 and HEVC conceal within their data. Bytes too many in a JPEG, and numbers in its headers that no pixel depends on, are
-  /// remarked.
+  /// Pillow clips to 255). Damaged or truncated data is an error, there being no half images, but for what a PNG has behind
+  /// its pixels, and for what decoders of AV1 and HEVC conceal within their data. Bytes too many in a JPEG, and numbers in
+  /// its headers that no pixel depends on, are remarked.
   ///
   /// - Parameters:
   ///   - name: what errors call the bytes.

@@ -95,7 +95,7 @@ struct ImageFile: Equatable, Sendable {
 
   /// Reads the file.
   func opened() throws(LeGradError) -> PictureFile {
-    do throws(ImageError) { return try PictureFile(path: path) } catch { throw Self.failure(error) }
+    do throws(ImageError) { return try PictureFile(path: path, takesPipes: false) } catch { throw Self.failure(error) }
   }
 
   /// One that is too large for the memory fails alone; where nothing can be opened, no picture is to blame.
