@@ -5,7 +5,12 @@ extension Explainer {
   /// numbers are not finite fails alone.
   ///
   /// Where there is one in the batch, every image is explained by itself, with the bits that it has in a batch.
-  /// - Parameter isCancelled: as of `explain`.
+  /// - Parameters:
+  ///   - images: prepared by this explainer.
+  ///   - text: what to look for; nil gives image embeddings without maps.
+  ///   - methods: each checked against the model before anything is computed.
+  ///   - correction: SigLIP's suppression of what a text without content lights up; see `correction(threshold:)`.
+  ///   - isCancelled: asked before each block; `true` ends the call with an error of kind `cancelled`.
   /// - Returns: for each image an explanation by each method, or a failure of kind `numerical`.
   /// - Throws: what is no image's fault.
   public func explainEach(
