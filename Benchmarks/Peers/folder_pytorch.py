@@ -5,8 +5,8 @@ Set up as legrad_pytorch.py says. Usage:
   legrad explain FOLDER -m MODEL -p PROMPT… -o OUT
 
 MODEL is a folder as `legrad model random --arch ViT-B-32` writes it. Two workers of a DataLoader open and prepare pictures;
-each is explained by itself, all blocks in one call for all prompts, since the wrapper takes several pictures for prompts
-of one; each map is enlarged to the picture, coloured and blended by Pillow and written as PNG. Overlays have at most 2048
+each is explained by itself, in one call for all prompts, since the wrapper takes several pictures for prompts of one, by
+the last two blocks, which are the wrapper's default and the command's; each map is enlarged to the picture, coloured and blended by Pillow and written as PNG. Overlays have at most 2048
 pixels on the longer side, as the command's.
 
 Prints one line of JSON: seconds from the start of Python's main program, loading included, and the number of files.
@@ -81,7 +81,7 @@ def main():
         text = model.encode_text(open_clip.tokenize(options.prompts))
         text = torch.nn.functional.normalize(text, dim=-1)
     with contextlib.redirect_stdout(sys.stderr):
-        wrapper = LeWrapper(model, layer_index=0)
+        wrapper = LeWrapper(model)
     side = model.visual.image_size
     side = side[0] if isinstance(side, (tuple, list)) else side
     mean = preprocessing.get("mean", open_clip.OPENAI_DATASET_MEAN)
