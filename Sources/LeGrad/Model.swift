@@ -2,6 +2,7 @@ public import Compute
 package import Failures
 import Files
 package import SafeTensors
+import Synchronization
 public import Tokenizers
 public import VisionTransformer
 
@@ -15,7 +16,7 @@ public struct Model: Sendable {
 
   /// Where what is beside the weights comes from.
   private enum Origin: Sendable {
-    case folder(ModelPlace)
+    case folder(ModelPlace, KeptTokenizer)
     /// The bundled model, whose files are gone once it is open.
     case bundled(any TextTokenizer, fileHash: String)
     /// Weights in the caller's memory, with the tokenizer that was given for them or why there is none.
@@ -33,12 +34,13 @@ public struct Model: Sendable {
     let place: ModelPlace
     do { place = try ModelPlace(folder, hubCache: hubCache) } catch { throw LeGradError(error) }
     self.init(
-      try Self.checkpoint(place.folder, weights: place.weights), name: place.name, origin: .folder(place))
+      try Self.checkpoint(place.folder, weights: place.weights), name: place.name,
+      origin: .folder(place, KeptTokenizer()))
   }
 
   /// The folder of the model's configuration; nil for one that has none.
   public var folder: String? {
-    if case .folder(let place) = origin { place.folder } else { nil }
+    if case .folder(let place, _) = origin { place.folder } else { nil }
   }
 
   /// The bundled model: 96×96 pixels, patch 8, trained on drawings of coloured shapes.
@@ -141,7 +143,8 @@ public struct Model: Sendable {
   public func tokenizer() throws(LeGradError) -> any TextTokenizer {
     let tokenizer: any TextTokenizer
     switch origin {
-    case .folder(let place): tokenizer = try Self.tokenizer(in: place.folder, configuration)
+    case .folder(let place, let kept):
+      tokenizer = try kept.get { () throws(LeGradError) in try Self.tokenizer(in: place.folder, configuration) }
     case .bundled(let bundled, _): tokenizer = bundled
     case .memory(let given): tokenizer = try given.get()
     case .random:
@@ -199,7 +202,7 @@ public struct Model: Sendable {
   /// What tells this model's files, as they are, from all others, without reading them; nil for a model without a folder,
   /// and where a file was written to a moment ago.
   package var fileStamps: [String]? {
-    guard case .folder(let place) = origin, let names = try? FileTree.names(in: place.folder) else { return nil }
+    guard case .folder(let place, _) = origin, let names = try? FileTree.names(in: place.folder) else { return nil }
     let files = names.sorted().map { FileTree.join(place.folder, $0.text) }
     return FileHash.settledStamps(of: files).map { [place.weights ?? ""] + $0 }
   }
@@ -239,6 +242,20 @@ public struct Model: Sendable {
 
   /// What was found in the folder.
   public var summary: ModelSummary { ModelSummary(configuration: configuration, source: source) }
+}
+
+/// A folder's tokenizer, read when it is first asked for: the prompts are checked, and then encoded.
+private final class KeptTokenizer: Sendable {
+  private let tokenizer = Mutex<(any TextTokenizer)?>(nil)
+
+  func get(_ read: () throws(LeGradError) -> any TextTokenizer) throws(LeGradError) -> any TextTokenizer {
+    try tokenizer.withLock { kept throws(LeGradError) in
+      if let kept { return kept }
+      let tokenizer = try read()
+      kept = tokenizer
+      return tokenizer
+    }
+  }
 }
 
 /// Weights that stop coming when somebody says so.

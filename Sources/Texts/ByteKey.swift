@@ -1,3 +1,5 @@
+import Glibc
+
 /// A key that is told apart by its bytes, each of which is visited once.
 ///
 /// Swift's strings are equal when they look alike, é as one scalar and as two: names that a file keeps apart would be
@@ -8,7 +10,18 @@ package struct ByteKey<Bytes: Collection<UInt8>>: Hashable {
 
   package init(bytes: Bytes) { self.bytes = bytes }
 
-  package static func == (left: Self, right: Self) -> Bool { left.bytes.elementsEqual(right.bytes) }
+  package static func == (left: Self, right: Self) -> Bool {
+    // A vocabulary asks a hundred thousand times.
+    let isSame = left.bytes.withContiguousStorageIfAvailable { left in
+      right.bytes.withContiguousStorageIfAvailable { right in
+        guard left.count == right.count else { return false }
+        guard let first = left.baseAddress, let second = right.baseAddress else { return true }
+        return unsafe memcmp(first, second, left.count) == 0
+      }
+    }
+    if case .some(.some(let isSame)) = isSame { return isSame }
+    return left.bytes.elementsEqual(right.bytes)
+  }
 
   package func hash(into hasher: inout Hasher) {
     let isHashed: Void? = bytes.withContiguousStorageIfAvailable { bytes in
