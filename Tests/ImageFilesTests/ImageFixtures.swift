@@ -44,6 +44,15 @@ enum ImageFixtures {
     try Array(Data(contentsOf: URL(filePath: path(name))))
   }
 
+  /// The bytes with one to four of them replaced.
+  static func changed(_ original: [UInt8], using random: inout some RandomNumberGenerator) -> [UInt8] {
+    var bytes = original
+    for _ in 0..<Int.random(in: 1...4, using: &random) {
+      bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+    }
+    return bytes
+  }
+
   /// How many bytes of a PNG are before what may be missing: up to the end of its last IDAT.
   static func endOfPixels(_ bytes: [UInt8]) -> Int {
     var (position, end) = (8, 8)
